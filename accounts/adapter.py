@@ -1,7 +1,7 @@
 """Subclasses of allauth's adapters.
 
-These subclasses generate sign-in codes, send emails, and set the texts of errors. They also encrypt the
-secrets of authenticator apps, and configure single sign-on.
+These subclasses generate sign-in codes, send emails, and set error messages. They also encrypt authenticator
+app secrets, and configure single sign-on.
 """
 
 import qrcode
@@ -33,23 +33,23 @@ class AccountAdapter(DefaultAccountAdapter):
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "incorrect_code": _("That code isn't right. Check it, or get a new one."),
-        # allauth shows this message after too many wrong codes of an authenticator app.
+        # allauth shows this message after too many wrong authenticator app codes.
         "too_many_login_attempts": _("Too many tries. Wait a few minutes, then try again."),
     }
 
     def get_login_stages(self):
         """Return allauth's login stages without its stage for the second factor.
 
-        Our own SecondFactorMiddleware asks for the second factor before any page of the desk.
+        Our own SecondFactorMiddleware asks for the second factor before any desk page.
         """
         return ["allauth.account.stages.LoginByCodeStage"]
 
     def login(self, request, user):
         """Sign the person in, and set how long the session lasts.
 
-        A session in which nobody is signed in may expire soon. Signing in gives the session its usual length.
-        On a borrowed device, the session is shorter. On a shared desk computer, it ends when staff must
-        unlock the computer again.
+        An anonymous session may expire soon. Signing in gives the session its usual lifetime. On a borrowed
+        device, the session is shorter. On a shared desk computer, it ends when staff must unlock the computer
+        again.
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
@@ -72,10 +72,10 @@ class AccountAdapter(DefaultAccountAdapter):
         """Show none of allauth's messages, because our own pages say what happened."""
 
     def send_mail(self, template_prefix, email, context):
-        """Send an email in the language of the recipient.
+        """Send an email in the recipient's language.
 
         Use the language in `context` if there is one. Otherwise use the language of the person who has this
-        address. If nobody has the address, use the language of the page.
+        address. If nobody has the address, use the page's language.
         """
         language = (
             context.get("language")
@@ -94,7 +94,7 @@ class AccountAdapter(DefaultAccountAdapter):
             }
             # The text may contain a code or a link, so the outbox deletes the text after delivery.
             headers = {"X-Afterword-Blank": "1"}
-            # This header says for how many seconds the code or the link works.
+            # This header says how long the code or link works, in seconds.
             if template_prefix == "account/email/login_code":
                 headers["X-Afterword-Seconds"] = str(settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT)
             elif "days" in context:
@@ -134,8 +134,8 @@ class MFAAdapter(DefaultMFAAdapter):
         """
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
-    # The next two methods encrypt and decrypt the secrets of authenticator apps. Because of the encryption, a
-    # copy of the database alone is not enough to generate codes.
+    # The next two methods encrypt and decrypt authenticator app secrets, so that a copy of the database alone
+    # is not enough to generate codes.
 
     def encrypt(self, text):
         return keys.seal(SEALED_FOR).encrypt(text.encode()).decode()

@@ -11,7 +11,7 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason="", re
     """Add one event to the audit trail and return the event.
 
     `subject` is the model instance that was changed or opened. `patron` is the person that the event
-    concerns, if any. `where` is a value of AuditEvent.Where: the page from which staff opened the subject.
+    concerns, if any. `where` is a value of AuditEvent.Where: the page where staff opened the subject.
     `reason` is the staff member's reason for looking up the patron. Patrons never see this reason. `results`
     is the number of results of a search.
     """
@@ -32,9 +32,9 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason="", re
 
 
 def former_ids(person):
-    """Return the public ids of the records that were merged into this person's record, as texts.
+    """Return the public ids of the records that were merged into this person's record, as strings.
 
-    Leave out the records that were separated from this record again.
+    Leave out merges that were undone.
     """
     merges = AuditEvent.objects.filter(action="merged_people", subject_type="user", patron=person)
     ids = set(merges.exclude(subject=str(person.public_id)).values_list("subject", flat=True))

@@ -1,4 +1,4 @@
-"""Say how a patron reaches a branch: today's opening hours, the phone number and the map."""
+"""Say how a patron can reach a branch: today's opening hours, the phone number and the map."""
 
 import datetime
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from portal.times import time_of_day
 
 from .hours import Calendar
 
-# How many days ahead to look for the next day on which the branch opens. If there is none, the page doesn't
-# say when the branch opens again.
+# How many days ahead to look for the next opening. If there is none, the page doesn't say when the branch
+# opens again.
 DAYS_AHEAD = 60
 # The map opens on this website, because a geo: link would do nothing on iPhones and on computers.
 MAP = "https://www.openstreetmap.org/search"
@@ -26,7 +26,7 @@ class Contact:
     """What a page tells patrons about reaching a branch today.
 
     `today` is a sentence about today's opening hours. `call` is the URL of a link that starts a call. `map`
-    is the URL of a link to a map. Each of these three texts can be empty.
+    is the URL of a link to a map. Each of these three strings can be empty.
     """
 
     branch: object
@@ -49,7 +49,7 @@ def contact_of(branch, *, library, at):
 
 
 def today_in_words(calendar, at):
-    """Return a sentence that says until when the branch is open today, or when it opens next.
+    """Return a sentence that says how long the branch is open today, or when it opens next.
 
     Return "" for a branch that lists no opening hours.
     """

@@ -1,4 +1,4 @@
-"""Calculate when a branch is open, and by when the branch promises an answer."""
+"""Calculate when a branch is open, and when its promised answers are due."""
 
 import datetime
 import hashlib
@@ -61,7 +61,7 @@ class Calendar:
         return self.after(waiting_since, datetime.timedelta(hours=self.promise_hours))
 
     def after(self, start, open_time):
-        """Return the time at which the branch has been open for `open_time` since `start`.
+        """Return the time when the branch will have been open for `open_time` since `start`.
 
         If the branch lists no opening hours, every hour counts.
         """
@@ -87,9 +87,9 @@ class Calendar:
         return total
 
     def openings(self, since, days=MAX_DAYS_AHEAD):
-        """Yield (opens, closes), both in UTC, for each period in which the branch is open.
+        """Yield (opens, closes), both in UTC, for each period when the branch is open.
 
-        Look at `days` days. The first of them is the day of `since`. The periods are sorted by time and don't
+        Look at `days` days, starting with the day of `since`. The periods are sorted by time and don't
         overlap.
         """
         if not self.week:
@@ -100,7 +100,7 @@ class Calendar:
             if day in self.closed_days:
                 continue
             for opens, closes in self.week.get(day.weekday(), ()):
-                # In UTC, the period has the right length even on a day on which the clocks change.
+                # In UTC, the period has the right length even on a day when the clocks change.
                 opens = datetime.datetime.combine(day, opens, self.zone).astimezone(datetime.UTC)
                 closes = datetime.datetime.combine(day, closes, self.zone).astimezone(datetime.UTC)
                 opens = max(opens, open_until or opens)
@@ -130,7 +130,7 @@ def _closed_days(branch, since):
 def promised_at(branch, waiting_since):
     """Return when `branch` promises to answer a patron who has waited since `waiting_since`.
 
-    Only opening hours count towards the promise. If the branch lists no opening hours, every hour counts.
+    Only opening hours count toward the promise. If the branch lists no opening hours, every hour counts.
     """
     return Calendar.read(branch).promised_at(waiting_since)
 
@@ -141,7 +141,7 @@ def is_open(branch, at):
 
 
 def end_of_next_opening_day(branch, day):
-    """Find the first day after `day` on which the branch opens. Return when the branch closes on that day.
+    """Return when the branch closes on its first opening day after `day`.
 
     A branch without opening hours counts as open every day until midnight. Return None if the branch never
     opens.

@@ -1,6 +1,6 @@
-"""The labels of the buttons with which staff send the forms of the desk.
+"""The labels of the buttons that send desk forms.
 
-The page of refused forms says with which button each form was sent.
+The page of refused forms says which button sent each form.
 """
 
 from urllib.parse import urlsplit
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
 
-# {name of the URL to which a form is sent: label of the button}. Forms without fields, such as the form of
-# “Take”, are left out, because they are never saved.
+# {URL name of the form's view: label of the button}. Forms without fields, such as “Take”, are left out,
+# because they are never saved.
 BUTTONS = {
     "desk_assign": _("Assign or transfer"),
     "desk_close": _("Close without answering"),

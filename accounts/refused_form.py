@@ -29,7 +29,7 @@ from .waiting_forms import has_waited
 
 NEVER_SAVED_FIELDS = {
     *("csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"),
-    # Fields for a call: the patron's phone number, and the person whom staff ask for.
+    # Fields for a call: the patron's phone number, and the person to ask for.
     *("call_number", "ask_for"),
 }
 MAX_CHARACTERS = 200_000
@@ -39,11 +39,10 @@ MAX_UNSENT_CHARACTERS = 20_000
 
 
 def puts_text_back(restore):
-    """Mark a view of the desk. If its form is refused, `restore` can make the text a draft.
+    """Mark a desk view. If its form is refused, `restore` can turn the text into a draft.
 
-    The arguments of `restore` are the request, the form as a QueryDict, and the arguments of the view.
-    `restore` saves the draft, and returns the URL of the page that shows the draft. If no page can show the
-    draft, `restore` returns "" or raises Http404.
+    `restore` takes the request, the form as a QueryDict, and the view's arguments. It saves the draft, and
+    returns the URL of the page that shows it. If no page can show the draft, it returns "" or raises Http404.
     """
 
     def decorate(view):
@@ -54,7 +53,7 @@ def puts_text_back(restore):
 
 
 def put_back(request, post):
-    """Make the refused form a draft of the signed-in person, and return the URL of the draft's page.
+    """Turn the refused form into the signed-in person's draft, and return the URL of the draft's page.
 
     Return "" if no page can show the draft. Then the page /kept/ still lists the form.
     """
@@ -126,7 +125,7 @@ def fields_to_save(request):
 
 
 def _is_same_origin(request):
-    """Return whether our own site sent the form. Another site must not save texts in the person's name."""
+    """Return whether our own site sent the form. Another site must not save text in the person's name."""
     if site := request.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"
     origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
@@ -205,8 +204,8 @@ def may_wait(request, person, fields):
 def own_page(request):
     """Return the URL that the person opens after signing in, or "" if no page can show the form again.
 
-    This is the URL of the page with the form. If the form is only a button, it is the URL to which the form
-    was sent.
+    This is the URL of the page with the form. If the form is only a button, it is the URL that the form was
+    sent to.
     """
     view = _view(request)
     if hasattr(view, "shows_unsent_text"):

@@ -1,4 +1,4 @@
-"""The middleware that saves forms which were refused.
+"""The middleware that saves refused forms.
 
 A form is refused if the sign-in or the form itself has expired. The author of a desk form finds the saved
 form on the page /kept/. If the author has signed out, the response shows the text once more. A patron's form
@@ -109,7 +109,7 @@ class KeepRefusedPostMiddleware:
             )
 
     def _refused_to(self, request, response):
-        """Return the path to which a refused request was redirected.
+        """Return the path that a refused request was redirected to.
 
         Return "csrf" if the CSRF check refused the request, and an empty string if nothing was refused.
         """
@@ -141,8 +141,8 @@ class KeepRefusedPostMiddleware:
         if page and fields is not None and DESK_TOKEN not in request.COOKIES:
             return self._leave_in_browser(request, response, refused_to, person, page, fields)
         at_desk = request.path_info.startswith("/desk/")
-        # A patron's form without `page` has no text, but only a choice. It isn't saved, because after signing
-        # in, the person can choose again.
+        # A patron's form without `page` has only a choice, and no text. It isn't saved, because the person
+        # can choose again after signing in.
         can_wait = page or at_desk
         if person and can_wait and any(any(values) for values in fields.values()):
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path_info
@@ -199,7 +199,7 @@ class KeepRefusedPostMiddleware:
 
 
 def _to_sign_in(request, response, refused_to, url):
-    """Return a redirect to the page on which the person signs in again. That page leads to `url`.
+    """Return a redirect to the page where the person signs in again. That page leads to `url`.
 
     If the person is still signed in, return a redirect to `url` itself.
     """

@@ -1,6 +1,6 @@
 """Close the connection to a server that answers too slowly.
 
-The timeout of a socket limits only the wait for the next bytes. A server could send one byte a second, or one
+A socket's timeout limits only the wait for the next bytes. A server could send one byte a second, or one
 interim response after another. Then it would block a thread of the web server for hours.
 """
 

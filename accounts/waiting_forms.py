@@ -19,7 +19,7 @@ from portal.text import uuid_or_none
 
 from . import audit
 
-# Headers of the request: the form's token, the public id of the person who wrote the form, and for how many
+# Headers of the request: the form's token, the public id of the person who wrote the form, and how many
 # seconds the form has waited. The clock of a phone can be wrong, but it measures a duration well enough.
 TOKEN, WRITER, WAITED = "X-Form-Token", "X-Form-Writer", "X-Form-Waited"
 
@@ -38,7 +38,7 @@ def may_wait_on_phone(view):
 
     - 409 if the patron changed the same thing later
 
-    - 410 if the form is so old that the portal no longer knows this
+    - 410 if the form is too old for the portal to know whether the patron did
 
     - the view's own status code in all other cases
     """
@@ -90,7 +90,7 @@ def refuse_quiet(session):
 
     `session` is the visit, or None if the form is about no visit.
 
-    Nothing about a quiet visit may be stored on a phone, so no script of ours sends such a form.
+    Nothing about a quiet visit may be stored on a phone, so our scripts never send such a form.
     """
     if session is not None and session.quiet:
         raise PermissionDenied
@@ -124,7 +124,7 @@ def _take(request, token, view):
     if reached := getattr(request, "too_often", None):
         return _answer(429, reached.words_for_writer)
     if status == 404:
-        return _answer(404, _("The page of this form was deleted, or you can no longer open it."))
+        return _answer(404, _("The page with this form was deleted, or you can no longer open it."))
     return _answer(
         status,
         getattr(request, "refused_words", "")

@@ -1,4 +1,4 @@
-"""The forms in which staff enter or set their PIN for shared desk computers."""
+"""Forms where staff enter or set their PIN for shared desk computers."""
 
 from django import forms
 from django.utils import timezone
@@ -10,9 +10,9 @@ from .fields import DigitsField
 
 
 class OpenByPinForm(forms.Form):
-    """The form in which `person` enters their PIN on the shared desk computer `desk`.
+    """The form where `person` enters their PIN on the shared desk computer `desk`.
 
-    In a valid form, `wrong` is the number of wrong PINs that were entered since the last right PIN. In an
+    In a valid form, `wrong` is the number of wrong PINs that were entered since the last correct PIN. In an
     invalid form, `blocked` says whether the PIN is blocked on this computer. `closed` says whether the
     computer accepts no PINs anymore.
     """
@@ -52,7 +52,7 @@ class OpenByPinForm(forms.Form):
 
 
 class SetPinForm(forms.Form):
-    """The form in which a staff member enters a new PIN twice."""
+    """The form where a staff member enters a new PIN twice."""
 
     pin = DigitsField(
         label=_("New PIN"),

@@ -16,7 +16,7 @@ CODE_ATTRS = {
 
 
 def count_or_refuse(count, *args):
-    """Call the function `count`, which counts one attempt towards its rate limit.
+    """Call the function `count`, which counts one attempt toward its rate limit.
 
     Raise a ValidationError if the limit is reached. The error says when the person can try again.
     """
@@ -38,8 +38,8 @@ class DigitsField(forms.CharField):
     """A field for a PIN of digits. The page never shows the typed digits."""
 
     def __init__(self, **kwargs):
-        # The attributes say that the field is for a one-time code, because browsers don't offer to save such
-        # a code. A browser on a shared computer must not save a PIN.
+        # Mark the field as a one-time code, because browsers don't offer to save one-time codes. A browser on
+        # a shared computer must not save a PIN.
         super().__init__(max_length=40, widget=forms.PasswordInput(attrs=CODE_ATTRS), **kwargs)
 
     def to_python(self, value):

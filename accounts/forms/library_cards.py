@@ -17,15 +17,15 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# An ILS may refuse an unknown card faster or more slowly than a wrong PIN. The portal delays each refusal to
-# a multiple of this many seconds, so that strangers can't tell an unknown card from a wrong PIN.
+# An ILS may reject an unknown card faster or slower than a wrong PIN. The portal delays each rejection to a
+# multiple of this many seconds, so that strangers can't tell an unknown card from a wrong PIN.
 REFUSAL_INTERVAL = 0.5
 
 
 class PinForm(forms.Form):
     """A form for the PIN of `card`, which is a LibraryCard. The adapter `ils` checks the PIN.
 
-    In a valid form, `patron` is the Patron that the ILS returned. Only a person who enters the right PIN
+    In a valid form, `patron` is the Patron that the ILS returned. Only a person who enters the correct PIN
     learns that the card is blocked or has expired.
     """
 

@@ -1,4 +1,4 @@
-"""The form on the page Me, in which people change their name."""
+"""The form on the page “Me” where people change their name."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""The forms for codes of an authenticator app."""
+"""Forms for authenticator app codes."""
 
 import logging
 
@@ -23,7 +23,7 @@ USED_CODE_SECONDS = 120
 
 
 class SecondFactorForm(ReauthenticateForm):
-    """The form for a recovery code, or for a code of the authenticator app."""
+    """The form for an authenticator app code or a recovery code."""
 
     code = forms.CharField(
         label=_("Code from your authenticator app"),
@@ -44,7 +44,7 @@ class SecondFactorForm(ReauthenticateForm):
             note(context.request, "refused", what="second_factor")
             raise
         except InvalidToken:
-            # The secret of the app is encrypted with a key that the settings no longer have.
+            # The app's secret is encrypted with a key that the settings no longer have.
             log.error(OTHER_KEY)
             raise forms.ValidationError(
                 _(
@@ -75,7 +75,7 @@ class SetUpAppForm(ActivateTOTPForm):
 def refuse_reused_code(user, code):
     """Raise a ValidationError if this person has used `code` before.
 
-    allauth also refuses a used code, but it doesn't remember the code with which an app was set up.
+    allauth also rejects a used code, but it doesn't remember the code that set up the app.
     """
     if not claim("second_factor", user.pk, code, seconds=USED_CODE_SECONDS):
         raise get_adapter().validation_error("incorrect_code")

@@ -17,9 +17,9 @@ class BorrowedForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    """The form for the email address to which a code is sent.
+    """The form for the email address that gets a code.
 
-    Each validation of this form counts towards the limit on emailed codes.
+    Each validation of this form counts toward the limit on emailed codes.
     """
 
     email = AddressField(
@@ -50,7 +50,7 @@ class SignInForm(AddressForm):
 
 
 class CodeForm(forms.Form):
-    """The form for an emailed code. `process` is allauth's object that stores the right code."""
+    """The form for an emailed code. `process` is allauth's object that stores the correct code."""
 
     code = forms.CharField(
         label=_("Code from the email"),

@@ -38,15 +38,15 @@ class IlsError(Exception):
 
 
 class WrongCardOrPin(IlsError):
-    """The card is unknown or the PIN is wrong. The adapters don't say which of the two is the case."""
+    """The card is unknown or the PIN is wrong. The adapters don't say which."""
 
 
 class Blocked(IlsError):
-    """The card and PIN are right, but the ILS has blocked the card."""
+    """The card and PIN are correct, but the ILS has blocked the card."""
 
 
 class Expired(IlsError):
-    """The card and PIN are right, but the card has expired."""
+    """The card and PIN are correct, but the card has expired."""
 
 
 class Unavailable(IlsError):
@@ -54,7 +54,7 @@ class Unavailable(IlsError):
 
 
 class Misconfigured(IlsError):
-    """The ILS refuses the portal, or its response lacks a field that the portal needs.
+    """The ILS rejects the portal, or its response lacks a field that the portal needs.
 
     An administrator has to correct the settings.
     """
@@ -69,7 +69,7 @@ class Ils(Protocol):
     pin_has_letters: bool
 
     def check(self, card: str, pin: str, *, today: datetime.date, count=ignore) -> Patron:
-        """Return the patron if the ILS confirms that the card is valid and the PIN is right.
+        """Return the patron if the ILS confirms that the card is valid and the PIN is correct.
 
         Raises an IlsError otherwise. `card` can be an alias, such as a user name. Then `count` is called with
         the patron's card number, even if the PIN is wrong. So attempts with an alias count as attempts with
@@ -130,7 +130,7 @@ def tls_context(ca_file, *, setting):
     """Return a TLS context that trusts the certificates in `ca_file`.
 
     If `ca_file` is empty, the context trusts the certificates that this machine trusts. Raises Misconfigured
-    if the file is unreadable. The error names the `setting` from which the path comes.
+    if the file is unreadable. The error names the `setting` that has the path.
     """
     try:
         return ssl.create_default_context(cafile=ca_file or None)

@@ -39,15 +39,17 @@ class Connection:
             sock = socket.create_connection((host, port), timeout=left_until(deadline))
         except socket.gaierror:
             raise Unavailable(
-                f"No machine is called {host}. Is SIP2_HOST right? Can this machine resolve the name?"
+                f"The host name {host} can't be resolved. Is SIP2_HOST correct? Does DNS work here?"
             ) from None
         except ConnectionRefusedError:
             raise Unavailable(
                 f"{where} refuses the connection. "
-                "Is the SIP2 server running? Is SIP2_PORT right? Is there a firewall?"
+                "Is the SIP2 server running? Is SIP2_PORT correct? Is there a firewall?"
             ) from None
         except TimeoutError:
-            raise Unavailable(f"{where} does not answer. Is SIP2_HOST right? Is there a firewall?") from None
+            raise Unavailable(
+                f"{where} does not respond. Is SIP2_HOST correct? Is there a firewall?"
+            ) from None
         except OSError as error:
             raise Unavailable(f"{where} can't be reached: {error.strerror or error}.") from None
         if tls_context:
@@ -85,14 +87,14 @@ class Connection:
                 return _parsed(answer, self.charset)
             outgoing = messages.framed(message, number)
         self._require_checksum(line)
-        raise Unavailable(f"The checksum of the answer was wrong in all {MAX_ATTEMPTS} attempts.")
+        raise Unavailable(f"The checksum of the response was wrong in all {MAX_ATTEMPTS} attempts.")
 
     def _require_checksum(self, received):
         """Raise Misconfigured if error detection is on and the ILS sent something without a checksum."""
         received = received.strip(b"\r\n\0 ")
         if self.error_detection and received and not messages.TRAILER.search(received):
             raise Misconfigured(
-                "The ILS answers without a checksum. "
+                "The ILS sends no checksum. "
                 "Turn on its error detection, or turn off the portal's with SIP2_ERROR_DETECTION=0."
             )
 
@@ -125,7 +127,7 @@ class Connection:
         self.buffer = self.buffer.lstrip(b"\r\n\0")
         while b"\r" not in self.buffer:
             if len(self.buffer) > MAX_ANSWER_BYTES:
-                raise Unavailable("The ILS sends an answer that is too long.")
+                raise Unavailable("The ILS sends a response that is too long.")
             try:
                 # Stop at the deadline, even if the ILS sends padding without end.
                 if time.monotonic() > deadline:
@@ -134,19 +136,19 @@ class Connection:
                 received = self.socket.recv(4096)
             except TimeoutError:
                 raise Unavailable(
-                    "The ILS does not answer in time."
+                    "The ILS does not respond in time."
                     if not self.buffer
-                    else "The ILS stops in the middle of an answer."
+                    else "The ILS stops in the middle of a response."
                 ) from None
             except OSError:
                 received = b""
             if not received and not self.buffer:
                 raise Lost(
-                    "The ILS closes the connection without an answer. "
+                    "The ILS closes the connection without a response. "
                     "Does it allow this machine's address and this login?"
                 )
             if not received:
-                raise Unavailable("The ILS closes the connection in the middle of an answer.")
+                raise Unavailable("The ILS closes the connection in the middle of a response.")
             self.buffer = (self.buffer + received).lstrip(b"\r\n\0")
         line, _end, self.buffer = self.buffer.partition(b"\r")
         self.used_at = time.monotonic()
@@ -186,4 +188,6 @@ def _parsed(message, charset):
     try:
         return messages.parsed(message, charset)
     except ValueError:
-        raise Unavailable("The ILS does not answer with the SIP2 message that was asked for.") from None
+        raise Unavailable(
+            "The ILS does not respond with the SIP2 message that the portal asked for."
+        ) from None

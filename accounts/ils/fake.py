@@ -80,7 +80,7 @@ class Fake:
         for known in self.cards:
             if (known.card, known.pin) == (card, pin):
                 return require_valid_card(known.patron, blocked=known.blocked, today=today)
-        raise WrongCardOrPin("no such card, or another PIN")
+        raise WrongCardOrPin("no such card, or a wrong PIN")
 
     def examine(self, card="", pin="", *, today):
         yield True, "This is the ILS of the demo: it is always available."

@@ -1,4 +1,4 @@
-"""Stop asking an ILS that doesn't answer, so that sign-ins don't occupy all threads of the web server."""
+"""Stop asking an ILS that doesn't respond, so that sign-ins don't occupy all threads of the web server."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ PAUSE_SECONDS = 10.0
 class Gate:
     """A limit on how many sign-ins ask the ILS at the same time.
 
-    After the ILS has failed to answer, no sign-in asks it for some seconds.
+    After the ILS fails to respond, no sign-in sends it a request for a few seconds.
     """
 
     def __init__(self):
@@ -24,13 +24,13 @@ class Gate:
         """Return what `ils.check` returns.
 
         In two cases, raises Unavailable without asking the ILS: too many sign-ins already wait for the ILS,
-        or the ILS has just failed to answer. A failure that takes less than SLOW_SECONDS doesn't count,
+        or the ILS has just failed to respond. A failure that takes less than SLOW_SECONDS doesn't count,
         because it blocks no thread for long.
         """
         if time.monotonic() < self.closed_until:
-            raise Unavailable("The ILS has just failed to answer, so it is not asked for some seconds.")
+            raise Unavailable("The ILS has just failed to respond, so it gets no requests for a few seconds.")
         if not self.places.acquire(blocking=False):
-            raise Unavailable(f"{MAX_WAITING} sign-ins are waiting for the ILS, so it is not asked again.")
+            raise Unavailable(f"{MAX_WAITING} sign-ins are waiting for the ILS, so it gets no more requests.")
         began = time.monotonic()
         try:
             return ils.check(card, pin, today=today, count=count)

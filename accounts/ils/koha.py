@@ -83,11 +83,11 @@ class Koha:
             raise WrongCardOrPin("Koha says that the card and the password don't match")
         if status != 201 or not checked.get("patron_id"):
             raise Unavailable(
-                f"Koha answers a password check with status {status} and content the portal can't read."
+                f"Koha responds to a password check with status {status} and content that can't be read."
             )
         status, patron = self._ask("GET", f"/patrons/{quote(str(checked['patron_id']), safe='')}", deadline)
         if status != 200 or patron.get("patron_id") != checked["patron_id"]:
-            raise Unavailable(f"Koha answers a request for a patron's record with status {status}.")
+            raise Unavailable(f"Koha responds to a request for a patron's record with status {status}.")
         fields = {name: str(patron.get(name) or "") for name in PATRON_FIELDS}
         if is_alias(card, fields["cardnumber"]):
             count(fields["cardnumber"])
@@ -113,10 +113,10 @@ class Koha:
         status, _patrons = self._ask("GET", "/patrons?_per_page=1", deadline)
         if status != 200:
             raise Misconfigured(
-                f"Koha answers a request for patrons with status {status}. "
+                f"Koha responds to a request for patrons with status {status}. "
                 "Is KOHA_URL the address of its REST API's host?"
             )
-        yield True, f"{self.url.hostname} answers, and lets the portal read patrons."
+        yield True, f"{self.url.hostname} responds, and lets the portal read patrons."
         if self.url.scheme != "https":
             yield (
                 False,
@@ -127,7 +127,7 @@ class Koha:
     def _card_numbers(self, typed, deadline):
         """Return the card numbers of the patrons whose card number or user name was typed.
 
-        Koha's password check accepts a card number or a user name. If Koha refuses the password, its response
+        Koha's password check accepts a card number or a user name. If Koha rejects the password, its response
         doesn't name the patron, so a separate request looks up the card number.
         """
         # Koha combines the members of a list with OR.
@@ -135,7 +135,7 @@ class Koha:
         path = f"/patrons?_per_page=5&q={quote(query, safe='')}"
         status, patrons = self._ask("GET", path, deadline, kind=list)
         if status != 200:
-            raise Unavailable(f"Koha answers a request for patrons with status {status}.")
+            raise Unavailable(f"Koha responds to a request for patrons with status {status}.")
         return [str(patron.get("cardnumber") or "") for patron in patrons if isinstance(patron, dict)]
 
     def _ask(self, method, path, deadline, body=None, *, kind=dict):
@@ -160,11 +160,11 @@ class Koha:
             )
         if status == 404 or 300 <= status < 400:
             raise Misconfigured(
-                f"Koha answers with status {status} at {self.url.geturl()}/api/v1{path.partition('?')[0]}. "
+                f"Koha responds with status {status} at {self.url.geturl()}/api/v1{path.partition('?')[0]}. "
                 "Is KOHA_URL the address of its REST API's host?"
             )
         if status >= 500 or status == 429:
-            raise Unavailable(f"Koha answers with status {status}: it is not available right now.")
+            raise Unavailable(f"Koha responds with status {status}: it is not available right now.")
         return status, answer if isinstance(answer, kind) else kind()
 
     def _send_authorized(self, method, path, deadline, body):
@@ -192,7 +192,7 @@ class Koha:
             "POST", "/api/v1/oauth/token", deadline, urlencode(form).encode(), headers
         )
         if status >= 500:
-            raise Unavailable(f"Koha answers with status {status}: it is not available right now.")
+            raise Unavailable(f"Koha responds with status {status}: it is not available right now.")
         if status != 200 or not isinstance(answer, dict) or not answer.get("access_token"):
             raise Misconfigured(
                 "Koha gives the portal no token. Check KOHA_CLIENT_ID and KOHA_CLIENT_SECRET, "
@@ -225,22 +225,24 @@ class Koha:
                 "If it is self-signed, name its file in KOHA_CA_FILE."
             ) from None
         except TimeoutError:
-            raise Unavailable(f"{self.url.hostname} does not answer in time.") from None
+            raise Unavailable(f"{self.url.hostname} does not respond in time.") from None
         except ConnectionRefusedError:
             raise Unavailable(
-                f"{self.url.hostname} refuses the connection. Is KOHA_URL right? Is there a firewall?"
+                f"{self.url.hostname} refuses the connection. Is KOHA_URL correct? Is there a firewall?"
             ) from None
         except socket.gaierror:
-            raise Unavailable(f"No machine is called {self.url.hostname}. Is KOHA_URL right?") from None
+            raise Unavailable(
+                f"The host name {self.url.hostname} can't be resolved. Is KOHA_URL correct?"
+            ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             if time.monotonic() > deadline:
-                raise Unavailable(f"{self.url.hostname} does not answer in time.") from None
+                raise Unavailable(f"{self.url.hostname} does not respond in time.") from None
             if isinstance(error, OSError):
                 raise Unavailable(
                     f"{self.url.hostname} can't be reached: {error.strerror or error}."
                 ) from None
             raise Unavailable(
-                f"{self.url.hostname} does not answer with the JSON of Koha's REST API."
+                f"{self.url.hostname} does not respond with the JSON of Koha's REST API."
             ) from None
         finally:
             if timer:

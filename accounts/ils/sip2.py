@@ -98,7 +98,7 @@ class Sip2:
         if len(supported) > PATRON_INFORMATION and supported[PATRON_INFORMATION] != "Y":
             yield (
                 False,
-                "The ILS says that it does not answer patron information (message 63). "
+                "The ILS says that it does not support patron information (message 63). "
                 "Allow it for this login.",
             )
         yield (
@@ -142,27 +142,27 @@ class Sip2:
             raise WrongCardOrPin("not what this ILS can have as a card or a PIN") from None
 
     def _patron_in(self, answer, card, today):
-        """Return the Patron whom the response describes.
+        """Return the Patron that the response describes.
 
-        Raises an IlsError if the field BL (valid card) or the field CQ (right PIN) is not "Y".
+        Raises an IlsError if the field BL (valid card) or the field CQ (correct PIN) is not "Y".
         """
         if answer.code != "64":
             raise Misconfigured(
-                f"The ILS answers patron information with message {answer.code} instead of 64."
+                f"The ILS responds to patron information with message {answer.code} instead of 64."
             )
         fields = answer.fields
         valid, right_pin = fields.get("BL") == "Y", fields.get("CQ") == "Y"
         if not right_pin:
             if valid and fields.get("CQ", "").strip() == "":
                 log.warning(
-                    "The ILS says that a card is valid but not whether the PIN is right (no CQ), "
+                    "The ILS says that a card is valid but not whether the PIN is correct (no CQ), "
                     "so nobody can sign in. Run manage.py ils_check."
                 )
-            raise WrongCardOrPin("the ILS does not say that the PIN is right")
+            raise WrongCardOrPin("the ILS does not say that the PIN is correct")
         expires_on = _day(fields.get(self.expires_field, ""))
         if not valid:
-            # Some systems say that the PIN is right even if the card is unknown. The response then has no
-            # name of a patron.
+            # Some systems say that the PIN is correct even if the card is unknown. The response then has no
+            # patron name.
             if not fields.get("AE", "").strip():
                 raise WrongCardOrPin("the ILS does not say that the card is valid")
             raise (
@@ -182,27 +182,27 @@ class Sip2:
         return require_valid_card(patron, blocked=answer.statuses[CARD_LOST] == "Y", today=today)
 
     def _require_alias_allowed(self):
-        """Raise WrongCardOrPin if the response may belong to the request of another patron.
+        """Raise WrongCardOrPin if the response may be for another patron's request.
 
-        The response has another card number than the request. If patrons may use an alias of their card
+        The card numbers in the request and the response differ. If patrons may use an alias of their card
         number, accept the response. Otherwise log a warning. With error detection, a request and its response
         have the same sequence number, so accept the response. Without error detection, raise WrongCardOrPin.
         """
         if self.card_aliases:
             return
         log.warning(
-            "The ILS answers about another card number than the one it was asked for. If patrons may also "
+            "The ILS responds about a different card number than the one in the request. If patrons may also "
             "type another number or a user name, set SIP2_CARD_ALIASES=1."
         )
         if not self.error_detection:
             self.close()
-            raise WrongCardOrPin("the ILS answers about another card number. See SIP2_CARD_ALIASES")
+            raise WrongCardOrPin("the ILS responds about a different card number. See SIP2_CARD_ALIASES")
 
     def _id(self, fields):
         ils_id = fields.get(self.id_field, "").strip()
         if not ils_id:
             raise Misconfigured(
-                f"The answer has no field {self.id_field} to identify the patron. See SIP2_ID_FIELD."
+                f"The response has no field {self.id_field} to identify the patron. See SIP2_ID_FIELD."
             )
         if "\ufffd" in ils_id:
             raise Misconfigured(
@@ -217,14 +217,14 @@ class Sip2:
         if is_alias(card, fields.get("AA", "")):
             yield (
                 self.card_aliases,
-                "The ILS answers about another card number than the one it was asked for. If patrons may "
+                "The ILS responds about a different card number than the one in the request. If patrons may "
                 "also type another number or a user name, SIP2_CARD_ALIASES must be 1.",
             )
-        for name, meaning in (("BL", "the card is valid"), ("CQ", "the PIN is right")):
+        for name, meaning in (("BL", "the card is valid"), ("CQ", "the PIN is correct")):
             if not fields.get(name, "").strip():
                 yield (
                     False,
-                    f"The answer does not say whether {meaning} (no {name}), so nobody can sign in. "
+                    f"The response does not say whether {meaning} (no {name}), so nobody can sign in. "
                     "You may have to turn it on in the ILS.",
                 )
         name = fields.get("AE", "")
@@ -242,7 +242,7 @@ class Sip2:
         ):
             if wanted and wanted not in fields:
                 found = ", ".join(sorted(fields))
-                yield True, f"The answer has no field {wanted} ({setting}). It has {found}."
+                yield True, f"The response has no field {wanted} ({setting}). It has {found}."
 
     # The next methods manage the connections. Only one request at a time uses a connection. After the
     # request, the connection stays open for another request.

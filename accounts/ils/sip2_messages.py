@@ -1,9 +1,8 @@
 """Write and parse SIP2 messages (3M Standard Interchange Protocol 2.00, document revision 2.12).
 
-A message starts with two digits, which are followed by fields of fixed length and then by named fields. Each
-named field has two letters, a value and "|". A carriage return ends the message. With error detection, the
-last two fields are AY and AZ. AY is the message's number, a digit that the response repeats. AZ is the
-checksum.
+A message starts with two digits. Fixed-length fields follow, and then named fields. Each named field has two
+letters, a value and "|". A carriage return ends the message. With error detection, the last two fields are AY
+and AZ. AY is the message's number, a digit that the response repeats. AZ is the checksum.
 """
 
 import re
@@ -26,7 +25,7 @@ class Answer:
     """A parsed response of the ILS.
 
     If several fields have the same name, `fields` has only the first. An ILS repeats only the fields with
-    screen messages and print lines, and the portal doesn't need these texts.
+    screen messages and print lines, and the portal doesn't need those.
     """
 
     code: str

@@ -9,7 +9,7 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return the events in which another person looked up a patron, or opened or changed their record."""
+        """Return the events where another person looked up a patron, or opened or changed their record."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
         # A merge of two records writes one event about each record. The patron sees only the event about
         # their own record.
@@ -32,7 +32,7 @@ class AuditEvent(models.Model):
     )
 
     class Where(models.TextChoices):
-        """The desk page from which staff opened something."""
+        """The desk page where staff opened something."""
 
         QUEUE = "queue", _("in the list of conversations")
         SEARCH = "search", _("in a search for conversations")

@@ -246,7 +246,7 @@ class Branch(models.Model):
 
 
 class OpeningHours(models.Model):
-    """A period during which a branch is open, on one day of the week. Monday is weekday 0."""
+    """A period when a branch is open, on one day of the week. Monday is weekday 0."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="opening_hours")
     weekday = models.PositiveSmallIntegerField()
@@ -266,7 +266,7 @@ class OpeningHours(models.Model):
 
 
 class ClosedDay(models.Model):
-    """A day on which a branch is closed, even if its opening hours include that weekday."""
+    """A day when a branch is closed, even if its opening hours include that weekday."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="closed_days")
     day = models.DateField(_("day"))

@@ -1,4 +1,4 @@
-"""The words of people's names, by which the desk finds a person.
+"""The words in people's names. The desk's search for people uses them.
 
 Other models that store folded words also use WordQuerySet.
 """
@@ -12,7 +12,7 @@ LAST_CHARACTER = "\U0010ffff"
 
 
 class WordQuerySet(models.QuerySet):
-    """Rows with a field `word`, which contains one folded word: in lowercase and without accents."""
+    """Rows with a field `word`, which contains one folded word: lowercase, without accents."""
 
     def beginning_with(self, letters):
         """Return the words that begin with these letters, which must be folded.

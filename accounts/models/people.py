@@ -185,8 +185,8 @@ class User(AbstractBaseUser):
 def _roles(person, at):
     """Return the roles of the person.
 
-    Each role has the attribute `covered_id`: the key of a branch for which the role's branch covers at the
-    time `at`, or None. If the role's branch covers for several branches, the role is in the result once for
+    Each role has the attribute `covered_id`: the primary key of a branch that the role's branch covers for at
+    the time `at`, or None. If the role's branch covers for several branches, the result has the role once for
     each of them.
     """
     roles = User._meta.get_field("staff_roles").related_model.objects
@@ -264,11 +264,11 @@ class RefusedPost(models.Model):
     """
 
     KEPT_FOR = timedelta(minutes=30)
-    # The time in which the person can undo deleting the form.
+    # How long the person can undo deleting the form.
     UNDO_FOR = timedelta(minutes=5)
     # If the form had files, `fields` has this key. The files themselves aren't saved.
     CHOSE_FILES = "chose_files"
-    # The fields in which staff type text. The name of a field in a formset ends with one of these names.
+    # The fields where staff type text. The name of a formset field ends with one of these names.
     TEXT_FIELDS = {
         "address",
         "body",
@@ -320,12 +320,12 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the longest text of the form, by which the author can recognize the form, or ""."""
+        """Return the form's longest text, so that the author can recognize the form, or ""."""
         return max(self.texts, key=len, default="")
 
     @property
     def texts(self):
-        """Return the texts of the form that aren't empty."""
+        """Return the texts in the form that aren't empty."""
         return [value for name, value in self.pairs if value and name.rpartition("-")[2] in self.TEXT_FIELDS]
 
     @property

@@ -69,7 +69,7 @@ class PasskeyQuerySet(models.QuerySet):
 
 
 class Passkey(models.Model):
-    """The public key of a passkey. A passkey works only on the host name for which it was made."""
+    """The public key of a passkey. A passkey works only on the host name it was created for."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
@@ -106,7 +106,7 @@ class KeptDeviceQuerySet(models.QuerySet):
 
 
 class KeptDevice(models.Model):
-    """A device on which a person has chosen to keep their pages, so that they can read the pages offline.
+    """A device where a person has chosen to keep their pages for reading offline.
 
     The choice belongs to a sign-in, and ends when the sign-in ends. To end the choice earlier, delete the
     row. The device deletes its pages when it next connects to the portal, or after KEPT_FOR.

@@ -118,7 +118,7 @@ class AbsenceQuerySet(models.QuerySet):
 
 
 class Absence(models.Model):
-    """The days on which a staff member is away, and the colleague who covers for them.
+    """The days when a staff member is away, and the colleague who covers for them.
 
     The absence includes its first and its last day.
     """
@@ -182,7 +182,7 @@ class SharedDeskQuerySet(models.QuerySet):
 
 
 class SharedDesk(models.Model):
-    """A shared computer at a service point, on which staff sign in with a PIN.
+    """A shared computer at a service point, where staff sign in with a PIN.
 
     A staff member uses their second factor to unlock the computer for the day. A cookie with a token
     identifies the computer's browser. Only a hash of the token is stored.
@@ -214,7 +214,7 @@ class SharedDesk(models.Model):
 
 
 class DeskPin(models.Model):
-    """The PIN with which a staff member signs in on a shared desk computer.
+    """A staff member's PIN for signing in on a shared desk computer.
 
     The PIN works only while the computer is unlocked for the day. See accounts/sign_in/desk_pins.py.
     """
@@ -233,7 +233,7 @@ class DeskPin(models.Model):
 class PinTries(models.Model):
     """The number of wrong PINs that were entered for one person on one shared desk computer.
 
-    The right PIN or the second factor resets the number to 0.
+    The correct PIN or the second factor resets the number to 0.
     """
 
     desk = models.ForeignKey(SharedDesk, on_delete=models.CASCADE, related_name="+")

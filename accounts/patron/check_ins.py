@@ -191,7 +191,7 @@ def undo_first_choice(person, *, at):
 
 @transaction.atomic
 def allow_titles(person, allowed, *, wording, language, at):
-    """Save whether check-in emails, and the pages of their links, may show titles. Also save a consent."""
+    """Save whether check-in emails, and the pages they link to, may show titles. Also save a consent."""
     person = _lock(person)
     if person.check_in_titles != allowed:
         person.check_in_titles = allowed
@@ -233,21 +233,21 @@ def note_death(person, *, by, at):
 
 @staff_action
 def undo_death(person, *, by, at):
-    """Remove a mistaken record that the patron has died."""
+    """Undo a mistaken record that the patron has died."""
     return _save_death(person, None, "undid_death", by=by, at=at)
 
 
 def more_private(one, other):
-    """Return the choice that allows the library less. The arguments are the choices of two people.
+    """Return the choice that allows the library less. `one` and `other` are two people's choices.
 
-    If one of them has not chosen, return the choice of the other person.
+    If one person has not chosen, return the other person's choice.
     """
     most_private_first = (CheckIns.NONE, CheckIns.PAGES, CheckIns.PUSH, CheckIns.EMAIL)
     return next((choice.value for choice in most_private_first if choice in (one, other)), "")
 
 
 def language_of(person):
-    """Return the language of the texts that staff read to this person, and of emails to this person."""
+    """Return the language of emails to this person, and of what staff read aloud to them."""
     return person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 

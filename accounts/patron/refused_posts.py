@@ -10,8 +10,8 @@ from portal.text import clean
 
 from ..models import RefusedPost
 
-# At most this many refused forms of one person are saved. The same limit applies to the forms of unknown
-# authors in one browser.
+# At most this many refused forms are saved per person. The same limit applies per browser to forms by unknown
+# authors.
 MAX_SAVED = 20
 
 
@@ -50,7 +50,7 @@ def drop_refused_post(person, public_id, *, browser=""):
 
 
 def discard_refused_post(person, public_id, *, at, browser=""):
-    """Hide a refused form from its author, and return for how long the author can undo this.
+    """Hide a refused form from its author, and return how long the author can undo this.
 
     The result is a timedelta, or None if there is no such form. `restore_refused_post` shows the form again.
     """

@@ -35,10 +35,10 @@ CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
 def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None, with_child=False):
     """Return when a visit or conversation is due for deletion.
 
-    `kept_at` is the time since which the person has had the visit or conversation. If `remember` is None, the
-    person's saved choice applies. To preview another choice, pass it as `remember`, `until` and `chosen_at`.
-    `with_child` is true for a visit with a child, and for a conversation about such a visit. `due` expresses
-    the same rule as a query.
+    `kept_at` is when the person got the visit or conversation. If `remember` is None, the person's saved
+    choice applies. To preview another choice, pass it as `remember`, `until` and `chosen_at`. `with_child` is
+    true for a visit with a child, and for a conversation about such a visit. `due` expresses the same rule as
+    a query.
     """
     if remember is None:
         remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at
@@ -69,8 +69,8 @@ def chosen_by(person):
 def due(field, *, at, whose="patron"):
     """Return the condition for rows that are due for deletion at `at`.
 
-    `field` is the name of the model field that says since when the person has had the row. `whose` is the
-    name of the foreign key to the person. Visits with a child can be due earlier: `childs_due` finds them.
+    `field` names the model field that says when the person got the row. `whose` names the foreign key to the
+    person. Visits with a child can be due earlier: `childs_due` finds them.
     """
     library = Library.current()
     its_day = TruncDate(field, tzinfo=library.zone)

@@ -71,7 +71,7 @@ def is_borrowed(request):
 
 
 def session_expiry(request):
-    """Return the time at which a new sign-in ends on a borrowed device. Return None on any other device."""
+    """Return when a new sign-in on a borrowed device ends, or None on any other device."""
     return timezone.now() + timedelta(hours=settings.BORROWED_DEVICE_HOURS) if is_borrowed(request) else None
 
 
@@ -152,7 +152,7 @@ def recently_authenticated(request):
     """Return whether the person signed in or reauthenticated at most REAUTHENTICATION_LASTS ago.
 
     For staff, a sign-in by library card doesn't count. Staff who authenticated recently may set up a second
-    factor. A library card's PIN of four digits is too weak for that.
+    factor. A library card's four-digit PIN is too weak for that.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
@@ -196,7 +196,7 @@ def redirect_to_reauthenticate(request):
 
 
 def origin(request):
-    """Return our scheme and host. A browser includes them in the signed response of a passkey."""
+    """Return our scheme and host. A browser includes them in a passkey's signed response."""
     return f"{request.scheme}://{request.get_host()}"
 
 
@@ -245,14 +245,14 @@ def safe_next(request):
     safe = url_has_allowed_host_and_scheme(
         going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # Django's redirect() would look up a text without a leading slash as the name of a URL pattern.
+    # Django's redirect() would look up a string without a leading slash as the name of a URL pattern.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
 def sign_in_to_open(model=None, *, named_in="", opens_at=""):
     """Send signed-out people to the sign-in page if the view raises Http404.
 
-    Use this decorator for pages of patrons. People may be signed out when they open a link from an email. The
+    Use this decorator for patron pages. People may be signed out when they open a link from an email. The
     response to a GET is the same whether the object doesn't exist or belongs to somebody else. After signing
     in, the person sees the page or a 404.
 
@@ -297,9 +297,9 @@ def leaves_session_alone(view):
 def reauthentication_required(view):
     """Require a signed-in person who has authenticated recently.
 
-    Other signed-in people are redirected to the page on which they reauthenticate. That page redirects them
-    back to the view with a GET. The data of a POST is lost, so the view must show its form again. Use this
-    decorator for views that add a sign-in method, export all data or delete the account.
+    Other signed-in people are redirected to the reauthentication page, which redirects them back to the view
+    with a GET. The data of a POST is lost, so the view must show its form again. Use this decorator for views
+    that add a sign-in method, export all data or delete the account.
     """
 
     @login_required

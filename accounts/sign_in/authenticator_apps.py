@@ -1,4 +1,4 @@
-"""Handle a change of the key that encrypts the secrets of authenticator apps."""
+"""Handle a change of the key that encrypts authenticator app secrets."""
 
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import InvalidToken
@@ -9,7 +9,7 @@ from portal import keys
 
 # portal.keys derives the encryption key from this name, so the name never changes.
 SEALED_FOR = "accounts.second-factor"
-# What to do if the settings no longer have the key with which the secrets were encrypted.
+# What to do if the settings no longer have the key that encrypted the secrets.
 OTHER_KEY = (
     "The authenticator apps of staff were set up with another SECRET_KEY, so their codes don't work. If the "
     "key was changed by mistake, set the earlier one again. If not, see “Change the key” in "
@@ -38,7 +38,7 @@ def seal_anew(*, at):
 
 
 def is_key_missing():
-    """Return whether the settings lack the key with which the newest secret was encrypted.
+    """Return whether the settings lack the key that encrypted the newest secret.
 
     A secret belongs to an authenticator app or to a list of recovery codes.
     """

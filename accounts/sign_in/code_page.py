@@ -1,7 +1,7 @@
-"""Choose the page on which a person enters the emailed code.
+"""Choose the page where a person enters the emailed code.
 
-Some pages have a code page of their own, which also does the next step. For example, the code page of *Keep
-this visit* shows what the patron agrees to, and keeps the visit.
+Some pages have their own code page, which also does the next step. For example, the code page of *Keep this
+visit* shows what the patron agrees to, and keeps the visit.
 """
 
 from contextlib import suppress
@@ -13,9 +13,9 @@ CODE_PAGE = "account_confirm_login_code"
 
 
 def has_code_page(name):
-    """Mark a view whose page has a code page of its own.
+    """Mark a view whose page has its own code page.
 
-    `name` is the name of the code page's URL. The code page has the same arguments as the view.
+    `name` is the URL name of the code page, whose URL has the same arguments as the view's URL.
     """
 
     def decorate(view):
@@ -26,7 +26,7 @@ def has_code_page(name):
 
 
 def code_page_for(path):
-    """Return the address of the code page for somebody who wants to open `path` next."""
+    """Return the URL of the code page for somebody who wants to open `path` next."""
     parts = urlsplit(path)
     with suppress(Resolver404):
         match = resolve(parts.path)

@@ -1,4 +1,4 @@
-"""Set, check and remove the PINs of staff.
+"""Set, check and remove staff members' PINs.
 
 Staff sign in with a PIN on an unlocked shared desk computer of their branch. A PIN works nowhere else. See
 docs/decisions/0012-shared-desk-computers-and-pins.md.
@@ -19,7 +19,7 @@ from .sign_ins import end_sign_in_elsewhere
 
 MIN_LENGTH, MAX_LENGTH = 4, 6
 # After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. The PIN
-# works there again when the person has used their second factor.
+# works there again once the person has used their second factor.
 MAX_WRONG_PER_PERSON = 5
 # After this many wrong PINs on one computer, for all people together, the computer is closed. Then a staff
 # member has to unlock the computer again.
@@ -52,9 +52,9 @@ class DeskClosed(Exception):
 
 
 def is_easy_to_guess(pin):
-    """Return whether this PIN is one of the first that people try.
+    """Return whether this PIN is easy to guess.
 
-    Such a PIN is one of these:
+    An easy PIN is one of these:
     - a PIN with only one or two different digits
     - digits in order, such as 1234 or 8901
     - a repeat, such as 123123
@@ -70,7 +70,7 @@ def is_easy_to_guess(pin):
 
 @transaction.atomic
 def set_pin(person, *, pin, at, keep=""):
-    """Set the person's PIN, and end their sign-ins by the old PIN.
+    """Set the person's PIN, and end their sign-ins with the old PIN.
 
     If `keep` is the key of a session, that session stays signed in.
     """
@@ -115,7 +115,7 @@ def people_with_pin(desk):
 def try_pin(desk, person, pin, *, at):
     """Check the PIN of `person`, who must be one of people_with_pin(desk).
 
-    Return how many wrong PINs were entered for the person on this computer since the last right PIN. Raises
+    Return how many wrong PINs were entered for the person on this computer since the last correct PIN. Raises
     WrongPin, PinBlocked or DeskClosed. Each try is counted before the PIN is checked. The UPDATE that counts
     the try also checks the limit, so simultaneous requests get no extra tries.
     """
@@ -169,7 +169,7 @@ def _end_sign_ins(person, *, keep=""):
 
 
 def _is_right(person, pin):
-    """Return whether the PIN is right. If the stored hash was made with an old server key, replace it."""
+    """Return whether the PIN is correct. If the stored hash was made with an old server key, replace it."""
     present, *older = keys.fingerprints(PURPOSE, _salted(person, pin))
     if check_password(present, person.desk_pin.pin_hash):
         return True
@@ -183,7 +183,7 @@ def _peppered(person, pin):
     """Return a fingerprint of the PIN, made with the server's key.
 
     The key protects the PINs if somebody copies the database. Without a key, a thief could try all 10,000
-    PINs of four digits in an hour, even if the hash is slow.
+    four-digit PINs in an hour, even if the hash is slow.
     """
     return keys.fingerprint(PURPOSE, _salted(person, pin))
 

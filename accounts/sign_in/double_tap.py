@@ -40,10 +40,10 @@ def claim(request, what, *secrets, seconds):
 
 
 def begin(request):
-    """Record that this request checks a code. Return False if an identical request had the right code.
+    """Record that this request checks a code. Return False if an identical request had the correct code.
 
-    If an identical request is running, wait for it. If the identical request had the right code, the
-    middleware returns the response of that request for this request too.
+    If an identical request is running, wait for it. If that request had the correct code, the middleware
+    returns its response to this request too.
     """
     if not _is_form_of_session(request):
         return True

@@ -60,7 +60,7 @@ class NotByWaiting(Exception):
 
 
 class UnknownChange(Exception):
-    """The token belongs to no pending change.
+    """The token doesn't belong to a pending change.
 
     Either the token is wrong, or the change was stopped, canceled, replaced or completed.
     """
@@ -93,7 +93,7 @@ def _unverified(person, email):
 
 
 def reauthentication_address(person):
-    """Return the address for codes with which the person reauthenticates, or an empty string.
+    """Return the address that gets the person's reauthentication codes, or an empty string.
 
     A patron's address must be confirmed. For staff, an unconfirmed address is enough, because a coordinator
     entered it.
@@ -224,7 +224,7 @@ def change_due_addresses(*, at):
         except IntegrityError:
             # Someone is signing in with the new address right now. If they don't confirm the address, a later
             # run of this job makes the change.
-            log.info("an address changes at the next turn")
+            log.info("an address change was postponed to the next run")
 
 
 @transaction.atomic

@@ -73,12 +73,12 @@ class EmailedCode(AbstractCodeVerificationProcess):
 
 
 def count_code(request, email):
-    """Count one emailed code towards its rate limit. Raises limits.TooOften."""
+    """Count one emailed code toward its rate limit. Raises limits.TooOften."""
     limits.count(request, "mailed_code", target=email)
 
 
 def count_attempt(request, process):
-    """Count one attempt to enter a code towards its rate limit. Raises limits.TooOften.
+    """Count one attempt to enter a code toward its rate limit. Raises limits.TooOften.
 
     allauth counts the attempts in the session. That is not enough, because simultaneous requests would all
     see the same count.
@@ -87,7 +87,7 @@ def count_attempt(request, process):
 
 
 def claim_code(process):
-    """Return whether this request is the first with the right code. Only the first may use it.
+    """Return whether this request is the first with the correct code. Only the first may use it.
 
     Later requests must not write to the session, because the first request may have replaced the session. If
     a later request is identical to the first, as in a double tap, the browser gets the response of the first.

@@ -23,7 +23,7 @@ from .sign_ins import SHARED_DESK
 # request.session[KEPT_DEVICE] is the public id of this browser's KeptDevice. If the session has no such key,
 # no query runs.
 KEPT_DEVICE = "kept_device"
-# The service worker sends this header when it fetches a page in order to keep the page.
+# The service worker sends this header when it fetches a page to keep it.
 KEEPS_PAGE = "X-Keeps-Page"
 # This header of a response names the KeptDevice of the browser. If the header is missing, the browser deletes
 # its kept pages.
@@ -37,9 +37,9 @@ class CannotKeep(Exception):
 class KeptDeviceMiddleware:
     """Set request.kept_device to this browser's KeptDevice or None, and send its public id with each page.
 
-    If the browser fetches the page only in order to keep it, request.kept_at is the current time. Otherwise
-    request.kept_at is None. Fetching a page in order to keep it doesn't mark messages as read. Such a page
-    leaves out the visits that were opened by code.
+    If the browser fetches the page only to keep it, request.kept_at is the current time. Otherwise it is
+    None. Fetching a page to keep it doesn't mark messages as read. Such a page leaves out the visits that
+    were opened by code.
     """
 
     def __init__(self, get_response):
@@ -123,5 +123,5 @@ def end(device):
 
 
 def note_reached(device, *, at):
-    """Save the time at which the device last asked which pages it may keep."""
+    """Save when the device last asked which pages it may keep."""
     KeptDevice.objects.filter(pk=device.pk).update(reached_at=at)

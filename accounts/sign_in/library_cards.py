@@ -17,7 +17,7 @@ from .email_addresses import offer_address
 
 
 def count_attempt(request, card):
-    """Count one attempt to sign in with this card towards its rate limit. Raises limits.TooOften.
+    """Count one attempt to sign in with this card toward its rate limit. Raises limits.TooOften.
 
     Call this function before you ask the ILS.
     """
@@ -110,7 +110,7 @@ def branch_called(name):
 
 
 def card_of(person):
-    """Return the card with which this person last signed in, or None."""
+    """Return the card that this person last signed in with, or None."""
     return LibraryCard.objects.filter(person=person).first()
 
 

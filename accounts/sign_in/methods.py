@@ -35,7 +35,7 @@ def first_method(request):
 
 
 def note_method(request, response):
-    """Store in a cookie the method with which a person has just signed in.
+    """Store the method of a new sign-in in a cookie.
 
     `request.sign_in_method` says which method it was. Borrowed devices and shared desk computers get no such
     cookie.

@@ -1,7 +1,7 @@
 """Send people to the OpenID Connect provider in the settings, and check the provider's responses.
 
-allauth handles discovery, state, PKCE and the exchange of the code. This module also checks the signature,
-nonce and audience of the ID token.
+allauth handles discovery, state, PKCE and the code exchange. This module also checks the signature, nonce and
+audience of the ID token.
 """
 
 import time
@@ -26,7 +26,7 @@ from portal.addresses import clean_address
 from portal.once import claim
 from portal.text import clean
 
-# The purposes for which people are sent to the provider. The values are in sessions, so they never change.
+# The reasons for sending people to the provider. The values are in sessions, so they never change.
 SIGN_IN, CONNECT, REAUTHENTICATE = "login", "connect", "prove"
 # Only asymmetric algorithms are accepted, so that nobody but the provider can sign an ID token.
 SIGNING_ALGORITHMS = [
@@ -80,9 +80,9 @@ class Canceled(Exception):
 class Identity:
     """A person as the provider describes them.
 
-    `subject` is the provider's permanent id of the person. `shown_at` is the time at which the person last
-    authenticated at the provider, in seconds since the epoch, or 0 if unknown. Sessions store the names of
-    the fields, so these names never change.
+    `subject` is the provider's permanent id of the person. `shown_at` is when the person last authenticated
+    at the provider, in seconds since the epoch, or 0 if unknown. Sessions store the names of the fields, so
+    these names never change.
     """
 
     subject: str
@@ -94,7 +94,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class AuthRequest:
-    """The request with which this browser was sent to the provider.
+    """The request that sent this browser to the provider.
 
     `person` is the public id of the signed-in person, or an empty string. `verifier` is the PKCE code
     verifier.
@@ -110,7 +110,7 @@ class AuthRequest:
 
 
 def authorization_url(request, *, purpose, going_to="", borrowed=False):
-    """Return the URL at which the person signs in at the provider.
+    """Return the provider's URL where the person signs in.
 
     Raises Unavailable and InvalidResponse.
 
@@ -133,7 +133,7 @@ def authorization_url(request, *, purpose, going_to="", borrowed=False):
 
 
 def pop_auth_request(request):
-    """Find the AuthRequest to which the provider has responded. Remove it from the session, and return it.
+    """Remove the AuthRequest for the provider's response from the session, and return it.
 
     Return None if the session has no such AuthRequest, for example after an earlier response. Also return
     None if the AuthRequest is older than ten minutes.
@@ -261,7 +261,7 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
             leeway=CLOCK_TOLERANCE,
             options={"require": ["iss", "aud", "sub", "exp", "iat", "nonce"]},
         )
-        # A token for several audiences must say for which of them it was made (OpenID Connect Core, 3.1.3.7).
+        # A token for several audiences must say which of them it was made for (OpenID Connect Core, 3.1.3.7).
         is_for_several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         made_for = claims.get("azp", "" if is_for_several else settings.SSO["client_id"])
         if not constant_time_compare(claims["nonce"], nonce) or made_for != settings.SSO["client_id"]:

@@ -67,7 +67,7 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """A passkey that the device has just made. add() saves the passkey."""
+    """A passkey that the device has just created. add() saves the passkey."""
 
     handle: uuid.UUID
     credential: AttestedCredentialData
@@ -85,10 +85,10 @@ class UsedPasskey:
 
 
 def registration_options(session: MutableMapping, person: User, *, origin: str) -> dict:
-    """Return the options with which the browser makes a passkey for this person.
+    """Return the options that the browser needs to create a passkey for this person.
 
     Also store the challenge in the session. A device that already has one of the person's passkeys refuses to
-    make another passkey.
+    create another.
     """
     user = PublicKeyCredentialUserEntity(
         id=person.public_id.bytes, name=person.email or person.display_name, display_name=person.display_name
@@ -104,7 +104,7 @@ def registration_options(session: MutableMapping, person: User, *, origin: str) 
 
 
 def authentication_options(session: MutableMapping, *, origin: str, person: User | None = None) -> dict:
-    """Return the options with which the browser asks for a passkey.
+    """Return the options that the browser needs to ask for a passkey.
 
     Also store the challenge in the session. The passkey must belong to `person`. If `person` is None, any
     passkey for this site is possible.
@@ -130,7 +130,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
         credential = registration.credential_data
         if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
             raise NotAccepted
-        # Each use of the passkey parses these bytes. So refuse the passkey now if they can't be parsed.
+        # Each use of the passkey parses these bytes, so reject the passkey now if they can't be parsed.
         AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error
@@ -140,7 +140,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
 def verify_authentication(session: MutableMapping, answer: Any, *, among, origin: str) -> UsedPasskey:
     """Check the browser's response to authentication_options(). Raises NotAccepted.
 
-    Only a passkey of the queryset `among` is accepted.
+    Only a passkey in the queryset `among` is accepted.
     """
     challenge = _pop_challenge(session)
     try:
@@ -187,7 +187,7 @@ def add(person, *, name, new, by, at):
 
 
 def use(used, *, at):
-    """Save the new signature counter and the date of use of a passkey.
+    """Save a passkey's new signature counter and the date of this use.
 
     Raises NotAccepted if the counter did not increase, because then a copy of the passkey may exist.
     """
@@ -199,10 +199,10 @@ def use(used, *, at):
 
 
 def tell_apart(passkeys, *, here=None):
-    """Return a person's passkeys as a list, with attributes that help the person to tell them apart.
+    """Return a person's passkeys as a list, with attributes that help the person tell them apart.
 
-    `added` is the day on which the passkey was added, or the time if another one was added on that day.
-    `is_here` is true for the passkey with the public id `here`, which is stored on the current device.
+    `added` is the day when the passkey was added, or the time if another one was added on that day. `is_here`
+    is true for the passkey with the public id `here`, which is stored on the current device.
     """
     passkeys = list(passkeys)
     days = Counter(passkey.added_on for passkey in passkeys)
@@ -263,7 +263,7 @@ def _is_on_this_device(answer):
 
 
 def _server(origin):
-    """Return a FIDO2 server. It refuses responses that were signed for another scheme, host or port."""
+    """Return a FIDO2 server. It rejects responses that were signed for another scheme, host or port."""
     host = PublicKeyCredentialRpEntity(id=urlsplit(origin).hostname, name=Library.current().name)
     return Fido2Server(host, verify_origin=lambda signed_for: signed_for == origin)
 

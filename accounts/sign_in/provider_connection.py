@@ -1,4 +1,4 @@
-"""The connection to the provider of single sign-on. It limits the time and the size of responses."""
+"""Connect to the single sign-on provider, and limit the time and size of its responses."""
 
 import socket
 import time
@@ -36,11 +36,11 @@ class LimitedAdapter(HTTPAdapter):
             while chunk := response.raw.read1(CHUNK, decode_content=True):
                 body += chunk
                 if len(body) > MAX_BYTES:
-                    raise requests.exceptions.ContentDecodingError("the answer is too long")
+                    raise requests.exceptions.ContentDecodingError("the response is too long")
             if time.monotonic() > response.raw.deadline:
-                raise requests.exceptions.ReadTimeout("the answer is too slow")
+                raise requests.exceptions.ReadTimeout("the response is too slow")
         except urllib3.exceptions.HTTPError as error:
-            raise requests.exceptions.ConnectionError("the answer ended early, or can't be read") from error
+            raise requests.exceptions.ConnectionError("the response ended early, or can't be read") from error
         finally:
             response.raw.timer.cancel()
             if not response.raw.closed:

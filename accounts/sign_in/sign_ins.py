@@ -1,4 +1,4 @@
-"""List the devices on which a person is signed in, and end sign-ins."""
+"""List the devices where a person is signed in, and end sign-ins."""
 
 from collections import Counter
 from datetime import date

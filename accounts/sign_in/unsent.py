@@ -1,4 +1,4 @@
-"""Show a text again, or repeat the press of a button, after the person had to sign in first.
+"""Show a text again, or repeat a button press, after the person had to sign in.
 
 The middleware in accounts.refused_post_middleware saves the refused form. A signed cookie ties the form to
 the browser for 30 minutes. After somebody signs in with this browser, the page of the form shows the text
@@ -79,9 +79,9 @@ def unsent_form(request, *paths):
 
 
 def waiting_form(request, path):
-    """Return the newest RefusedPost that waits in this browser for the page with this address, or None.
+    """Return the newest RefusedPost that waits in this browser for the page at this path, or None.
 
-    The caller must never show what the form contains, because perhaps nobody is signed in.
+    The caller must never show what the form contains, because the person may not be signed in.
     """
     browser = browser_of(request)
     if not browser:
@@ -146,7 +146,7 @@ def _next_at_once(request):
 
 
 def _waiting(request, paths):
-    """Return the refused forms that wait for the page with these addresses."""
+    """Return the refused forms that wait for the pages at these paths."""
     browser = browser_of(request) if request.user.is_authenticated else ""
     if not browser:
         return RefusedPost.objects.none()

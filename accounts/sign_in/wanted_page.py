@@ -25,7 +25,7 @@ TITLES = {
     "send_reading": _("Sign in to send your request"),
     "kept": _("Sign in to send what you wrote"),
 }
-# The titles of the sign-in page if the person typed a text while signed out. The keys are names of URLs.
+# The titles of the sign-in page if the person typed a text while signed out. The keys are URL names.
 UNSENT_TITLES = {
     "conversation": _("Sign in to send your message"),
     "ask": TO_SEND_QUESTION,
@@ -35,7 +35,7 @@ UNSENT_TITLES = {
     "verdict": _("Sign in to save your comment"),
     "me": _("Sign in to save your name"),
 }
-# The titles of the sign-in page if the person pressed a button while signed out. The keys are names of URLs.
+# The titles of the sign-in page if the person pressed a button while signed out. The keys are URL names.
 PRESSED_TITLES = {
     "verdict": TO_SAVE_ANSWER,
     "session_outcome": TO_SAVE_ANSWER,

@@ -1,4 +1,4 @@
-"""Add, change and remove the absences of staff.
+"""Add, change and remove staff absences.
 
 An absence can name a colleague who covers for the absent staff member.
 """
@@ -31,7 +31,7 @@ def clashes_of(absence):
     """Return two lists of absences that overlap `absence` and leave somebody without cover.
 
     The first list has the absences of the colleague who covers for the absent person. The second list has the
-    absences of the colleagues for whom the absent person covers.
+    absences of the colleagues that the absent person covers for.
     """
     same_days = Absence.objects.filter(
         first_day__lte=absence.last_day, last_day__gte=absence.first_day

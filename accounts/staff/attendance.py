@@ -1,9 +1,9 @@
-"""Record on which days staff are at a branch. When nobody is at a branch, another branch covers for it.
+"""Record the days when staff are at a branch. When nobody is at a branch, another branch covers for it.
 
 A staff member counts as present if they open the desk: they pass the second factor, or enter their PIN at a
 shared desk computer. They do this at least every twelve hours, so no other request needs to be recorded.
 
-`Branch.unattended_from` is the end of the first opening day after the last day on which a staff member was
+`Branch.unattended_from` is the end of the first opening day after the last day when a staff member was
 present. From then on, staff of `Branch.covered_by` see the branch's conversations. This ends when a staff
 member of the branch opens the desk again.
 """

@@ -1,8 +1,8 @@
 """Lock a shared desk computer, and limit what a sign-in by PIN opens.
 
 A cookie identifies the shared computer. The computer locks when nobody uses it for a while. Then the person
-is signed out, and the session is deleted. The address of the page that asks for a PIN contains the person's
-id and the page that they left. If the same person signs in next, they return to the page that they left.
+is signed out, and the session is deleted. The URL of the page that asks for a PIN contains the person's id
+and the page that they left. If the same person signs in next, they return to the page that they left.
 """
 
 import time
@@ -50,10 +50,10 @@ OPENS_BY_PIN = (
 
 
 class SharedDeskMiddleware:
-    """Set request.shared_desk to the shared desk computer on which a person is signed in, or None.
+    """Set request.shared_desk to the shared desk computer where a person is signed in, or None.
 
     The middleware signs the person out if the computer was closed or was not used for a while. On any other
-    device, the middleware costs no query.
+    device, the middleware runs no query.
     """
 
     def __init__(self, get_response):
@@ -156,7 +156,7 @@ def lock(request, *, going_to=""):
 def redirect_to_lock_page(request, *, going_to=""):
     """Return a redirect to the page that asks for a PIN.
 
-    The address of that page has the id of the last person and the page that the person left.
+    The URL of that page has the id of the last person and the page that the person left.
     """
     if not going_to:
         going_to = (request.htmx and request.htmx.current_url_abs_path) or (

@@ -1,8 +1,8 @@
 """Invite people to work at a desk.
 
-A coordinator sends a link by email, and can also pass on the link in person. The link alone makes nobody
-staff, because the person must also have confirmed the address to which the link was sent. When the person
-accepts, they get the role. They can open the desk after they have set up a second factor.
+A coordinator sends a link by email, and can also pass on the link in person. The link alone doesn't make
+anyone staff, because the person must also have confirmed the address that the link was sent to. When the
+person accepts, they get the role. They can open the desk after they have set up a second factor.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class NotTheirs(Exception):
 
 @staff_action
 def invite(*, name, email, language, at_branches, by, at):
-    """Email the person a link with which they can accept roles. `at_branches` is {branch: role}.
+    """Email the person a link for accepting roles. `at_branches` is {branch: role}.
 
     Return the link, which can't be shown again later. Raises AlreadyInvited and RoleEnded.
     """
@@ -103,8 +103,8 @@ def accept(token, *, person, at, now, here=""):
     A person who already coordinates a branch remains its coordinator.
 
     If this is the person's first role, every sign-in ends except the one whose session has the key `here`.
-    The person made the other sign-ins as a patron, perhaps with a PIN of four digits. Such a sign-in is too
-    weak to set up a second factor.
+    The person made the other sign-ins as a patron, perhaps with a four-digit PIN. Such a sign-in is too weak
+    to set up a second factor.
     """
     own_roles = roles.lock_for_role_change(person)
     # Lock the person too, so that their address can't change before this transaction ends.

@@ -16,7 +16,7 @@ from portal.prepared import prepared
 from .. import audit
 from ..models import Library, SharedDesk
 
-# The longest time for which a computer stays unlocked: from 7 in the morning until 11 at night, for example.
+# How long a computer can stay unlocked. This is long enough for a day from 7 a.m. to 11 p.m.
 LASTS = datetime.timedelta(hours=16)
 
 

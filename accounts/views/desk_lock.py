@@ -1,4 +1,4 @@
-"""The page of a locked shared desk computer, on which staff sign in with their PIN."""
+"""The page of a locked shared desk computer, where staff sign in with their PIN."""
 
 from django.contrib import messages
 from django.http import HttpResponseRedirect

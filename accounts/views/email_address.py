@@ -1,4 +1,4 @@
-"""The pages on which people add or change their email address.
+"""The pages where people add or change their email address.
 
 A person enters a code that was sent to the new address. Then they enter a code that was sent to the old
 address, or the change waits a week.
@@ -71,7 +71,7 @@ def keep_address(request):
 def stop_address(request, token):
     """Show a page with a button that stops the change. The email to the old address has a link to this page.
 
-    Opening the link stops nothing, because mail programs open links by themselves.
+    Opening the link stops nothing, because mail scanners open links automatically.
     """
     try:
         change = email_addresses.change_with_token(token)

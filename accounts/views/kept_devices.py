@@ -1,4 +1,4 @@
-"""The views with which people choose that a device keeps their pages, and end this choice."""
+"""The views where people choose to keep their pages on a device, and end this choice."""
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login

@@ -1,4 +1,4 @@
-"""The page Me, on which people see and change their name, sign-in methods and devices."""
+"""The page “Me”, where people see and change their name, sign-in methods and devices."""
 
 from django.conf import settings
 from django.contrib import messages

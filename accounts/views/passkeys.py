@@ -33,7 +33,7 @@ from accounts.sign_in.passkeys import NotAccepted, TooMany
 from accounts.sign_in.sign_ins import device
 from portal import limits
 
-# request.session[PASSKEY_HERE] is the public id of the passkey that this device itself has made or used.
+# request.session[PASSKEY_HERE] is the public id of the passkey that this device itself has created or used.
 PASSKEY_HERE = "passkey_here"
 # This cookie says that someone declined a passkey on this device. Other devices still offer a passkey.
 NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
@@ -41,14 +41,14 @@ NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
 
 @require_POST
 def show_options(request):
-    """Return the options with which the browser asks for a passkey.
+    """Return the options that the browser needs to ask for a passkey.
 
     A signed-in person can use only their own passkeys. If nobody is signed in, any passkey can be used.
     """
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
     if not request.viewer:
-        # Nobody is signed in, and perhaps nobody will sign in, so the session expires soon.
+        # Nobody is signed in, and maybe nobody will sign in, so the session expires soon.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     return JsonResponse(
         passkeys.authentication_options(request.session, origin=origin(request), person=person)
@@ -73,7 +73,7 @@ def sign_in_by_passkey(request):
 
 
 def verify_posted_passkey(request, *, among):
-    """Check the posted response of a passkey, and save that it was used. Return (form, passkey).
+    """Check a passkey's posted response, and save that the passkey was used. Return (form, passkey).
 
     If the response is not accepted, `passkey` is None and the form has an error.
     """

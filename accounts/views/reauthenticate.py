@@ -1,4 +1,4 @@
-"""The page on which signed-in people reauthenticate before a risky change, such as a new sign-in method."""
+"""The page where signed-in people reauthenticate before a risky change, such as a new sign-in method."""
 
 from urllib.parse import urlencode
 
@@ -65,7 +65,7 @@ def reauthenticate(request):
 
 
 def _other_methods(person):
-    """Return the methods with which the person can reauthenticate besides an emailed code and passkeys.
+    """Return the person's methods to reauthenticate, besides an emailed code and passkeys.
 
     Staff have no such method. A card's PIN or single sign-on is too weak for staff, because they can set up a
     second factor afterward.
@@ -78,7 +78,7 @@ def _other_methods(person):
 
 
 def ask_for_code(request, *, purpose, email, then, page):
-    """Ask for a code that is sent to `email`. Return `then()` if the person has entered the right code.
+    """Ask for a code that is sent to `email`. Return `then()` if the person has entered the correct code.
 
     Otherwise return `page(form)`. If no code was sent yet, `form` is None, and the page shows a button that
     sends a code.

@@ -1,7 +1,7 @@
-"""The pages on which staff use and set up their second factor.
+"""The pages where staff use and set up their second factor.
 
-The second factor is a code of an authenticator app or a passkey.
-docs/decisions/0010-own-table-for-passkeys.md says why a passkey is enough.
+The second factor is an authenticator app code or a passkey. docs/decisions/0010-own-table-for-passkeys.md
+says why a passkey is enough.
 """
 
 from allauth.mfa.adapter import get_adapter
@@ -65,7 +65,7 @@ def second_factor(request):
 def change_second_factor(request):
     """Make new recovery codes, or remove the app so that the person can set up another app.
 
-    Both changes need a code of the current app, or a recovery code.
+    Both changes need a code from the current app, or a recovery code.
     """
     app = _app_of(request.user)
     if not app:

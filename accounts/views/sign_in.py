@@ -70,7 +70,7 @@ def sign_in(request):
 def send_code_to(request, form, next_page, *, began):
     """Email a code to the address in this valid SignInForm, and redirect to the page for typing the code.
 
-    `began` is the time at which the view began, from time.monotonic().
+    `began` is when the view began, from time.monotonic().
     """
     set_borrowed(request, form.cleaned_data["borrowed"])
     email_code(request, form.cleaned_data["email"])
@@ -83,7 +83,7 @@ def send_code_to(request, form, next_page, *, began):
 
 
 def _why_closed(request):
-    """Return why this browser's code no longer opens the page to which the person wants to go, or ""."""
+    """Return why this browser's code no longer opens the page that the person wants, or ""."""
     with suppress(Resolver404):
         match = resolve(urlsplit(safe_next(request)).path)
         model, public_id = getattr(match.func, "opens", None), match.kwargs.get("public_id")

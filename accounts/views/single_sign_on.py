@@ -33,7 +33,7 @@ from portal.security_log import note
 
 log = logging.getLogger(__name__)
 
-# request.session[FIRST_TIME] is an identity for which the portal has no person yet.
+# request.session[FIRST_TIME] is an identity that belongs to no person in the portal yet.
 FIRST_TIME = "single_sign_on_first_time"
 FIRST_TIME_SECONDS = 10 * 60
 
@@ -67,13 +67,13 @@ def single_sign_on(request):
 def to_provider(request, *, purpose, else_to, borrowed=False):
     """Return a page that opens the provider's page automatically.
 
-    Browsers would block a redirect, because our content security policy lets forms lead only to our own site.
-    We can't add the provider's hosts to the policy, because we don't know all of these hosts.
+    Browsers would block a redirect, because our content security policy lets forms redirect only to our own
+    site. We can't add the provider's hosts to the policy, because we don't know all of these hosts.
     """
     limits.count(request, "single_sign_on")
     if not request.viewer:
-        # Nobody is signed in, and perhaps nobody will sign in, so the session expires soon. Signing in sets
-        # a new expiry.
+        # Nobody is signed in, and maybe nobody will sign in, so the session expires soon. Signing in sets a
+        # new expiry.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     try:
         address = openid_connect.authorization_url(

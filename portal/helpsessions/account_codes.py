@@ -60,7 +60,7 @@ def may_have_code(person):
 
 
 def opens_a_record(code, *, at):
-    """Return whether the code opens a person's record at the time `at`. Don't use the code up."""
+    """Return whether the code opens a person's record at the time `at`. This doesn't use up the code."""
     account_code = (
         AccountCode.objects.select_related("person")
         .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)

@@ -78,7 +78,7 @@ def may_be_asked_about(help_session, person):
 
 
 def may_leave_out(help_session, viewer, library):
-    """Return whether the visit's page has the button "Don't ask about this", or the button that undoes it.
+    """Return whether the visit's page offers "Don't ask about this", or its undo button.
 
     Someone who has not chosen yet answers the question on the page instead. See `question_about`.
     """

@@ -75,10 +75,9 @@ def ends_at(help_session, library):
 def forget(sessions, *, on, zone):
     """Remove all personal data from these sessions. The caller must have locked their rows.
 
-    Statistics can still count what kind of help there was, at which branch and in which hour. They can also
-    count whether the session was handed over and kept, and whether the patron replied to its questions.
-    Names, texts and exact times are removed. Each session gets a new public id, so that no old address, code
-    or event leads to it.
+    Statistics can still count the kind of help, the branch and the hour. They can also count whether the
+    session was handed over and kept, and whether the patron replied to its questions. Names, texts and exact
+    times are removed. Each session gets a new public id, so that no old URL, code or event leads to it.
 
     `on` is the current day. `zone` is the time zone of the library.
     """
@@ -139,7 +138,7 @@ def forget_words(help_session):
 def _within(passed):
     """Return the AnsweredWithin value for the time `passed` between the visit and the patron's reply.
 
-    Each value is so coarse that nobody can recognize a session by it.
+    The values are so coarse that none of them can identify a session.
     """
     steps = {
         1: HelpSession.AnsweredWithin.DAY,

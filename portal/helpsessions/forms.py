@@ -8,7 +8,7 @@ from . import codes
 
 
 class CodeForm(forms.Form):
-    """The form in which a person types the code from a printed slip or a code card."""
+    """The form where a person types the code from a printed slip or a code card."""
 
     code = forms.CharField(
         label=_("Code from the library"),

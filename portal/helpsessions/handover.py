@@ -16,7 +16,7 @@ from .models import KEPT_BY_CODE_FOR_DAYS, ClaimCode, HelpSession
 
 CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
 CODE_CARD_LIFE = datetime.timedelta(days=365)
-# How long an expired code is kept. A patron who types the code in this time reads why it doesn't work.
+# How long an expired code is kept, so that a patron who types it learns why it doesn't work.
 FORGET_ENDED_CODES_AFTER = datetime.timedelta(days=60)
 
 

@@ -30,8 +30,8 @@ def recommendation_panels(
     viewer may open. If `quiet` is true, the panels don't name the staff member, and the patron can't save the
     items.
 
-    `declined` has the primary keys of recommendations that did not help and about which the patron wants no
-    answer. If `may_get` is true, items such as books have the button "I've got it" until the patron gives a
+    `declined` has the primary keys of recommendations that did not help, if the patron wants no answer about
+    them. If `may_get` is true, items such as books have the button "I've got it" until the patron gives a
     verdict.
     """
     recommendations = list(recommendations)
@@ -77,7 +77,7 @@ def count_at_once(undecided):
 
 
 def removed_panels(recommendations):
-    """Return the recommendations that have a verdict but were removed from the visit by staff.
+    """Return the recommendations that have a verdict but that staff removed from the visit.
 
     Recommendations that the patron has dismissed are left out.
     """

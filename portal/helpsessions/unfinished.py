@@ -1,4 +1,4 @@
-"""Help sessions that staff begin now and finish later."""
+"""Help sessions that staff start now and finish later."""
 
 import uuid
 
@@ -16,10 +16,10 @@ from .models import HelpSession, UnfinishedForm
 
 @staff_action
 def start_unfinished(*, by, at, branch, fields, token=None):
-    """Begin a session that staff will finish later, and return the session.
+    """Start a session that staff will finish later, and return the session.
 
     `fields` are the fields of the form as they were typed. If the same `token` is sent twice, only one
-    session is begun.
+    session is started.
     """
     help_session, _created = get_or_create_session(
         token, by=by, at=at, status=HelpSession.Status.UNFINISHED, branch=branch, **day_and_hour(at)

@@ -206,14 +206,14 @@ def session_page(request, public_id, *, partial="", marked_at=None, undone=0, cl
 
 
 def _planned_day(session, library):
-    """Return the later day on which the library plans to ask how the visit turned out, or None."""
+    """Return the future day when the library plans to ask how the visit turned out, or None."""
     is_later = session.check_in_on is not None and session.check_in_on > library.today()
     has_answered = session.found and session.satisfaction
     return session.check_in_on if is_later and not has_answered else None
 
 
 def _contact(session, library):
-    """Return how to reach the branch of the visit, or the default branch if that one has closed for good."""
+    """Return how to reach the visit's branch, or the default branch if the visit's has closed for good."""
     now = timezone.now()
     found = contact_of(session.branch, library=library, at=now)
     if found is None and library.default_branch:
@@ -222,9 +222,9 @@ def _contact(session, library):
 
 
 def _declined_and_wish(session, recommendations, conversations):
-    """Return (declined, wish), which say whether the patron wants an answer about items and about the visit.
+    """Return (declined, wish): whether the patron wants an answer about the items and about the visit.
 
-    `declined` has the primary keys of the recommendations about which the patron wants no answer. `wish` says
+    `declined` has the primary keys of the recommendations that the patron wants no answer about. `wish` says
     what the page shows about the whole visit. "ask" shows the question "Shall we write to you about it?".
     "declined" says that the patron wants no answer. "" shows nothing, because somebody has already written or
     the visit helped.

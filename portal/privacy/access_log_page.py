@@ -120,7 +120,7 @@ def _sentence(row, title):
     elif row["subject_type"] == "incomingemail":
         words = _("{who} opened an email that could be yours")
     elif row["action"] == "saw_number":
-        words = _("{who} saw the phone number at which you asked us to call you")
+        words = _("{who} saw the phone number that you asked us to call")
     elif row["subject_type"] == "conversation":
         words = (
             _("{who} opened your conversation about “{title}”")

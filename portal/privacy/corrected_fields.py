@@ -94,7 +94,7 @@ def changed_fields(before, after):
 
 
 def in_words(values, names):
-    """Return {name: text} for these fields. A legal hold keeps these texts."""
+    """Return {name: value as text} for these fields, as a legal hold keeps them."""
     words = {}
     for name in names:
         value = values[name]

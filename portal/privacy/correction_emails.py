@@ -13,7 +13,7 @@ from .models import Correction
 
 
 def recipients(help_session):
-    """Return {person: address} for the people who can be told about a correction.
+    """Return {person: address} for the people to notify about a correction.
 
     A person with an unconfirmed address gets no email, because staff may have mistyped the address. If a
     person has no address but gets push messages, the address in the result is "".

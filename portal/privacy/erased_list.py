@@ -41,9 +41,9 @@ def remember(kind, *public_ids):
 
 
 def erase_again(*, at):
-    """Erase each record of the list that a restored backup has brought back.
+    """Erase each record on the list that a restored backup has brought back.
 
-    Return (Counter of the erased records of each kind, a list of what could not be erased and what to do).
+    Return (a Counter of erased records by kind, a list of what could not be erased and what to do).
     """
     # Import these modules inside the function, because they import this module.
     from . import deleting, erasure, holds, retention, session_lock
@@ -80,7 +80,7 @@ def erase_again(*, at):
 
 
 def forget_erased(*, at):
-    """Remove records from the list if no backup contains them any more. The worker runs this job."""
+    """Remove records from the list that no backup contains anymore. The worker runs this job."""
     for name in _names():
         path = f"{FOLDER}/{name}"
         if private_storage().get_modified_time(path) < at - KEPT_FOR:
@@ -89,7 +89,7 @@ def forget_erased(*, at):
 
 def _write(names):
     for name in names:
-        # Write the file anew, because its age must count from the latest erasure.
+        # Write the file again, because its age must count from the latest erasure.
         private_storage().delete(name)
         private_storage().save(name, ContentFile(b""))
 

@@ -6,7 +6,7 @@ The page that asks for confirmation and the receipt show these texts.
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# The keys of Erasure.counts, in the order in which people read them.
+# The keys of Erasure.counts, in the order that pages show them.
 ERASED_KINDS = [
     "visits",
     "recommendations",

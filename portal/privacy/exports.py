@@ -30,8 +30,8 @@ from .export_tables.conversations import attachments, incoming_emails, path_of, 
 from .models import Export
 
 FORMAT = "afterword-export"
-# The version of the format. Raise the version if a table or column is renamed or removed, or if its meaning
-# changes.
+# The version of the format. Increase the version if a table or column is renamed or removed, or if its
+# meaning changes.
 VERSION = 2
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
@@ -60,7 +60,7 @@ def ask_for(person, *, language, at):
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     export = latest_of(person)
     if export is not None and (
-        export.is_in_hand or (export.state == Export.State.READY and export.ready_at > at - AGAIN_AFTER)
+        export.is_in_progress or (export.state == Export.State.READY and export.ready_at > at - AGAIN_AFTER)
     ):
         return export
     export = Export.objects.create(person=person, language=language, asked_at=at)

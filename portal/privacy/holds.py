@@ -74,7 +74,7 @@ def forget_old_words():
     A hold keeps the text from before a correction. If a help session became quiet, a hold also keeps:
     - its original emails
     - the words of its check-ins
-    - the names of the people whom staff should ask for on the phone
+    - the names to ask for on the phone
 
     A hold keeps phone numbers too, but another job deletes the numbers.
     """
@@ -189,7 +189,7 @@ def held_sessions():
     - the help session
     - its patron, or the adult who shares it
     - a conversation about the help session
-    - a conversation for which the desk logged the help session
+    - a conversation that the desk logged as the help session
     """
     if not _is_anything_held():
         return NOTHING
@@ -236,14 +236,14 @@ def held_events():
 
 
 def conversations_of(person):
-    """Return the conversations that are erased with this person or in which the person may be writing."""
+    """Return the conversations that are erased with this person, or that the person may be writing in."""
     return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
 
 
 def contacts_of(conversations):
     """Return the help sessions that the desk logged for these conversations.
 
-    Such a help session contains texts from its conversation, which are erased together with the conversation.
+    Such a help session contains words from its conversation, which are erased together with the conversation.
     """
     return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 

@@ -78,8 +78,8 @@ def what_moves(going):
 def merge_people(going, into, *, by, at):
     """Move everything from the record `going` to the record `into`. Delete `going`, and return `into`.
 
-    The name and the email address of `going` move only if `into` has none. The person of `going` is signed
-    out on all devices. Two audit events, one about each record, name `into` as the patron. Only the module
+    The name and the email address of `going` move only if `into` has none. The owner of `going` is signed out
+    on all devices. Two audit events, one about each record, name `into` as the patron. Only the module
     `unmerging` can undo the merge. Raises CannotMerge.
     """
     lock_person_rows(going, into)

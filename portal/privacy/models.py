@@ -159,14 +159,14 @@ class ExportQuerySet(models.QuerySet):
         """Return the exports that can be downloaded now."""
         return self.filter(state=Export.State.READY, ready_at__gt=at - Export.KEPT_FOR)
 
-    def in_hand(self):
+    def in_progress(self):
         """Return the exports that are being built or are waiting for a worker."""
         return self.filter(state__in=Export.IN_HAND)
 
     def due(self, at):
         """Return the unfinished exports that no worker has leased, the oldest first."""
         return (
-            self.in_hand()
+            self.in_progress()
             .filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
             .order_by("asked_at", "pk")
         )
@@ -230,7 +230,7 @@ class Export(models.Model):
         return f"export {self.public_id} ({self.state})"
 
     @property
-    def is_in_hand(self):
+    def is_in_progress(self):
         return self.state in self.IN_HAND
 
     @property
@@ -239,7 +239,7 @@ class Export(models.Model):
 
 
 class Erasure(models.Model):
-    """The receipt of an erasure: when it was, and how many rows of each kind. It doesn't name the person."""
+    """The receipt of an erasure: its time, and the number of deleted rows of each kind. It names nobody."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     erased_at = models.DateTimeField()

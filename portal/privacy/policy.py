@@ -1,4 +1,4 @@
-"""The privacy policy. For each model, a line says what the library keeps, for how long and why.
+"""The privacy policy. For each model, a line says what the library keeps, how long and why.
 
 The privacy page and a table in docs/privacy.md are made from these lines. A test fails if a model has no
 line, or if a line names a job that the worker doesn't run. Another test fails if someone writes a number of

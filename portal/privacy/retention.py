@@ -35,7 +35,7 @@ from .models import Correction, LegalHold, UnfinishedCorrection
 
 BATCH = 50
 EVENTS_PER_BATCH = 1000
-# The hours in which the worker forgets rows, because nobody works at a desk then.
+# The hours when the worker forgets rows, because nobody works at a desk then.
 NIGHT = range(1, 6)
 # After this many seconds of forgetting rows, the worker does its other jobs. It forgets more rows in its next
 # round.
@@ -66,7 +66,7 @@ class Due:
 
 
 def forget_what_is_due(*, at):
-    """Forget due rows if it is night at the library. Begin no new batch after SECONDS_A_TURN.
+    """Forget due rows if it is night at the library. Start no new batch after SECONDS_A_TURN.
 
     The worker runs this job.
     """
@@ -77,7 +77,7 @@ def forget_what_is_due(*, at):
 def forget(*, at, seconds=None):
     """Forget all rows that are due, batch by batch, and return their number.
 
-    If `seconds` is set, begin no new batch after this many seconds.
+    If `seconds` is set, start no new batch after this many seconds.
     """
     began, done = time.monotonic(), 0
     holds.forget_old_words()
@@ -152,7 +152,7 @@ def due_sharing(at):
 def due_conversations(at):
     """Return the conversations that aren't about a help session and whose retention period is over.
 
-    A merged conversation is left out, because it is deleted with the conversation into which it was merged.
+    A merged conversation is left out, because it is deleted with the conversation it was merged into.
     """
     without_account = Q(patron=None, closed_at__lte=at - retention_choice.SHORT_PERIOD)
     return (
@@ -339,7 +339,7 @@ def _recommendations(sessions, conversations):
 
 
 def forget_recommendations(recommendations, zone):
-    """Reduce these recommendations to counts, by removing the people, the texts and the time of day.
+    """Reduce these recommendations to counts, by removing the people, the words and the time of day.
 
     Saved items no longer point to these recommendations. `zone` is the library's time zone.
     """

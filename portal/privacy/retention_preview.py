@@ -17,7 +17,7 @@ from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Return sentences for the patron: what the choice deletes, when, and until when it can be undone."""
+    """Return sentences for the patron: what the choice deletes, when, and how long it can be undone."""
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}
@@ -60,7 +60,7 @@ def effect(person, *, remember, until, at):
 
 
 def next_to_go(person, library):
-    """Return the next day on which a visit of the person will be forgotten, or None if no visit will be."""
+    """Return the next day when one of the person's visits will be forgotten, or None."""
     visits, _waiting = _visits(person, timezone.now())
     ends = [
         retention_choice.ends_at(person, kept_at, library=library, with_child=bool(with_child))
@@ -80,8 +80,8 @@ def choice_in_words(person):
 def _rule(remember, until):
     if remember == Remember.UNTIL:
         text = _(
-            "Your visits and conversations stay until %(day)s. Then they are deleted. What you add after "
-            "that day stays %(days)s."
+            "Your visits and conversations stay until %(day)s. Then they are deleted. Anything you "
+            "add after that day is kept for %(days)s."
         )
         return text % {"day": whole_day(until), "days": in_words(DEFAULT_PERIOD)}
     if remember == Remember.NOTHING:

@@ -39,7 +39,7 @@ def conversations_of(help_session):
     """Return the conversations about the help session, and the conversations merged with them.
 
     A merged conversation is included with all its messages, even if some are about something else. After a
-    merge, a message doesn't say from which conversation it came.
+    merge, a message doesn't say which conversation it came from.
     """
     about = Conversation.objects.filter(help_session=help_session)
     with_messages = about.annotate(root=Coalesce("merged_into", "pk")).values("root")

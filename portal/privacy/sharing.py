@@ -96,7 +96,7 @@ def end_sharing(help_session, *, at):
     """Remove the visit from the adult's account.
 
     The worker calls this when the adult's retention period is over. `unmerge` calls it if undoing a merge has
-    restored a sharing that the child had ended. The caller must lock the visit first.
+    restored sharing that the child had ended. The caller must lock the visit first.
     """
     _end_adults_part(help_session, at=at)
     audit.record("ended_sharing", help_session, by=None, at=at)

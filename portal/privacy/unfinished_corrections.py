@@ -1,6 +1,6 @@
 """Store what staff typed in a correction that they have not saved yet.
 
-Only changed fields are stored, so the other texts of the help session are not stored twice.
+Only changed fields are stored, so that the other fields of the help session are not stored twice.
 """
 
 import datetime
@@ -18,10 +18,9 @@ KEPT_FOR = datetime.timedelta(days=1)
 def keep(help_session, *, by, at, version, fields):
     """Replace the staff member's unfinished correction. If `fields` is empty, only delete it.
 
-    `fields` is {name of a changed field: its text}. The field "items" has a list instead of a text, with
-    {name of an item's field: its text} for each item. `version` is the number of corrections that the staff
-    member has seen. Do nothing if the help session can no longer be
-    corrected.
+    `fields` is {name of a changed field: its text}. The field "items" has a list with {name of an item's
+    field: its text} for each item. `version` is the number of corrections that the staff member has seen. Do
+    nothing if the help session can no longer be corrected.
     """
     sessions = HelpSession.objects.select_for_update(no_key=True).recorded()
     if not sessions.filter(pk=help_session.pk, forgotten_on=None).exists():

@@ -45,7 +45,7 @@ def make_quiet(help_session, conversations, *, is_held, at):
     If the visit is under a legal hold (`is_held`), these are not deleted:
     - consents, audit events, original emails and the words of the visit's check-ins
     - the phone numbers of calls that are over
-    - the names of the people whom staff should ask for on the phone
+    - the names to ask for on the phone
     """
     recommendations = recommendations_of(help_session)
     _end_access(help_session, conversations, recommendations, at=at)
@@ -78,7 +78,7 @@ def make_quiet(help_session, conversations, *, is_held, at):
         purposes = [Consent.Purpose.KEEP_SESSION, Consent.Purpose.QUOTE]
         Consent.objects.filter(subject__in=subjects, purpose__in=purposes).delete()
         AuditEvent.objects.filter(patron__isnull=False, subject__in=map(str, subjects)).update(subject="")
-        # Staff wrote these texts for the patron, and may have named the patron in them.
+        # Staff wrote these words for the patron, and may have named the patron.
         CheckIn.objects.filter(help_session=help_session).update(words="", reason="")
         call_numbers.remove(numbers.filter(done_at__isnull=False), at=at)
         numbers.update(ask_for="")
@@ -109,8 +109,8 @@ def unlink_wrong_patron(help_session, conversations, *, at):
 def _end_access(help_session, conversations, recommendations, *, at):
     """End the access of the people who have the visit in their account.
 
-    Delete their emails, exports, list entries and drafts about the visit. Revoke the codes with which they
-    added the visit. If one of them is under a legal hold, the hold now covers the visit too, and the list
+    Delete their emails, exports, list entries and drafts about the visit. Revoke the codes that they used to
+    add the visit. If one of them is under a legal hold, the hold now covers the visit too, and the list
     entries of this person are not deleted.
     """
     _take_merged(help_session, conversations, at=at)

@@ -1,4 +1,4 @@
-"""Undo a merge of two records within a day. Each row goes back to the record to which it belonged before.
+"""Undo a merge of two records within a day. Each row goes back to the record that it belonged to before.
 
 merge_snapshot.py stores the affected rows before the merge. A conversation goes back to its earlier record
 with everything that was added to the conversation after the merge.

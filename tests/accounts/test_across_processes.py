@@ -64,7 +64,7 @@ def request(user=None):
 
 
 def show(data):
-    """Enter a code of the second factor, and return whether the code was right."""
+    """Enter a second factor code, and return whether it was correct."""
     user, code = data
     with context.request_context(request(user)):
         return SecondFactorForm({"code": code}, user=user).is_valid()
@@ -184,7 +184,7 @@ def test_simultaneous_single_sign_ons_of_one_person_create_one_record(rosa):
     assert User.objects.count() == ROUNDS + 1
 
 
-def test_two_people_cannot_get_the_same_email_address_by_simultaneous_single_sign_on(rosa):
+def test_simultaneous_single_sign_ons_cannot_give_two_people_the_same_email_address(rosa):
     def sign_in(subject):
         return lambda number: (
             single_sign_on.new_person(

@@ -28,8 +28,8 @@ def call(*args, **kwargs):
 
 
 REQUEST, USER, ANY = object(), object(), object()
-# {imported name: (module that defines it, {name of a method: call that the portal makes})}. The empty name ""
-# means a call of the function or class itself.
+# {imported name: (its module, {method name: how the portal calls it})}. The method name "" means that the
+# portal calls the function or class itself.
 USED = {
     "get_authentication_records": (login, {"": call(REQUEST, USER)}),
     "perform_login": (login, {"": call(REQUEST, ANY)}),

@@ -1,4 +1,4 @@
-"""Check on which days a branch counts as staffed, and when another branch begins to cover for it."""
+"""Check when a branch counts as staffed, and when another branch starts to cover for it."""
 
 import datetime
 from zoneinfo import ZoneInfo

@@ -66,7 +66,7 @@ def today(branch, library, local, language="en"):
         ),
     ],
 )
-def test_page_says_until_when_a_branch_is_open_or_when_it_opens_next(week, library, local, english, spanish):
+def test_page_says_how_long_a_branch_is_open_or_when_it_opens_next(week, library, local, english, spanish):
     holidays = [datetime.date(2026, 12, 21) + datetime.timedelta(days=n) for n in range(14)]
     for day in [datetime.date(2026, 11, 26), *holidays]:
         ClosedDay.objects.create(branch=week, day=day)

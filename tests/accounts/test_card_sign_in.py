@@ -236,7 +236,7 @@ def test_refusal_of_a_card_does_not_reveal_how_long_the_ils_took(client, ils, mo
 
 
 @pytest.mark.parametrize(("card", "said"), [(BLOCKED, "can&#x27;t use this card"), (EXPIRED, "has expired")])
-def test_right_pin_reveals_that_a_card_is_blocked_or_expired(client, card, said):
+def test_correct_pin_reveals_that_a_card_is_blocked_or_expired(client, card, said):
     page = sign_in(client, card)
     assert page.status_code == 200
     assert said in words(page)
@@ -282,7 +282,7 @@ def test_card_sign_in_is_blocked_after_five_wrong_pins(ils, settings):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
     assert "tried too often" in words(page)
-    # The right PIN is refused too. Otherwise a guesser would recognize it.
+    # The correct PIN is refused too. Otherwise a guesser would recognize it.
     assert "tried too often" in words(sign_in(Client()))
     sign_in(client := Client(), NEW)
     assert person_in(client)

@@ -163,7 +163,7 @@ def test_browser_that_sends_a_reauthentication_code_four_times_at_once_is_reauth
 def test_single_sign_on_response_that_arrives_four_times_at_once_signs_the_person_in_once(
     transactional_db, tmp_path, settings, monkeypatch
 ):
-    """Leave out the exchange of the code, because the provider of the tests accepts a code only once."""
+    """Skip the code exchange, because the test provider accepts a code only once."""
     LibraryFactory()
     ana = Identity("4711", "Ana Ruiz", "ana@college.example", email_is_proven=True, shown_at=0)
     monkeypatch.setattr(openid_connect, "identity", lambda *_about: ana)

@@ -38,7 +38,7 @@ def key_of(browser):
 
 @pytest.fixture
 def fields(client, patron):
-    """Return the fields of the code page in `client`, with the right code."""
+    """Return the fields of the code page in `client`, with the correct code."""
     ask_for_code(client, patron.email)
     return {"code": mailed_code(patron.email), "next": "/visits/"}
 

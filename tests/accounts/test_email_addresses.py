@@ -152,7 +152,7 @@ def test_address_change_page_does_not_reveal_whether_an_address_has_an_account(b
     assert "Another library account" not in page
 
 
-def test_addresses_can_break_between_their_parts_on_each_page(client, patron, sign_in):
+def test_long_email_addresses_can_wrap_on_every_page(client, patron, sign_in):
     old, new = (f"{name}<wbr>@example<wbr>.org</strong>" for name in ("sam", "new"))
 
     def missing(address, *wanted, browser=client):
@@ -327,7 +327,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
-    """A dangerous person who signs in with a code from the old mailbox must not learn the new address."""
+    """The new address could help an abuser who can read the old mailbox to find the patron."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -619,7 +619,7 @@ def test_card_pin_reauthenticates_a_patron_but_does_not_confirm_an_address_chang
 def test_patron_reauthenticates_by_email_code_if_the_method_in_the_url_is_unavailable(
     client, patron, staff, sign_in, by
 ):
-    """The URL has a sign-in method that neither the patron nor the staff member can use, or no method."""
+    """The URL names a method that neither the patron nor the staff member can use, or none."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))
@@ -635,7 +635,7 @@ def test_patron_reauthenticates_by_email_code_if_the_method_in_the_url_is_unavai
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """A merge would break the link by which the patron can stop the address change."""
+    """A merge would break the link that lets the patron stop the address change."""
     begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):

@@ -78,7 +78,7 @@ def test_ils_check_without_a_card_number_sends_no_patron_request(check):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"host": "no-such-host.invalid"}, "No machine is called no-such-host.invalid"),
+        ({"host": "no-such-host.invalid"}, "The host name no-such-host.invalid can't be resolved"),
         ({"port": 1}, "refuses the connection"),
         ({"password": "another"}, "rejects the login"),
         ({"tls": True, "timeout": 0.5}, "TLS"),
@@ -159,7 +159,7 @@ def test_ils_check_notices_an_unknown_home_branch(check):
     ("card", "pin", "words"),
     [
         (SAM.card, "1111", "can't be used to sign in"),
-        (BLOCKED.card, "8642135", "The PIN is right, but this card can't"),
+        (BLOCKED.card, "8642135", "The PIN is correct, but this card can't"),
     ],
 )
 def test_ils_check_explains_why_a_card_is_refused(check, card, pin, words):

@@ -267,7 +267,7 @@ def test_person_with_another_address_cannot_accept_an_invitation(link, patron, s
 
 
 def test_person_with_an_unverified_address_cannot_accept_an_invitation(link, sign_in):
-    """Store Noor's address in another patron's record, as a typing error at the desk would."""
+    """Store Noor's address in another patron's record, as a typo at the desk would."""
     other = UserFactory(email="noor@example.org")
     EmailAddress.objects.create(user=other, email=other.email, verified=False, primary=True)
     browser = sign_in(Client(), other)

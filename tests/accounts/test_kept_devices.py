@@ -41,7 +41,7 @@ def keeps(client):
 
 @pytest.fixture
 def phone(client, sign_in, patron):
-    """Return a client in which the patron is signed in."""
+    """Return a client where the patron is signed in."""
     sign_in(client, patron)
     list_sign_in(client, patron)
     return client
@@ -96,7 +96,7 @@ def test_staff_can_keep_their_own_patron_pages_but_no_page_of_the_desk(client, s
 
 
 def test_desk_page_names_the_person_whose_forms_can_wait_on_the_phone(client, sign_in, staff):
-    """Pages of the desk also load waiting.js, because staff can sign out on such a page."""
+    """Desk pages also load waiting.js, because staff can sign out on them."""
     sign_in(client, staff)
     assert "data-writer" not in client.get(reverse("desk")).content.decode()
     keep_pages(client, staff)

@@ -1,4 +1,4 @@
-"""Test that the rows of NameWord, by which the desk finds people, always match people's names."""
+"""Test that the rows of NameWord, which the desk's search uses, always match people's names."""
 
 import datetime
 

@@ -500,7 +500,7 @@ def test_staff_with_a_passkey_can_also_set_up_an_authenticator_app(staff, device
 
 
 def test_merging_a_patron_into_a_staff_record_deletes_the_patrons_passkeys(staff, library):
-    """Otherwise, a thief who reads the staff member's email could merge their own record into that of the staff.
+    """A thief who reads a staff member's email could merge the thief's own record into the staff record.
 
     The thief's passkey would then open the desk.
     """
@@ -532,7 +532,7 @@ def passkeys_on(page):
     return [" ".join(line.split()) for line in lines]
 
 
-def test_each_passkey_is_listed_with_the_day_or_time_of_adding(client, patron, sign_in):
+def test_each_passkey_is_listed_with_the_day_or_time_it_was_added(client, patron, sign_in):
     with time_machine.travel("2026-05-03 18:00:00Z", tick=False) as clock:
         PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=timezone.now())
         PasskeyFactory(added_on=timezone.localdate(), added_at=timezone.now())
@@ -567,7 +567,7 @@ def test_passkey_list_marks_the_passkey_of_the_current_device(client, patron, si
     show(phone, device)
     lines = passkeys_on(phone.get("/me/").content.decode())
     assert [("this device" in line) for line in lines] == [False, is_here]
-    # The passkey was never used in this browser, so the browser doesn't know on which device the passkey is.
+    # The passkey was never used in this browser, so the browser doesn't know which device has the passkey.
     other = Client()
     sign_in(other, patron)
     assert "this device" not in "".join(passkeys_on(other.get("/me/").content.decode()))

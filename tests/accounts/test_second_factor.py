@@ -215,7 +215,7 @@ def test_coordinator_can_reset_the_second_factor_of_a_colleague_who_lost_a_phone
     assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))
 
 
-def test_portal_starts_with_a_line_about_apps_that_were_set_up_with_another_key(staff, settings):
+def test_startup_warns_if_authenticator_apps_were_set_up_with_another_key(staff, settings):
     assert start_notes() == []
     app = Authenticator(type=Authenticator.Type.TOTP, user=staff)
     app.data = {"secret": get_adapter().encrypt("the secret of the app")}
@@ -227,7 +227,7 @@ def test_portal_starts_with_a_line_about_apps_that_were_set_up_with_another_key(
     assert start_notes() == []
 
 
-def test_portal_without_a_library_starts_with_a_line_that_names_the_next_command(db):
+def test_startup_names_the_setup_command_if_there_is_no_library_yet(db):
     assert start_notes() == ["LOOK  No library is set up yet. Run: manage.py setup_library"]
 
 

@@ -268,7 +268,7 @@ def test_new_pin_is_neither_shown_nor_stored_in_plain_text(client, staff, sign_i
 
 
 def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
-    """Without SECRET_KEY, a thief can't find the PIN of a stolen hash by trying all PINs."""
+    """A thief who has the hash but not SECRET_KEY can't find the PIN by trying all PINs."""
     assert desk_pins._is_right(rosa, ROSA)
     key, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
     assert not desk_pins._is_right(rosa, ROSA)
@@ -561,7 +561,7 @@ def test_second_factor_resets_the_count_of_wrong_pins(computer, daniel, sign_in)
 
 
 @pytest.mark.slow
-def test_right_pin_shows_the_number_of_earlier_wrong_pins_and_resets_the_count(computer, daniel):
+def test_correct_pin_shows_the_number_of_earlier_wrong_pins_and_resets_the_count(computer, daniel):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)
@@ -598,7 +598,7 @@ def test_unlocking_more_computers_does_not_allow_more_guesses_at_a_colleagues_pi
         guessing.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
         for _try in range(4):
             tried += "left." in open_by_pin(guessing, daniel, "590274").content.decode()
-        # A right PIN resets the count that closes the computer.
+        # A correct PIN resets the count that closes the computer.
         assert open_by_pin(guessing, rosa, ROSA).status_code == 302
     assert tried == desk_pins.MAX_WRONG_IN_TOTAL
     open_by_pin(guessing, daniel, DANIEL)
@@ -695,7 +695,9 @@ def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, cl
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
-def test_pin_leads_the_last_person_to_their_page_and_a_colleague_to_the_queue(computer, rosa, daniel):
+def test_entering_a_pin_reopens_the_last_persons_page_but_opens_the_queue_for_a_colleague(
+    computer, rosa, daniel
+):
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
@@ -781,7 +783,7 @@ def test_unlocking_by_pin_leads_to_the_conversation_with_the_refused_text(
     assert not RefusedPost.objects.exists()
 
 
-def test_pin_leads_to_the_page_of_saved_forms_if_no_other_page_can_show_the_form(
+def test_entering_a_pin_opens_the_list_of_saved_forms_if_no_other_page_can_show_the_form(
     computer, rosa, conversation, clock, branch
 ):
     refuse(computer, clock, "desk_snooze", conversation, until="2026-12-24")

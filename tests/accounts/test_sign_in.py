@@ -178,7 +178,7 @@ def test_sign_in_code_works_once(client, patron):
     assert not signed_in_as(client)
 
 
-def test_used_sign_in_code_leads_to_a_page_that_says_what_to_do(client, patron):
+def test_entering_a_used_sign_in_code_shows_what_to_do_next(client, patron):
     ask_for_code(client, patron.email)
     stale = copy_of(client)
     fields = {"code": mailed_code(patron.email), "next": "/visits/"}

@@ -649,7 +649,7 @@ def check():
 def test_sso_check_reports_a_working_provider(provider, settings):
     settings.BASE_URL = "https://help.library.example"
     assert check().splitlines() == [
-        f"ok    {provider.issuer} answers, and is the issuer that it says it is.",
+        f"ok    {provider.issuer} responds, and its issuer matches SSO_ISSUER.",
         "ok    Signing keys: 1.",
         "ok    It supports every scope in SSO_SCOPES.",
         "ok    It uses PKCE.",
@@ -667,7 +667,7 @@ def test_sso_check_reports_a_working_provider(provider, settings):
     [
         ({"issuer": ""}, "No single sign-on is set"),
         ({"issuer": "http://127.0.0.1:9"}, "can't be reached"),
-        ({"issuer": "{root}"}, "answers with status 404"),
+        ({"issuer": "{root}"}, "responds with status 404"),
         ({"issuer": "{localhost}"}, "calls itself 'http://127.0.0.1"),
         ({"scopes": ["openid", "phone"]}, "LOOK  It does not support phone. See SSO_SCOPES."),
         ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "Does SSO_CA_FILE exist?"),

@@ -41,10 +41,10 @@ def forget_marks():
 
 
 @pytest.mark.parametrize("days", [0, 12])
-def test_verdict_that_is_sent_again_after_days_changes_nothing(
+def test_verdict_that_is_sent_again_days_later_changes_nothing(
     answer, recommendation, staff, sign_in, patron, days
 ):
-    """Let staff answer the complaint meanwhile. The same form must not become a second complaint."""
+    """Staff answer the complaint meanwhile. The same form must not become a second complaint."""
     assert answer("did_not_help", waited=HOUR) == SENT
     conversation = Conversation.objects.get(recommendation=recommendation)
     conversations.reply(
@@ -73,7 +73,7 @@ def test_same_verdict_tapped_again_later_is_saved_as_a_new_answer(answer, recomm
     assert timezone.now() - recommendation.decided_at < timedelta(minutes=1)
 
 
-def test_verdict_that_is_sent_again_after_days_does_not_replace_a_later_choice(
+def test_verdict_that_is_sent_again_days_later_does_not_replace_a_later_choice(
     answer, recommendation, sign_in, patron
 ):
     assert answer("helped", waited=HOUR) == SENT
@@ -85,7 +85,7 @@ def test_verdict_that_is_sent_again_after_days_does_not_replace_a_later_choice(
     assert rows(Recommendation, "verdict") == [("partly",)]
 
 
-def test_removal_that_is_sent_again_after_days_does_not_replace_a_later_choice(me, patron, saved, sign_in):
+def test_removal_that_is_sent_again_days_later_does_not_replace_a_later_choice(me, patron, saved, sign_in):
     address = reverse("remove_saved", args=[saved.public_id])
     assert send(me, address, {}, writer=patron) == SENT
     forget_marks()
@@ -102,7 +102,7 @@ def test_removal_that_is_sent_again_after_days_does_not_replace_a_later_choice(m
 
 @pytest.mark.parametrize("has_arrived", [True, False], ids=["sent again", "sent late"])
 @pytest.mark.parametrize("is_forgotten", [True, False], ids=["row deleted", "row not deleted yet"])
-def test_save_that_is_sent_after_days_does_not_put_back_an_item_that_was_removed_later(
+def test_save_that_is_sent_days_later_does_not_put_back_an_item_removed_since_the_tap(
     me, patron, recommendation, sign_in, has_arrived, is_forgotten
 ):
     address = reverse("save_item", args=[recommendation.item.public_id])
@@ -137,7 +137,7 @@ def test_save_that_waited_is_saved_if_the_patron_removed_the_item_before_the_tap
     assert SavedItem.objects.in_lists().get().item == recommendation.item
 
 
-def test_removal_of_another_item_or_by_another_patron_does_not_refuse_a_save_that_waited(
+def test_removal_of_another_item_or_by_another_patron_does_not_block_a_save_that_waited(
     me, patron, recommendation
 ):
     at = timezone.now() - timedelta(days=2)
@@ -186,7 +186,7 @@ def test_save_is_refused_if_the_portal_no_longer_knows_whether_the_item_was_remo
     assert send(me, address, fields, writer=patron, waited=kept_for - 60) == SENT
 
 
-def test_mark_of_a_removal_names_nobody_and_is_deleted_when_no_phone_sends_an_earlier_save(saved):
+def test_removal_mark_names_nobody_and_is_deleted_once_no_phone_can_send_an_earlier_save(saved):
     at = timezone.now()
     remove(saved, at=at)
     assert not Removal.objects.exists()
@@ -199,7 +199,7 @@ def test_mark_of_a_removal_names_nobody_and_is_deleted_when_no_phone_sends_an_ea
     assert not Removal.objects.exists()
 
 
-def test_reply_that_is_sent_again_after_days_is_saved_once(reply, sign_in, patron):
+def test_reply_that_is_sent_again_days_later_is_saved_once(reply, sign_in, patron):
     client_token = uuid.uuid4()
     assert reply(client_token=client_token) == SENT
     forget_marks()

@@ -85,7 +85,7 @@ def test_answer_about_a_visit_replaces_an_earlier_answer(about_visit, session):
     assert rows(HelpSession, "found") == [("part",)]
 
 
-def test_answer_that_waited_is_saved_although_another_question_was_answered_later(about_visit, session):
+def test_answer_that_waited_is_saved_even_if_another_question_was_answered_later(about_visit, session):
     outcomes.take_outcome(session, by=session.patron, at=ago(minutes=30), satisfaction="good")
     assert about_visit({"found": "all"}, waited=HOUR) == SENT
     assert rows(HelpSession, "found", "satisfaction") == [("all", "good")]
@@ -111,7 +111,7 @@ def test_answer_that_the_patron_cleared_after_the_tap_is_not_saved_again(about_v
     assert rows(HelpSession, "found") == [("part",), ("no",)]
 
 
-def test_clearing_the_answers_about_another_visit_does_not_refuse_an_answer(about_visit, session):
+def test_clearing_the_answers_about_another_visit_does_not_block_an_answer(about_visit, session):
     other = HelpSessionFactory(branch=session.branch, staff=session.staff, patron=session.patron)
     outcomes.take_outcome(other, by=session.patron, at=ago(hours=2), found="no")
     outcomes.clear_outcome(other, at=ago(minutes=30))
@@ -171,7 +171,7 @@ def test_verdict_tapped_before_all_helped_does_not_replace_the_later_verdict(
     assert send(me, address, {"verdict": "partly"}, writer=patron, waited=HOUR // 2) == SENT
 
 
-def test_got_it_that_waited_has_the_time_of_the_tap(got_it, recommendation):
+def test_got_it_that_waited_is_saved_with_the_time_of_the_tap(got_it, recommendation):
     assert got_it(waited=HOUR) == SENT
     assert got_it(waited=HOUR // 2) == SENT  # a second tap doesn't change the time
     recommendation.refresh_from_db()

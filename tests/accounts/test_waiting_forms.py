@@ -110,7 +110,7 @@ def rows(model, *fields):
 
 SENT = 200, "Sent."
 CHANGED = 409, "You changed this again later, for example on another device. We kept your later choice."
-GONE = 404, "The page of this form was deleted, or you can no longer open it."
+GONE = 404, "The page with this form was deleted, or you can no longer open it."
 
 
 def test_reply_that_is_sent_twice_is_saved_once_and_gets_the_same_response(reply):
@@ -120,7 +120,7 @@ def test_reply_that_is_sent_twice_is_saved_once_and_gets_the_same_response(reply
 
 
 def test_reply_with_a_used_form_token_and_another_text_changes_nothing(reply):
-    """Send two texts with the same form token. Each text has a new token of the composer."""
+    """Send two texts with the same form token. Each text has a new composer token."""
     token = uuid.uuid4()
     assert [reply(body, token=token) for body in ("One.", "Two.")] == [SENT] * 2
     assert rows(Message, "body") == [("Where is it?",), ("One.",)]
@@ -428,8 +428,7 @@ def test_form_that_arrives_six_times_at_once_is_saved_once(sign_in):
     client, address = sign_in(Client(), patron), reverse("reply", args=[conversation.public_id])
 
     def reply(token):
-        # Each request has a new token of the composer. So only the form token shows that the form is the
-        # same.
+        # Each request has a new composer token, so only the form token shows that it is the same form.
         return send(client, address, {"body": f"Thank you {token}."}, writer=patron, token=token)
 
     def check(token, outcomes):
@@ -442,7 +441,7 @@ def test_form_that_arrives_six_times_at_once_is_saved_once(sign_in):
 
 
 def test_script_for_waiting_forms_has_the_same_limits_as_the_server():
-    """Compare how long a message may be, and for how many days a phone may send it.
+    """Compare the maximum length of a message, and the number of days that a phone may send it.
 
     The server must remember a sent form for longer. Otherwise a phone could send it twice.
     """

@@ -406,7 +406,7 @@ def test_patron_can_copy_or_delete_a_waiting_reply_to_a_deleted_conversation(pag
     Conversation.objects.all().delete()
     page.context.set_offline(False)
     expect(page.locator(f"{FORM} [data-part=state]")).to_have_text(
-        "Not sent. The page of this form was deleted, or you can no longer open it."
+        "Not sent. The page with this form was deleted, or you can no longer open it."
     )
     page.goto("/")
     page.locator("[data-do=copy]").tap()

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--card",
             default="",
-            help="a card number to test; the command asks for the PIN, so that no shell history holds it",
+            help="a card number to test; the command asks for the PIN, to keep it out of the shell history",
         )
 
     def handle(self, *, card, **options):
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             ) from None
         except (Blocked, Expired) as error:
             raise CommandError(
-                f"The PIN is right, but this card can't be used to sign in: {error}. "
+                f"The PIN is correct, but this card can't be used to sign in: {error}. "
                 "Everything before this step works."
             ) from None
         except IlsError as error:

@@ -11,7 +11,9 @@ from accounts.sign_in.openid_connect import InvalidResponse, checked_configurati
 
 
 class Command(BaseCommand):
-    help = "Test the single sign-on provider (OpenID Connect) that the settings name. It signs nobody in."
+    help = (
+        "Test the single sign-on provider (OpenID Connect) that the settings name, without signing anyone in."
+    )
 
     def handle(self, **options):
         if not settings.SSO["issuer"]:
@@ -31,7 +33,7 @@ class Command(BaseCommand):
         except (KeyError, TypeError, AttributeError) as error:
             raise CommandError(f"Nobody can sign in: the provider's configuration lacks {error}.") from None
         problems = 0
-        answers = (True, f"{issuer} answers, and is the issuer that it says it is.")
+        answers = (True, f"{issuer} responds, and its issuer matches SSO_ISSUER.")
         for ok, words in [answers, *self._findings(configuration)]:
             problems += not ok
             self.stdout.write(f"{'ok   ' if ok else 'LOOK '} {words}")
@@ -92,21 +94,21 @@ class Command(BaseCommand):
                 "If it is self-signed, name its file in SSO_CA_FILE."
             ) from None
         except requests.Timeout:
-            raise CommandError(f"{url} does not answer in time.") from None
+            raise CommandError(f"{url} does not respond in time.") from None
         except requests.TooManyRedirects:
             raise CommandError(
-                f"{url} redirects the portal. Is SSO_ISSUER right, with or without a slash at the end?"
+                f"{url} redirects the portal. Is SSO_ISSUER correct, with or without a slash at the end?"
             ) from None
         except requests.HTTPError as error:
             raise CommandError(
-                f"{url} answers with status {error.response.status_code}. "
+                f"{url} responds with status {error.response.status_code}. "
                 "Is SSO_ISSUER the issuer of an OpenID Connect provider?"
             ) from None
         except requests.JSONDecodeError:
             raise CommandError(
-                f"{url} does not answer with the configuration of an OpenID Connect provider."
+                f"{url} does not respond with the configuration of an OpenID Connect provider."
             ) from None
         except (requests.RequestException, OSError):
             raise CommandError(
-                f"{url} can't be reached. Is SSO_ISSUER right? Is there a firewall? Does SSO_CA_FILE exist?"
+                f"{url} can't be reached. Is SSO_ISSUER correct? Is there a firewall? Does SSO_CA_FILE exist?"
             ) from None

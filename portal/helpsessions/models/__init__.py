@@ -1,4 +1,4 @@
-"""The models for help sessions, and for the codes with which patrons open them."""
+"""The models for help sessions, and for the codes that open them."""
 
 from .codes import AccountCode, ClaimCode
 from .details import SessionNote, SessionRecommendation, SessionWord, UnfinishedForm

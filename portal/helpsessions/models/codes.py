@@ -20,7 +20,7 @@ class ClaimCodeQuerySet(models.QuerySet):
 
 
 class ClaimCode(models.Model):
-    """A code with which a patron opens a session. The database stores only the HMAC of the code."""
+    """A code that opens a session for its patron. The database stores only the HMAC of the code."""
 
     class State(models.TextChoices):
         BLANK = "blank", _("printed on a code card that has no help session yet")

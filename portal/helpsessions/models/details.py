@@ -45,7 +45,7 @@ class SessionRecommendation(models.Model):
 
 
 class SessionWord(models.Model):
-    """A word of a help session, in the folded form of portal.folding: without case and accents.
+    """A word of a help session, in the folded form of portal.folding: lowercase, without accents.
 
     The desk's search finds the session by its words, see search.py.
     """

@@ -60,7 +60,7 @@ class HelpSessionQuerySet(models.QuerySet):
 
 
 class HelpSession(models.Model):
-    """One occasion on which staff helped a patron. Library statistics call this a reference transaction.
+    """One occasion when staff helped a patron. Library statistics call this a reference transaction.
 
     A session with the status TALLY is only counted and has no details.
     """
@@ -309,12 +309,12 @@ class HelpSession(models.Model):
 
     @property
     def is_open_to_an_adult(self):
-        """Return whether an adult can still begin to share the session with the child."""
+        """Return whether an adult can still start to share the session with the child."""
         return self.is_shared and self.shared_with_id is None and not self.is_the_childs_alone
 
     @property
     def title(self):
-        """Return the question as the title for the patron's pages.
+        """Return the title for the patron's pages, which is the question.
 
         If the session is quiet or has no question, return a title with the day.
         """

@@ -129,7 +129,7 @@ TABLES = {
     ),
     "consents": Table(
         "accounts.Consent",
-        _("the exact texts that you agreed to"),
+        _("the exact wording that you agreed to"),
         lambda person, at: Consent.objects.filter(person=person).order_by("given_at", "pk"),
         {
             "purpose": "purpose",

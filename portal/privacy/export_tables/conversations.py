@@ -67,7 +67,7 @@ def _own_numbers(person):
     """
     unnamed = Q(by=None, done_at=None, conversation__patron=person)
     shared = Q(conversation__help_session__with_child=Library.Children.SHARED)
-    # A merge moves the number. So check every visit about which the number may have been given.
+    # A merge moves the number. So check every visit that the number may have been given for.
     kept_later = Conversation.objects.filter(
         Q(pk=OuterRef("conversation")) | Q(merged_into=OuterRef("conversation")),
         Q(help_session__kept_at=None) | Q(help_session__kept_at__gt=OuterRef("asked_at")),
@@ -210,7 +210,7 @@ TABLES = {
     ),
     "calls": Table(
         "conversations.CallBack",
-        _("the phone numbers at which you asked us to call you"),
+        _("the phone numbers that you asked us to call"),
         lambda person, at: _own_numbers(person).select_related("conversation").order_by("asked_at", "pk"),
         {
             "conversation": "conversation.public_id",

@@ -74,13 +74,13 @@ LINES = {
         Group.LIBRARY,
     ),
     "socialaccount.SocialToken": Line(
-        "nothing: tokens of the provider are not kept",
+        "nothing: the provider's tokens are not kept",
         "Never made.",
         "part of the sign-in package",
         Group.LIBRARY,
     ),
     "accounts.Consent": Line(
-        _("the exact texts that you agreed to, and when"),
+        _("the exact wording that you agreed to, and when"),
         _("Kept until you erase your account."),
         _("so that the library can show later what you agreed to"),
         Group.PERSON,

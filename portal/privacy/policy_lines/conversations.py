@@ -86,10 +86,7 @@ LINES = {
         ends_with="conversations.Conversation",
     ),
     "conversations.CallBack": Line(
-        _(
-            "the phone number at which you asked us to call you, whom we ask for, and whether we may leave a "
-            "message"
-        ),
+        _("the phone number that you asked us to call, who to ask for, and whether we may leave a message"),
         _(
             "Kept until we have called you or the conversation is closed, but at most for {0} after "
             "the promised time ({1} for a quiet visit)."
@@ -110,7 +107,7 @@ LINES = {
         ends_with="conversations.Conversation",
     ),
     "incoming.IncomingEmail": Line(
-        _("the emails with which you answer the library"),
+        _("the emails that you send to answer the library"),
         _("Kept until the conversation is deleted. An email that matches no conversation is kept for {0}."),
         _("to answer you"),
         Group.MESSAGES,
@@ -128,7 +125,7 @@ LINES = {
         ended_by="forget_dropped_emails",
     ),
     "incoming.EmailReader": Line(
-        "which staff may see the emails that belong to no conversation for certain",
+        "which staff may see emails that couldn't be matched to a conversation",
         "Kept until a coordinator ends it.",
         "to show these emails to few people",
         Group.STAFF,
@@ -147,8 +144,8 @@ LINES = {
         ended_by="forget_old_notifications",
     ),
     "notifications.PushMessage": Line(
-        "a message that waits to be sent to a device: the words of an email's subject, and a link",
-        "Kept until the push service has taken the message, for {0} at most.",
+        "a message that is waiting to be sent to a device: an email's subject line, and a link",
+        "Kept until the push service has accepted the message, for {0} at most.",
         "to send it",
         Group.PARTS,
         (KEPT_FOR,),

@@ -42,7 +42,7 @@ LINES = {
         ended_by="forget_merged_records",
     ),
     "helpsessions.SessionNote": Line(
-        _("a note by staff about a visit"),
+        _("a staff note about a visit"),
         _("Kept until the visit is deleted."),
         _("so that other staff can continue to help you"),
         Group.DESK,
@@ -78,8 +78,8 @@ LINES = {
     ),
     "conversations.DeskEvent": Line(
         _(
-            "which staff members took, assigned, transferred or snoozed a conversation, or moved its "
-            "promise, and when"
+            "which staff members took, assigned, transferred or snoozed a conversation, or changed "
+            "when its answer is due, and when they did so"
         ),
         _("Kept until the conversation is deleted."),
         _("so that other staff can continue to help you"),
@@ -87,7 +87,7 @@ LINES = {
         ends_with="conversations.Conversation",
     ),
     "conversations.ConversationNote": Line(
-        _("notes by staff about a conversation"),
+        _("staff notes about a conversation"),
         _("Kept until the conversation is deleted."),
         _("so that other staff can continue to help you"),
         Group.DESK,
@@ -109,7 +109,7 @@ LINES = {
         ended_by="forget_what_is_due",
     ),
     "accounts.StaffRole": Line(
-        "at which branch a staff member works, and whether as a coordinator",
+        "the branches where a staff member works, and whether as a coordinator",
         "Kept until a coordinator ends it.",
         "to open the desk only to staff",
         Group.STAFF,
@@ -138,7 +138,7 @@ LINES = {
     "accounts.SharedDesk": Line(
         "a shared desk computer that is unlocked: branch, name, who unlocked it, a fingerprint of its cookie",
         "Kept until the day is over or someone closes it, for {0} at most.",
-        "so that staff can switch there with a PIN",
+        "so that staff can switch users there with a PIN",
         Group.STAFF,
         (shared_desks.LASTS,),
         ended_by="forget_shared_desks",
@@ -146,7 +146,7 @@ LINES = {
     "accounts.DeskPin": Line(
         "a fingerprint of a staff member's PIN for shared desk computers, never the PIN itself, and the day "
         "it was set",
-        "Kept until the person removes it or has no role any more.",
+        "Kept until the person removes it or no longer has a role.",
         "to open a shared desk computer as that person",
         Group.STAFF,
         ends_with="accounts.User",
@@ -160,13 +160,13 @@ LINES = {
     ),
     "mfa.Authenticator": Line(
         "the secret of a second factor",
-        "Kept until the person removes it or has no role any more.",
+        "Kept until the person removes it or no longer has a role.",
         "to sign staff in safely",
         Group.STAFF,
         ends_with="accounts.User",
     ),
     "notifications.StaffNotice": Line(
-        "that something happened which staff hear of by email: what, at which branch, and the id of the "
+        "that something happened that staff get an email about: what it was, the branch, and the id of the "
         "conversation",
         "Kept for {0} after the emails were written.",
         "to tell each staff member once",
@@ -175,7 +175,7 @@ LINES = {
         ended_by="forget_old_notifications",
     ),
     "notifications.DeskUse": Line(
-        "when a staff member last used the desk, correct to the minute",
+        "when a staff member last used the desk, to the minute",
         "Only the last time is kept, for {0} at most.",
         "so that nobody gets emails about the desk while they use it",
         Group.STAFF,
@@ -184,7 +184,7 @@ LINES = {
         ends_with="accounts.User",
     ),
     "accounts.Absence": Line(
-        "the days on which a staff member is away, and who covers for them",
+        "the days when a staff member is away, and who covers for them",
         "Kept until they or a coordinator remove it.",
         "so that nobody waits for them",
         Group.STAFF,

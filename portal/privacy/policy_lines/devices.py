@@ -70,7 +70,7 @@ LINES = {
         ended_by="forget_counts",
     ),
     "portal.SentForm": Line(
-        "that a form arrived which a phone may send again, but neither whose it is nor what is in it",
+        "that a form arrived that a phone may send again, but not who sent it or what is in it",
         "Kept for {0}.",
         "so that nothing is saved twice",
         Group.PARTS,
@@ -78,8 +78,8 @@ LINES = {
         ended_by="forget_sent_forms",
     ),
     "portal.Removal": Line(
-        "that a patron removed an item of a list, an answer or an “I've got it”, "
-        "but neither who nor which one",
+        "that a patron removed a list item, an answer or an “I've got it”, but not who removed it or which "
+        "one it was",
         "Kept for {0}.",
         "so that a phone that was offline doesn't bring it back",
         Group.PARTS,
@@ -95,10 +95,10 @@ LINES = {
         ends_with="accounts.User",
     ),
     "notifications.PushSubscription": Line(
-        _("the address at Apple, Google, Mozilla or Microsoft to which we send messages for your device"),
+        _("the address at Apple, Google, Mozilla or Microsoft where we send messages for your device"),
         _(
-            "Kept until you turn messages off, until you sign out or the code ends, or for {0} after you "
-            "last used the device."
+            "Kept until you turn messages off or sign out, until the code stops working, or for {0} after "
+            "you last used the device."
         ),
         _("to tell you about answers on that device"),
         Group.DEVICES,

@@ -9,7 +9,7 @@ LINES = {
         "the library's name and look", "Kept until the portal is removed.", "to show it", Group.LIBRARY
     ),
     "accounts.Branch": Line(
-        "the branches, and the last day on which somebody was in",
+        "the branches, and the last day when staff were there",
         "Kept until the portal is removed.",
         "to show them, and to let another branch cover",
         Group.LIBRARY,
@@ -21,18 +21,21 @@ LINES = {
         Group.LIBRARY,
     ),
     "accounts.ClosedDay": Line(
-        "days on which a branch is closed",
+        "days when a branch is closed",
         "Kept until a coordinator removes it.",
         "to say when an answer will come",
         Group.LIBRARY,
     ),
     "conversations.ReplyTemplate": Line(
-        "reply templates", "Kept until a coordinator removes them.", "to write them only once", Group.LIBRARY
+        "reply templates",
+        "Kept until a coordinator removes them.",
+        "so that staff write them only once",
+        Group.LIBRARY,
     ),
     "conversations.BranchQueue": Line(
         "how often a branch's queue has changed",
         "Kept until the portal is removed.",
-        "to show an open queue what is new",
+        "to show what is new in an open queue",
         Group.LIBRARY,
     ),
     "recommendations.Topic": Line(
@@ -76,7 +79,7 @@ LINES = {
         Group.LIBRARY,
     ),
     "notifications.Heartbeat": Line(
-        "when a worker last reported that it runs, and when the mailbox was last read",
+        "when a worker last reported that it is running, and when the mailbox was last read",
         "Kept for {0} without another report.",
         "to notice a worker that has stopped, or a mailbox that can't be read",
         Group.LIBRARY,

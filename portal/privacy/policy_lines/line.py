@@ -25,7 +25,7 @@ class Group(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """A policy line: what the library keeps in the rows of one model, until when, and why.
+    """A policy line: what the library keeps in the rows of one model, how long, and why.
 
     `keeps` and `why` are parts of a sentence, and `until` consists of whole sentences.
 

@@ -54,7 +54,7 @@ LINES = {
         ended_by="end_expired_codes",
     ),
     "checkins.CheckIn": Line(
-        _("the day on which we ask how a visit turned out, the reason, and when we asked"),
+        _("the day when we ask how a visit turned out, the reason, and when we asked"),
         _("Kept until the visit is deleted."),
         _("so that we ask only once, and can help if your answer is no"),
         Group.VISITS,
@@ -91,7 +91,10 @@ LINES = {
         ends_with="accounts.User",
     ),
     "lists.SavedItem": Line(
-        _("the items on your lists, titles that you typed, your notes, and how far you are"),
+        _(
+            "the items on your lists, titles that you typed, your notes, and whether you have started or "
+            "finished each item"
+        ),
         _("Kept until you remove them. You can restore them for {0}, or delete them at once."),
         _("because you saved them"),
         Group.LISTS,

@@ -25,7 +25,7 @@ class Sip2Server:
     """A SIP2 server that can be made to fail.
 
     `asked` has all received lines, and `connections` counts the connections. A test can set `fault` to a
-    function with three arguments: the number of received lines, the last line and the right response. The
+    function with three arguments: the number of received lines, the last line and the correct response. The
     server sends the bytes that the function returns. If the function returns None, the server sends nothing.
     The function can also raise Hang or HangUp.
     """

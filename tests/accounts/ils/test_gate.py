@@ -1,4 +1,4 @@
-"""Check that an ILS that doesn't answer delays only a few sign-ins, and no other request."""
+"""Check that an ILS that doesn't respond delays only a few sign-ins, and no other request."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -56,10 +56,10 @@ def test_third_simultaneous_sign_in_is_refused_without_waiting_if_the_ils_is_slo
     assert ask(gate, ils) == "a patron"
 
 
-def test_ils_is_not_asked_for_some_seconds_after_a_timeout(clock):
+def test_ils_gets_no_request_for_a_few_seconds_after_a_timeout(clock):
     def time_out():
         clock[0] += SLOW_SECONDS
-        raise Unavailable("The ILS does not answer in time.")
+        raise Unavailable("The ILS does not respond in time.")
 
     gate, ils = Gate(), Ils(time_out)
     with pytest.raises(Unavailable, match="in time"):
@@ -74,7 +74,7 @@ def test_ils_is_not_asked_for_some_seconds_after_a_timeout(clock):
 
 
 @pytest.mark.parametrize("error", [Unavailable("refuses the connection"), WrongCardOrPin("wrong")])
-def test_ils_is_asked_again_after_a_quick_failure_or_a_wrong_card(clock, error):
+def test_ils_still_gets_requests_after_a_quick_failure_or_a_wrong_card(clock, error):
     def fail():
         raise error
 
@@ -85,7 +85,7 @@ def test_ils_is_asked_again_after_a_quick_failure_or_a_wrong_card(clock, error):
     assert ils.asked == MAX_WAITING + 1
 
 
-def test_ils_is_asked_again_after_it_refused_a_card_slowly(clock):
+def test_ils_still_gets_requests_after_it_slowly_rejects_a_card(clock):
     def refuse_slowly():
         clock[0] += SLOW_SECONDS
         raise WrongCardOrPin("wrong")

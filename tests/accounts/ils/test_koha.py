@@ -218,7 +218,7 @@ def test_unreachable_koha_server_raises_the_unavailable_error(server):
         pass
     with pytest.raises(Unavailable, match="refuses the connection"):
         signed_in(Koha(url=url, user=LOGIN, password=PASSWORD))
-    with pytest.raises(Unavailable, match="No machine is called"):
+    with pytest.raises(Unavailable, match="can't be resolved"):
         signed_in(Koha(url="http://no-such-host.invalid", user=LOGIN, password=PASSWORD))
 
 

@@ -124,7 +124,7 @@ def test_access_log_tells_the_patron_who_saw_the_phone_number(desk, conversation
     take(conversation, staff)
     desk.get(address(conversation))
     sign_in(desk, patron)
-    assert "saw the phone number at which you asked us to call you" in text(desk.get(reverse("who_looked")))
+    assert "saw the phone number that you asked us to call" in text(desk.get(reverse("who_looked")))
 
 
 def test_viewing_the_phone_number_is_logged_even_if_the_visit_is_in_nobodys_account(desk, staff, branch):

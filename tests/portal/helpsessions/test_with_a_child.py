@@ -428,7 +428,7 @@ def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, pat
             keep(session, other)
 
 
-# Tests in which the library changes its setting for children.
+# Tests where the library changes its setting for children.
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])

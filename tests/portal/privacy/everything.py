@@ -24,7 +24,7 @@ def _text(value):
 
 
 def pointing_at(person):
-    """List the foreign keys through which any row points to this person, as "label.column"."""
+    """List the foreign keys of rows that point to this person, as "label.column"."""
     found = []
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:

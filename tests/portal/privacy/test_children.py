@@ -218,7 +218,7 @@ def test_shared_visit_is_not_forgotten_while_the_adult_is_under_a_legal_hold(
 
 @pytest.fixture
 def world(branch, child, adult):
-    """Return a visit that both the child and the adult have in their accounts, with a message by each."""
+    """Return a visit that both the child and the adult have in their accounts, with a message from each."""
     session = make_shared_visit(branch, child=child, adult=adult)
     recommend_in(session)
     conversation = ConversationFactory(help_session=session)

@@ -223,7 +223,7 @@ def test_patron_sees_the_day_of_a_correction_if_they_may_have_read_the_earlier_t
     assert HelpSession.objects.get().corrected_on == (library.today(NOW) if shown else None)
 
 
-def test_patron_is_emailed_about_a_correction_only_if_staff_choose_that(visit, patron):
+def test_patron_is_emailed_about_a_correction_only_if_staff_choose_to_send_it(visit, patron):
     assert change(visit, summary="Better") == (["summary"], False)
     assert not Notification.objects.exists()
     assert change(visit, summary="Best", email=True) == (["summary"], True)
@@ -297,7 +297,7 @@ def test_approval_of_a_check_in_is_canceled_if_a_correction_changes_its_draft(vi
     assert (check_in.status, check_in.tone) == ("planned", "plain")
 
 
-def test_adding_items_cancels_the_approval_of_a_check_in_with_a_day_chosen_by_staff(visit, staff):
+def test_adding_items_cancels_the_approval_of_a_check_in_even_if_staff_chose_its_day(visit, staff):
     fields = {"words": "How is the roof?", "reviewed_at": NOW, "reviewed_by": staff, "set_by": "staff"}
     check_in = CheckInFactory(help_session=visit, **fields)
     change(visit, items=[ChosenItem(item=ItemFactory(), reason="r", starred=True)])
@@ -376,7 +376,7 @@ def test_patrons_data_is_removed_from_a_visit_that_becomes_quiet(visit, patron, 
     assert AuditEvent.objects.looks_at(patron).count() == 1
 
 
-def test_emails_about_a_moved_promise_are_deleted_when_the_visit_becomes_quiet(visit, patron):
+def test_emails_about_a_later_answer_day_are_deleted_when_the_visit_becomes_quiet(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)

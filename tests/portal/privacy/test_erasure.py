@@ -74,7 +74,7 @@ def me(client, patron, sign_in):
 def life(patron, staff, coordinator, branch):
     """Create rows of every kind for the patron.
 
-    Texts by the patron contain MINE. Texts by the library contain THEIRS.
+    What the patron wrote contains MINE. What the library wrote contains THEIRS.
     """
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
@@ -334,7 +334,7 @@ class TestDeletion:
 
 
 def statistics():
-    """Return all values from which the reports are made."""
+    """Return all values that the reports use."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     decided = Recommendation.objects.values_list(

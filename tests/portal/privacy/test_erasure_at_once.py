@@ -259,7 +259,7 @@ def check(data, outcomes):
     Recommendation.objects.all().delete()
 
 
-def test_no_data_of_a_patron_is_left_after_an_erasure_during_answers_and_verdicts(transactional_db):
+def test_erasure_leaves_no_patron_data_if_answers_and_verdicts_arrive_meanwhile(transactional_db):
     works = [
         erase,
         erase,

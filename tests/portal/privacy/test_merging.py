@@ -200,7 +200,7 @@ def test_list_with_a_working_link_is_not_merged_with_a_list_of_the_same_name(dev
 
 
 @pytest.mark.parametrize("names", [("Winter", "Winter (2)"), ("Winter (2)", "Winter")])
-def test_list_that_gets_a_number_is_not_merged_with_another_list_of_that_name(device, patron, names):
+def test_list_renumbered_by_a_merge_is_not_merged_with_a_list_that_has_its_new_name(device, patron, names):
     make_link(SavedListFactory(patron=patron, name="Winter"), with_notes=False, at=timezone.now())
     rows = {name: SavedItemFactory(saved_list__patron=device, saved_list__name=name) for name in names}
     merge_people(device, patron, by=patron, at=timezone.now())

@@ -39,7 +39,7 @@ from tests.factories import (
 from tests.portal.incoming.conftest import email_bytes
 from tests.push_device import PRIVATE_KEY, PushDevice
 
-# The beginning of every word of the quiet visit, by which the test finds these words.
+# Every word of the quiet visit begins with this, so that the test can find the words.
 MARK = "Qzvhjxwk"
 # The routes that are not reserved for staff.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]

@@ -564,7 +564,7 @@ def test_removed_list_items_are_deleted_after_the_last_day_for_restoring_them(pa
     assert not SavedList.objects.filter(name="Removed").exists()
 
 
-def test_link_to_a_list_is_deleted_a_week_after_it_ended(patron, coordinator, library):
+def test_link_to_a_list_is_deleted_a_week_after_it_stops_working(patron, coordinator, library):
     now = timezone.now()
     held = UserFactory()
     legal_hold = holds.hold(held, reason="Case 12", by=coordinator, at=now)

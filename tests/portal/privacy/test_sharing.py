@@ -53,7 +53,7 @@ def adult(library):
 def visit(branch, staff, child, adult):
     """Return a visit in the accounts of a child and an adult.
 
-    The conversation has a message by the child, a message by the adult, and an answer that recommends an
+    The conversation has a message from the child, a message from the adult, and an answer that recommends an
     item.
     """
     found = SharedSessionFactory(

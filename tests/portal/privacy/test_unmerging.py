@@ -130,7 +130,7 @@ def merge(going, into, by):
     return unmerging.merge_for_a_day(going, into, by=by, at=timezone.now())
 
 
-def test_shared_list_gets_its_name_and_its_link_back(two, client):
+def test_unmerging_restores_the_name_and_link_of_a_shared_list(two, client):
     going, into, world = two
     here = SavedList.objects.get(patron=going, name="")
     link = make_link(here, with_notes=False, name="Sam", at=timezone.now())
@@ -256,7 +256,7 @@ def test_unmerging_twice_is_refused_and_changes_nothing(two):
     assert rows() == after
 
 
-def test_two_merges_into_one_record_can_be_undone_starting_with_the_older_merge(library):
+def test_two_merges_into_one_record_can_be_undone_oldest_first(library):
     into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
     visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
     before = rows()

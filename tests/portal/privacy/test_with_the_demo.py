@@ -89,7 +89,7 @@ def owned(people):
 
 
 def words_of(found):
-    """Return all texts in the records of people, and the texts of more than 20 characters in other rows."""
+    """Return all text in people's records, and all text longer than 20 characters in other rows."""
     words = set()
     for label, columns in TEXT_COLUMNS.items():
         for values in (

@@ -103,7 +103,7 @@ def test_wrong_patron_no_longer_has_any_data_about_the_visit(visit, patron, staf
     assert (event.action, event.by) == ("removed_patron", staff)
 
 
-def test_wrong_patron_is_not_emailed_about_a_moved_promise(visit, patron):
+def test_wrong_patron_is_not_emailed_about_a_later_answer_day(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)
@@ -111,7 +111,7 @@ def test_wrong_patron_is_not_emailed_about_a_moved_promise(visit, patron):
     assert own.get_absolute_url() in Notification.objects.get().text
 
 
-def test_replacement_visit_has_the_words_of_staff_and_nothing_of_the_wrong_patron(visit, patron):
+def test_replacement_visit_has_what_staff_recorded_and_nothing_from_the_wrong_patron(visit, patron):
     [given] = recommend_in(visit, verdict="did_not_help", comment="Sam's words", decided_at=NOW)
     MessageFactory(conversation=ConversationFactory(help_session=visit, patron=patron), body="Sam's words")
     right, code = remove(visit)
@@ -201,7 +201,7 @@ def test_person_who_is_not_the_patron_of_the_visit_cannot_be_removed(visit):
     assert HelpSession.objects.count() == 1
 
 
-# Merged conversations. A message doesn't say from which conversation it came.
+# Merged conversations. A message doesn't say which conversation it came from.
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def demo(built_once, tmp_path_factory):
 
 
 def written_words():
-    """Return texts of more than 12 characters that people wrote and that the worker must delete."""
+    """Return everything longer than 12 characters that people wrote and that the worker must delete."""
     texts = set()
     for model, field in [
         (HelpSession, "question"),
@@ -51,7 +51,7 @@ def written_words():
 
 
 def all_texts():
-    """Yield all texts of more than 12 characters, except in the catalog and the reply templates."""
+    """Yield all values longer than 12 characters, except in the catalog and the reply templates."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if (
@@ -78,7 +78,7 @@ def counts():
 
 
 @pytest.mark.django_db
-def test_demo_still_has_all_counts_but_no_written_text_after_four_years(demo):
+def test_demo_keeps_all_counts_but_nothing_that_people_wrote_after_four_years(demo):
     for conversation in Conversation.objects.filter(status__in=Conversation.OPEN):
         Conversation.objects.filter(pk=conversation.pk).update(
             status="closed",

@@ -1,6 +1,6 @@
 """Test that the erase page, the receipt and the actual deletion agree on the number of rows of each kind.
 
-The visits have random contents, and they cover every way in which two people can share a visit. Deletions are
+The visits have random contents, and they cover every way that two people can share a visit. Deletions are
 counted in the whole database.
 """
 
