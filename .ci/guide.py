@@ -250,7 +250,7 @@ class Run:
         print(f"{time.monotonic() - started:5.1f} s  {line[:90]}", flush=True)
 
     def filled_in(self, command):
-        """Replace the examples in the text: the sign …, FILE, the folder and the day of a backup."""
+        """Replace the examples in the text: the ellipsis …, FILE, the folder and the day of a backup."""
         archive = f"{self.backups}/afterword-$(date +%F).tar.gz"
         command = command.replace("SECRET_KEY=…", f"SECRET_KEY={self.key}")
         command = command.replace("email='…'", f"email='{ADDRESS}'").replace(

@@ -1,6 +1,6 @@
 """Set up the pages of bench.pages in a database with 100,000 conversations and a million messages.
 
-Building the database takes some minutes, so it is kept for the next run. The generated texts repeat a few
+Building the database takes a few minutes, so it is kept for the next run. The generated texts repeat a few
 words often and most words rarely, as real texts do.
 """
 

@@ -11,8 +11,8 @@ from bench.browser import Browser
 from bench.databases import cpu_seconds
 from portal.management import processes
 
-# The number of requests before measuring. PostgreSQL may change the plan of a prepared statement after the
-# fifth request.
+# The number of requests before the measurement begins. PostgreSQL may change the plan of a prepared statement
+# after the fifth request.
 WARM_UP = 12
 
 

@@ -113,7 +113,7 @@ def restore(source, *, replace=False, other_key=False):
             _check(manifest, scratch / "database")
             if has_same_key(manifest) is False and not other_key:
                 raise BackupError(
-                    f"The backup was made with another SECRET_KEY. With the present one, {WHAT_STOPS}. "
+                    f"The backup was made with another SECRET_KEY. With the current one, {WHAT_STOPS}. "
                     "Set the SECRET_KEY that the portal had. If it is lost, add --other-key. "
                     "Nothing was changed."
                 )

@@ -220,7 +220,10 @@ def soft_copy(preview):
 
 
 def _encoded_within(most, drawn, *, qualities):
-    """Return a WebP of at most `most` bytes, or one of the lowest quality. The best quality is the first."""
+    """Return the picture as a WebP of at most `most` bytes, or in the lowest quality if none is small enough.
+
+    `qualities` begins with the best.
+    """
     for quality in qualities:
         encoded = _encoded(drawn, "WEBP", quality=quality)
         if len(encoded) <= most:

@@ -131,7 +131,7 @@ def _worker(at):
 
 
 def _mailbox(at):
-    """Return "ok", or a problem if no worker has been able to read the mailbox lately."""
+    """Return "ok", or a problem if no worker has been able to read the mailbox recently."""
     read_at = Heartbeat.objects.filter(worker=MAILBOX).values_list("beat_at", flat=True).first()
     if read_at is None:
         return "not read within a day"
@@ -143,7 +143,7 @@ def _mailbox(at):
 def _outbox(at):
     """Return "ok", or a problem if emails are late or were given up.
 
-    Return "ok" if other emails were delivered lately, because the problem is then a single address.
+    Return "ok" if other emails were delivered recently, because the problem is then a single address.
 
     The wait of a failed email counts from its creation, because each failed attempt changes `due_at`. The
     wait of a notice counts from the time when the worker decided to send the notice. Notices to an address

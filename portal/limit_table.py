@@ -93,7 +93,7 @@ LIMITS = {
     "file": Limit(
         "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, if nobody keeps the visit"
     ),
-    # The limits for links to patrons' lists. A class of pupils can open a link at once.
+    # The limits for links to patrons' lists. A whole class can open a link at the same time.
     "list_link": Limit("links that patrons make to their lists", "60/h"),
     "shared_list": Limit("pages of links to lists, whether the link works or not", network="120/m, 1200/h"),
     "list_email": Limit("lists that patrons email to themselves", "10/h, 30/d"),
@@ -106,6 +106,6 @@ LIMITS = {
     ),
     "look_up_by_name": Limit("patrons looked up by letters of their name", "20/h"),
     "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
-    "test_email": Limit("emails with which a coordinator tries the email server", "20/h"),
+    "test_email": Limit("test emails that a coordinator sends", "20/h"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }

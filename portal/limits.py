@@ -1,7 +1,7 @@
 """Rate limits. All processes and hosts share the same counts, because the counts are in the database.
 
 An action is counted for the signed-in person (`person`) and for the network address (`network`). It is also
-counted for the target of the action (`target`), such as an email address or a visit. All visitors of a
+counted for the target of the action (`target`), such as an email address or a visit. All visitors to a
 library may share one network address, so limits by network are high enough for all of them. A refused action
 is not counted, so trying again does not make the wait longer. docs/security.md has the same table of limits.
 """
@@ -28,7 +28,7 @@ from portal.times import time_of_day
 # By how many seconds the clocks of two machines may differ. A counted time that is further in the future
 # comes from a fast clock, and is ignored.
 CLOCK_TOLERANCE = 60
-# The longest time for which a count is kept.
+# How long a count can be kept at most.
 KEPT_FOR = datetime.timedelta(
     seconds=max(seconds for limit in LIMITS.values() for by in BY for _most, seconds in limit.rates(by))
 )
@@ -54,7 +54,7 @@ class TooOften(Exception):
 
     @property
     def words(self):
-        return _("You have tried too often. You can try again %(when)s or later.") % {"when": self.when}
+        return _("You've tried too many times. You can try again %(when)s or later.") % {"when": self.when}
 
     @property
     def words_for_writer(self):
@@ -202,7 +202,7 @@ def in_words(moment):
 
 
 def forget_counts(*, at):
-    """Delete the counts that no limit needs any more. The worker runs this job."""
+    """Delete the counts that no limit needs anymore. The worker runs this job."""
     LimitCount.objects.filter(expires_at__lt=at).delete()
 
 

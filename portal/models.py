@@ -27,7 +27,7 @@ class SentForm(models.Model):
     what the form contains.
     """
 
-    # WAITS is how long a form can wait on a phone. After that, the phone no longer sends it by itself.
+    # WAITS is how long a form can wait on a phone. After that, the phone no longer sends it automatically.
     # KEPT_FOR is how long the row is kept. It is longer than WAITS, because clocks can be wrong. If the
     # patron sends the form again after that, the actions notice what is already saved.
     WAITS = timedelta(days=7)
@@ -49,7 +49,7 @@ class Removal(models.Model):
     """
 
     # A form can arrive this long after the tap: it waits on the phone for 7 days, the phone shows it for 30
-    # more days, and "Try again" sends it for 7 days. One day more, because clocks can be wrong.
+    # more days, and "Try again" sends it for 7 days. One more day, because clocks can be wrong.
     KEPT_FOR = timedelta(days=45)
 
     mark = models.CharField(max_length=64, primary_key=True)

@@ -1,7 +1,7 @@
 """Check the phone number that a patron gives for a call, and make links that start a call.
 
 `with_phone_links` finds phone numbers in text that the library wrote, and never in patrons' text. The
-patterns are strict, so that ISBNs, years, page numbers and the shelf marks of books don't become links.
+patterns are strict, so that ISBNs, years, page numbers and call numbers don't become links.
 """
 
 import re
@@ -56,7 +56,7 @@ def call_url(number):
 
 
 def ending(number):
-    """Return the last two digits of a number, by which the owner can recognize the number."""
+    """Return the last two digits of a number, so that the owner can recognize it."""
     return _digits(_parts(number)[0])[-2:]
 
 

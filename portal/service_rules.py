@@ -14,10 +14,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-# The letters that are allowed before the @ of the reply address. All mail servers accept these together with
-# the "+" and the token.
+# The characters that are allowed before the @ of the reply address. All mail servers accept them together
+# with the "+" and the token.
 LOCAL_LETTERS = frozenset(string.ascii_letters + string.digits + "._-")
-# The largest number of characters before the @ (RFC 5321), and the number that the "+" and the token need.
+# The maximum number of characters before the @ (RFC 5321), and the number that the "+" and the token need.
 LOCAL_PART_MAX, TOKEN_LENGTH = 64, 43
 # A host name, or "*." and the end of a host name.
 PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)+[a-z0-9-]+")

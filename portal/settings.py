@@ -72,8 +72,8 @@ TEMPLATE_LOADERS = [
 ]
 TEMPLATE_TAGS = ["portal.templatetags.portal", "portal.templatetags.fixed"]
 if django.VERSION < (6, 0):
-    # Django has template partials since version 6.0. In older versions, the package template_partials adds
-    # the same tags and the same syntax "page.html#part".
+    # Django has its own template partials from version 6.0 on. In older versions, the package
+    # template_partials adds the same tags and the same syntax "page.html#part".
     INSTALLED_APPS.append("template_partials.apps.SimpleAppConfig")
     TEMPLATE_LOADERS = [("template_partials.loader.Loader", TEMPLATE_LOADERS)]
     TEMPLATE_TAGS.append("template_partials.templatetags.partials")
@@ -191,7 +191,7 @@ ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# allauth counts the wrong codes of an authenticator app. At any moment, three of a million codes are right. A
+# allauth counts the wrong codes of an authenticator app. At any moment, three of a million codes work. A
 # limit of five tries every five minutes is not enough, so there is also a limit per day. portal/limits.py has
 # all other limits.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/5m/key,30/d/key"}

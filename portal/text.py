@@ -31,7 +31,8 @@ BLANK = re.compile(
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]+"
 )
-# The most combining marks on one letter. Hebrew with cantillation and stacked Tibetan need up to six.
+# The maximum number of combining marks on one letter. Hebrew with cantillation and stacked Tibetan use up to
+# six.
 MAX_COMBINING_MARKS = 6
 MANY_LINE_ENDS = re.compile(r"\n{4,}")
 ELLIPSIS = "…"
@@ -78,8 +79,8 @@ def printable(text):
     )
 
 
-# The characters with which a formula begins in a spreadsheet. In some spreadsheets, a formula can also begin
-# with a full-width or small variant of these characters.
+# A formula in a spreadsheet begins with one of these characters. In some spreadsheets, a formula can also
+# begin with a full-width or small variant of these characters.
 FORMULA_PREFIXES = set("=+-@")
 
 

@@ -82,7 +82,7 @@ def clear_expired_cache(*, at):
 
 
 def refresh_statistics(*, at):
-    """Renew the statistics with which SQLite chooses its indexes. PostgreSQL renews its statistics itself.
+    """Renew the statistics that SQLite uses to choose its indexes. PostgreSQL renews its statistics itself.
 
     With 100,000 rows, the desk's lists took 20 ms without these statistics and 1 ms with them.
     """
@@ -225,7 +225,7 @@ class Worker:
         self.run_jobs()
 
     def deliver_due(self):
-        """Send all emails that are due now. If there were none for some seconds, close the connection."""
+        """Send all emails that are due now. If there were none for a few seconds, close the connection."""
         ahead: list[Notification] = []
         library = None
         with outbox.without_waiting_for_the_disk():

@@ -81,7 +81,7 @@ def _is_later(locked, tapped_at):
 def mark_as_helped(recommendations, *, at, by_link=False, tapped_at=None):
     """Save the verdict "helped" on each of these recommendations that is starred and has no verdict.
 
-    All these verdicts get the same time, by which `unmark_as_helped` finds the verdicts. `by_link` and
+    All these verdicts get the same time, so that `unmark_as_helped` can find them. `by_link` and
     `tapped_at` are the same as in `record_verdict`. If a recommendation was made after the tap, or its
     verdict was withdrawn after the tap, it stays without a verdict.
     """

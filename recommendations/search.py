@@ -22,7 +22,7 @@ REST_MAX = 4000
 # The maximum number of matches that a search ranks. A separate query finds exact titles, so that a search
 # never misses an exact title.
 CANDIDATES = 300
-# The fields of an item by which the desk finds the visits and conversations with this item.
+# The desk finds visits and conversations by these fields of their items.
 DESK_SEARCH_FIELDS = ["title", "creators", "original_title", "original_creators"]
 
 

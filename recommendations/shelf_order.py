@@ -6,10 +6,10 @@ something").
 - Library of Congress: class letters, class number as a whole number with decimals, Cutter numbers as
   decimals, then dates, volumes and copies. So QA9 comes before QA76, and .B125 before .B2. The source is the
   Classification and Shelflisting Manual of the Library of Congress, sheets G 55, G 63 and G 140.
-- Dewey: a decimal number, then an author mark or a Cutter number, then dates, volumes and copies. MARC 082
-  marks places for shortening a number with a slash or an apostrophe. They don't count.
-- A prefix such as FIC, REF or DVD names a collection, which has shelves of its own. Its items follow each
-  other, and within the prefix the rules above apply. A prefix of one or two letters before a number, as in
+- Dewey: a decimal number, then an author mark or a Cutter number, then dates, volumes and copies. In MARC
+  082, a slash or an apostrophe marks where a library may cut the number. These marks are ignored.
+- A prefix such as FIC, REF or DVD names a collection, which has shelves of its own. Its items stay
+  together, and are sorted by the rules above. A prefix of one or two letters before a number, as in
   J 599, is sorted like the class letters of the Library of Congress. Both give the same order.
 - Everything else is a local scheme. Its numbers are whole numbers, so A-9 comes before A-10.
 
@@ -23,7 +23,7 @@ import unicodedata
 
 DEWEY, LOCAL, CONGRESS, COLLECTION, EMPTY = range(5)
 
-# Longer call numbers exist only by mistake.
+# A longer call number is a mistake.
 MAX_LENGTH = 200
 LETTERS = r"[^\W\d_]"
 DEWEY_NUMBER = re.compile(r"(\d{3})(?!\d)(?:\.(\d+))?")

@@ -26,7 +26,7 @@ STARTING = [
     ("Small business", {"es": "Pequeños negocios"}),
     ("Technology", {"es": "Tecnología"}),
 ]
-# The beginnings of words in the names of private topics: health, law, immigration, housing, money and abuse.
+# Topics with these words are private: health, law, immigration, housing, money and abuse. Most are prefixes.
 # Nobody should be asked about such a topic by email, because others may read the email. The words are English
 # and Spanish, without accents.
 SENSITIVE = re.compile(

@@ -11,7 +11,7 @@ from .models import Row
 def set_up(_count):
     """Create 20 people with 50 rows each, and return {name: Page}.
 
-    The only page lists the rows of one person and has about 14 kB.
+    The only page lists the rows of one person and is about 14 kB.
     """
     call_command("migrate", run_syncdb=True, verbosity=0)
     people = [get_user_model().objects.create(username=f"person{n}") for n in range(20)]

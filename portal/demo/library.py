@@ -15,7 +15,7 @@ class DemoBranch(NamedTuple):
     address: str
     phone: str
     promise_hours: int
-    hours: dict[str, tuple[int, int]]  # {"012": (9, 17)} means Monday to Wednesday from 9 to 17 o'clock
+    hours: dict[str, tuple[int, int]]  # {"012": (9, 17)} means Monday to Wednesday, 9 a.m. to 5 p.m.
     closed: dict[int, str]  # {days from today: reason}
 
 

@@ -1,4 +1,4 @@
-"""Make the demo's lists besides each patron's first one, with notes, reading states and titles by hand."""
+"""Make more lists for the demo's patrons, with notes, reading progress, and titles added by hand."""
 
 import datetime
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class DemoTitle(NamedTuple):
 
 
 class DemoList(NamedTuple):
-    """A list that a patron made some days ago. The titles are in the order of the list."""
+    """A list that a patron made `days_ago` days ago. The titles are in the order of the list."""
 
     patron: str
     name: str

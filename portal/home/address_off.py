@@ -1,8 +1,8 @@
-"""Tell people at sign-in that the library sends no notices to their email address, because it is off."""
+"""Tell people at sign-in that the library has stopped sending notices to their email address."""
 
 from portal.notifications import bounces
 
-# The session key that stores the person's email address while notices to it are off. Pages then show
+# This key of the session has the person's email address while notices to it are off. Pages then show
 # components/address_off.html.
 ADDRESS_OFF = "address_off"
 

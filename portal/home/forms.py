@@ -17,11 +17,11 @@ class SubscriptionForm(forms.Form):
         return self.cleaned_data
 
     def refuse(self):
-        """Add the error that the subscription, as the browser sent it, can't be used."""
+        """Add an error that says that the browser's subscription can't be used."""
         self.add_error(None, _("The library couldn't turn on messages in this browser. Please try again."))
 
     def refuse_service(self):
-        """Add the error that the library can't send messages to this browser's push service."""
+        """Add an error that says that the library doesn't use this browser's push service."""
         words = _(
             "This browser gets messages from a service that the library doesn't use. Try another browser, or "
             "choose email."

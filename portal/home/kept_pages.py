@@ -115,7 +115,7 @@ def _given_in(visits):
 
 
 def _lists(viewer):
-    """Return {list of the person: its first items}. The list that was used last comes first."""
+    """Return {list of the person: its first items}, most recently used list first."""
     own = SavedList.objects.belonging_to(viewer).last_used_first()[:PAGE]
     lists: dict[int, tuple[SavedList, list]] = {each.pk: (each, []) for each in own}
     place = Window(RowNumber(), partition_by=F("saved_list"), order_by=["position", "pk"])
@@ -126,7 +126,7 @@ def _lists(viewer):
 
 
 def _items_in_overviews(viewer, lists, *, at):
-    """Return what the pages in OVERVIEWS can show of lists and recommendations, also of older visits.
+    """Return what the pages in OVERVIEWS can show of lists and recommendations, even from older visits.
 
     The lists show saved items with their reasons, and Home asks about starred items without a verdict.
     """

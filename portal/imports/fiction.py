@@ -1,6 +1,6 @@
-"""Find out from the texts of a catalog record whether a title is fiction: a novel, stories, a comic or poems.
+"""Guess from a catalog record whether a title is fiction: a novel, stories, a comic or poems.
 
-A wrong guess only changes the words with which patrons are asked about the item.
+A wrong guess only changes how patrons are asked about the item.
 """
 
 import re

@@ -31,7 +31,7 @@ WRONG = {
     b"MM\x00*": PICTURE,
     b"%PDF-": ("a PDF document", EXPORT),
 }
-# {pattern for the beginning of a file in another text format, in small letters: (what it is, what to do)}
+# {pattern for the beginning of a file in another text format, in lowercase: (what it is, what to do)}
 OTHER_TEXTS = {
     r"=ldr ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
     r"\d{9} (?:ldr|fmt|\d{3})": ("Aleph's sequential format", EXPORT),

@@ -16,7 +16,7 @@ YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 CONVERTED = re.compile(r"(?:(?<![-–—])(?<![-–—]\s)[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
 # Signs that a year in brackets is the year of copyright or of a later printing, not of publication.
 NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
-# A year of which only the decade or the century is known, such as "196-" or "19--".
+# A year that is known only to the decade or the century, such as "196-" or "19--".
 UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")
 # A year that is marked as a year of another calendar, such as "1384 H", "A.H. 1384" or "2021 B.S.".
 CALENDAR = r"(?:A\.?\s?[HM]|B\.?\s?[ES]|V\.?\s?S|H|هـ?|[Ss]h|[Hh]ijri|[Ss]a[ṃm]vat|[ŚS]aka)(?!\w)\.?"

@@ -67,7 +67,7 @@ def _check_not_removed(same, patron, item, *, tapped_at, now):
 
 
 def remember_deleted(rows):
-    """Store for which items these removed rows were, before they are deleted. See `check_not_removed`."""
+    """Remember the items of these removed rows before the rows are deleted. See `check_not_removed`."""
     rows = rows.filter(item__isnull=False).select_related("saved_list__patron", "item")
     # An item can have been removed from several lists. The latest removal counts, so it must come last.
     removals = sorted((row.changed_at or row.removed_at, row.pk, row) for row in rows)
@@ -97,7 +97,7 @@ def remove(saved_item, *, at, tapped_at=None):
 def restore(saved_item, *, at, tapped_at=None):
     """Put a removed item back into its list, with everything that belonged to it.
 
-    If the patron has added the same item to the list meanwhile, nothing changes.
+    If the patron has added the same item to the list in the meantime, nothing changes.
 
     `tapped_at` is the time of the tap, if the form waited on a phone until `at`. Raises ChangedMeanwhile if
     the patron has removed the item after the tap.
@@ -115,7 +115,7 @@ def restore(saved_item, *, at, tapped_at=None):
 def delete_now(saved_item, *, at):
     """End the time in which the removed item can be restored.
 
-    The item is then on no page, and retention deletes the row in the next night. If the patron is under a
+    The item is then on no page, and retention deletes the row the next night. If the patron is under a
     legal hold, the row stays until the hold is lifted.
     """
     removed = SavedItem.objects.filter(pk=saved_item.pk, removed_at__isnull=False)

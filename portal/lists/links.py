@@ -57,7 +57,7 @@ def end_of(days, at):
 def make_link(saved_list, *, with_notes, name="", days=DEFAULT_DAYS, at, now):
     """Make a link to the list, and return it.
 
-    Raises TooManyLinks and NotAllowed. Raises SavedList.DoesNotExist if the list was removed meanwhile.
+    Raises TooManyLinks and NotAllowed. Raises SavedList.DoesNotExist if the list was removed in the meantime.
     """
     lock_lists(saved_list.patron)
     own = SavedList.objects.filter(patron=saved_list.patron, removed_at=None)
@@ -96,7 +96,7 @@ def change_end(link, *, days, at, now):
 
 @transaction.atomic
 def end_link(link, *, at):
-    """End the link for good. Nobody can open its address any more, and its token is deleted."""
+    """End the link for good. Nobody can open its address anymore, and its token is deleted."""
     patron = link.saved_list.patron
     lock_lists(patron)
     ended = ListLink.objects.filter(pk=link.pk, ended_at=None).update(
@@ -129,7 +129,7 @@ def address_of(link):
     try:
         token = keys.seal(PURPOSE).decrypt(link.token_sealed).decode()
     except InvalidToken:
-        # The server has a new key and no longer knows the key with which the token was encrypted.
+        # The server has a new key and no longer knows the key that encrypted the token.
         return ""
     return settings.BASE_URL + reverse("shared_list", args=[token])
 

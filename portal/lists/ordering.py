@@ -1,7 +1,7 @@
 """Change the order of a list, and move or copy titles between the lists of a patron.
 
 A list is in the order of `position`. A change names the title next to which another title goes, and not the
-whole order. So two tabs that show an old order lose nothing and double nothing.
+whole order. So a tab that shows an old order loses no title and duplicates none.
 """
 
 from django.db import transaction
@@ -18,7 +18,7 @@ def place(saved_item, *, to="", before=None, after=None):
     """Move a title within its list.
 
     `to` is "up", "down", "top" or "bottom". Instead, `before` or `after` can be another SavedItem of the same
-    list. If one of the two titles has been removed or moved to another list meanwhile, nothing changes.
+    list. If one of the two titles has since been removed or moved to another list, nothing changes.
     """
     lock_lists(saved_item.saved_list.patron)
     rows = SavedItem.objects.in_lists().filter(saved_list=saved_item.saved_list)

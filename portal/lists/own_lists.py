@@ -64,7 +64,7 @@ def restore_list(saved_list):
 def delete_list_now(saved_list, *, at):
     """End the time in which the removed list can be restored.
 
-    Retention deletes the rows in the next night. See `delete_now` in the module `actions`.
+    Retention deletes the rows the next night. See `delete_now` in the module `actions`.
     """
     removed = SavedList.objects.filter(pk=saved_list.pk, removed_at__isnull=False)
     removed.update(removed_at=at - RESTORE_FOR - timedelta(days=1))

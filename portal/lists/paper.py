@@ -11,7 +11,7 @@ from recommendations.shelf_order import shelf_key
 
 # The share of a receipt's line that is left beside a cover.
 SHARE_BESIDE_COVER = 0.75
-# Letters of large print are this many times as large as others.
+# Large print is this many times as large as normal print.
 LARGE = 1.5
 # The heights of the list's name, the QR code with its address, and a cover, in millimeters.
 HEAD, QR_CODE, COVER = 40, 60, 22

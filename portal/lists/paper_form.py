@@ -1,4 +1,4 @@
-"""The form with which a patron chooses how a list is printed."""
+"""The form where a patron chooses how a list is printed."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _

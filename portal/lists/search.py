@@ -1,8 +1,8 @@
 """Find a patron's lists and titles by typed words.
 
 The database finds titles of the catalog, because it stores their folded words (recommendations/search.py). It
-doesn't store the folded words of what patrons write. So Python folds the notes, the titles by hand and the
-names of lists at each search. docs/decisions/0029 has the reason.
+doesn't store the folded words of what patrons write. So Python folds the notes, the titles that patrons
+typed and the names of lists at each search. docs/decisions/0029 has the reason.
 """
 
 from django.db.models import Exists, OuterRef, Q, TextField, Value
@@ -26,7 +26,7 @@ ITEM_FIELDS = ["title", "creators", "original_title", "original_creators"]
 
 
 def find_lists(viewer, words):
-    """Return the viewer's lists with these words in the name, each with its `count`. Last used first."""
+    """Return the viewer's lists with these words in the name, most recently used first. Add `count`."""
     lists = SavedList.objects.belonging_to(viewer).with_count().last_used_first()
     return [each for each in lists if has_words(searchable(each.title), words)]
 
@@ -34,8 +34,8 @@ def find_lists(viewer, words):
 def find_titles(viewer, words, *, saved_list=None):
     """Return the primary keys of the viewer's titles with these words, at most MAX_FOUND + 1.
 
-    The search reads the title, the author or creator, and the patron's note. The title that was saved last
-    comes first. In one `saved_list`, the titles are in the order of the list.
+    The search reads the title, the author or creator, and the patron's note. The titles
+    are in the order of `saved_list`. If it is None, the title that was saved last comes first.
     """
     rows = SavedItem.objects.belonging_to(viewer)
     if saved_list is not None:

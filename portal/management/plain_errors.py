@@ -18,7 +18,7 @@ def in_one_sentence(error):
     """
     where = f": {error.filename}" if getattr(error, "filename", None) else ""
     if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"The disk is full{where}. Make room, and run the command again."
+        return f"The disk is full{where}. Free up space, and run the command again."
     if isinstance(error, OSError) and error.errno in NO_PERMISSION:
         return f"Permission denied{where}. Run the command as the portal's account, or correct the owner."
     if isinstance(error, OperationalError | MigrationSchemaMissing):
@@ -33,8 +33,8 @@ def database_problem(error):
         return "The database is not up to date. Run first: manage.py migrate"
     if database["ENGINE"] == "django.db.backends.sqlite3":
         return (
-            f"The database {database['NAME']} can't be used: {reason}. Make room on its disk, and let the "
-            "portal's account write to the file and its folder."
+            f"The database {database['NAME']} can't be used: {reason}. Free up space on its disk, and let "
+            "the portal's account write to the file and its folder."
         )
     return f"The database can't be used: {reason}. Start it, or correct DATABASE_URL or its permissions."
 

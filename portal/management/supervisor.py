@@ -106,7 +106,7 @@ class Supervisor:
         try:
             new = self._start()
         except OSError as error:
-            _say(f"The reload failed, so the portal goes on with the old code: {error}")
+            _say(f"The reload failed, so the portal keeps running the old code: {error}")
             return
         if self._is_ready(new):
             old, self.portal = self.portal, new
@@ -119,7 +119,7 @@ class Supervisor:
             self._finish(new)
             if not self.stop_signals:
                 _say(
-                    "The reload failed, so the portal goes on with the old code. The messages above say why."
+                    "The reload failed, so the portal keeps running the old code. The messages above say why."
                 )
 
     def _finish(self, portal):

@@ -36,8 +36,8 @@ SECONDS_WITHOUT_PROGRESS = 30
 SECONDS_TO_LINGER = 2
 MAX_BODY_BYTES = 51 * 1024 * 1024  # the limits of the portal's settings are lower
 MAX_HEADER_BYTES = 64 * 1024
-# The most connections at the same time. Each may have three open files: a socket, a file for its request and
-# a file for its response. Most systems allow a process 1,024 open files.
+# The maximum number of simultaneous connections. Each may have three open files: a socket, a file for its
+# request and a file for its response. Most systems allow a process 1,024 open files.
 MAX_CONNECTIONS = 300
 # How many connections must stay free. If fewer are free, close the connections that have waited longest for
 # the headers of a request.

@@ -61,6 +61,11 @@ class Kind:
 AT_ONCE, HOURLY, NONE = CHOICES["at_once"], CHOICES["hourly"], CHOICES["none"]
 AT_THE_DESK = _("You're getting this email because you work at the desk.")
 
+# The email of the kind "app/name" has the templates templates/app/email/name.subject.txt, name.txt and
+# name.html. Staff need none for a notice that they get only as a line of a digest. A new kind also needs:
+# - a call of notify() in the action that causes the notice, or a StaffNotice
+# - a function in SOURCES in portal/worker.py, if the notice can be out of date when it is sent
+# - a title in TITLES in portal/desk/undelivered.py, for coordinators
 KINDS = {
     kind.key: kind
     for kind in [

@@ -18,7 +18,7 @@ SUFFIX = re.compile(r"(?:jr|sr|jnr|snr|ii|iii|iv|hijo)\.?", re.IGNORECASE)
 TITLES = re.compile(
     r"(?:pope|saint|king|queen|emperor|empress|papa|san|santo|santa|rey|reina)\b", re.IGNORECASE
 )
-# The words with which the family name of a person begins, as in "Ursula K. Le Guin" or "Simone de Beauvoir".
+# The words that can begin a family name, as in "Ursula K. Le Guin" or "Simone de Beauvoir".
 PARTICLES = {
     *("al", "bin", "da", "das", "de", "del", "della", "der", "di"),
     *("dos", "du", "el", "la", "las", "le", "los", "van", "von"),

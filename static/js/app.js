@@ -25,7 +25,7 @@
   // A pressed button is disabled at once, and soon says that its request is being sent. The button becomes usable again
   // after a response, an error, or the time `SLOW`. A button with data-again is not disabled.
   const WORDS_AFTER = 50, ANNOUNCED_AFTER = 1000, SLOW = 30000, STAYS = 2000;  // milliseconds
-  const pressed = new Map();  // button: what must be restored when the response is there
+  const pressed = new Map();  // {button: what must be restored after the response}
   const isUnfocused = () => [null, document.body].includes(document.activeElement);
   const showBusy = (button, { whole = true, delay = WORDS_AFTER } = {}) => {
     document.getElementById("failed")?.remove();
@@ -69,7 +69,7 @@
   document.addEventListener("busy", event => showBusy(event.target));
   document.addEventListener("ready", event => showReady(event.target));
 
-  const senders = new WeakMap();  // request of htmx: the button or link that was pressed
+  const senders = new WeakMap();  // {htmx request: the button or link that was pressed}
   document.addEventListener("htmx:beforeSend", event => {
     const { elt, xhr, requestConfig } = event.detail, cause = requestConfig.triggeringEvent;
     const button = cause?.submitter || (cause?.type === "click" && elt);
@@ -114,7 +114,7 @@
     announce(notice.textContent);
   };
   document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
-  // The body of a 429 says when to try again, and that of a 401 has links. A proxy's pages are never shown.
+  // A 429 response says when to try again, and a 401 response has links. A proxy's pages are never shown.
   document.addEventListener("htmx:responseError", event => {
     const { xhr } = event.detail, { status } = xhr, body = xhr.getResponseHeader("X-From-Portal") && xhr.responseText;
     const { failed, refused } = document.body.dataset;
@@ -162,7 +162,7 @@
     }, 300));
   }
 
-  // A form is sent only once, even after a double tap. If no page comes, the person can send it again.
+  // A form is sent only once, even after a double tap. If no page loads, the person can send it again.
   const TEXT = "textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])";
   document.addEventListener("submit", event => {
     const form = event.target, button = event.submitter;

@@ -13,7 +13,7 @@
   const list = () => container()?.querySelector("ul");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const made = (tag, of) => Object.assign(document.createElement(tag), of);
-  const tell = (button, type) => button?.dispatchEvent(new Event(type, { bubbles: true }));  // app.js disables it meanwhile
+  const tell = (button, type) => button?.dispatchEvent(new Event(type, { bubbles: true }));  // app.js disables it from "busy" to "ready"
   const button = (words, click) => made("button", { type: "button", className: "link-button", textContent: words, onclick: click });
 
   // Resolves to HTML for the list, or to a status: 401 if the person is signed out, 0 without a connection.
@@ -145,7 +145,7 @@
   });
 
   // The description of a picture is saved while it is typed, and also when the person leaves the page.
-  const described = new Map();  // field: timer
+  const described = new Map();  // {field: timer}
   const describe = (field, leaving = false) => {
     clearTimeout(described.get(field));
     described.delete(field);

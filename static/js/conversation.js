@@ -1,7 +1,7 @@
 // Keeps the desk's page of a conversation up to date. While the page is visible, it asks every few seconds what is new
 // and who is here, and reports that this staff member is here and whether they write. New entries are added to the
 // timeline by their ids. What is being read or typed does not move, and the composer does not change. Without this
-// file, the page shows the state of when it was opened.
+// file, the page doesn't change after it was opened.
 (() => {
   // Milliseconds. With longer intervals, colleagues would seem to have left.
   const MIN_INTERVAL = 5000, MAX_INTERVAL = 8000, WRITING = 10000;
@@ -128,10 +128,10 @@
     if (!event.target.matches("textarea")) return;
     typedAt = performance.now();
     unchanged = 0;
-    if (!reportedWriting) reportedWriting = true, poll();  // so that colleagues know it at once
+    if (!reportedWriting) reportedWriting = true, poll();  // so that colleagues see it right away
   });
 
-  // The response with which htmx swaps the composer also contains new entries.
+  // The response that replaces the composer also contains new entries.
   const onSwap = () => {
     const arrived = byId("arrived");
     if (!arrived?.children.length) return;

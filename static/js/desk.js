@@ -6,7 +6,7 @@
   const isField = element => element.matches("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
   const foundItems = () => [...document.querySelectorAll("#found .found-item")];
 
-  // Staff can turn off the shortcuts of one letter. The browser stores only this choice.
+  // Staff can turn off single-letter shortcuts. The browser stores only this choice.
   document.body.dataset.keys = localStorage.getItem("keys") || "on";
   const useKeys = document.getElementById("use-keys");
   if (useKeys) {
@@ -18,7 +18,7 @@
     });
   }
 
-  // The title of the tab begins with the number of conversations that need an answer, also while the tab is in the
+  // The title of the tab begins with the number of conversations that need an answer, even while the tab is in the
   // background. After a sign-out, the server redirects, and the page stops asking.
   const showWaiting = async () => {
     const response = await fetch(document.body.dataset.waiting, { redirect: "manual" }).catch(() => null);
@@ -71,8 +71,8 @@
       if (main) { event.preventDefault(); main.click(); }
       return;
     }
-    // Alt and a digit send an answer, also while it is typed. On a Mac, Option and a digit type a sign, so look at the
-    // key and not at the sign.
+    // Alt and a digit send an answer, even while it is being typed. On a Mac, Option and a digit type a special
+    // character, so check which key was pressed and not which character it typed.
     if (event.altKey && !event.ctrlKey && !event.metaKey && /^Digit\d$/.test(event.code)) {
       const send = (target.closest("[data-form]") || document.querySelector("[data-form]"))?.querySelector(`[aria-keyshortcuts="Alt+${event.code.at(-1)}"]`);
       if (send) { event.preventDefault(); if (!event.repeat) send.click(); }
@@ -106,7 +106,7 @@
     scrollBy({ top: event.target.getBoundingClientRect().top - top, behavior: "instant" });
   });
 
-  // z undoes what was done last, and never anything older. data-done-at says when that was, in seconds.
+  // The z key undoes only the latest change. data-done-at is the time of a change, in seconds.
   let lastDone = 0;
   const giveKeyToLatestUndo = () => {
     const buttons = [...document.querySelectorAll("[data-done-at]")];
@@ -242,7 +242,7 @@
   const { quiet, with_child: withChild, language } = who ? who.form.elements : {};
   const asked = () => `${who.value.trim()} ${withChild.checked}`;
   const lookUp = pause => {
-    clearTimeout(paused);  // after Enter, a look-up by a pause would stop the focus from moving to the consent
+    clearTimeout(paused);  // after Enter, a lookup that starts at a pause would keep the focus from moving to the consent
     isPause = pause;
     if (who.disabled || who.dataset.asked === asked()) return;
     who.dataset.asked = asked();
@@ -262,7 +262,7 @@
     for (const type of ["htmx:sendError", "htmx:responseError"]) who.addEventListener(type, () => { who.dataset.asked = ""; });
     document.getElementById("recipient").addEventListener("htmx:afterSettle", () => { if (!isPause) focusConsent(); });
 
-    // The patron's language becomes the default, unless staff chose a language, also while the patron was looked up.
+    // The patron's language becomes the default, unless staff chose a language before or during the lookup.
     let isLanguageChosen = false;
     const followLanguage = () => {
       const ours = who.form.elements.default_language;

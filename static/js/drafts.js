@@ -90,7 +90,7 @@
 
   const onResponse = (form, draft, text, number, status = 0, body = "") => {
     draft.trying = undefined;
-    if (!form.isConnected) return;  // the message was sent meanwhile
+    if (!form.isConnected) return;  // the message was sent in the meantime
     if (status === 204) {
       draft.saved = text;
       form.elements.sequence.value = number;

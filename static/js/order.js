@@ -1,8 +1,8 @@
-// Drags a title of a list to another place (templates/lists/order.html). The buttons of each title do the same, also by
-// keyboard, so screen readers skip the handle. A drag changes the order on the page at once. When it ends, the form is sent
+// Drags a title of a list to another place (templates/lists/order.html). The buttons of each title do the same and
+// work by keyboard, so screen readers skip the handle. A drag changes the order on the page at once. When it ends, the form is sent
 // with the title before or after which the dragged title now is.
 (() => {
-  const EDGE = 80, STEP = 12;  // pixels: near this edge of the screen, the page scrolls by this much
+  const EDGE = 80, STEP = 12;  // in pixels: this close to the edge of the screen, the page scrolls by STEP
   let dragged, pointer, start, timer, undo;
 
   const addHandles = () => {

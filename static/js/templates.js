@@ -8,9 +8,9 @@
   const list = () => document.getElementById("template-list");
   const area = () => picker()?.closest("form").querySelector("textarea[name=body]");
   const matches = () => [...list().querySelectorAll("[data-text]:not([hidden])")];
-  const fetched = new Map();  // url: its response, while the page is open
+  const fetched = new Map();  // {URL: its response}, for as long as the page is open
   let openedBy = "";  // "typed" or "button", or "" if the list is closed
-  let dismissedAt = -1;  // the position of a `/` for which the person closed the list
+  let dismissedAt = -1;  // the position of the `/` whose list the person closed
   let selected = 0;  // the index of the template that Enter inserts
   let focusedField;  // the field that had the focus, so that its caret is known; otherwise the text goes to the end
 

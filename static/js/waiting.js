@@ -2,11 +2,11 @@
 // (docs/decisions/0025). Pages and the service worker share the first part of this file. It needs kept.js.
 //
 // A row of the store `waiting` is {token, number, writer, device, address, fields, page, kind, about, text, at,
-// withoutFiles, refused, words, ended, again, failures, failedAt, triedAt}. `number` is the order, `writer` the public id
-// of the person, and `device` that of the KeptDevice. Times are in milliseconds: `at` is that of the tap, `again` that of
-// *Try again*. `refused` is the status code with which the library refused the form, "old" if it has waited for too long, or
+// withoutFiles, refused, words, ended, again, failures, failedAt, triedAt}. `number` is the order. `writer` is the public id
+// of the person, and `device` is the public id of the KeptDevice. Times are in milliseconds: `at` is when the person tapped,
+// and `again` is when they pressed *Try again*. `refused` is the status code of the library's refusal, "old" if it has waited for too long, or
 // "failed" if the server failed too often. `ended` is when the phone first knew that it will not send the form automatically.
-// `failures` counts the failures of the server, of which the first was at `failedAt` and the last at `triedAt`.
+// `failures` counts the failures of the server. The first was at `failedAt`, and the last at `triedAt`.
 const WAITS_FOR = 7 * 24 * 3600e3, KEPT_UNSENT_FOR = 30 * 24 * 3600e3, SEND_TIMEOUT = 20e3;  // milliseconds
 const FAILURES = 5, FAILS_FOR = 3600e3, RETRY_AFTER = 30;  // a number, milliseconds, seconds
 const waitingChannel = new BroadcastChannel("waiting");
@@ -37,7 +37,7 @@ const changeWaiting = async work => {
   waitingChannel.postMessage("changed");
 };
 
-// Changes a form, unless *Leave quickly* has deleted it meanwhile.
+// Changes a form, unless *Leave quickly* has deleted it.
 const changeForm = (token, changes) => changeWaiting(store => {
   store.get(token).onsuccess = ({ target: { result } }) => { if (result) store.put({ ...result, ...changes }); };
 });
@@ -94,8 +94,8 @@ const sendOne = async (form, csrf) => {
 
 // Sends all waiting forms. Resolves with {state}: "done" if no form is left to send, "signed out", or "later" with
 // `after`, the seconds until the next try. If the library refuses a form, the form stays here, and the next form is sent.
-// If the server fails with a form for an hour, the form stays here too, and is tried again after an hour. Meanwhile, forms
-// about the same thing wait, and other forms are sent.
+// If the server fails with a form for an hour, the form stays here too, and is tried again after an hour. Until then,
+// forms about the same thing wait, and other forms are sent.
 const sendWaiting = () => withWaiting(async () => {
   const refuse = ({ token }, refused, words) => changeForm(token, { refused, words });
   // Returns who is signed in now. The text of one person must not stay on the phone of another, so it is deleted. But if
@@ -270,7 +270,7 @@ const sendWaiting = () => withWaiting(async () => {
 
   // Sending
 
-  // Signing out deletes the database, also while a page in another tab reads it. Such an error is a DOMException or null.
+  // Signing out deletes the database, even while another tab reads it. The other tab then gets a DOMException or null.
   const ignoreDeletion = error => { if (error && !(error instanceof DOMException)) throw error; };
   const sendUnlessDeleted = () => send().catch(ignoreDeletion);
   let timer, tries = 0;
@@ -287,7 +287,7 @@ const sendWaiting = () => withWaiting(async () => {
   const showSent = sent => {
     if (!sent.length || !parts) return;
     say(parts.dataset.sent);
-    const isKept = document.getElementById("as-of");  // the page is a copy from before
+    const isKept = document.getElementById("as-of");  // the page is an older, kept copy
     if (!isKept && sent.some(form => form.kind === "message")) document.dispatchEvent(new Event("visibilitychange"));  // app.js then requests the new messages
     const isTyping = [...document.querySelectorAll("textarea")].some(field => field.value !== field.defaultValue);
     if (!isTyping && sent.some(form => (isKept || form.kind !== "message") && placeOf(form))) location.reload();
@@ -355,7 +355,7 @@ const sendWaiting = () => withWaiting(async () => {
   };
   const isTooLong = fields => [...fields].some(([, value]) => typeof value === "string" && value.length > MAX_LENGTH);
 
-  // A request of htmx has failed. If the form can wait, app.js doesn't report the failure.
+  // An htmx request has failed. If the form can wait, app.js doesn't report the failure.
   document.addEventListener("htmx:sendError", async event => {
     const { requestConfig: { verb, path, formData, elt, triggeringEvent }, hasTried } = event.detail;
     const { pathname } = new URL(path, location), kind = kindOf(pathname, formData);

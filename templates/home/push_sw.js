@@ -89,7 +89,7 @@
     await fetch(RENEW, { method: "POST", body, headers: { "X-CSRFToken": token } });
   };
 
-  // Returns the key with which the subscription was made, or "" if the browser doesn't reveal the key.
+  // Returns the key that was used for the subscription, or "" if the browser doesn't reveal the key.
   const keyOf = ({ options }) => {
     const bytes = new Uint8Array(options?.applicationServerKey || []);
     return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -281,9 +281,9 @@ def test_card_sign_in_is_blocked_after_five_wrong_pins(ils, settings):
     for number in range(8):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
-    assert "tried too often" in words(page)
+    assert "tried too many times" in words(page)
     # The correct PIN is refused too. Otherwise a guesser would recognize it.
-    assert "tried too often" in words(sign_in(Client()))
+    assert "tried too many times" in words(sign_in(Client()))
     sign_in(client := Client(), NEW)
     assert person_in(client)
 
@@ -313,9 +313,9 @@ def test_attempts_with_a_user_name_count_toward_the_limit_of_the_card(monkeypatc
             for number in range(3)
             for typed in (sam.card, sam.name)
         ]
-        assert ["tried too often" in words(page) for page in pages] == [False] * 5 + [True]
+        assert ["tried too many times" in words(page) for page in pages] == [False] * 5 + [True]
         for typed in (sam.card, sam.name):
-            assert "tried too often" in words(sign_in(Client(), replace(sam, card=typed)))
+            assert "tried too many times" in words(sign_in(Client(), replace(sam, card=typed)))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ def refused(browser, forwarded, number):
         {"email": f"sam{number}@example.org"},
         headers={"x-forwarded-for": forwarded} if forwarded else {},
     )
-    return "tried too often" in page.content.decode()
+    return "tried too many times" in page.content.decode()
 
 
 def limited_at(forwarded, **browser):

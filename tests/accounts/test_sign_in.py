@@ -220,7 +220,7 @@ def test_restoring_an_old_session_does_not_reset_the_count_of_wrong_codes(client
         session = client.session
         session.update(before)
         session.save()
-    assert "tried too often" in enter(client, right).content.decode()
+    assert "tried too many times" in enter(client, right).content.decode()
     assert not signed_in_as(client)
 
 
@@ -229,7 +229,7 @@ def test_requesting_too_many_codes_shows_an_error(client, patron):
         ask_for_code(Client(), patron.email)
     page = ask_for_code(client, patron.email)
     assert page.status_code == 429
-    assert "tried too often" in page.content.decode()
+    assert "tried too many times" in page.content.decode()
     assert Notification.objects.filter(to_address=patron.email).count() == 3
 
 

@@ -408,7 +408,7 @@ def test_mail_scanner_test_includes_every_kind_of_email(mails):
     }
     fail_if_any(
         kinds_of_mail() - sent,
-        "Send one of these mails in the fixture `mails`, so that its links are followed.",
+        "Send one of these emails in the fixture `mails`, so that its links are followed.",
     )
 
 

@@ -97,7 +97,7 @@ def test_invalid_field_values_cause_no_server_error(for_staff, world, owner):
         "post",
         lambda browser, route: send_random_values(browser, route, address(route, world)),
         browser=owner(for_staff),
-        fix="No value may cause a server error: clean it in a form, or answer 404.",
+        fix="No value may cause a server error: clean it in a form, or return 404.",
     )
 
 

@@ -32,7 +32,7 @@ QUOTED = re.compile(r"`([^`]+)`|\"([^\"]+)\"")
 
 
 def quotations(text):
-    """Return the words that the tables of a guide quote. The sign "…" replaces what differs each time."""
+    """Return the words that the tables of a guide quote. An ellipsis replaces what differs each time."""
     found = []
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         firsts = [line.removeprefix("|").split(" | ")[0] for line in table.splitlines()]

@@ -81,13 +81,13 @@ def all_actions():
 def test_every_staff_action_locks_the_roles_of_the_staff_member():
     bare = [name for name, decorated in all_actions().items() if not decorated]
     missing = sorted(set(bare) - set(WITHOUT_A_LOCK))
-    assert missing == [], f"Decorate with @staff_action, or say in WITHOUT_A_LOCK why not: {missing}"
+    assert missing == [], f"Decorate these with @staff_action, or say why not in WITHOUT_A_LOCK: {missing}"
 
 
 def test_list_of_actions_without_a_role_lock_names_only_existing_actions():
     bare = {name for name, decorated in all_actions().items() if not decorated}
     gone = sorted(set(WITHOUT_A_LOCK) - bare)
-    assert gone == [], f"Remove from WITHOUT_A_LOCK: {gone}"
+    assert gone == [], f"Remove these from WITHOUT_A_LOCK, because they have a lock or don't exist: {gone}"
 
 
 @pytest.mark.parametrize(

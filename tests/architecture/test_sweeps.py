@@ -140,7 +140,7 @@ def test_desk_is_open_only_to_staff_with_a_second_factor(who, expected, method, 
         method,
         check,
         browser=stranger(who),
-        fix="Decorate these views with staff_only or coordinator_only (accounts/access.py).",
+        fix="Decorate these views with staff_only or coordinator_only (accounts/sign_in/access.py).",
     )
 
 
@@ -158,7 +158,7 @@ def test_coordinator_pages_are_404_for_other_staff(method, world, sign_in):
         method,
         check,
         browser=signed_in,
-        fix="These views must answer 404 to staff who aren't coordinators: let coordinator_only run first.",
+        fix="These views must return 404 to staff who aren't coordinators: let coordinator_only run first.",
     )
 
 

@@ -46,7 +46,7 @@ QUOTED = quoted_names()
 
 
 def names_of(template):
-    """Yield the names by which code may refer to a template.
+    """Yield the names that code may use for a template.
 
     The first name is the path of the template. The template "privacy/email/erased.html" has a second name,
     "privacy/erased". The template "account/email/login_code_message.html" of allauth has a second name,

@@ -77,7 +77,7 @@ def test_access_rules_are_stated_for_every_url():
     fail_if_any(
         [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
         "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason,"
-        " VIEWERS_OWN, or OBJECT with the attribute of the world.",
+        " VIEWERS_OWN, or OBJECT with the attribute of tests/architecture/world.py that has the object.",
     )
 
 
@@ -103,7 +103,7 @@ def test_desk_views_are_for_staff_only():
     guards = {"staff_only", "coordinator_only"}
     fail_if_any(
         [route for route in ROUTES if route.at_desk and getattr(route.view, "guard", "") not in guards],
-        "Decorate these views with staff_only or coordinator_only (accounts/access.py).",
+        "Decorate these views with staff_only or coordinator_only (accounts/sign_in/access.py).",
     )
 
 
@@ -116,7 +116,7 @@ def test_only_desk_views_are_restricted_to_staff():
             and hasattr(route.view, "guard")
             and route.name not in STAFF_AWAY_FROM_THE_DESK
         ],
-        "Move the page below /desk/, or add it to STAFF_AWAY_FROM_THE_DESK here and say why.",
+        "Move the page below /desk/, or add it to STAFF_AWAY_FROM_THE_DESK in this test file and say why.",
     )
 
 

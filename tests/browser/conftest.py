@@ -104,7 +104,7 @@ def base_url():
 def slow_server():
     """Delay each request and each response by up to SLOW_SERVER milliseconds, if this variable is set.
 
-    A test that doesn't wait for a page then fails, also on a fast machine.
+    A test that doesn't wait for a page then fails, even on a fast machine.
     """
     seconds = int(os.environ.get("SLOW_SERVER", "0")) / 1000
     set_app = WSGIServer.set_app

@@ -182,7 +182,7 @@ def test_verdict_tapped_after_the_sign_in_expired_is_saved_after_signing_in_agai
 
 
 @BOTH
-def test_unsent_text_is_shown_with_the_reason_if_someone_else_kept_the_visit_meanwhile(
+def test_unsent_text_is_shown_with_the_reason_if_someone_else_has_kept_the_visit(
     session, patron, phone, language, javascript
 ):
     page = phone(language=language, javascript=javascript)

@@ -75,7 +75,7 @@ def test_staff_member_answers_ten_conversations_in_a_row_by_keyboard(ten, staff,
     assert [
         (now_of(conversation).status, conversation.messages.in_order().last().body) for conversation in ten
     ] == [("waiting_for_patron", f"Answer number {number}") for number in range(10)]
-    # The last answer can still be taken back, also by keyboard.
+    # The last answer can still be taken back by keyboard.
     page.wait_for_load_state()
     page.keyboard.press("z")
     expect(page.locator("h1")).to_have_text("Question number 9")
@@ -172,7 +172,7 @@ def test_each_way_to_send_an_answer_has_a_key_and_one_key_takes_the_answer_back(
     assert (row.status, row.assignee, row.logged_as) == ("waiting_for_staff", None, None)
 
 
-def test_answer_is_taken_back_even_if_the_page_polls_meanwhile(conversation, staff, opened, show):
+def test_answer_is_taken_back_even_if_the_page_polls_at_the_same_time(conversation, staff, opened, show):
     page, held = show(opened(DESK), staff), []
     page.goto(path(conversation))
     answer_by_key(page, "On the second floor.", "Alt+1")

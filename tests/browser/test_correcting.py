@@ -90,7 +90,7 @@ def test_unsaved_correction_is_in_the_form_again_after_the_browser_was_closed(
     page.clock.install()
     show(page, staff)
     page.goto(f"/desk/sessions/{visit.public_id}/correct/")
-    # The clock of the page also runs by itself, so the form may be saved before the test moves the clock.
+    # The clock of the page keeps running, so the form may be saved before the test moves the clock.
     with page.expect_response("**/correct/draft/"):
         page.locator("#id_question").fill("Typed")
         page.clock.run_for(2000)

@@ -45,7 +45,7 @@ def lines(element):
     )
 
 
-def test_menu_of_own_pages_is_inside_the_screen_with_large_text(page):
+def test_personal_menu_of_the_desk_fits_the_screen_with_large_text(page):
     page.goto("/desk/")
     page.evaluate(LARGE_TEXT)
     page.locator("#to-own-pages").tap()

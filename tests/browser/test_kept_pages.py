@@ -65,7 +65,7 @@ def kept(page):
 def until(page, function, wanted):
     """Call the function in the page until it returns `wanted`. The function may return a promise.
 
-    If another page is opened meanwhile, call the function in the new page.
+    If another page is opened during the wait, call the function in the new page.
     """
 
     def result():
@@ -378,7 +378,7 @@ def test_kept_pages_are_deleted_if_the_clock_is_set_back(page, session):
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_phone_notes_the_time_when_a_kept_page_is_read_so_that_its_clock_cannot_be_set_back(page, session):
+def test_reading_a_kept_page_offline_stores_the_time_but_does_not_extend_its_week(page, session):
     page.evaluate(STATE, dict.fromkeys(("at", "clock", "seen"), -2 * DAY))
     before = page.evaluate(STATE, {})
     page.context.set_offline(True)

@@ -49,7 +49,7 @@ def message(page, number):
 
 
 def check_readable(page, locator):
-    """Check that the beginning of the element is on the screen, and that no bar covers it."""
+    """Check that the top of the element is on the screen, and that no bar covers it."""
     is_readable = """element => {
         const { left, top } = element.getBoundingClientRect();
         return element.contains(document.elementFromPoint(left + 12, top + 12));
@@ -144,7 +144,7 @@ def test_writing_an_answer_does_not_move_the_page(conversation, staff, opened, s
 
 
 @SCREENS
-def test_label_needs_an_answer_returns_if_the_answer_is_taken_back(conversation, staff, opened, show, screen):
+def test_needs_an_answer_label_returns_if_the_answer_is_taken_back(conversation, staff, opened, show, screen):
     page = show(opened(screen), staff)
     page.goto(address(conversation))
     page.locator("#id_body").fill("Here is your answer")

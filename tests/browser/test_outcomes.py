@@ -61,7 +61,7 @@ def test_patron_who_declined_an_answer_can_ask_for_an_answer_later(
     assert row.messages.filter(side="staff").count() == 1
 
 
-def test_staff_still_see_their_typed_answer_if_the_patron_declines_an_answer_meanwhile(
+def test_typed_answer_stays_in_the_composer_if_the_patron_declines_an_answer_first(
     staff, patron, session, opened, show
 ):
     at = timezone.now() - datetime.timedelta(hours=1)

@@ -194,7 +194,7 @@ def test_conversation_cannot_be_closed_before_the_response_to_a_reply_arrives(pa
 
 
 @pytest.mark.parametrize("late", ["poll", "close"])
-def test_conversation_is_closed_on_the_page_even_if_the_page_polls_meanwhile(page, conversation, staff, late):
+def test_conversation_is_closed_on_the_page_even_if_a_poll_comes_in_between(page, conversation, staff, late):
     """Let the response to the poll or to the button come last. The poll brings a new answer."""
     held = {}
     page.route("**/news/**", lambda route: held.update(poll=(route, route.fetch())))

@@ -429,7 +429,7 @@ def test_subscription_is_not_replaced_if_the_browser_does_not_reveal_its_key(pho
     assert phone.get("calls") == ["ask", "subscribe"]
 
 
-def test_browser_sends_no_request_if_its_subscription_equals_that_of_the_server(phone_with, patron):
+def test_browser_sends_no_request_if_the_server_has_the_same_subscription(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.settle()

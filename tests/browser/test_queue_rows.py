@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 LONG_SUBJECT = "Where do I find zoning maps and building permits of the harbor district from before the war"
 LONG_NAME = "Wilhelmina Alexandrina Quillfeather-Featherstonehaugh"
-# Return the number of rows that are wholly visible. Such a row ends above the bars at the bottom of the
+# Return the number of rows that are fully visible. Such a row ends above the bars at the bottom of the
 # screen.
 ROWS_IN_VIEW = """() => {
     const bars = [...document.querySelectorAll('.queue-tabs, .bulk')].filter(bar => bar.checkVisibility() && getComputedStyle(bar).position !== 'static');

@@ -23,7 +23,7 @@ def visit(branch, staff, patron):
 
 @pytest.fixture
 def long(patron):
-    """Return a list with 45 titles, of which one has a note."""
+    """Return a list with 45 titles. One of them has a note."""
     long = SavedListFactory(patron=patron, name="For winter")
     for number in range(45):
         saved = add_title(long, title=f"Novel {number:02}", creators="Olga Tokarczuk", at=timezone.now())
@@ -94,7 +94,7 @@ def test_show_more_moves_the_focus_to_the_first_new_title(javascript, long, patr
 
 
 @BOTH
-def test_patron_searches_in_a_long_list_and_notes_what_was_found(javascript, long, patron, phone, show):
+def test_patron_searches_a_long_list_by_title_and_by_note(javascript, long, patron, phone, show):
     page = show(phone(javascript=javascript), patron)
     page.goto("/lists/")
     page.wait_for_load_state()

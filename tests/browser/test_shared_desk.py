@@ -70,7 +70,7 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     page.keyboard.press("l")
     expect(page).to_have_url(LOCKED)
     open_as(page, daniel, "1704")
-    # After a wrong PIN, Daniel types the right one at once.
+    # After a wrong PIN, Daniel types the correct one at once.
     expect(page.locator("#id_pin_error")).to_be_visible()
     expect(page.locator("#id_pin")).to_be_focused()
     page.keyboard.type("4071")
@@ -96,8 +96,8 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     other_tab = page.context.new_page()
     other_tab.goto("/desk/cards/")
     page.bring_to_front()
-    # The page warns after four and a half minutes, and locks half a minute later. Its clock also runs
-    # by itself.
+    # The page warns after four and a half minutes, and locks half a minute later. Its clock
+    # keeps running.
     page.clock.run_for(4 * 60_000 + 31_000)
     expect(page.locator("#soon-locked")).to_be_visible()
     # The page must not lock while it is checked.

@@ -30,7 +30,7 @@ def no_undo_window(monkeypatch):
 
 
 @pytest.fixture
-def catalogue(library):
+def catalog(library):
     return [
         ItemFactory(title=title)
         for title in ("Compost City", "The Rodale Guide to Composting", "Worms Eat My Garbage")
@@ -47,7 +47,7 @@ def catalogue(library):
     ids=["en", "es", "es without JavaScript"],
 )
 def test_visit_of_a_patron_with_an_account_works_from_recording_to_closing(
-    language, javascript, catalogue, staff, desk_computer, phone, post
+    language, javascript, catalog, staff, desk_computer, phone, post
 ):
     # Test one variant with animated page changes, because most people see them.
     moves = {"motion": language == "en"}

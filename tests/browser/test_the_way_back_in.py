@@ -1,4 +1,4 @@
-"""Test the way back in by roles and names, as a person with a screen reader finds everything.
+"""Test how signed-out people get back in. The tests find everything by role and name, like a screen reader.
 
 Each journey runs in English and in Spanish, with and without JavaScript. Names come from the translations, so
 that the tests don't repeat them.

@@ -113,7 +113,7 @@ def test_no_text_is_lost_if_two_colleagues_and_a_patron_write_in_one_conversatio
         wait_until_saved(page)
 
     # Both Rosa and Omar press "Take". Rosa gets the conversation. Omar sees her name. Both keep their text.
-    # Omar's page doesn't poll meanwhile, because that would remove his button.
+    # Omar's page must not poll before he presses, because that would remove his button.
     with answered(omars):
         pause_clock(omars)
     rosas.locator("#take").click()

@@ -372,7 +372,7 @@ def test_refused_form_is_shown_on_the_phone_with_the_reason(page, conversation, 
     state = page.locator(f"#entries {FORM} [data-part=state]")
     expect(state).to_have_text(f"Not sent. No, because of {status}.")
     page.context.unroute("**/reply/")
-    # The form is not sent again by itself, and every page shows it.
+    # The form is not sent again automatically, and every page shows it.
     page.goto("/")
     expect(page.locator(f"{FORM} [data-part=state]")).to_have_text(f"Not sent. No, because of {status}.")
     assert bodies() == ["Where is it?"]
@@ -585,7 +585,7 @@ def test_text_of_a_form_that_cannot_be_stored_stays_on_the_page(page, patron, co
     assert len(waiting(page)) == 50
 
 
-def test_form_that_has_waited_for_more_than_a_week_is_not_sent_by_itself(page, conversation):
+def test_form_that_has_waited_for_more_than_a_week_is_not_sent_automatically(page, conversation):
     write_offline(page, conversation)
     [row] = waiting(page)
     page.evaluate(WAITING, [row | {"at": row["at"] - 8 * 24 * 3_600_000}])

@@ -101,7 +101,7 @@ def test_desk_form_is_restored_after_a_reload_or_an_expired_sign_in(staff, desk_
 
     desk.goto("/desk/record/")
     desk.locator("#id_question").fill(QUESTION)
-    # The page saves the unfinished form by itself, and then has this URL.
+    # The page saves the unfinished form automatically, and then has this URL.
     desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))
     desk.reload()
     expect(desk.locator("#id_question")).to_have_value(QUESTION)

@@ -275,7 +275,7 @@ def test_restore_with_another_secret_key_needs_an_option_and_says_what_will_not_
     old.environment["SECRET_KEY"] = "the second key"
     said = old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", status=1)
     assert said.startswith(
-        "CommandError: The backup was made with another SECRET_KEY. With the present one, everyone is signed "
+        "CommandError: The backup was made with another SECRET_KEY. With the current one, everyone is signed "
     )
     assert said.endswith("If it is lost, add --other-key. Nothing was changed.")
     said = old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", "--other-key")
@@ -291,7 +291,7 @@ def test_restore_warns_if_the_secret_key_of_the_backup_is_unknown(old, archive):
     del manifest["key"]
     older = changed(archive, name="manifest.json", content=json.dumps(manifest).encode())
     said = old.manage("restore", str(older), "--replace")
-    assert "doesn't say with which SECRET_KEY it was made. If it was not the present one, everyone" in said
+    assert "doesn't say with which SECRET_KEY it was made. If it was not the current one, everyone" in said
 
 
 @pytest.mark.only_long

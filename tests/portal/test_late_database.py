@@ -52,6 +52,6 @@ def test_portal_stops_with_an_error_after_waiting_one_minute_for_the_database(mo
 
 def test_portal_does_not_wait_for_a_missing_sqlite_file(monkeypatch, clock):
     answer_after(monkeypatch, clock, 1, vendor="sqlite")
-    with pytest.raises(CommandError, match="Start it|Make room on its disk"):
+    with pytest.raises(CommandError, match="Start it|Free up space on its disk"):
         wait_for_database([].append)
     assert clock == [0]

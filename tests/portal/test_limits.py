@@ -193,7 +193,7 @@ def test_error_page_for_too_many_requests_says_when_to_retry(set_limit, library,
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
     assert answer.status_code == 429
     assert answer["Retry-After"] == "3600"
-    assert "You have tried too often. You can try again at" in answer.content.decode()
+    assert "tried too many times. You can try again at" in answer.content.decode()
     assert "<h1>" in answer.content.decode()
 
 
@@ -201,7 +201,7 @@ def test_javascript_request_over_the_limit_gets_a_plain_text_error(set_limit, li
     set_limit("passkey", network="0/h")
     answer = Client().post(reverse("passkey_options"))
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
-    assert answer.content.decode().startswith("You have tried too often.")
+    assert answer.content.decode().startswith("You've tried too many times.")
 
 
 # Tests of limits on messages.

@@ -30,7 +30,7 @@ def system_error(number, *where):
 @pytest.mark.parametrize(
     ("databases", "error", "sentence"),
     [
-        (SQLITE, system_error(errno.ENOSPC), "The disk is full. Make room, and run the command again."),
+        (SQLITE, system_error(errno.ENOSPC), "The disk is full. Free up space, and run the command again."),
         (
             SQLITE,
             system_error(errno.EACCES, "/data/run.lock"),
@@ -39,7 +39,7 @@ def system_error(number, *where):
         (
             SQLITE,
             OperationalError("database or disk is full"),
-            "The database /data/afterword.sqlite3 can't be used: database or disk is full. Make room on its "
+            "The database /data/afterword.sqlite3 can't be used: database or disk is full. Free up space on its "
             "disk, and let the portal's account write to the file and its folder.",
         ),
         (

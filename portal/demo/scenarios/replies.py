@@ -10,7 +10,7 @@ REPLY_TEMPLATES = [
     ("central", "en", "Printing and scanning", "Printing is 10 cents a page, scanning is free: first floor, left of the stairs. The file is called scan, then the date.\n\n{me}"),
     ("central", "en", "Research by appointment", "Hello, {patron|and thank you for asking}! This deserves an hour rather than a line. Anneke has time on Tuesdays and Thursdays: 555-0104.\n\n{me}"),
     ("central", "es", "Imprimir y escanear", "Imprimir cuesta 10 centavos por página; escanear es gratis: primer piso, a la izquierda de la escalera.\n\n{me}"),
-    ("harbor", "en", "Closed on Mondays", "We are closed on Sundays and Mondays; the desk opens again on Tuesday at ten. Central is open meanwhile.\n\n{me}"),
+    ("harbor", "en", "Closed on Mondays", "We are closed on Sundays and Mondays; the desk opens again on Tuesday at ten. Central is open in the meantime.\n\n{me}"),
     ("harbor", "es", "Hora del cuento", "La hora del cuento es los sábados a las diez, en español y en inglés. No hace falta inscribirse.\n\n{me}"),
     ("harbor", "es", "Clases para el examen", "Hola, {patron}: la clase de los martes es gratis. Si está llena, la siguiente empieza el mes que viene.\n\n{me}"),
 ]  # fmt: skip

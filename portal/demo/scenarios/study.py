@@ -3,7 +3,7 @@
 from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 STUDY = [
-    # A student prepares a thesis about working from home.
+    # A student is preparing a thesis about working from home.
     DemoVisit(
         46,
         11,
@@ -184,7 +184,7 @@ STUDY = [
             ),
         ),
     ),
-    # A patron of 62 wants to learn Python.
+    # A 62-year-old patron wants to learn Python.
     DemoVisit(
         21,
         10,
@@ -233,7 +233,7 @@ STUDY = [
             ),
         ),
     ),
-    # A student writes a paper about rhythm sections.
+    # A student is writing a paper about rhythm sections.
     DemoVisit(
         39,
         15,
@@ -315,7 +315,7 @@ STUDY = [
         "Duplicates out first (about a third), then both of you screen the same 50 and compare. Limit by design only after that.",
         (
             DemoRecommendation(
-                "reporting-guideline", "the flow diagram: count as you go, not afterwards", "not_tried"
+                "reporting-guideline", "the flow diagram: count as you go, not afterward", "not_tried"
             ),
             DemoRecommendation("craft-of-research", "for your student: how to argue from evidence"),
         ),
@@ -334,7 +334,7 @@ STUDY = [
         "health",
         5,
         50,
-        "Third session: the reviewers want grey literature",
+        "Third session: the reviewers want gray literature",
         "Trial registers, two theses repositories, the three societies. Write down the date of each search: reviewers ask.",
         (
             DemoRecommendation("medical-db", "its register of trials has a separate search page"),

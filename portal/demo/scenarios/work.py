@@ -14,7 +14,7 @@ WORK = [
         3,
         25,
         "It wants an email and I only got this phone",
-        "Press “sign up with phone number”, it is small and grey at the very bottom. Your name on the account is Delroy S. Thursday at 4 somebody practices the interview with you.",
+        "Press “sign up with phone number”, it is small and gray at the very bottom. Your name on the account is Delroy S. Thursday at 4 somebody practices the interview with you.",
         (
             DemoRecommendation(
                 "job-board",

@@ -95,10 +95,10 @@ def _to_be_asked(viewer, said, at):
 
 
 def _visits_with_a_child(viewer):
-    """Return a recommendation's links to visits with a child about which Home doesn't ask this viewer.
+    """Return the SessionRecommendations about which Home must not ask this viewer, because of a child.
 
-    Only a signed-in child is asked about their own visit. The adult and a viewer by code can still give a
-    verdict on the visit's page.
+    Home asks about a visit with a child only if the signed-in viewer is the child. The adult and a viewer by
+    code can still give a verdict on the visit's page. The outer query is about recommendations.
     """
     links = SessionRecommendation.objects.filter(recommendation=OuterRef("pk"))
     links = links.exclude(help_session__with_child="")
@@ -117,7 +117,7 @@ def _read_unread(viewer, unread):
 def _latest_sessions(viewer):
     shown = HelpSession.objects.only(
         *("public_id", "question", "quiet", "happened_on", "branch__name", "staff__name"),
-        # The page needs these fields for the question whether the library may send check-ins.
+        # The page needs these fields to decide whether to ask for consent to check-ins.
         *("patron", "with_child", "forgotten_on", "check_ins"),
     )
     rows = shown.belonging_to(viewer).select_related("branch", "staff")

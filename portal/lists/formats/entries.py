@@ -37,7 +37,7 @@ class Entry:
 
     @property
     def reason(self):
-        """Return why the library recommended the title, or "" if the patron can't read it any more."""
+        """Return why the library recommended the title, or "" if the patron can't read it anymore."""
         recommendation = self.saved.recommendation
         return recommendation.reason if recommendation else ""
 

@@ -7,11 +7,11 @@ from types import ModuleType
 from . import bibtex, csl_json, ris, spreadsheet
 from .entries import entries_of
 
-# In characters, without the ending.
+# In characters, without the extension.
 FILE_NAME_MAX = 80
 # Characters that some systems don't accept in the name of a file, and characters without a shape.
 NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+')
-# Names of devices on Windows. No file can have such a name, with or without an ending.
+# Names of devices on Windows. No file can have such a name, with or without an extension.
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 
 
@@ -19,7 +19,7 @@ DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 class Format:
     """A file format. `module` has the function write(entries, library=...), which returns bytes."""
 
-    ending: str
+    extension: str
     content_type: str
     module: ModuleType
 
@@ -35,11 +35,11 @@ FORMATS = {
 def make_file(saved_list, file_format, *, viewer, library):
     """Return (content, name) of a file with the viewer's list. `file_format` is a Format."""
     content = file_format.module.write(entries_of(saved_list, viewer), library=library)
-    return content, f"{file_name(saved_list.title)}.{file_format.ending}"
+    return content, f"{file_name(saved_list.title)}.{file_format.extension}"
 
 
 def file_name(title):
-    """Return the title of a list as the name of a file, without the ending."""
+    """Return the title of a list as the name of a file, without the extension."""
     name = NOT_IN_NAMES.sub(" ", title)
     name = " ".join(name.split())[:FILE_NAME_MAX].strip(" .")
     return f"_{name}" if not name or DEVICES.fullmatch(name) else name

@@ -15,7 +15,7 @@ def write(entries, *, library):
         _("Call number"): lambda entry: entry.call_numbers,
         _("Your note"): lambda entry: entry.saved.note,
         _("Why the library recommended it"): lambda entry: entry.reason,
-        _("Reading state"): lambda entry: capfirst(entry.saved.get_reading_display()),
+        _("Reading status"): lambda entry: capfirst(entry.saved.get_reading_display()),
         _("Kind"): lambda entry: entry.item.kind_name if entry.saved.item_id else "",
         _("Year"): lambda entry: entry.item.year,
         _("Publisher"): lambda entry: entry.item.publisher,

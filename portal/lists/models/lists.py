@@ -160,7 +160,7 @@ class SavedItem(models.Model):
 
     It is an item of the catalog, or a title that the patron added by hand. `recommendation` is the
     recommendation from which the patron saved the item, if any. The staff member's reason is only there, so
-    it is gone when the visit is forgotten. A title by hand is not an Item, because nobody else may find it.
+    it is gone when the visit is forgotten. Such a title is not an Item, because nobody else may find it.
 
     When the patron removes the title, the row stays for RESTORE_FOR, so that restoring brings back the same
     row.
@@ -218,7 +218,7 @@ class SavedItem(models.Model):
 
     @cached_property
     def shown(self):
-        """Return the item that pages show. For a title by hand, this is an Item that isn't saved."""
+        """Return the item that pages show. For a title added by hand, this is an Item that isn't saved."""
         if self.item_id:
             return self.item
         shown = Item(public_id=self.public_id, kind=Item.Kind.OTHER, title=self.title, creators=self.creators)

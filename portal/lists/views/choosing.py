@@ -43,7 +43,7 @@ def choose_lists(request, public_id):
             return HttpResponseRedirect(request.get_full_path())
     own = SavedItem.objects.belonging_to(request.viewer).filter(item=item)
     saved = dict(own.values_list("saved_list", "public_id"))
-    # In the order of the names, so that no list moves when the patron presses one after the other.
+    # Sort by name, so that no list moves when the patron presses several toggles in a row.
     lists = sorted(SavedList.objects.belonging_to(request.viewer), key=lambda own: own.title.casefold())
     for saved_list in lists:
         saved_list.saved = saved.get(saved_list.pk)

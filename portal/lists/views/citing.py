@@ -62,7 +62,7 @@ def cite_list(request, public_id):
 
 
 def _language(request):
-    """Return the language of the citations: that of the parameter `in`, or else that of the page."""
+    """Return the language in the parameter `in` for the citations, or else the language of the page."""
     wanted = request.GET.get("in") or (get_language() or "")[:2]
     return wanted if wanted in LOCALES else next(iter(LOCALES))
 

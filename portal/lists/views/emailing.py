@@ -23,8 +23,8 @@ from ..models import SavedList
 def email_list(request, public_id):
     """Show a button that names the patron's confirmed address. On POST, send the list to this address.
 
-    The button posts the address. If the patron's address has changed meanwhile, send nothing, and show the
-    new address.
+    The button posts the address. If the patron's address has changed since the page was opened, send
+    nothing, and show the new address.
     """
     saved_list = get_object_or_404(SavedList.objects.belonging_to(request.viewer), public_id=public_id)
     address = confirmed_address(request.viewer.person)

@@ -123,5 +123,5 @@ def end_list_link(request, public_id):
     rows = ListLink.objects.belonging_to(request.viewer).select_related("saved_list__patron")
     link = get_object_or_404(rows, public_id=public_id)
     links.end_link(link, at=timezone.now())
-    messages.success(request, _("The link has ended. Nobody can open it any more."))
+    messages.success(request, _("The link has ended. Nobody can open it anymore."))
     return redirect(reverse("list_options", args=[link.saved_list.public_id]))

@@ -20,9 +20,9 @@ from ..forms import SearchForm
 from ..models import MAX_ITEMS, MAX_LISTS, RESTORE_FOR, SavedItem, SavedList
 from ..search import find_titles, in_words, load_titles, mark_first_new
 
-# From this share of a limit on, the pages state the limit.
+# The pages state a limit when this share of it is used.
 NEAR_LIMIT = 0.9
-# From this number of titles on, a list has a field for searching in it.
+# A list with at least this many titles has a search field.
 MANY = 20
 
 
@@ -134,7 +134,7 @@ def _may_keep(request):
 
 @for_viewers()
 def _lists(viewer):
-    """Return the viewer's lists with the number of their items as `count`, the list last used first."""
+    """Return the viewer's lists with the number of their items as `count`, most recently used first."""
     return SavedList.objects.belonging_to(viewer).with_count().last_used_first()
 
 

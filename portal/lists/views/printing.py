@@ -13,7 +13,7 @@ from ..models import SavedItem, SavedList
 from ..paper import arrange, receipt_height
 from ..paper_form import branches_for, read_choices
 
-# From this number of titles on, A4 and US Letter pages have two columns with small print.
+# If a list has at least this many titles, A4 and US Letter pages have two columns with small print.
 MANY = 9
 
 

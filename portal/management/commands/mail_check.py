@@ -36,7 +36,7 @@ class Command(BaseCommand):
         try:
             self._open(connection)
             self._send(connection, address, sender=settings.DEFAULT_FROM_EMAIL)
-            self.stdout.write(f"ok    The server has taken an email to {address}. Look whether it arrives.")
+            self.stdout.write(f"ok    The server accepted an email to {address}. Check whether it arrives.")
             if signed_addresses.is_configured():
                 self._try_reply_address(connection)
             else:
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         """Send an email to a reply address. The sender of the envelope is another reply address."""
         address = signed_addresses.sign(PURPOSE, b"to")
         self._send(connection, address, sender=signed_addresses.sign(PURPOSE, b"from"))
-        self.stdout.write(f"ok    The server has taken an email to the reply address {address}.")
+        self.stdout.write(f"ok    The server accepted an email to the reply address {address}.")
         self.stdout.write(
             "LOOK  In a few minutes, the desk must list it under “Emails not matched”. If it doesn't, see "
             "docs/operations.md, “Answers by email”."

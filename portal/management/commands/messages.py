@@ -178,7 +178,7 @@ def read(locale, language):
 def po_bytes(texts):
     file = io.BytesIO()
     write_po(file, texts, width=120, include_lineno=False)
-    # Remove the empty comment with which Babel begins the file.
+    # Remove the empty comment that Babel writes at the beginning of the file.
     return file.getvalue().lstrip(b"#\n")
 
 

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Test push messages: send one to each device of the person with this email address."
 
     def add_arguments(self, parser):
-        parser.add_argument("address", help="the email address with which the person signs in")
+        parser.add_argument("address", help="the email address that the person uses to sign in")
 
     def handle(self, *, address, **options):
         if not is_set_up():
@@ -55,11 +55,11 @@ class Command(BaseCommand):
                     f"{name}: the push service can't be reached ({error}). The worker must be able to open "
                     "connections to port 443 of the hosts in PUSH_HOSTS. Look for a firewall."
                 )
-            return f"{name}: the push service is busy ({error}). Try again in some minutes."
+            return f"{name}: the push service is busy ({error}). Try again in a few minutes."
         except sending.Refused as error:
             return (
                 f"{name}: the push service refuses the message ({error}). Correct PUSH_SUBJECT. If "
                 "PUSH_PRIVATE_KEY was changed, open the portal once on the device."
             )
-        self.stdout.write(f"ok    {name} has taken a message. Look whether it arrives.")
+        self.stdout.write(f"ok    {name}: the push service accepted a message. Check whether it arrives.")
         return ""

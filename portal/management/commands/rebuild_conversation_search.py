@@ -4,7 +4,7 @@ from portal.conversations import search
 
 
 class Command(BaseCommand):
-    help = "Rebuild the search index of the desk's conversations. The search keeps working meanwhile."
+    help = "Rebuild the search index of the desk's conversations. The search works while this runs."
 
     def handle(self, **options):
         done = 0

@@ -4,7 +4,7 @@ from portal.helpsessions import search
 
 
 class Command(BaseCommand):
-    help = "Rebuild the search index of the desk's help sessions. The search keeps working meanwhile."
+    help = "Rebuild the search index of the desk's help sessions. The search works while this runs."
 
     def handle(self, **options):
         done = 0

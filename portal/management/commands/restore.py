@@ -31,7 +31,7 @@ class Command(BaseCommand):
             self.stdout.write(f"The backup was made with another SECRET_KEY, so {backups.WHAT_STOPS}.")
         elif has_same_key is None:
             self.stdout.write(
-                "The backup doesn't say with which SECRET_KEY it was made. If it was not the present one, "
+                "The backup doesn't say with which SECRET_KEY it was made. If it was not the current one, "
                 f"{backups.WHAT_STOPS}."
             )
         if backups.unapplied_migrations():

@@ -71,7 +71,7 @@ class Command(BaseCommand):
         if not settings.LOCAL:
             lines.append(f"  Your proxy reaches it at http://{_bind(host, port)}")
         if host in EVERY_ADDRESS and settings.LOCAL:
-            lines += ["  To open it on a phone in the same network:", self._qr_code(f"{address}/")]
+            lines += ["  To open it on a phone on the same network:", self._qr_code(f"{address}/")]
         if settings.DEMO:
             lines.append(f"  Sign in as anyone with one click: {address}/demo/")
             lines.append(f"  Read every email that was sent: {address}/demo/mail/")

@@ -4,7 +4,7 @@ from recommendations import search
 
 
 class Command(BaseCommand):
-    help = "Rebuild the search index from the items. It is safe at any time, and searching works meanwhile."
+    help = "Rebuild the search index from the items. This is safe at any time. Searches work while it runs."
 
     def handle(self, **options):
         done = 0

@@ -300,9 +300,9 @@ def test_staff_member_cannot_open_a_patron_record_that_only_a_colleague_found(
 @pytest.mark.slow
 def test_patron_lookups_are_limited_to_sixty_per_hour(desk, library, stranger):
     answers = [desk.post(PEOPLE, {"identifier": f"nobody{number}@example.org"}) for number in range(61)]
-    assert "tried too often" in text(answers[-1])
-    assert "tried too often" not in text(answers[-2])
-    assert "tried too often" in text(desk.post(PEOPLE, {"identifier": "zoe@example.org"}))
+    assert "tried too many times" in text(answers[-1])
+    assert "tried too many times" not in text(answers[-2])
+    assert "tried too many times" in text(desk.post(PEOPLE, {"identifier": "zoe@example.org"}))
     assert log_entries(stranger) == []
 
 
@@ -312,7 +312,7 @@ def test_name_searches_are_limited_to_twenty_per_hour(desk, stranger):
         desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"})
     answer = desk.post(BY_NAME, {"letters": "zoe", "reason": "Because"})
     assert answer.status_code == 429
-    assert "tried too often" in text(answer)
+    assert "tried too many times" in text(answer)
     assert "Ångström" not in answer.content.decode()
 
 

@@ -167,4 +167,4 @@ def test_desk_refuses_visit_codes_after_too_many_wrong_attempts(desk, branch, st
     for page in ("/desk/sessions/open/", f"/desk/sessions/{session.public_id}/card/"):
         refused = desk.post(page, {"code": code_for(session)})
         assert refused.status_code == 429
-        assert "tried too often" in shown(refused)
+        assert "tried too many times" in shown(refused)

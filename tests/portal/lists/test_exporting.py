@@ -86,7 +86,7 @@ def test_csv_begins_with_title_and_author_and_runs_no_formula(me, full, saved_li
         "Call number": f"001.42 BOO ({branch.name}, upstairs)",
         "Your note": "For the bus\nPage 12",
         "Why the library recommended it": "Clear from the first page.",
-        "Reading state": "",
+        "Reading status": "",
         "Kind": "Book",
         "Year": "2016",
         "Publisher": "",

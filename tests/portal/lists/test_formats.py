@@ -112,7 +112,7 @@ def test_csv_has_the_same_titles_when_another_program_reads_it(entries):
             "Call number": spreadsheet_cell(entry.call_numbers),
             "Your note": spreadsheet_cell(entry.saved.note),
             "Why the library recommended it": spreadsheet_cell(entry.reason),
-            "Reading state": entry.saved.get_reading_display().capitalize(),
+            "Reading status": entry.saved.get_reading_display().capitalize(),
             "Kind": entry.item.kind_name,
             "Year": spreadsheet_cell(entry.item.year),
             "Publisher": spreadsheet_cell(entry.item.publisher),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import StaffRole, User
 from portal.notifications.choices import Choices, choose, turn_off
 from portal.notifications.forms import field_name
-from portal.notifications.kinds import CHOICES, KINDS
+from portal.notifications.kinds import CHOICES, KINDS, kinds_to_choose
 from portal.notifications.models import NoticeChoice, NoticeTimes
 from portal.notifications.unsubscribing import unsubscribe_headers, unsubscribe_url
 from portal.privacy.erasure import erase
@@ -31,6 +31,11 @@ def path(library, patron):
 
 def chosen(person, kind=KIND):
     return Choices(person).of(kind)
+
+
+def fields(*, staff, value="at_once"):
+    """Return {name of the field: value} for each kind of notice that patrons or staff can choose."""
+    return {field_name(kind): value for kind in kinds_to_choose(staff=staff)}
 
 
 def test_one_click_unsubscribe_works_without_a_cookie_or_csrf_token(path, patron):
@@ -106,9 +111,9 @@ def test_patron_can_choose_how_and_when_notices_are_sent(client, sign_in, patron
     assert page.context["form"].initial["conversations_answer"] == "at_once"
     response = client.post(
         reverse("notices"),
-        {
+        fields(staff=False)
+        | {
             "conversations_answer": "daily",
-            "conversations_promise_moved": "at_once",
             "privacy_corrected": "none",
             "daily_at": "07:00",
             "quiet_from": "22:00",
@@ -144,11 +149,7 @@ def test_patron_can_choose_how_and_when_notices_are_sent(client, sign_in, patron
     ],
 )
 def test_invalid_choice_is_explained_beside_its_field(client, sign_in, patron, changes, field):
-    data = {
-        "conversations_answer": "daily",
-        "conversations_promise_moved": "at_once",
-        "privacy_corrected": "none",
-    }
+    data = fields(staff=False) | {"conversations_answer": "daily", "privacy_corrected": "none"}
     response = sign_in(client, patron).post(reverse("notices"), data | changes)
     assert list(response.context["form"].errors) == [field]
     assert f'id="id_{field}_error"' in response.content.decode()
@@ -167,10 +168,7 @@ def test_staff_can_choose_notices_for_each_branch(client, sign_in, staff, branch
     assert 'class="card stack" aria-labelledby="branch-hill"' in " ".join(
         client.get(reverse("desk_notices")).content.decode().split()
     ).replace(f"branch-{hill.slug}", "branch-hill")
-    data = dict.fromkeys(
-        ("conversations_new", "conversations_reply", "conversations_promise_due", "conversations_mention"),
-        "hourly",
-    )
+    data = fields(staff=True, value="hourly")
     response = client.post(reverse("desk_notices"), data | {f"conversations_new_{hill.pk}": "none"})
     assert response.status_code == 302
     choices = Choices(staff)
@@ -184,10 +182,10 @@ def test_staff_can_choose_notices_for_each_branch(client, sign_in, staff, branch
 
 def test_coordinator_can_set_the_default_notices(client, sign_in, coordinator, patron, staff):
     data = {
+        **fields(staff=False),
+        **fields(staff=True, value="daily"),
         "conversations_answer": "hourly",
-        "conversations_promise_moved": "at_once",
         "privacy_corrected": "none",
-        **dict.fromkeys(("conversations_new", "conversations_reply", "conversations_promise_due"), "daily"),
         "conversations_mention": "at_once",
     }
     response = sign_in(client, coordinator).post(reverse("notice_defaults"), data, follow=True)
@@ -257,7 +255,7 @@ def test_patron_with_a_device_can_choose_messages_for_each_kind_of_notice(client
     page = client.get(reverse("notices"))
     assert (options(page), page.context["push"].devices) == (WITH_DEVICES, 1)
     others = {"conversations_promise_moved": "push_hourly", "privacy_corrected": "none"}
-    client.post(reverse("notices"), {"conversations_answer": "push", **others})
+    client.post(reverse("notices"), fields(staff=False) | {"conversations_answer": "push", **others})
     assert chosen(patron) == CHOICES["push"]
     assert chosen(patron, "conversations/promise_moved") == CHOICES["push_hourly"]
     page = client.get(reverse("notices"))

@@ -34,7 +34,7 @@ def test_mail_check_of_a_working_server_names_each_step(smtp, smtp_port, library
         f"ok    127.0.0.1 answers at port {smtp_port}.",
         "LOOK  The connection is not encrypted. Unless the mail server is on this machine, set EMAIL_USE_TLS=1 "
         "(usually port 587) or EMAIL_USE_SSL=1 (465).",
-        "ok    The server has taken an email to sam@example.org. Look whether it arrives.",
+        "ok    The server accepted an email to sam@example.org. Check whether it arrives.",
     ]
     assert "note  REPLY_ADDRESS is not set, so patrons can't answer by email." in check()
 
@@ -168,7 +168,7 @@ def test_mail_check_sends_an_email_to_the_reply_address(smtp, reply_address, lib
     assert is_ours(senders[1])
     assert is_ours(to_us["To"])
     assert senders[1] != to_us["To"]
-    assert f"ok    The server has taken an email to the reply address {to_us['To']}." in lines
+    assert f"ok    The server accepted an email to the reply address {to_us['To']}." in lines
     assert match([to_us["To"]], "library@localhost", at=timezone.now()) == Match("no_address")
 
 

@@ -221,8 +221,9 @@ def test_email_has_inline_styles_for_mail_programs_without_style_sheets(answer):
 def test_every_notice_says_why_it_was_sent_and_how_to_change_that(kind, library, patron, branch):
     app, name = kind.split("/")
     if not (settings.BASE_DIR / "templates" / app / "email" / f"{name}.txt").exists():
-        # Staff get these notices only as lines of a digest.
-        assert KINDS[kind].for_staff
+        # Only notices to staff need no templates, because staff can get them as lines of a digest.
+        needed = f"Write templates/{app}/email/{name}.subject.txt, {name}.txt and {name}.html."
+        assert KINDS[kind].for_staff, needed
         return
     why = str(KINDS[kind].why) if kind in KINDS else "Because."
     page = "http://localhost:8000/change/"

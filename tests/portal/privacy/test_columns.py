@@ -18,9 +18,10 @@ Decide what each new column means for privacy, then list it in tests/portal/priv
 1. In the person's export? Add it to its table in portal/privacy/export_tables/, to the title of that table,
    and to docs/export.md. Otherwise list it in LEFT_OUT with the reason.
 2. Merging two records: if MERGED has the model, let portal/privacy/merging.py keep or combine the column,
-   and list it there. A column of a person that is not KEPT also needs a value in VALUES below.
+   and list it in MERGED. A column of a person that is not KEPT also needs a value in VALUES of
+   tests/portal/privacy/test_columns.py.
 3. Erasing a person: if ERASED has the model, let portal/privacy/erasure.py or retention.py empty the column,
-   unless it names nobody, and list it there.
+   unless it names nobody, and list it in ERASED.
 Then correct what people read about it:
 4. What the library keeps, until when and why: portal/privacy/policy_lines/. Patrons read it on the privacy
    page.

@@ -41,7 +41,7 @@ def test_push_check_sends_a_message_to_each_device_of_the_person(service, librar
         PushSubscriptionFactory(person=person, device_keys=device)
     PushSubscriptionFactory(device_keys=service.device("ok/3"))
     lines, _errors = output_of("push_check", person.email.upper())
-    assert lines.count("ok    Firefox on Android at 127.0.0.1 has taken a message.") == 2
+    assert lines.count("ok    Firefox on Android at 127.0.0.1: the push service accepted a message.") == 2
     assert sorted(message.path for message in service.received) == ["/ok/1", "/ok/2"]
     by_path = {f"/ok/{number}": device for number, device in enumerate(devices, 1)}
     for message in service.received:

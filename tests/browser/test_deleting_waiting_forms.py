@@ -95,7 +95,7 @@ def test_offline_page_hides_waiting_text_if_the_phone_may_no_longer_keep_pages(
     assert "Thank you." not in page.content()
 
 
-def test_refused_form_is_not_stored_if_the_waiting_forms_were_deleted_meanwhile(page, conversation, patron):
+def test_refused_form_is_not_stored_if_the_waiting_forms_were_deleted_first(page, conversation, patron):
     make_wait(page, conversation, patron)
     page.context.unroute("**/reply/")
     [row] = waiting(page)
