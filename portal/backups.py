@@ -32,7 +32,7 @@ from portal import keys
 from portal.checks import other_tables
 from portal.data_folder import DataFolderInUse, lock_data_folder
 from portal.database_copies import BackupError, dump, load
-from portal.notifications.actions import living_worker
+from portal.notifications.actions import running_worker
 from portal.notifications.models import Heartbeat
 from portal.privacy import erased_list
 
@@ -147,7 +147,7 @@ def _portal_stopped():
                 f"The database belongs to another application: it has the table {tables[0]}. "
                 "Give the portal a database of its own, and correct DATABASE_URL. Nothing was changed."
             )
-        if _has_table(Heartbeat) and (heartbeat := living_worker(at=timezone.now())):
+        if _has_table(Heartbeat) and (heartbeat := running_worker(at=timezone.now())):
             raise BackupError(
                 f"A worker of this portal still runs: {heartbeat.worker} (host and process). "
                 "Stop the portal on every host. If it was killed, wait a minute. Nothing was changed."

@@ -18,7 +18,7 @@ from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal.notifications.actions import ADDRESS_OFF, MAILBOX, living_worker, take_turn
+from portal.notifications.actions import ADDRESS_OFF, MAILBOX, running_worker, take_turn
 from portal.notifications.models import Heartbeat, Notification
 
 WRITE_EVERY = timedelta(seconds=30)
@@ -121,7 +121,7 @@ def _disk(at):
 
 
 def _worker(at):
-    if living_worker(at=at):
+    if running_worker(at=at):
         return "ok"
     beats = Heartbeat.objects.exclude(worker=MAILBOX).order_by("-beat_at")
     last = beats.values_list("beat_at", flat=True).first()

@@ -245,7 +245,7 @@ class Worker:
                 return
             notification = email
             self.outgoing.deliver(notification, library)
-        except delivery.ServerAway as error:
+        except delivery.ServerUnavailable as error:
             log.warning("the email server can't be reached, waiting: %s", error)
             outbox.give_back(notification, error=error)
             self.next_email_at = time.monotonic() + EMAIL_RETRY_SECONDS
@@ -283,7 +283,7 @@ class Worker:
                 push.drop(message)
                 return
             if decision.until:
-                push.let_wait(message, until=decision.until)
+                push.postpone(message, until=decision.until)
                 return
         subscription = message.subscription
         badge = SOURCES.count_unread(subscription.person, subscription.about)
@@ -298,12 +298,12 @@ class Worker:
             mailbox.fetch_emails(
                 stops=lambda: self.stopping, note_progress=lambda: self._note_progress(self.fetch_emails)
             )
-        except mailbox.MailboxAway as error:
+        except mailbox.MailboxUnavailable as error:
             log.warning("the mailbox can't be read, waiting: %s", error)
         except DatabaseError:
             raise
         except Exception:
-            log.exception("an email could not be taken in, and will be tried again")
+            log.exception("an email could not be processed, and will be tried again")
         else:
             outbox.beat(outbox.MAILBOX, at=timezone.now())
 

@@ -1,6 +1,6 @@
 """The page that opens from the link of a check-in.
 
-Everybody who reads the patron's email can open this page. So the page doesn't show earlier answers. Hidden
+Anyone who reads the patron's email can open this page. So the page doesn't show earlier answers. Hidden
 fields tell the server which buttons were pressed since the page was opened (forms.Pressed).
 """
 
@@ -71,7 +71,7 @@ class AnswerPage:
 
     @property
     def may_share_words(self):
-        """Return whether the page links to the page on which the signed-in patron can share words."""
+        """Return whether the page links to the page where the signed-in patron can share words."""
         return self.found in HelpSession.FOUND_SOMETHING and self.visit.may_share_words(self.patron)
 
     @property
@@ -84,7 +84,7 @@ class AnswerPage:
 
     @cached_property
     def items(self):
-        """Return the recommendations about which this browser may answer.
+        """Return the recommendations that this browser may answer about.
 
         Each recommendation gets the additional attributes that its panel on the page shows.
         """

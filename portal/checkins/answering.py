@@ -1,6 +1,6 @@
 """Save a patron's answers from the link of a check-in, and record in the check-in that the patron answered.
 
-Everybody who reads the patron's email can open the link, so these answers are normally saved with
+Anyone who reads the patron's email can open the link, so these answers are normally saved with
 `by_link=True`. They are saved with `by_link=False` if the browser may open the visit even without the link.
 """
 
@@ -27,7 +27,7 @@ Status = CheckIn.Status
 
 
 class LinkEnded(Exception):
-    """The link stopped working meanwhile, so nothing was saved."""
+    """The link no longer works, so nothing was saved."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def note_answers(sender, *, visits, at, **_signal):
 def by_link(action):
     """Decorate an action on a check-in, so that the action raises LinkEnded if the link doesn't work.
 
-    The action may have to wait for the lock of the visit or its conversation. Meanwhile, the visit may be
-    erased, forgotten or given to someone else. So check after the action that the link still works.
+    The action may have to wait for the lock on the visit or its conversation. During the wait, the visit may
+    be erased, forgotten or given to someone else. So check after the action that the link still works.
     """
 
     @compares_deadlines

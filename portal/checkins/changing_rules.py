@@ -1,4 +1,4 @@
-"""Let coordinators change the rules that say after how many days the library asks."""
+"""Let coordinators change the rules that decide when the library asks."""
 
 from accounts import audit
 from accounts.models import Library
@@ -14,7 +14,7 @@ def set_type_rules(rules, *, by, at):
     """Save the rules of question types, and move the planned check-ins. `rules` is {question type: Rule}.
 
     Write to the audit trail even if no rule has changed, because the coordinator has decided to keep the
-    rules. The list of a library's first steps shows this step as done.
+    rules. So this step is done in the list of a library's first steps.
     """
     before = Rules.read()
     changed = {kind: rule for kind, rule in rules.items() if rule != before.of_type(kind)}

@@ -1,4 +1,4 @@
-"""Find out in whose name the library asks how a visit turned out, and write the text of the question.
+"""Choose the person who asks how a visit turned out, and write the text of the question.
 
 A draft contains only what the patron can read on the visit's page. It never contains private notes, or the
 reason why staff chose the day.
@@ -19,14 +19,14 @@ Tone = Branch.Tone
 # A draft names at most this many items, and says how many more there are.
 MAX_TITLES = 3
 MAX_TITLE = 70
-# The fields of a visit from which the draft is written, by their names in a saved correction.
+# The fields of a visit that the draft is written from, by their names in a saved correction.
 DRAFTED_FROM = frozenset(
     {"question", "items", "item_order", "happened_on", "language", "branch", "with_child"}
 )
 
 
 def asker(help_session, *, at):
-    """Return the person in whose name to send the check-in at the time `at`, or None for the branch.
+    """Return the person whose name the check-in is sent in at the time `at`, or None for the branch.
 
     This is the helper, or the helper's cover while the helper is away. Return None if the helper no longer
     works at the branch, or if the helper and the cover are both away.
@@ -35,20 +35,20 @@ def asker(help_session, *, at):
 
 
 def asker_on_its_day(check_in, *, at):
-    """Return the person in whose name a planned check-in will be sent, or None for the branch."""
+    """Return the person whose name a planned check-in will be sent in, or None for the branch."""
     day = day_of(check_in, today=Library.current().today(at))
     return askers([(check_in.help_session, day)])[check_in.help_session_id]
 
 
 def day_of(check_in, *, today):
-    """Return the day on which a planned check-in is due, or today if that day has passed."""
+    """Return the day when a planned check-in is due, or today if that day has passed."""
     return max(check_in.due_on, today)
 
 
 def askers(visits):
     """Return {primary key of a visit: the person in whose name the library asks, or None for the branch}.
 
-    `visits` has pairs of a visit and the day on which the library asks about it.
+    `visits` has pairs of a visit and the day when the library asks about it.
     """
     visits = list(visits)
     if not visits:

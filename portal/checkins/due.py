@@ -12,9 +12,9 @@ from portal.helpsessions.forgetting import ends_at
 from .eligibility import times_of_too_late, without_reasons
 from .models import CheckIn
 
-# The form for "Ask me later" suggests the day that is this long after today.
+# The form for "Ask me later" suggests a day this long after today.
 LATER = timedelta(days=7)
-# The home page looks at most at this many due check-ins of a viewer, the oldest first.
+# The home page looks at up to this many due check-ins of a viewer, oldest first.
 LOOKED_AT = 10
 
 
@@ -52,7 +52,7 @@ def _refuses(person):
 
 
 def _is_over(help_session, viewer, library, at):
-    """Return whether the retention period of the visit is over, so that it is forgotten in the next night.
+    """Return whether the retention period of the visit is over, so that it will be forgotten the next night.
 
     `may_be_asked` must be true. A visit that the viewer opened by code is kept for as long as its code works.
     """

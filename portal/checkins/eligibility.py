@@ -22,9 +22,9 @@ from portal.notifications.push.subscriptions import living
 
 from .models import CheckIn
 
-# A patron gets at most one email or push message about check-ins in this time.
+# A patron gets at most one email or push message about check-ins per week.
 WEEK = timedelta(days=7)
-# A check-in that could not be sent within this time after its day is never sent.
+# A check-in that could not be sent within this time of its day is never sent.
 ASKED_WITHIN = timedelta(days=30)
 # The opening hours that apply if a branch lists none.
 USUAL_OPENING, USUAL_CLOSING = time(9), time(17)
@@ -120,7 +120,7 @@ def _is_open(calendar, at):
 
 
 def _by_any_way(library, at):
-    """Return (Why, condition) for each reason against asking at all, by message or on a page."""
+    """Return (Why, condition) for each reason not to ask at all, by message or on a page."""
     today = library.today(at)
     is_over = Exists(over(at).filter(pk=OuterRef("help_session")))
     return [
@@ -167,8 +167,7 @@ def too_late(late_before, closed_after):
 def everything_answered():
     """Return the condition for check-ins about visits whose questions are all answered.
 
-    The question whether the patron would come back is ignored, because it is no reason to write to the
-    patron.
+    Ignore the question whether the patron would come back, because it is no reason to write to the patron.
     """
     undecided = SessionRecommendation.objects.not_removed().filter(
         help_session=OuterRef("help_session"), recommendation__starred=True, recommendation__verdict=""

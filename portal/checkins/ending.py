@@ -1,4 +1,4 @@
-"""The job of the worker that ends check-ins and their links when their time is over."""
+"""The worker's job that ends check-ins and links that have expired."""
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery, Value
@@ -16,7 +16,7 @@ BATCH = 500
 
 
 def end_check_ins(*, at):
-    """End check-ins that nobody can answer now, and mark check-ins whose questions are all answered.
+    """End check-ins that nobody can answer anymore, and mark check-ins whose questions are all answered.
 
     Delete the hashes of ended links.
     """

@@ -1,4 +1,4 @@
-"""Make the links in check-in emails, and find the check-in of a link. The database stores only HMACs."""
+"""Make the links in check-in emails, and find the check-in for a link. The database stores only HMACs."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Check-ins, and the rules that say after how many days the library asks."""
+"""Check-ins, and the rules that decide when the library asks."""
 
 import uuid
 
@@ -17,7 +17,7 @@ class CheckInRule(models.Model):
     """The number of days after which the library asks about visits with one topic or of one question type."""
 
     class Since(models.TextChoices):
-        """The event from which a rule counts the days. NEVER means that the library never asks."""
+        """The event that a rule counts the days from. NEVER means that the library never asks."""
 
         VISIT = "visit", _("the visit")
         GOT_IT = "got_it", _("the patron's \"I've got it\"")
@@ -62,7 +62,7 @@ class CheckInQuerySet(models.QuerySet):
         """Return the check-ins that this staff member may open at the desk.
 
         These are the check-ins about visits that the staff member may open, and the planned check-ins of
-        colleagues for whom the staff member covers.
+        colleagues that the staff member covers for.
         """
         visits = HelpSession.objects.at_desk_of(user, shown).values("pk")
         return self.filter(Q(help_session__in=visits) | _under_cover(user, timezone.localdate()))
@@ -88,7 +88,7 @@ class CheckInQuerySet(models.QuerySet):
 
 
 def _under_cover(user, today):
-    """Return the condition for planned check-ins of colleagues for whom `user` covers.
+    """Return the condition for planned check-ins of colleagues that `user` covers for.
 
     The cover must be for today or for the day of the check-in.
     """

@@ -26,12 +26,12 @@ from .weekly_limit import uncount_unsent_email
 Status, SetBy = CheckIn.Status, CheckIn.SetBy
 # The day of a check-in is at most this many days after today.
 MAX_DAYS = 180
-# If "Ask me later" plans a new check-in, these fields are copied from the earlier check-in.
+# If "Ask me later" plans a new check-in, these fields are copied from the earlier one.
 TAKEN_OVER = ["tone", "words", "reviewed_at", "reviewed_by_id"]
 
 
 class NotPlanned(Exception):
-    """The check-in was asked, answered, skipped or ended meanwhile, so it can no longer be changed."""
+    """The check-in was asked, answered, skipped or ended, so it can no longer be changed."""
 
 
 @dataclass(frozen=True)

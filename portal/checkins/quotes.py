@@ -62,7 +62,7 @@ def take_back_words(help_session, *, person, at):
 
 
 def shared_with(helper):
-    """Return the words that patrons share with this staff member, the latest first."""
+    """Return the words that patrons share with this staff member, latest first."""
     shared = SharedWords.objects.filter(
         help_session__staff=helper,
         help_session__patron__is_active=True,

@@ -19,7 +19,7 @@ class NotPlanned(Exception):
 
 
 class ChangedMeanwhile(Exception):
-    """Somebody has changed the words or the tone meanwhile. `check_in` is the check-in as it is now."""
+    """Somebody has changed the words or the tone. `check_in` is the check-in as it is now."""
 
     def __init__(self, check_in):
         self.check_in = check_in
@@ -30,8 +30,8 @@ def edit(check_in, *, words, tone, by, at, seen):
     """Save the words and the tone of a planned check-in, mark the check-in as reviewed, and return it.
 
     If the words are empty or equal to the portal's draft in this tone, no words are saved, and the check-in
-    is sent with the draft. `seen` is the result of `version_of` at the time when the page was shown. Raises
-    NotPlanned and ChangedMeanwhile.
+    is sent with the draft. `seen` is the result of `version_of` when the page was shown. Raises NotPlanned
+    and ChangedMeanwhile.
     """
     check_in = _lock(check_in)
     words = _clean(words)
@@ -76,7 +76,7 @@ def approve(seen, *, by, at):
     """Mark check-ins as reviewed, and return the check-ins that were marked.
 
     `seen` is {check-in: the result of `version_of` at the time when the page was shown}. Skip check-ins that
-    are no longer planned or that somebody changed meanwhile.
+    are no longer planned or that somebody has changed.
     """
     versions = {check_in.pk: version for check_in, version in seen.items()}
     planned = CheckIn.objects.filter(pk__in=versions, status=CheckIn.Status.PLANNED)

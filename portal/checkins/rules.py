@@ -1,4 +1,4 @@
-"""Calculate on which day the library asks how a visit turned out.
+"""Calculate the day when the library asks how a visit turned out.
 
 A rule for the visit's topic overrides the rule for its question type. Days are in the library's time zone.
 """
@@ -64,7 +64,7 @@ class Rules:
         return self.of_topic(topic_id) or self.of_type(question_type)
 
     def due_on(self, help_session, *, recorded_on, got_on=None) -> date | None:
-        """Return the day on which to ask about this visit, or None if the library never asks about it.
+        """Return the day to ask about this visit, or None if the library never asks about it.
 
         `got_on` is the day of the last "I've got it". If `got_on` is None, count the days from the visit. The
         result is always later than `recorded_on`, because staff may record a visit days after it happened.
@@ -78,7 +78,7 @@ class Rules:
 
 
 def due_on(rule, *, happened_on, recorded_on, got_on=None):
-    """Return the day on which this Rule asks, or None if it never asks.
+    """Return the day when this Rule asks, or None if it never asks.
 
     The arguments are explained in `Rules.due_on`.
     """

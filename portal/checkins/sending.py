@@ -26,9 +26,9 @@ from .weekly_limit import uncount_unsent_email
 
 Status = CheckIn.Status
 BATCH = 500
-# `send_now` ignores these reasons against sending a check-in. The staff member has chosen to send the
-# check-in before its day, and has reviewed its words. If the branch is closed, the email waits in the outbox
-# until the branch is open.
+# `send_now` ignores these reasons not to send a check-in. The staff member has chosen to send the check-in
+# before its day, and has reviewed its words. If the branch is closed, the email waits in the outbox until the
+# branch is open.
 SENT_NOW_IN_SPITE_OF = frozenset({Why.NOT_DUE, Why.NOT_REVIEWED, Why.CLOSED})
 # The columns of a visit that its email needs.
 READ_OF_VISIT = ["patron", "branch", "staff", "language", "with_child", "created_at", "kept_at"]
@@ -126,7 +126,7 @@ def still_wanted(rows, person, at):
     wanted = with_why(check_ins, at=at, but=PASSED_WHEN_WRITTEN).filter(why_not_by_message="")
     message_ids = set(wanted.values_list("message_id", flat=True))
     # The email contains the link, so send it only to the address that the person has confirmed. Messages on a
-    # phone go to the devices on which the person is signed in.
+    # phone go to the devices where the person is signed in.
     by_push = person.check_ins == User.CheckIns.PUSH
     return {
         row.pk: True
@@ -227,7 +227,7 @@ def _write(check_ins, *, at):
     save_all(written)
     patrons = [check_in.asked_id for check_in in check_ins]
     User.objects.filter(pk__in=patrons).update(check_in_sent_at=at)
-    # All rows exist and are locked, so bulk_create() only updates them. It takes a fifteenth of the time of
+    # All rows exist and are locked, so bulk_create() only updates them. It is 15 times as fast as
     # bulk_update().
     CheckIn.objects.bulk_create(
         check_ins, update_conflicts=True, unique_fields=["id"], update_fields=WRITTEN, batch_size=BATCH

@@ -82,7 +82,7 @@ def announce(message, conversation, *, at, library):
             "branch": conversation.branch,
         }
         if not person.email:
-            # The person has no address, and gets the notice on a device on which they are signed in.
+            # The person has no address, and gets the notice on a device where they are signed in.
             context["url"] = _url(conversation)
         elif confirmed_address(person):
             context |= {
@@ -217,7 +217,7 @@ def withdraw_announcement(mail_id):
     """Withdraw the patron's email with this Message-ID, and the adult's email about the same answer.
 
     Return True if both emails are withdrawn. Return False if a worker has already begun to send one of them,
-    because such an email can't be withdrawn.
+    because it's too late to withdraw it.
     """
     mail_ids = [mail_id, _for_adult(mail_id)]
     withdraw(mail_ids)

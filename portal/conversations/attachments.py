@@ -29,7 +29,7 @@ MAX_BYTES_PER_PATRON = 200 * MEGABYTE
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-# A stored file without a row is deleted when it is older than this. A younger file may still get its row,
+# A stored file without a row is deleted when it is older than this. A newer file may still get its row,
 # because the portal writes a file before it saves the row.
 STRAY_FOR = datetime.timedelta(hours=1)
 NAME_MAX_LENGTH = 100
@@ -186,7 +186,7 @@ def forget_unsent_attachments(*, at):
 def forget_stray_files(*, at):
     """Delete stored files that don't belong to an Attachment row.
 
-    Such a file remains if a process is killed after it has written the file and before it saves the row.
+    A file like this remains if a process is killed after it writes the file and before it saves the row.
     """
     storage = private_storage()
     for folder in storage.listdir(FOLDER)[0] if storage.exists(FOLDER) else []:

@@ -1,4 +1,4 @@
-"""Actions on many conversations at once, and the undo of these actions.
+"""Change many conversations at once, and undo these changes.
 
 Simultaneous actions can't deadlock, because all of them lock rows in the same order. Each action locks the
 roles of the staff member first, and then the conversations by primary key. It then changes the conversations
@@ -27,8 +27,8 @@ class Done:
     """The result of a bulk action: the changed conversations, and three lists of the unchanged conversations.
 
     `taken` has conversations that are assigned to someone else. `moved` has conversations that have changed
-    since the page was loaded. `unfit` has closed conversations, and conversations of a branch at which the
-    new assignee doesn't work. `undo` is the key for the function `undo`, or "" if nothing can be undone.
+    since the page was loaded. `unfit` has closed conversations, and conversations of a branch where the new
+    assignee doesn't work. `undo` is the key for the function `undo`, or "" if nothing can be undone.
     """
 
     changed: list = field(default_factory=list)
@@ -98,10 +98,10 @@ def assign_many(seen, *, to, by, at):
 @compares_deadlines
 @staff_action
 def undo(key, *, by, at, now):
-    """Undo a bulk action, except in conversations that have changed after the bulk action.
+    """Undo a bulk action, except in conversations that have changed since.
 
-    `key` is the value of Done.undo. Returns two numbers: in how many conversations the action was undone, and
-    in how many it was not. Raises CannotUndo if too much time has passed or if someone else did the action.
+    `key` is the value of Done.undo. Returns (number of conversations with the action undone, number without).
+    Raises CannotUndo if too much time has passed or if someone else did the action.
     """
     try:
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)

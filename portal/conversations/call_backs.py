@@ -30,7 +30,7 @@ OUTCOMES = (SPOKEN, NO_ANSWER, GIVE_UP)
 
 
 class NoCall(Exception):
-    """No call is open. The call was made, canceled or given up meanwhile, or its number was deleted."""
+    """No call is open, because it was made, canceled or given up, or because its number was deleted."""
 
 
 class TooLate(Exception):
@@ -112,7 +112,7 @@ def add(caller, *, by, at, client_token, conversation=None, help_session=None, p
 
 
 def _sent_before(client_token, patron, help_session):
-    """Return the conversation in which the same call was already saved, or None.
+    """Return the conversation where the same call was already saved, or None.
 
     A call is the same if its `client_token` is the same.
     """
@@ -121,9 +121,9 @@ def _sent_before(client_token, patron, help_session):
 
 
 def _with_open_call(patron, help_session):
-    """Return the conversation that waits for a call about this visit, or None.
+    """Return the conversation that is waiting for a call about this visit, or None.
 
-    If `help_session` is None, return the conversation without messages in which `patron` waits for a call
+    If `help_session` is None, return the conversation without messages where `patron` is waiting for a call
     about something new.
     """
     open_calls = Conversation.objects.filter(call_since__isnull=False, merged_into=None).order_by("pk")
@@ -135,8 +135,8 @@ def _with_open_call(patron, help_session):
 def _lock_with_open_call(help_session):
     """Lock the help session, and return the conversation with an open call about it, or None.
 
-    First lock the roles of the person to whom the conversation comes back, because actions of staff lock
-    roles before help sessions. Raises Erased.
+    First lock the roles of the person that the conversation comes back to, because staff actions lock roles
+    before help sessions. Raises Erased.
     """
     if (waiting := _with_open_call(None, help_session)) is not None:
         answer_effects.lock_comes_back_to(waiting)
@@ -310,7 +310,7 @@ def open_call(conversation):
 
 
 def promise(conversation, since):
-    """Return the time by which the library promised to call a patron who asked at the time `since`.
+    """Return when the library promised to make the call that a patron asked for at the time `since`.
 
     If the conversation waits only for the call, return the conversation's promise. Otherwise calculate the
     time, because the conversation's promise may be for an earlier question.
@@ -358,7 +358,8 @@ def _expire(conversation):
     side = PATRON if open_call(conversation) is None else STAFF
     add_event(conversation, Kind.CALL_EXPIRED, side, None, at)
     enter(conversation, states.call_expired(states.state_of(conversation), at))
-    # Nobody can undo this. So `forget_call_numbers` need not wait, and deletes the number at its next run.
+    # Nobody can undo this. So `forget_call_numbers` doesn't have to wait, and deletes the number the next
+    # time it runs.
     hidden = CallBack.objects.filter(conversation=conversation, done_at=at)
     hidden.update(done_at=at - UNDO_WITHIN)
     if conversation.pending_from is None:

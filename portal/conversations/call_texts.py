@@ -1,4 +1,4 @@
-"""Texts that tell the patron by when the library calls, and how a call ended.
+"""Texts that tell the patron when to expect a call, and how a call ended.
 
 No text may reveal that an answer is pending.
 """
@@ -16,7 +16,7 @@ Kind = Event.Kind
 
 
 def call_since(conversation, at):
-    """Return the time at which the patron asked for the open call, or None.
+    """Return the time when the patron asked for the open call, or None.
 
     If an answer is pending, ignore this answer, because the patron can't see it yet.
     """
@@ -34,7 +34,7 @@ def open_call_sentence(conversation, since, at):
 
 
 def promise_sentence(promised, at):
-    """Return the sentence that says by which time the library will call."""
+    """Return the sentence that says when the library will call."""
     if promised < at:
         return _("Our call is taking longer than we promised. We have not forgotten you.")
     days = (timezone.localdate(promised) - timezone.localdate(at)).days

@@ -13,8 +13,8 @@ from .promises import promise_for, set_promise
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# The longest time for which a request waits to lock a row. A stored time that is further in the future comes
-# from a wrong clock and is ignored.
+# The longest time that a request waits to lock a row. A stored time that is further in the future comes from
+# a wrong clock and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -109,7 +109,7 @@ def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=
 
     The fields include the time when the library promised to answer and the time when the conversation closes.
     While an answer is pending, the patron sees the status from before the answer. But if `seen_by_patron` is
-    true, the patron made this change, and sees the new status at once.
+    true, the patron made this change, and sees the new status immediately.
 
     If the change undoes an action, `undone_at` is the time of that action. If the undone action ended a call,
     the phone number is shown again. Pass the `library` to save a query.

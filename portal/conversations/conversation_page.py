@@ -184,7 +184,7 @@ def for_page(viewer, public_id, at, today):
 
 
 def read_until(conversation, person):
-    """Return the time up to which this person has read the conversation, or None.
+    """Return the time until which this person has read the conversation, or None.
 
     `person` is None for a viewer by code.
     """
@@ -273,8 +273,8 @@ def messages_since(conversation, at, shown_until):
 
     `shown_until` is the text from MessageRange.shown_until. It says what the page already has.
 
-    Return None if there are too many new messages, if conversations were merged, or if the page lacks earlier
-    messages. In these cases the whole page must be loaded again.
+    Return None if there are too many new messages, if conversations were merged, or if earlier messages are
+    missing on the page. In these cases the whole page must be loaded again.
     """
     try:
         moment, count = map(int, shown_until.split("-"))

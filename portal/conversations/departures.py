@@ -74,7 +74,7 @@ def end_role(person, *, branch, by, at):
 def _taken(person, branch):
     """Return the conversations assigned to the person at `branch`, or at every branch if `branch` is None.
 
-    Closed conversations are included, because the patron may write in them again.
+    Include closed conversations, because the patron may write in them again.
     """
     conversations = Conversation.objects.filter(assignee=person)
     return conversations.filter(branch=branch) if branch else conversations

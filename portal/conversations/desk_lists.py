@@ -5,7 +5,7 @@ A list is the UNION of several SELECT statements, which the code calls arms. For
 for each branch of a Desk and one for each person. An arm reads the first few entries of one index (desk_lists
 or desk_lists_of_assignee) and stops.
 
-`Conversation.objects.at_desk_of` selects the same conversations with one condition that uses OR. For that
+`Conversation.objects.at_desk_of` selects the same conversations with one condition that uses OR. With that
 condition, a database would read and sort every conversation of the branch. A test checks that both return the
 same conversations.
 """
@@ -20,7 +20,7 @@ from django.db.models.expressions import RawSQL
 from .draft_answers import CONVERSATIONS_WITH_DRAFT, SUM_OF_DRAFTS
 from .models import BranchQueue, Conversation, ConversationWords
 
-# The number at which counting a list stops. The tabs of the queue show every number above 99 as "99+".
+# Stop counting a list at this number. The tabs of the queue show every number above 99 as "99+".
 COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
@@ -47,8 +47,8 @@ class Filters:
     """The filters of a list.
 
     `reason` is a Conversation.Reason or FAILED. `words` is a result of search.look_up. `drafts_of` is the
-    primary key of a person. If it is set, the list has only conversations with a draft answer of this person.
-    If `listed_after` is set, the list has only conversations that came into the list after that time.
+    primary key of a person. If it is set, the list has only conversations with a draft answer by this person.
+    If `listed_after` is set, the list has only conversations that entered the list after that time.
     """
 
     branch: int | None = None
@@ -157,11 +157,11 @@ def counted(desk, lists, filters, *, at, person, exact=(), beside=()):
     Returns ([count of each list], the state of the queues, [exact counts], [results of further queries]). The
     state is the result of `state_of_queues`.
 
-    `lists` is [(DeskList, time)]. If the time is not None, only conversations that came into the list after
+    `lists` is [(DeskList, time)]. If the time is not None, only conversations that entered the list after
     this time are counted. Each of these counts stops at COUNTED.
 
     `exact` is [(DeskList, Filters without `words`)]. These lists are counted to the end. `beside` is [(SQL,
-    parameters)] of the further queries. Each of them returns one number.
+    parameters)] for the further queries. Each of them returns one number.
     """
     parts, values = [], []
     for desk_list, listed_after in lists:

@@ -43,14 +43,14 @@ class Place:
         return f"{self.turn}.{(self._moment() - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
 
     def key(self, desk_list):
-        """Return the key with which `sorted` sorts positions as this list does."""
+        """Return the sort key that puts positions in the order of this list."""
         moment = self._moment()
         if desk_list.latest_first:
             return self.turn, EPOCH - moment, -self.pk
         return self.turn, moment - EPOCH, self.pk
 
     def _moment(self):
-        """Return the value as a time. A day is the time at which it begins."""
+        """Return the value as a time. For a day, return the time when it begins."""
         if isinstance(self.value, datetime.datetime):
             return self.value
         return datetime.datetime.combine(self.value, datetime.time(), datetime.UTC)

@@ -15,13 +15,13 @@ IS_ANSWER = (
     "AND (draft.body <> '' OR CAST(draft.typed AS text) LIKE '%%\"items-0-%%')"
 )
 CONVERSATIONS_WITH_DRAFT = f"SELECT draft.conversation_id FROM {DRAFTS} WHERE {IS_ANSWER}"
-# The SQL of a number that changes when the person begins, sends or discards an answer.
+# SQL for a number that changes when the person begins, sends or discards an answer.
 SUM_OF_DRAFTS = f"SELECT COALESCE(SUM(draft.id), 0) FROM {DRAFTS} WHERE {IS_ANSWER}"
-# The SQL of a column that says whether a conversation has a draft answer of the person.
+# SQL for a column that says whether the person has a draft answer in a conversation.
 HAS_DRAFT = (
     f"EXISTS ({CONVERSATIONS_WITH_DRAFT} AND draft.conversation_id = {Conversation._meta.db_table}.id)"
 )
-# The SQL of the condition that a draft has a text or, if it is an answer, at least one item.
+# SQL for the condition that a draft has text or, if it is an answer, at least one item.
 IS_BEGUN = "(draft.body <> '' OR (draft.kind = 'reply' AND CAST(draft.typed AS text) LIKE '%%\"items-0-%%'))"
 
 

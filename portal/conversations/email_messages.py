@@ -19,7 +19,7 @@ def mark(by_email):
 
 
 def text(body):
-    """Return the text of an email as HTML. Quotes are folded, and open with a tap."""
+    """Return the text of an email as HTML. Quotes are collapsed, and open with a tap."""
     parts = (_quote(part.text) if part.is_quote else plain(part.text) for part in parts_of(body))
     return mark_safe("".join(parts))
 
@@ -50,7 +50,7 @@ def _lines(files):
         format_html(
             '<p class="left-out">{} <span>{} {}</span></p>',
             icon("alert"),
-            mark_safe(escape(_("We couldn't keep “%(name)s”.")) % {"name": f"<bdi>{escape(name)}</bdi>"}),
+            mark_safe(escape(_("We couldn't save “%(name)s”.")) % {"name": f"<bdi>{escape(name)}</bdi>"}),
             words,
         )
         for name, words in files

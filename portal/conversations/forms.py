@@ -66,7 +66,7 @@ class DraftForm(forms.Form):
 
 
 class AboutForm(forms.Form):
-    """A form in which a person chooses what the question is about: one of `visits`, or something new.
+    """A form for choosing what the question is about: one of `visits`, or something new.
 
     `visits` are the visits that this browser opened by code. If there are none, the form has no fields.
     """
@@ -151,7 +151,7 @@ class CallForm(forms.Form):
         error_messages={"required": _("Enter the number that we should call.")},
     )
     ask_for = TextField(
-        label=_("Whom should we ask for?"),
+        label=_("Who should we ask for?"),
         max_length=80,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),

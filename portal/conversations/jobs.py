@@ -28,7 +28,7 @@ def show_pending_answers(*, at):
 
 
 def wake_snoozed(*, at):
-    """Put snoozed conversations back into the queue when their day `snoozed_until` has come."""
+    """Put snoozed conversations back into the queue on the day `snoozed_until`."""
     today = Library.current().today(at)
 
     def come_back(conversation):

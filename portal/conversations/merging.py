@@ -161,7 +161,7 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return the time from which the patron sees all messages, or `at` if none is hidden now."""
+    """Return when the last hidden message will be shown to the patron, or `at` if none is hidden."""
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 

@@ -49,7 +49,7 @@ class Move:
 
 @dataclass
 class Moves:
-    """The promises that move, and the numbers of promises that don't move.
+    """The promises that move, and how many don't move.
 
     `overdue` counts the promises that have already passed. `too_early` counts the promises that would move to
     a time in the past.
@@ -58,7 +58,7 @@ class Moves:
     moved: list[Move] = field(default_factory=list)
     overdue: int = 0
     too_early: int = 0
-    # The number of patrons who were told, by email or on a device. In a preview, how many would be told.
+    # The number of patrons who were notified, by email or on a device. In a preview, how many would be.
     emails: int = 0
 
     def by_day(self):
@@ -67,7 +67,7 @@ class Moves:
 
 
 def moved_promise(promised, before, after, at):
-    """Return the time to which a promise moves if the calendar `after` replaces the calendar `before`.
+    """Return the new time of a promise after the calendar `after` replaces the calendar `before`.
 
     The number of opening hours until the promised time doesn't change. If the branch now promises more or
     fewer hours, the difference is added or subtracted. Return `promised` if the promise doesn't move. Return

@@ -17,7 +17,7 @@ FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
 
 
 def session_of(recommendation):
-    """Return the help session in which the item was recommended, or None."""
+    """Return the help session where the item was recommended, or None."""
     link = (
         SessionRecommendation.objects.select_related("help_session")
         .filter(recommendation=recommendation)
@@ -52,7 +52,7 @@ def _begun_about(recommendation):
 def begin(at, *, help_session, recommendation, patron, branch, topic, subject, **fields):
     """Create a conversation without a message.
 
-    The new conversation is closed. The caller must at once add what puts it into the queue: a message, a
+    The new conversation is closed. The caller must then add what puts it into the queue: a message, a
     verdict, a call or an outcome of the visit. `fields` are values of further columns.
     """
     conversation = Conversation.objects.create(

@@ -91,7 +91,7 @@ def _save(help_session, given, *, by_link, at, tapped_at=None):
 
 
 def _repeats(help_session, given, tapped_at, at):
-    """Return whether these answers are already saved, or False if they did not wait on a phone.
+    """Return whether answers that waited on a phone are already saved. Return False for all other answers.
 
     Raises ChangedMeanwhile if the patron has given another answer or cleared the answers after the tap.
     Raises TooOld if the portal no longer knows this.
@@ -202,7 +202,7 @@ def _set_wish(conversation, wanted, at, by_link):
     conversation = lock_conversation(conversation, at)
     is_answered = conversation.messages.filter(side=STAFF).exists()
     # If the patron wrote a message while signed in, staff must answer it. So a person who uses the link in an
-    # email can't choose "no answer" in such a conversation.
+    # email can't choose "no answer" for it.
     must_answer = by_link and conversation.messages.filter(side=PATRON, by_link=False).exists()
     if must_answer and not wanted:
         return conversation

@@ -16,7 +16,7 @@ EMAIL_ADDED = {
     Event.Kind.EMAIL_ADDED: gettext_lazy("%(name)s added your email"),
     Event.Kind.OTHER_EMAIL_ADDED: gettext_lazy("%(name)s added your email from another address"),
 }
-# Texts about what the other person of a shared visit did. The texts don't say who did it.
+# Texts about what the other person in a shared visit did. They don't say who did it.
 NAMELESS = {
     Event.Kind.CLOSED: gettext_lazy("This conversation was closed"),
     Event.Kind.CALL_ASKED: gettext_lazy("Someone asked for a call"),
@@ -106,7 +106,7 @@ def _event_text(event, quiet):
         Event.Kind.CLOSED_BY_ITSELF: _("This conversation closed automatically because nobody wrote again"),
         Event.Kind.REOPENED: _("This conversation was opened again"),
         Event.Kind.MERGED: _("The library merged another conversation of yours into this one"),
-        Event.Kind.CALL_ASKED: _("The library added you to its list of calls"),
+        Event.Kind.CALL_ASKED: _("The library added you to its call list"),
         Event.Kind.CALL_TRIED: _("We called and didn't reach you"),
         Event.Kind.CALL_SPOKEN: _("We spoke on the phone"),
         Event.Kind.CALL_GIVEN_UP: _("We didn't reach you and won't call again"),

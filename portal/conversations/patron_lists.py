@@ -1,4 +1,4 @@
-"""Read the open conversations and the last messages that patron pages list.
+"""Load the open conversations and the last messages that patron pages list.
 
 Both functions use only what the patron may see at the time `at`, so they ignore pending answers.
 """

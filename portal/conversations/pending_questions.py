@@ -1,8 +1,8 @@
 """Questions that people wrote before they signed in. The browser session stores them for a day.
 
 A browser session stores at most one question and one readers' form. Both are short, because the forms limit
-the length of their texts. If a browser session was begun only to store a question, it ends when the question
-expires. The worker removes expired questions from all other browser sessions.
+the length of their texts. If a browser session was started only to store a question, it ends when the
+question expires. The worker removes expired questions from all other browser sessions.
 """
 
 import datetime
@@ -14,15 +14,14 @@ from django.utils import timezone
 
 from portal import limits
 
-# The key under which the Django session stores {kind: {"client_token", "kept_at", …}}.
+# The session key for {kind: {"client_token", "kept_at", …}}.
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
-# The key under which the browser session stores the question that was deleted last. `restore` can undo the
-# deletion.
+# The session key for the most recently deleted question. `restore` can undo the deletion.
 DISCARDED = "discarded"
 KEPT_FOR = datetime.timedelta(days=1)
-# How far back the worker looks for browser sessions with expired questions. If the worker is never stopped
-# for longer than this, it removes every expired question.
+# How far back the worker looks for browser sessions with expired questions. It would miss some if it were
+# stopped for longer than this.
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
@@ -42,7 +41,7 @@ def get(request, kind):
 def keep(request, kind, **words):
     """Store the fields of an unsent question in the browser session.
 
-    Raises limits.TooOften if too many browser sessions were begun from this network address.
+    Raises limits.TooOften if too many browser sessions were started from this network address.
     """
     is_new_browser = not request.session.session_key
     if is_new_browser:

@@ -1,4 +1,4 @@
-"""Record and return which staff members have a conversation open, and which of them are writing.
+"""Keep track of which staff members have a conversation open, and which of them are writing.
 
 Each staff member has one Participation row per conversation. When their open page polls, the row is updated.
 """
@@ -51,7 +51,7 @@ def _rows(conversation, person, since):
     return rows.select_related("person").only(*shown).order_by("person__name", "person_id")
 
 
-def come(conversation, *, person, at, writing=False, read_until=None, around=None):
+def update(conversation, *, person, at, writing=False, read_until=None, around=None):
     """Record that this staff member has the conversation open, whether they write, and what they have read.
 
     If nothing has changed, write to the database only once in WRITTEN_EVERY. `around` is the result of

@@ -16,7 +16,8 @@ from portal.notifications.writing import notify, save_all
 from .models import Conversation
 
 KIND = "conversations/promise_moved"
-# For how many conversations one query loads related rows. Databases limit the number of values in a query.
+# One query loads the related rows of this many conversations. Databases limit the number of values in a
+# query.
 BATCH = 200
 
 
@@ -42,7 +43,7 @@ def recipients(moved):
 def browsers(moved, *, at):
     """Return [(visit, moves)] for visits that are in no account.
 
-    A browser opened such a visit by code and gets messages about it.
+    A browser opened each of these visits by code and gets messages about it.
     """
     own = defaultdict(list)
     for move in moved:
@@ -53,7 +54,7 @@ def browsers(moved, *, at):
 
 
 def count(moved, *, at):
-    """Return how many patrons `write` would tell. A visit that is in no account counts as one patron."""
+    """Return how many patrons `write` would notify. A visit that is in no account counts as one patron."""
     return len(recipients(moved)) + len(browsers(moved, at=at))
 
 
@@ -79,7 +80,7 @@ def _people(conversation):
 
 
 def write(moved, *, at):
-    """Tell each patron whose promised day changed, by email or on their devices. Return how many are told."""
+    """Notify each patron whose promised day changed, by email or on a device. Return how many there are."""
     for first in range(0, len(moved), BATCH):
         prefetch_related_objects(
             [move.conversation for move in moved[first : first + BATCH]],

@@ -1,4 +1,4 @@
-"""The time by which the library promised to answer a conversation."""
+"""The time that the library promised an answer by."""
 
 from accounts.hours import promised_at
 

@@ -1,4 +1,4 @@
-"""Find the quotes in a message that came by email, so that pages can fold them."""
+"""Find the quotes in a message that came by email, so that pages can collapse them."""
 
 from dataclasses import dataclass
 from itertools import groupby

@@ -58,7 +58,7 @@ class AvoidStep(forms.Form):
     words = TextField(
         label=title,
         help_text=_(
-            "For example violence, sad endings or very long books. "
+            "For example, violence, sad endings or very long books. "
             "If there is nothing to leave out, continue."
         ),
         max_length=400,
@@ -157,7 +157,7 @@ def all_in_words(answers):
 
 
 def message_of(answers):
-    """Return the text of the first message of a conversation, made from the `answers` in the reading form."""
+    """Return the text of a conversation's first message, made from the `answers` in the readers' form."""
     sentences = {
         "loved": _now("I recently loved: %(answer)s"),
         "mood": _now("I'm in the mood for: %(answer)s"),

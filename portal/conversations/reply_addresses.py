@@ -1,7 +1,7 @@
-"""Make the addresses for answers by email, and read such an address.
+"""Make and read the addresses for answers by email.
 
-A reply address contains the conversation, the person and the last day on which the address works. The address
-is signed, so nothing needs to be stored.
+A reply address contains the conversation, the person and the last day that the address works. The address is
+signed, so nothing needs to be stored.
 """
 
 import datetime
@@ -25,7 +25,7 @@ FIRST_DAY = datetime.date(2020, 1, 1)
 ID_BYTES, DAY_BYTES = 8, 2
 # The line above the quoted text in emails. When an answer comes in, the text below this line is cut off.
 MARKER = _("Write your answer above this line.")
-# The sentence with which the HTML of each email begins. Lists of emails show this sentence.
+# The first sentence in the HTML of each email. Mail programs show it in their lists.
 PREVIEW = _("A message from your library. Open it to read more.")
 
 
@@ -44,7 +44,7 @@ class ReplyAddress:
 
 
 def address_for(conversation, person, *, at):
-    """Return the address to which this person can send answers in this conversation.
+    """Return the address for this person's answers in this conversation.
 
     Return "" if the library has no reply address. The address works for WORKS_FOR.
     """
@@ -68,7 +68,7 @@ def read_address(text, *, at):
 
 
 def first_lines():
-    """Return the lines with which emails begin, in each language in which the email may have been sent."""
+    """Return the first lines of emails, in every language that an email may have been sent in."""
     lines = []
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
@@ -103,7 +103,7 @@ def _person(beginning):
     person = User.objects.filter(**_range(beginning)).first()
     if person is not None:
         return person
-    # If the record was merged, the audit trail says into which record.
+    # If the record was merged into another one, the audit trail says which.
     start = str(UUID(bytes=beginning + b"\0" * (16 - ID_BYTES)))[:18]
     merges = AuditEvent.objects.filter(
         action="merged_people", subject_type="user", subject__startswith=start, patron__isnull=False

@@ -73,7 +73,7 @@ def look_up(text):
 
 
 def _asked(text):
-    """Return the words of the search, without case and accents.
+    """Return the words of the search, in lower case and without accents.
 
     A word is left out if another word begins with it.
     """
@@ -164,7 +164,7 @@ def forget_removed_words(*, at):
 
     FTS5 doesn't remove a deleted word from the file until it merges the segments of its index.
     """
-    # With a negative number, FTS5 begins to merge all segments into one.
+    # With a negative number, FTS5 starts to merge all segments into one.
     pages = -PAGES
     while connection.vendor == "sqlite":
         with transaction.atomic(), connection.cursor() as cursor:

@@ -102,9 +102,9 @@ def unseen(rows, person, at):
 
 
 def _waiting(rows, person, at):
-    """Return [(notice, conversation)] for the notices whose conversation waits for the library.
+    """Return [(notice, conversation)] for the notices whose conversation is waiting for the library.
 
-    The conversation must be assigned to this person, to a colleague for whom this person covers, or to
+    The conversation must be assigned to this person, to a colleague that this person covers for, or to
     nobody.
     """
     library = Library.current()

@@ -1,4 +1,4 @@
-"""The rules for whose turn it is in a conversation.
+"""The rules that decide whose turn it is in a conversation.
 
 Each function gets a State and what happened, and returns the next State. The functions change nothing else.
 Actions call the functions when something happens. `replay` calls them again for the whole history of a
@@ -26,17 +26,17 @@ REASONS = {
 
 @dataclass(frozen=True)
 class State:
-    """Whose turn it is in a conversation, and since what time.
+    """Whose turn it is in a conversation, and since when.
 
-    `waiting_since` is the time since which the library owes an answer or a call, or None. A snooze doesn't
-    change this time. If an answered conversation was snoozed, this time is the end of the snooze. `turned_at`
-    is the time when the conversation began to wait, or was answered, snoozed or closed.
+    `waiting_since` is when the library began to owe an answer or a call, or None. A snooze doesn't change
+    this time. If an answered conversation was snoozed, this time is the end of the snooze. `turned_at` is the
+    time when the conversation began to wait, or was answered, snoozed or closed.
 
     `comes_back_to` is the primary key of the person who is assigned when the patron writes next, if nobody
     else is assigned by then. None means that the conversation comes back to its branch.
 
-    `call_since` is the time at which the patron asked for the open call, or None. If the conversation waits
-    only for the call, the reason is CALL.
+    `call_since` is the time when the patron asked for the open call, or None. If the conversation waits only
+    for the call, the reason is CALL.
     """
 
     status: str
@@ -133,8 +133,8 @@ def call_canceled(state, at):
 def call_expired(state, at):
     """Return the state after the number was deleted because nobody had called in time.
 
-    The conversation still waits for the library, so that staff write to the patron. A snoozed conversation
-    is put back into the queue.
+    The conversation still waits for the library, because staff should write to the patron. A snoozed
+    conversation is put back into the queue.
     """
     state = replace(state, call_since=None)
     if state.status == Status.SNOOZED:
@@ -170,7 +170,7 @@ def merged(state, at, waiting_since, call_since=None):
     """Return the state after another conversation was merged into this one.
 
     `waiting_since` is the time of the first unanswered message in either conversation, or None. `call_since`
-    is the time at which the first open call was requested, or None.
+    is the time when the first open call was requested, or None.
     """
     if waiting_since is None and call_since is None:
         return state
@@ -185,7 +185,7 @@ def merged(state, at, waiting_since, call_since=None):
 
 
 def unanswered_in(conversation, at):
-    """Return the time since which a conversation waits for the library, or None.
+    """Return since when a conversation has been waiting for the library, or None.
 
     Actions call this function before a merge. A snoozed conversation counts as waiting, so that it is put
     back into the queue after the merge. A conversation that waits only for a call doesn't count.

@@ -43,12 +43,12 @@ def take_back(message, *, by, at, now, typed=None):
     pending = pending_answers(conversation, at)
     conversation.pending_from = pending["first"]
     # The patron would have seen these events together with this answer. Now show them together with the last
-    # pending answer, or at once if no answer is pending.
+    # pending answer, or immediately if no answer is pending.
     others = conversation.messages.filter(side=STAFF, shown_from__gt=at).values("shown_from")
     waiting_events = conversation.events.filter(shown_from__gt=at).exclude(shown_from__in=others)
     if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
         # A colleague closed the conversation while the answer was pending, and the patron may have reopened
-        # it. Now no answer is pending, so the patron sees the closing and the reopening.
+        # it. Now no answer is pending, so the patron sees both events.
         conversation.version += 1
     enter(conversation, states.replay(conversation), undone_at=message.sent_at)
     save(conversation)

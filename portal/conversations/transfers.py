@@ -1,6 +1,6 @@
 """Undo a transfer, also for a staff member who can't open the conversation at its new branch.
 
-The desk's scope doesn't contain such a conversation. So a signed key identifies the transfer and the staff
+The conversation is then outside the desk's scope. So a signed key identifies the transfer and the staff
 member.
 """
 
@@ -19,7 +19,7 @@ SALT = "portal.conversations.transfers"
 
 
 def undo_key(conversation, *, user):
-    """Return the key with which `user` can undo the transfer that they have just made.
+    """Return the key that lets `user` undo the transfer that they have just made.
 
     `conversation` must be the object that `transfer` returned. Return "" if the transfer has not changed the
     branch.

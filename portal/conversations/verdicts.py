@@ -28,7 +28,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at, by_link=False
     sends the same verdict again, nothing changes.
 
     If the item failed, the conversation about the recommendation is put into the desk's queue. If there is no
-    such conversation yet, begin one without a message, and assign it to the helper of the visit. The patron
+    conversation yet, begin one without a message, and assign it to the helper of the visit. The patron
     doesn't see the new conversation until someone writes a message there. If the patron changes the verdict
     later, the conversation leaves the queue again.
 

@@ -41,8 +41,8 @@ class BrowserViewer(Viewer):
     def opened_sessions(self):
         """Return the primary keys of the sessions outside the viewer's account that the viewer may open.
 
-        The browser has opened such a session by a code that still works, or a child shares the session with
-        the viewer.
+        The browser opened the session by a code that still works, or a child shares the session with the
+        viewer.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code
@@ -122,7 +122,7 @@ class BrowserViewer(Viewer):
 def _session_of(viewer, recommendation):
     in_visits = SessionRecommendation.objects.filter(recommendation=recommendation)
     in_answers = MessageRecommendation.objects.filter(recommendation=recommendation)
-    # Use subqueries, because joins would read all messages of all visits of the person.
+    # Use subqueries, because joins would read all messages of all of the person's visits.
     is_here = Q(pk__in=in_visits.values("help_session")) | Q(
         pk__in=in_answers.values("message__conversation__help_session")
     )

@@ -1,4 +1,4 @@
-"""The list of days on which staff are away."""
+"""The list of days when staff are away."""
 
 from django.utils.translation import pgettext
 

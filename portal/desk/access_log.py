@@ -1,7 +1,7 @@
 """Functions that write the access log.
 
 A line of the log says that a staff member opened a patron's visit, conversation or record. The line also says
-when, and from which page of the desk. Patrons can read the lines about themselves.
+when, and which page of the desk they came from. Patrons can read the lines about themselves.
 """
 
 import datetime
@@ -19,7 +19,7 @@ from portal.prepared import prepared
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
-# {URL name of the page that the staff member came from: the value to log}.
+# {URL name of the page that the staff member came from: the value to log}
 PLACES = {
     **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
@@ -106,7 +106,7 @@ def log_session_opened(request, help_session, *, at):
     """Record that the staff member opened the help session.
 
     If a conversation is about the help session, staff of a covering branch can open the session too. Record
-    such an opening even if the help session is in nobody's account.
+    this even if the help session is in nobody's account.
     """
     patrons, where = patrons_of(help_session, help_session), came_from(request, help_session.pk)
     is_own = (
@@ -166,7 +166,7 @@ def log_record_opened(request, person, *, at, reason=""):
 
 
 def log_looked_up(request, people, *, at, reason="", where=Where.PEOPLE):
-    """Record an audit event for each person whom the staff member looked up. Return {person: event}."""
+    """Record an audit event for each person that the staff member looked up. Return {person: event}."""
     return {
         person: audit.record(
             "looked_up", person, by=request.user, patron=person, at=at, where=where, reason=reason

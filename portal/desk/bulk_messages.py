@@ -1,4 +1,4 @@
-"""Messages about a change of many conversations at once."""
+"""Messages about a change to many conversations at once."""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext

@@ -1,4 +1,4 @@
-"""The part of a conversation's page that shows staff the call that a patron waits for."""
+"""The part of a conversation's page that shows staff the call that a patron is waiting for."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from .access_log import log_number_seen
 
 @dataclass(frozen=True)
 class OpenCall:
-    """A call that a patron waits for.
+    """A call that a patron is waiting for.
 
     `number` is None if the staff member isn't the assignee, or if the number was deleted. `tries` is how
     often staff have called without reaching the patron. `most` is the number of tries after which staff stop

@@ -1,4 +1,4 @@
-"""The composer, which is the form in which staff answer a conversation."""
+"""The composer, which is the form that staff use to answer a conversation."""
 
 import uuid
 
@@ -49,9 +49,9 @@ def composer_context(
     If `typed` is None, it shows the posted values.
 
     `latest` is the primary key of the last message on the page. `newer` are the messages that arrived after
-    the page was shown. `taken` is a text which says that a colleague has taken the conversation meanwhile.
-    `refused` are the files that could not be added. `asks` is the question that the composer shows: "discard"
-    or "sent_otherwise". `says` is a text about the action that the staff member has just done. If `alarm` is
+    the page was shown. `taken` is a text that says that a colleague has taken the conversation. `refused` are
+    the files that could not be added. `asks` is the question that the composer shows: "discard" or
+    "sent_otherwise". `says` is a text about the action that the staff member has just done. If `alarm` is
     true, this text is a warning.
     """
     data = draft.typed if form is None else typed or request.POST
@@ -78,7 +78,7 @@ def composer_context(
             "taken": taken,
             "asks": asks,
             "says": says,
-            # A draft that comes back gets the focus. A text that was only kept doesn't.
+            # A restored draft gets the focus. A text that was only saved doesn't.
             "says_gets_focus": typed is not None or not values["body"],
             "alarm": alarm,
         },
@@ -92,7 +92,7 @@ def composer_context(
 
 
 def readable_until(conversation, *, library, at):
-    """Return the last day on which the patron could read the conversation if it were closed now.
+    """Return the last day that the patron could read the conversation if it were closed now.
 
     Return None if the conversation is in nobody's library account.
     """

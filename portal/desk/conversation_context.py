@@ -43,10 +43,10 @@ def timeline_context(request, conversation, timeline, around, at, *, since=None)
 
 
 def state_of_page(conversation, around):
-    """Return a text that tells whether an open page is out of date.
+    """Return a text that changes when an open page is out of date.
 
-    The text changes if the conversation changes. It also changes if a colleague opens or leaves the page, or
-    starts or stops writing.
+    It changes if the conversation changes, if a colleague opens or leaves the page, or if a colleague starts
+    or stops writing.
     """
     here = ",".join(f"{person.pk}{'w' if writing else ''}" for person, writing in around.others)
     return f"{conversation.desk_version}-{zlib.crc32(here.encode()):x}"

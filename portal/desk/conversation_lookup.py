@@ -1,4 +1,4 @@
-"""Functions that find a conversation which the staff member may open, or raise Http404."""
+"""Functions that find a conversation that the staff member may open, or raise Http404."""
 
 from django.db.models import BigAutoField, DateField, Exists, OuterRef, Subquery, UUIDField
 
@@ -42,7 +42,7 @@ def conversation_for_poll(request, public_id):
 
 
 def conversation_for_action(request, public_id):
-    """Return the conversation, or the conversation into which it was merged.
+    """Return the conversation, or the one that it was merged into.
 
     Raise Erased if the conversation was erased.
     """
@@ -53,7 +53,7 @@ def conversation_for_action(request, public_id):
 
 
 def conversation_at_desk(request, public_id, *related):
-    """Return the conversation, or the conversation into which it was merged.
+    """Return the conversation, or the one that it was merged into.
 
     `related` are arguments for select_related().
     """

@@ -37,7 +37,7 @@ def may_correct(user, help_session):
 
 
 def history_of(help_session, since=0):
-    """Return the corrections of a help session, except the first `since` ones.
+    """Return the corrections of a help session, without the first `since` of them.
 
     Also set `field_labels` on each correction: the labels of the fields that the correction changed.
     """

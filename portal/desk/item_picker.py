@@ -1,4 +1,4 @@
-"""The part of a form in which staff choose items for a patron.
+"""The part of a form where staff choose items for a patron.
 
 Staff find an item in the catalog or type it by hand, and can write a reason for each item.
 """
@@ -124,7 +124,7 @@ class TypedItem(forms.Form):
 
 
 class ItemPicker:
-    """The fields with which staff choose items in a form. Their values come from a posted form or a draft.
+    """The fields that staff use to choose items in a form. Their values come from a posted form or a draft.
 
     There are fields for each chosen item, for the search, and for an item that is typed by hand.
     """
@@ -181,7 +181,7 @@ class ItemPicker:
         return True
 
     def check(self):
-        """Add a row for an item that staff typed but did not add. Then return whether all rows are valid.
+        """Add a row for an item that staff typed but did not add. Return whether all rows are valid.
 
         If a row is invalid, `formset` contains the errors.
         """
@@ -227,7 +227,7 @@ class ItemPicker:
 
     @property
     def for_url(self):
-        """Return the query of a URL that shows the picker with this search and these open fields, or ""."""
+        """Return the query string for a URL that shows the picker in its current state, or ""."""
         state = {"q": self.query, "by-hand": "open" if self.keeps_by_hand_open else ""}
         query = urlencode({name: value for name, value in state.items() if value})
         return f"?{query}" if query else ""

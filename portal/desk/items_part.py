@@ -1,4 +1,4 @@
-"""The item picker, which is the part of a form in which staff choose items.
+"""The item picker, which is the part of a form where staff choose items.
 
 The form that records a help session and the composer of answers both contain an item picker.
 """
@@ -17,7 +17,7 @@ MAX_FOUND = 8
 
 
 def items_context(picker, branch, items_url):
-    """Return the context of desk/items.html for a response with which htmx replaces only the item picker."""
+    """Return the context of desk/items.html for an htmx response that replaces only the item picker."""
     return {"picker": picker, "items_url": items_url, "swapped": True, **search_context(picker, branch)}
 
 
@@ -30,8 +30,8 @@ def search_context(picker, branch):
 def untouched_items(picker, items_url):
     """Return the HTML of an empty item picker. If the picker is not empty, return "".
 
-    Most pages show an empty item picker, so this HTML is cached. Without the cache, rendering the picker took
-    a sixth of the time of a conversation's page.
+    Most pages show an empty item picker, so this HTML is cached. Without the cache, the picker took a sixth
+    of the time to render a conversation's page.
     """
     if not picker.is_untouched:
         return ""

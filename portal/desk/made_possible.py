@@ -21,10 +21,10 @@ Verdict = Recommendation.Verdict
 
 
 def quarters_of(helper, library):
-    """Return [(quarter, found, helped)] for the quarters that have numbers to show, the latest first.
+    """Return [(quarter, found, helped)] for the quarters that have numbers to show, latest first.
 
-    `found` is the number of visits at which the patron found what they needed or something else useful.
-    `helped` is the number of recommended items that helped. A number is None if it is too small to be shown.
+    `found` is the number of visits where the patron found what they needed or something else useful. `helped`
+    is the number of recommended items that helped. A number is None if it is too small to be shown.
     """
     first = current = Quarter.of(library.today())
     for _number in range(QUARTERS):

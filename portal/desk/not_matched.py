@@ -33,7 +33,7 @@ class Addressee:
 
 
 def addressee_of(email, user):
-    """Return the Addressee of an email, or None if its conversation or its person is not known."""
+    """Return the Addressee of an email, or None if its conversation or its person is unknown."""
     if email.conversation is None or email.person is None:
         return None
     confirmed = confirmed_address(email.person)

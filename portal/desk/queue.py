@@ -81,11 +81,11 @@ class QueueQuery:
     branch: str = ""
     # The primary key of a topic.
     topic: str = ""
-    # A Conversation.Reason, or FAILED for all conversations in which a patron said that the help failed.
+    # A Conversation.Reason, or FAILED for all conversations where a patron said that the help failed.
     reason: str = ""
     # The text of a search.
     q: str = ""
-    # "1" to show only conversations with a draft answer of this staff member.
+    # "1" to show only conversations with a draft answer by this staff member.
     drafts: str = ""
 
     @classmethod
@@ -138,7 +138,7 @@ class QueueQuery:
 
 
 def branches_of(user):
-    """Return {slug: branch} for the user's branches, and for the branches for which the user covers now."""
+    """Return {slug: branch} for the user's branches, and for the branches that the user covers now."""
     return {branch.slug: branch for branch in [*(role.branch for role in user.roles), *user.covered_branches]}
 
 
@@ -216,7 +216,7 @@ class Counts:
     state: str
     # How many conversations need an answer. This number ignores the filters and the search text.
     waiting: int
-    # How many conversations have a draft answer of this staff member.
+    # How many conversations have a draft answer by this staff member.
     drafts: int
     # The number of notes that mention this staff member and that they have not seen.
     mentions: int
@@ -231,7 +231,7 @@ class Counts:
 def counts(request, asked, filters, today, *, at, since=None):
     """Return the Counts of the page with one query.
 
-    If the request is a poll, `since` is the time at which the open page was shown.
+    If the request is a poll, `since` is the time when the open page was shown.
     """
     desk, _away = today
     user, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
@@ -258,7 +258,7 @@ def counts(request, asked, filters, today, *, at, since=None):
 
 
 def count_waiting(desk, user, *, at):
-    """Return how many conversations need an answer, as `Counts.waiting` does. It takes one query."""
+    """Return how many conversations need an answer, like `Counts.waiting`, with one query."""
     exact = [(LISTS[FIRST], Filters())]
     _numbers, _state, [waiting], _others = counted(desk, [], Filters(), at=at, person=user.pk, exact=exact)
     return waiting

@@ -14,7 +14,7 @@ from .queue import TABS, QueueQuery, desk_today
 def neighbors(request, conversation):
     """Return the context of desk/queue_nav.html, or None if the URL has no parameter `queue`.
 
-    The parameter `queue` is the query string of the list from which the staff member came. The parameter
+    The parameter `queue` is the query string of the list that the staff member came from. The parameter
     `place` says where the conversation was in that list.
     """
     if "queue" not in request.GET:
@@ -41,9 +41,9 @@ def _neighbor_links(request, conversation, asked, place):
 
 
 def next_after(request, conversation):
-    """Return (the URL of the next conversation, the URL of the queue list that contains it).
+    """Return (the URL of the next conversation, the URL of its queue list).
 
-    The list is the one from which the staff member came. If the URL of the page has no parameter `queue`, the
+    The list is the one that the staff member came from. If the URL of the page has no parameter `queue`, the
     list is "Needs an answer". If the list has no next conversation, the first URL is "".
     """
     params, at = _params_of_page(request), timezone.now()

@@ -26,8 +26,8 @@ from .widgets import LongSelect
 def lists_context(request, asked, topics, at, *, opened_at=None):
     """Return the context of the tabs with their counts, and of the rows.
 
-    If the request is a poll, `opened_at` is the time at which the open page was shown. Otherwise `opened_at`
-    is None.
+    If the request is a poll, `opened_at` is the time when the open page was shown. Otherwise `opened_at` is
+    None.
     """
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
     # Read the counts first. If a row changes before the rows are read, the next poll reports the change.
@@ -142,7 +142,7 @@ def empty_list_context(asked):
             _("No conversation is waiting for a patron"),
             _(
                 "Answered conversations stay here until the patron writes. If the patron doesn't "
-                "write, the conversations close by themselves."
+                "write, the conversations close automatically."
             ),
         ),
         "snoozed": (

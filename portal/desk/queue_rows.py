@@ -1,4 +1,4 @@
-"""Render the rows of the queue without a template, because the template took a third of the page's time."""
+"""Render the rows of the queue in Python. A template took a third of the time to render the page."""
 
 import datetime
 from functools import lru_cache
@@ -166,7 +166,7 @@ class RowRenderer:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}
             if row.closes_at:
                 day = self._when(timezone.localdate(row.closes_at))
-                words = f"{words} · {_('Closes by itself %(day)s') % {'day': day}}"
+                words = f"{words} · {_('Closes automatically %(day)s') % {'day': day}}"
             return words
         if row.status == Status.SNOOZED:
             return _("Snoozed until %(day)s") % {"day": self._when(row.snoozed_until)}

@@ -1,4 +1,4 @@
-"""The patron whom staff enter in the field “For” of the record form.
+"""The patron that staff enter in the field “For” of the record form.
 
 If the patron has an account, staff read the consent aloud, and the visit is saved in the account. If no
 account has the email address that staff typed, the portal sends a code to this address.
@@ -73,7 +73,7 @@ class Recipient:
 
     @property
     def saved_notice(self):
-        """Return the message after saving: in whose account the visit is, or to whom its link is sent."""
+        """Return the message that says whose account the visit is in, or where its link is sent."""
         if self.person is None:
             return _("We're sending the link to %(address)s.") % {"address": self.address}
         words = _("The visit is now in the account of %(name)s.")
@@ -113,7 +113,7 @@ class Recipient:
 
 
 def checked_recipient(request, form):
-    """Return the Recipient whom staff entered in a posted form, or None.
+    """Return the Recipient that staff entered in a posted form, or None.
 
     Add an error to the form if nobody is found, or if the form can't be saved for this patron yet.
     """
@@ -135,7 +135,7 @@ def checked_recipient(request, form):
 
 
 def find_recipient(request, form):
-    """Return the Recipient whom staff entered in a checked form, or None.
+    """Return the Recipient that staff entered in a valid form, or None.
 
     Add an error to the form if nobody is found. Only a full card number or a confirmed email address finds a
     person. The search counts toward a limit, and the access log records the look-up. If the staff member has
@@ -154,7 +154,7 @@ def find_recipient(request, form):
     if person is None:
         return _without_account(form, typed)
     if person.died_at:
-        words = _("This patron has died. Check whom you are helping, or leave this field empty.")
+        words = _("This patron has died. Check who you are helping, or leave this field empty.")
         form.add_error("for_whom", words)
         return None
     if not _can_sign_in(person):

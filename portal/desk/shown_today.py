@@ -5,7 +5,7 @@ The staff member can open these sessions until the day ends.
 
 from django.utils import timezone
 
-# The key of the Django session for the day and the primary keys of these help sessions.
+# The session key for the day and the primary keys of these help sessions.
 SHOWN = "shown_at_desk"
 
 

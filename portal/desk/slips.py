@@ -22,7 +22,7 @@ from portal.printing import paragraph_height, qr_svg
 KEPT_SECONDS = 600
 # request.session[SEALED] is {name of a list of codes: the encrypted codes}.
 SEALED = "sealed_codes"
-# The name under which `keep` stores the codes of code cards.
+# The `name` for `keep` that stores the codes of code cards.
 CARDS = "cards"
 
 
@@ -52,7 +52,7 @@ def forget(session, name):
 
 
 def keep_sent(session, name, address, *, at):
-    """Store the time at which the link with a code was emailed, and the masked address, for ten minutes."""
+    """Store the time when the link with a code was emailed, and the masked address, for ten minutes."""
     keep(session, _name_of_email(name), [find.masked(address), at.isoformat()], at=at)
 
 

@@ -20,8 +20,6 @@ BEFORE_MESSAGE, MESSAGE, AFTER_MESSAGE = 0, 1, 2
 
 @dataclass(kw_only=True, slots=True)
 class Entry:
-    """One entry of the timeline."""
-
     shape: ClassVar[str]
 
     pk: int
@@ -37,7 +35,7 @@ class Entry:
 
 @dataclass(kw_only=True, slots=True)
 class MessageEntry(Entry):
-    """A message of the patron or of staff."""
+    """A message from the patron or from staff."""
 
     shape = "message"
 
@@ -53,8 +51,8 @@ class MessageEntry(Entry):
     by_email: str
     # The files that came with the email but were not stored. See Message.left_out.
     left_out: list
-    # For the writer of an answer, the number of seconds in which the writer can still take the answer back.
-    # For colleagues, the number of seconds until the patron sees the answer. 0 if this time is over.
+    # For the writer of an answer, the number of seconds left to take the answer back. For colleagues, the
+    # number of seconds until the patron sees the answer. 0 if this time is over.
     seconds_left: int
     # `timeline_context` sets `files` and `given`.
     files: list | None = None
@@ -115,7 +113,6 @@ def message_entry(row, user, at):
 
 
 def note_entry(line):
-    """Return the entry of a note."""
     author = User(pk=line.by_id, name=line.by).display_name if line.by_id else ""
     return NoteEntry(
         pk=line.pk,
@@ -151,7 +148,7 @@ def outcome_entry(line):
 
 
 def by_link_words():
-    """Return the words beside a message or an outcome that was sent through the link in an email."""
+    """Return the words next to a message or an outcome that was sent through the link in an email."""
     return _("by link, not signed in")
 
 

@@ -1,4 +1,4 @@
-"""Emails that did not reach their recipient, for the coordinators of the recipient's branches."""
+"""Emails that did not reach their recipient, for coordinators of the recipient's branches."""
 
 from datetime import timedelta
 
@@ -10,8 +10,8 @@ from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
 
-# If the worker still tries to send an email, list the email only after this time. Mail servers often refuse
-# the first attempts and ask the worker to try again later.
+# If the worker is still trying to send an email, list the email only after this time. Mail servers often
+# refuse the first attempts and ask the worker to try again later.
 LATE_AFTER = timedelta(minutes=15)
 
 TITLES = {
@@ -25,10 +25,10 @@ TITLES = {
     "desk/test_email": _("Test email"),
     "notifications/desk_digest": _("Notices about the desk"),
     "notifications/digest": _("Several notices"),
-    "helpsessions/hand_over": _("Code of a visit"),
+    "helpsessions/hand_over": _("Visit code"),
     "privacy/corrected": _("Corrected visit"),
     "privacy/erased": _("Receipt for an erased record"),
-    "privacy/export_ready": _("Copy that is ready"),
+    "privacy/export_ready": _("Copy ready to download"),
     "privacy/merged": _("Merged records"),
 }
 

@@ -11,8 +11,8 @@ from django.utils.safestring import mark_safe
 class LongSelect(forms.Select):
     """A select whose HTML is made in Python and not by templates.
 
-    Django's select renders two templates for each option. These templates took a fifth of the time for the
-    record form.
+    Django's select renders two templates for each option. They took a fifth of the time to render the record
+    form.
     """
 
     def render(self, name, value, attrs=None, renderer=None):

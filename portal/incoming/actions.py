@@ -1,4 +1,4 @@
-"""Take in one email: save it as a message, keep it for staff, or drop it."""
+"""Process one email: save it as a message, keep it for staff, or drop it."""
 
 import hashlib
 import logging
@@ -37,9 +37,10 @@ PATRON = Message.Side.PATRON
 NO_DRAFT = -1
 MAX_ANSWERED = 20
 # An email is matched at most this many times. It is matched again if its conversation or its person changes
-# meanwhile.
+# in the meantime.
 MAX_MATCHES = 3
-# If there is no space left for emails that were not matched, only this many characters of a text are stored.
+# If there is no space left for emails that were not matched, only this many characters of an email's text are
+# stored.
 FEW_WORDS = 200
 Kind, Reason = DroppedEmails.Kind, IncomingEmail.Reason
 ANSWERED = (Reason.EMPTY, Reason.UNREADABLE, Reason.TOO_LARGE)
@@ -58,8 +59,8 @@ class Outcome(Enum):
 class CannotAdd(Exception):
     """The email can't be added.
 
-    Its conversation is unknown, the patron no longer has the conversation, or the email was added or deleted
-    meanwhile.
+    Its conversation is unknown, the patron no longer has the conversation, or the email was already added or
+    deleted.
     """
 
 
@@ -68,13 +69,13 @@ class _MatchChanged(Exception):
 
 
 class _Known(Exception):
-    """Another process has accepted the same email meanwhile."""
+    """Another process has just accepted the same email."""
 
 
 def receive(raw, *, at, recipient="", sender=None, is_cut=False):
-    """Take in the email with these bytes, and return an Outcome.
+    """Process the email with these bytes, and return an Outcome.
 
-    `recipient` is the address to which the mail server delivers the email. If `recipient` is "", use the
+    `recipient` is the address that the mail server delivers the email to. If `recipient` is "", use the
     addresses in the headers. `sender` is the envelope's sender, "" for the null sender, or None if it isn't
     known. `is_cut` is true if the email is larger than MAX_BYTES and `raw` has only its beginning.
 

@@ -1,4 +1,4 @@
-"""Recognize emails that no person has written, and read reports about delivery (RFC 3464)."""
+"""Recognize automatic emails, and read delivery reports (RFC 3464)."""
 
 import re
 from itertools import islice
@@ -13,13 +13,13 @@ Kind = DroppedEmails.Kind
 BULK = {"bulk", "list", "junk", "auto_reply"}
 REPORTERS = ("mailer-daemon@", "postmaster@")
 # At most this many of our envelope addresses are read from one report. A report is about one email, but some
-# mail servers put several addresses into its headers.
+# mail servers put several addresses in its headers.
 MAX_REPORTED = 5
 STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 
 def kind_of(message, *, sender=None):
-    """Return the DroppedEmails.Kind of an email that no person has written, or None.
+    """Return the DroppedEmails.Kind of an automatic email, or None.
 
     `sender` is the envelope's sender, "" for the null sender, or None if it isn't known.
     """
@@ -46,8 +46,8 @@ def _is_report(message):
 def failures(message, *, recipient=""):
     """Return [(address, status code)] of the failures that the email reports.
 
-    `address` is our envelope address to which the report was sent. Each address is listed once, with
-    the first status code of class 5. Return [] if the report has no such code, or is only about a delay.
+    `address` is our envelope address that the report was sent to. Each address is listed once, with the first
+    status code of class 5. Return [] if the report has no such code, or is only about a delay.
     """
     statuses = []
     for part in message.walk():

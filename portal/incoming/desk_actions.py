@@ -66,7 +66,7 @@ def undo_adding(email, *, reason, by, at, now):
 
 @staff_action
 def delete(email, *, by, at):
-    """Delete an email that was not matched, and its original. Do nothing if the email was added meanwhile.
+    """Delete an email that was not matched, and its original. Do nothing if the email has been added.
 
     This function doesn't check legal holds. So views call `portal.privacy.holds.delete_email` instead.
     """

@@ -9,7 +9,7 @@ COUNTS_FOR = timedelta(days=90)
 
 
 def forget_emails_to(sender, conversation, **kwargs):
-    """Delete the emails that wait for staff and belong to the erased conversation.
+    """Delete the emails to the erased conversation that are waiting for staff.
 
     This function receives the signal `conversation_erased`. The originals of the conversation's messages are
     deleted with the messages.
@@ -18,5 +18,5 @@ def forget_emails_to(sender, conversation, **kwargs):
 
 
 def forget_dropped_emails(*, at):
-    """Delete old counts of dropped emails. This is a job of the worker."""
+    """Delete old counts of dropped emails. The worker runs this job."""
     DroppedEmails.objects.filter(day__lt=(at - COUNTS_FOR).date()).delete()

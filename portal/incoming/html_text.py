@@ -16,8 +16,8 @@ ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 def text_of(source):
     """Return the text of this HTML, without links and pictures."""
     document = JustHTML(source[:MAX_HTML])
-    # Convert to Markdown, which has the right line breaks, lists and quotes. First rename the elements for
-    # which Markdown would add other marks, such as links and headings.
+    # Convert to Markdown, which has the right line breaks, lists and quotes. First rename elements such as
+    # links and headings, because Markdown would add other marks for them.
     for node in document.query(INLINE):
         node.name = "span"
     for node in document.query(BLOCKS):

@@ -1,7 +1,7 @@
 """Fetch emails from the mailbox in IMAP_URL. The worker does this in a thread of its own.
 
 An accepted email is deleted from the mailbox. An email that is too large, or that can't be read because of a
-bug, is not deleted but gets a flag.
+bug, is flagged instead.
 """
 
 import contextlib
@@ -24,15 +24,16 @@ from .reading import MAX_HEADER_BYTES, sender_of
 
 # A server that sends nothing for this long is considered unreachable.
 TIMEOUT_SECONDS = 20
-# One call of `fetch_emails` takes in at most this many emails, so that the worker can stop between two calls.
-MOST_IN_A_TURN = 200
+# One call of `fetch_emails` processes at most this many emails, so that the worker can stop between two
+# calls.
+MAX_PER_CALL = 200
 NEW = "UNDELETED UNFLAGGED"
 UID = re.compile(rb"\bUID (\d+)")
 # One IMAP command asks for the senders of at most this many emails.
-AT_ONCE = 500
+SENDERS_PER_COMMAND = 500
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# {sender who wrote too often: when the sender's emails are tried again}. Emails of such a sender are not
-# fetched before that time, because one email can have 25 MB.
+# {sender who wrote too often: when the sender's emails are tried again}. Emails from this sender are not
+# fetched before then, because one email can have 25 MB.
 WAITING: dict[str, datetime] = {}
 SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -40,22 +41,22 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 log = logging.getLogger(__name__)
 
 
-class MailboxAway(Exception):
+class MailboxUnavailable(Exception):
     """The mail server can't be reached, hangs, or refuses the login."""
 
 
 def fetch_emails(*, stops=lambda: False, note_progress=lambda: None):
-    """Take in new emails of the mailbox, at most MOST_IN_A_TURN. Return their number. Raises MailboxAway.
+    """Process at most MAX_PER_CALL new emails, and return their number. Raises MailboxUnavailable.
 
     `stops()` and `note_progress()` are called before each email. If `stops()` returns True, return.
-    `note_progress()` tells the worker that fetching doesn't hang.
+    `note_progress()` tells the worker that fetching hasn't stalled.
     """
     try:
         with contextlib.closing(_Mailbox()) as mailbox:
             number, uids = 0, mailbox.new()
             senders = _senders_if_any_wait(mailbox, uids)
             for uid in uids:
-                if stops() or number >= MOST_IN_A_TURN:
+                if stops() or number >= MAX_PER_CALL:
                     break
                 note_progress()
                 if senders.get(uid) in WAITING:
@@ -68,23 +69,23 @@ def fetch_emails(*, stops=lambda: False, note_progress=lambda: None):
                         WAITING[sender] = error.until
             return number
     except (OSError, imaplib.IMAP4.error) as error:
-        raise MailboxAway(f"{type(error).__name__}: {error}") from error
+        raise MailboxUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def count_new():
-    """Return how many new emails the mailbox has. Raises MailboxAway."""
+    """Return how many new emails the mailbox has. Raises MailboxUnavailable."""
     try:
         with contextlib.closing(_Mailbox()) as mailbox:
             return len(mailbox.new())
     except (OSError, imaplib.IMAP4.error) as error:
-        raise MailboxAway(f"{type(error).__name__}: {error}") from error
+        raise MailboxUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def _take(mailbox, uid):
-    """Take in one email, and return whether this succeeded.
+    """Process one email, and return whether this succeeded.
 
     Raises TooOften, and the errors of a full disk or of a database that can't be reached. After these errors,
-    the email can be tried again. Any other error is logged, and the email gets a flag, so it is not tried
+    the email can be tried again. Any other error is logged, and the email is flagged so that it is not tried
     again.
     """
     is_large = mailbox.size(uid) > MAX_BYTES
@@ -99,7 +100,7 @@ def _take(mailbox, uid):
         if isinstance(error, OSError) and error.errno in FULL:
             raise
         # The traceback could contain what the email says.
-        log.error("an email in the mailbox could not be taken in, and has a flag: %s", type(error).__name__)
+        log.error("an email in the mailbox could not be processed, and is flagged: %s", type(error).__name__)
         mailbox.flag(uid)
         return False
     if is_large:
@@ -110,9 +111,9 @@ def _take(mailbox, uid):
 
 
 def _senders_if_any_wait(mailbox, uids):
-    """Return {UID: sender} of these emails, or {} if no sender must wait.
+    """Return {UID: sender} of these emails, or {} if no sender has to wait.
 
-    Remove a sender from WAITING when the sender's time to wait is over.
+    Remove senders from WAITING if they have waited long enough.
     """
     for sender in [sender for sender, until in WAITING.items() if until <= timezone.now()]:
         del WAITING[sender]
@@ -145,7 +146,7 @@ class _Mailbox:
             self.imap.logout()
 
     def new(self):
-        """Return the UIDs of the emails that have neither a flag nor a mark for deletion, oldest first."""
+        """Return the UIDs of the emails that are neither flagged nor marked for deletion, oldest first."""
         [found] = self._ask(self.imap.uid, "SEARCH", NEW)
         return (found or b"").split()
 
@@ -155,8 +156,8 @@ class _Mailbox:
         If the server describes an email in an unusual format, leave the email out.
         """
         found = {}
-        for start in range(0, len(uids), AT_ONCE):
-            some = b",".join(uids[start : start + AT_ONCE])
+        for start in range(0, len(uids), SENDERS_PER_COMMAND):
+            some = b",".join(uids[start : start + SENDERS_PER_COMMAND])
             for part in self._ask(self.imap.uid, "FETCH", some, "(UID BODY.PEEK[HEADER.FIELDS (FROM)])"):
                 if isinstance(part, tuple) and (match := UID.search(part[0])):
                     found[match[1]] = sender_of(message_from_bytes(part[1][:MAX_HEADER_BYTES]))

@@ -1,4 +1,4 @@
-"""Find the conversation to which an email belongs, and decide whether the email must wait for staff."""
+"""Find the conversation that an email belongs to, and decide whether the email must wait for staff."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Match:
     """The conversation and the person of an email.
 
     `reason` is the Reason why the email must wait for staff, or "" if it is added to the conversation.
-    `address` is the conversation's reply address to which the email was sent, in lowercase, or "".
+    `address` is the conversation's reply address that the email was sent to, in lowercase, or "".
     """
 
     reason: str
@@ -28,13 +28,13 @@ class Match:
 
 
 def match(recipients, sender, *, at):
-    """Return the Match of an email from the address `sender` to these addresses."""
+    """Return the Match for an email from the address `sender` to these addresses."""
     read = ((address.strip().lower(), read_address(address, at=at)) for address in recipients)
     address, found = next((pair for pair in read if pair[1]), ("", None))
     if found is None:
         return Match(Reason.NO_ADDRESS)
     conversation, person = found.conversation, found.person
-    # A quiet visit must not be linked to a name, so nothing of an email about a quiet visit may be kept.
+    # A quiet visit must not be linked to a name, so nothing from an email about a quiet visit may be kept.
     if conversation is None or person is None or _is_quiet(conversation):
         return Match(Reason.ERASED)
     if not may_write(person, conversation):

@@ -1,4 +1,4 @@
-"""Emails that came in, and the counts of dropped emails."""
+"""Incoming emails, and the counts of dropped emails."""
 
 import uuid
 
@@ -15,7 +15,7 @@ class IncomingEmailQuerySet(models.QuerySet):
     """The filters of emails. Every view starts with `belonging_to`, `at_desk_of` or `not_matched_for`."""
 
     def belonging_to(self, viewer):
-        """Return the emails that this viewer sent into a conversation that they may still open."""
+        """Return the emails that this viewer sent to a conversation that they may still open."""
         if not viewer.person:
             return self.none()
         open_to_them = Conversation.objects.belonging_to(viewer).values("pk")
@@ -24,8 +24,8 @@ class IncomingEmailQuerySet(models.QuerySet):
     def sent_by(self, person):
         """Return the emails that this person sent.
 
-        Staff may have added an email from another address to the person's conversation. Such an email is left
-        out, because somebody else may have sent it.
+        Staff may have added an email from another address to the person's conversation. These emails are left
+        out, because somebody else may have sent them.
         """
         own = Q(message__by_email=Message.ByEmail.OWN)
         if address := confirmed_address(person):
@@ -33,16 +33,16 @@ class IncomingEmailQuerySet(models.QuerySet):
         return self.filter(own, person=person)
 
     def at_desk_of(self, user, shown=()):
-        """Return the emails of messages in the conversations that this staff member may open.
+        """Return the emails that became messages in the conversations that this staff member may open.
 
-        Emails about quiet visits are left out, because an email shows who the patron is. After a visit became
-        quiet, its emails are kept only under a legal hold.
+        Emails about quiet visits are left out, because an email shows who the patron is. When a visit becomes
+        quiet, its emails are deleted unless they are under a legal hold.
         """
         theirs = Conversation.objects.at_desk_of(user, shown).exclude(help_session__quiet=True)
         return self.filter(message__conversation__in=theirs.values("pk"))
 
     def not_matched(self):
-        """Return the emails that wait for staff, because they did not become messages."""
+        """Return the emails that are waiting for staff, because they did not become messages."""
         return self.filter(message=None).order_by("-came_at", "-pk")
 
     def added_by(self, user):
@@ -73,7 +73,7 @@ def may_see_not_matched(user):
 
 
 class IncomingEmail(models.Model):
-    """An email that came in. It became a message, or it was not matched.
+    """An incoming email. It became a message, or it was not matched.
 
     If it became a message, `person` is the author of the message, and `conversation` is null, because the
     message has the conversation. If it was not matched, `conversation` and `person` are those of the reply

@@ -18,14 +18,14 @@ from portal import signed_addresses
 from .models import IncomingEmail
 
 FOLDER = "incoming"
-# The originals of emails that were not matched may take up this many bytes.
+# The total size limit for the originals of emails that were not matched.
 MAX_NOT_MATCHED_BYTES = 500 * 1024 * 1024
-# Emails without a reply address have a limit of their own, because anybody can send such emails. If such an
-# email is larger than MAX_NO_ADDRESS_SIZE, its original is not stored.
+# Emails without a reply address have a separate limit, because anybody can send them. If one is larger than
+# MAX_NO_ADDRESS_SIZE, its original is not stored.
 MAX_NO_ADDRESS_BYTES = 100 * 1024 * 1024
 MAX_NO_ADDRESS_SIZE = 1024 * 1024
 # A file without a row in the database is deleted only if the file is older than this. An original is written
-# before its row is saved, so a younger file may still get its row.
+# before its row is saved, so a newer file may still get its row.
 STRAY_FOR = datetime.timedelta(hours=1)
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def content(email):
 
 
 def has_room(size, reason):
-    """Return whether an original of this size fits into the space for emails with this Reason."""
+    """Return whether there is room for an original of this size, for an email with this Reason."""
     is_unknown = Q(reason=IncomingEmail.Reason.NO_ADDRESS)
     if reason == IncomingEmail.Reason.NO_ADDRESS:
         room, emails = MAX_NO_ADDRESS_BYTES, is_unknown
@@ -136,9 +136,9 @@ def remove_with_row(sender, instance, **kwargs):
 
 
 def forget_stray_originals(*, at):
-    """Delete stored originals that have no row. This is a job of the worker.
+    """Delete stored originals that have no row. The worker runs this job.
 
-    Such a file remains if a process is killed after it has written the file and before it saves the row.
+    A file like this remains if a process is killed after it writes the file and before it saves the row.
     """
     storage = private_storage()
     for folder in storage.listdir(FOLDER)[0] if storage.exists(FOLDER) else []:

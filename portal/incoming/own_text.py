@@ -1,7 +1,7 @@
-"""Remove what an email quotes, and keep what its sender has written.
+"""Remove the quotes from an email, and keep what its sender wrote.
 
-If the sender has written between or below the quotes, nothing is removed. Each line of a quote then begins
-with ">", so that pages can fold the quote.
+If the sender wrote between or below the quotes, nothing is removed. Each line of a quote then begins with
+">", so that pages can collapse the quote.
 """
 
 import re
@@ -12,15 +12,15 @@ from mailparser_reply.constants import GENERIC_MAIL_SEPARATOR, MAIL_LANGUAGES
 from portal.conversations.reply_addresses import first_lines
 
 # Search only this many characters of a line, and this many lines of an email, for the start of a quote. The
-# time for a search grows at least with the square of a line's length.
+# time for a search grows at least quadratically with the length of a line.
 PROBED_LINE_LENGTH = 300
 PROBED_LINES = 3000
-# Sometimes a line of the email is just a part of a line from the library's email. Such a line counts as
-# copied if it has at least this many characters. A shorter line could be the sender's own words.
+# A line that is only part of a line from the library's email counts as copied if it has at least this many
+# characters. A shorter line could be the sender's own words.
 KNOWN_LENGTH = 12
 RUNS = re.compile(r"([ \t*])[ \t*]+")
 LINKS = re.compile(r"<[^<>\s]*>|https?://\S+|\[image:[^\]]*\]")
-# Emails in HTML have invisible characters after the sentence that lists of emails show.
+# HTML emails have invisible characters after the preview sentence.
 DECORATION = re.compile(r"[\s>_*=\-–—\u00ad\u034f\u200b-\u200d\u2060\ufeff]+")
 LABEL = re.compile(r"<[^<>\s]*>")
 # Matches the line above a quote in a language that mail-parser-reply doesn't know.
@@ -28,12 +28,12 @@ WROTE = re.compile(r"(\d{1,2}[:.h]\d{2}|\b20\d\d\b).*([:：]|---)\s*$", re.DOTAL
 ABOVE_QUOTE_LINES = 3
 # Matches a line such as "----- Mensaje original -----".
 SEPARATOR = re.compile(r"\s*(-{3,}[^-]+-{3,}|_{8,}|-{8,})\s*")
-# Matches a warning that the mail server of an organization has written at the beginning of our email.
+# Matches a warning that an organization's mail server has added at the beginning of our email.
 WARNING = re.compile(r"\b(external|externo|externa|outside)\b|LearnAboutSenderIdentification", re.IGNORECASE)
 
 
 def own_text(text, *, sent=()):
-    """Return what the sender of this email has written. Return "" if the email only quotes.
+    """Return what the sender of this email wrote, or "" if the email contains only quotes.
 
     `sent` has the texts of the emails that this email may answer, both their plain text and the text of their
     HTML. These texts help to find quotes without ">".
@@ -45,7 +45,7 @@ def own_text(text, *, sent=()):
     headers |= _warnings(lines, headers, markers - quoted)
     begin = min(headers | markers | quoted, default=None)
     if begin is None or not (markers or (headers and quoted) or _after(known, begin)):
-        # The email has no quote, or it quotes no email of the library.
+        # The email has no quotes, or doesn't quote an email from the library.
         return "\n".join(lines).strip()
     theirs = quoted | headers | markers | known
     own = {n for n in range(begin, len(lines)) if n not in theirs and DECORATION.sub("", lines[n])}
@@ -106,7 +106,7 @@ def _header_pattern():
 
 
 def _above_quote(lines, number):
-    """Return the numbers of the lines in which a mail program says who wrote the quote.
+    """Return the numbers of the lines where a mail program says who wrote the quote.
 
     `number` is the number of the first line of the quote.
     """
@@ -122,7 +122,7 @@ def _above_quote(lines, number):
 
 
 def _marked(lines):
-    """Return the numbers of the lines with which the library's emails begin, in any language."""
+    """Return the numbers of the lines that the library's emails begin with, in any language."""
     markers = [_words(line) for line in first_lines()]
     return {number for number, line in enumerate(lines) if any(mark in _words(line) for mark in markers)}
 

@@ -10,8 +10,8 @@ from portal.notifications.models import Notification
 from portal.notifications.writing import notify
 
 KIND = "incoming/not_read"
-# A person gets at most one such email in this time. Otherwise two programs that answer each other could fill
-# a mailbox.
+# A person gets at most one such email per day. Otherwise two programs that answer each other could fill a
+# mailbox.
 ONE_EVERY = timedelta(days=1)
 
 

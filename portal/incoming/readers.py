@@ -8,7 +8,7 @@ from .models import EmailReader
 
 
 @staff_action(also="person")
-def name_reader(*, person, by, at):
+def add_reader(*, person, by, at):
     """Let this staff member see the emails that were not matched."""
     _reader, is_new = EmailReader.objects.get_or_create(
         person=person, defaults={"named_by": by, "named_at": at}
@@ -18,12 +18,12 @@ def name_reader(*, person, by, at):
 
 
 @staff_action
-def end_reading(person, *, by, at):
+def remove_reader(person, *, by, at):
     """Stop this person from seeing the emails that were not matched. A coordinator still sees them."""
     if EmailReader.objects.filter(person=person).delete()[0]:
         audit.record("ended_email_reader", person, by=by, patron=person, at=at)
 
 
 def forget_former_readers(*, at):
-    """Delete the EmailReader rows of people who no longer have a role. This is a job of the worker."""
+    """Delete the EmailReader rows of people who no longer have a role. The worker runs this job."""
     EmailReader.objects.exclude(person__in=StaffRole.objects.values("user")).delete()

@@ -1,4 +1,4 @@
-"""Read the bytes of an email: who sent it, to whom, what it says and which files it has.
+"""Read the bytes of an email: its sender and recipients, what it says and which files it has.
 
 The bytes can be anything. The functions `parse` and `read` raise no error because of malformed bytes.
 """
@@ -25,13 +25,13 @@ from portal.uploads import MAX_FILE_BYTES, MAX_FILES
 
 from . import html_text
 
-# Longer headers are not parsed, because the time for parsing grows with the square of their length. The first
+# Longer headers are not parsed, because the parsing time grows quadratically with their length. The first
 # limit is for the headers of all parts together. The second is for one header such as Content-Type.
 MAX_HEADER_BYTES = 64 * 1024
 MAX_CONTENT_HEADER = 4 * 1024
 MAX_PARTS = 200
-# The limit of lines in an email, because each line takes time. An email of 25 MB has about 350,000 lines of
-# base64.
+# The maximum number of lines in an email, because each line takes time. An email of 25 MB has about 350,000
+# lines of base64.
 MAX_LINES = 500_000
 # Longer text is cut. The original email still has all of it.
 MAX_TEXT = 20_000
@@ -198,7 +198,7 @@ def sender_of(message):
 
 
 def recipients_of(message):
-    """Return the addresses to which the email was sent or delivered."""
+    """Return the addresses that the email was sent or delivered to."""
     names = ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc"]
     return [address for name in names for address in _addresses(message, name)]
 
@@ -304,7 +304,7 @@ def _decoded(part):
     for charset in (str(part.get_content_charset() or "")[:MAX_CHARSET_NAME], "utf-8"):
         with suppress(LookupError, ValueError):
             if CHARSETS.fullmatch(codecs.lookup(charset).name):
-                # An incremental decoder accepts a last character of which some bytes are missing.
+                # An incremental decoder accepts an incomplete last character.
                 return codecs.getincrementaldecoder(charset)().decode(beginning, beginning == content)
     raise Unreadable(beginning.decode("utf-8", "replace"))
 

@@ -1,4 +1,4 @@
-"""Take emails from the outbox to send them, and save the result.
+"""Take emails from the outbox, and record whether they were sent.
 
 Only the worker does this (portal/worker.py). Emails are written to the outbox in `writing.py`.
 """
@@ -18,7 +18,7 @@ from .models import DeskUse, Heartbeat, Notification, RepeatedJob, StaffNotice
 
 # The kind of the email that a coordinator sends to test the connection to the mail server.
 TEST_EMAIL = "desk/test_email"
-# How long a worker's lease of an email lasts. If the worker is killed, another worker may take the email
+# How long a worker's lease on an email lasts. If the worker is killed, another worker may take the email
 # after this time. Sending an email never takes this long, even if each step takes EMAIL_TIMEOUT seconds.
 LEASE = timedelta(minutes=5)
 WORKER_SILENT_AFTER = timedelta(seconds=60)
@@ -37,7 +37,7 @@ RETRY_AFTER = [
 ]
 TOO_LATE = "It could not be sent before its code or link ended."
 ADDRESS_OFF = "The mail server refused earlier emails to this address, so it gets no more notices."
-# The clocks of two machines may differ by this time.
+# The clocks of two machines may differ by this much.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
@@ -79,8 +79,8 @@ def _may_be_pushed(notification):
 def without_waiting_for_the_disk():
     """Let PostgreSQL confirm the changes in this block before the changes are on its disk.
 
-    Sending an email changes its row twice, and waiting for the disk took most of the time. After a crash of
-    PostgreSQL, the emails of the last second are sent again. For SQLite, see SQLITE_SYNCHRONOUS.
+    Sending an email changes its row twice, and waiting for the disk took most of the time. If PostgreSQL
+    crashes, the emails of the last second are sent again. For SQLite, see SQLITE_SYNCHRONOUS.
     """
     if connection.vendor != "postgresql":
         yield
@@ -156,7 +156,7 @@ def send_again(notification, *, at):
     """Put an email that was given up back into the outbox. Return False if the email can't be sent again.
 
     An email can be sent again only once. An email with a code or a link can't be sent again, because its text
-    was deleted.
+    has been deleted.
     """
     dead = Notification.objects.filter(
         Q(ends_at=None) | Q(ends_at__gt=at), pk=notification.pk, state=Notification.State.DEAD, blanked=False
@@ -180,7 +180,7 @@ def _leased(notification):
 
 
 def _lease(notification):
-    """Return the conditions under which this worker still has the lease of the email."""
+    """Return the filters that match the email if this worker still has its lease."""
     return {
         "pk": notification.pk,
         "state": Notification.State.WAITING,
@@ -189,11 +189,11 @@ def _lease(notification):
 
 
 def correct_times_of_a_fast_clock(*, at):
-    """Correct the times of emails and notices that were written while a clock was fast. A job of the worker.
+    """Correct the times of emails and notices that were written while a clock was fast. The worker runs this.
 
     After the clock is set back, these rows would wait until the wrong time, so make them due now. Treat any
-    row that waits longer than max(RETRY_AFTER) as wrong. Some notices rightly wait longer: the worker decides
-    about them again.
+    row that waits longer than max(RETRY_AFTER) as wrong. Some notices have a reason to wait longer. The
+    worker decides about them again.
     """
     now = at + CLOCK_TOLERANCE
     waiting = Notification.objects.filter(state=Notification.State.WAITING)
@@ -231,7 +231,7 @@ def beat(worker, *, at):
     Heartbeat.objects.update_or_create(worker=worker, defaults={"beat_at": at})
 
 
-def living_worker(*, at):
+def running_worker(*, at):
     """Return the latest Heartbeat of a running worker, or None if no worker runs.
 
     A heartbeat more than WORKER_SILENT_AFTER in the future is ignored, because it was written before a fast
@@ -244,5 +244,5 @@ def living_worker(*, at):
 
 
 def remove_heartbeat(worker):
-    """Delete the heartbeat of a worker that has stopped normally, so that nobody is warned about it."""
+    """Delete the heartbeat of a worker that has stopped normally, so that it causes no warning."""
     Heartbeat.objects.filter(worker=worker).delete()

@@ -1,4 +1,4 @@
-"""Turn an email address off after two hard failures, and on again if its owner wants notices.
+"""Turn an email address off after two hard failures, and on again when its owner asks for notices.
 
 Notices are not sent to an address that is off. Other emails are still sent, such as codes and security
 notices.
@@ -23,8 +23,8 @@ RETURNED = "The mail server took the email, and reported later that it did not a
 # says why. 5.7 is about the sender: the server doesn't accept our emails. 5.2.2 is a full mailbox.
 NOT_ABOUT_ADDRESS = ("5.7.", "5.2.2")
 
-# The least time between two failures that turn an address off. Failures on one day may come from a mail
-# server that was set up wrongly for some hours.
+# The minimum time between two failures that turn an address off. Failures on one day may come from a mail
+# server that was misconfigured for a few hours.
 APART = timedelta(days=1)
 # A failure that is older than this no longer counts.
 COUNTS_FOR = timedelta(days=30)
@@ -36,7 +36,7 @@ def note_hard_failure(person_id, email, *, at):
 
     A second failure turns the address off, if it comes at least a day later.
     """
-    # Lock the person, because two workers may count at once, and the person may be erased.
+    # Lock the person, because two workers may count at the same time, and the person may be erased.
     person = User.objects.select_for_update().filter(pk=person_id, email__iexact=email).first()
     if person is None:
         return
@@ -74,13 +74,13 @@ def try_again(person):
 
 
 def forget_failing_addresses(*, at):
-    """Delete failures that are too old, and failures of a person's earlier addresses. A job of the worker."""
+    """Delete failures that are too old, and failures of a person's earlier addresses. A worker job."""
     FailingAddress.objects.filter(off_at=None, failed_at__lt=at - COUNTS_FOR).delete()
     FailingAddress.objects.exclude(email=F("person__email")).delete()
 
 
 def envelope_for(notification):
-    """Return the envelope's sender for an email. If delivery fails, mail servers report to this address.
+    """Return the envelope sender for an email.
 
     Return "" if no reply address is configured.
     """
@@ -101,7 +101,7 @@ def email_of_report(address):
 def note_report(address, *, status, at):
     """Count a report that an email did not arrive, and return whether it was counted.
 
-    `address` is the address to which the report was sent. `status` is the report's status code, such as
+    `address` is the address that the report was sent to. `status` is the report's status code, such as
     "5.1.1". A report counts only if its status is of class 5 and if `envelope_for` made the address. Each
     email counts once.
     """

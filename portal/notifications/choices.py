@@ -40,7 +40,7 @@ class Choices:
 
 @transaction.atomic
 def choose(person, chosen, times):
-    """Save the person's choices, and the times at which they want emails.
+    """Save the person's choices, and the times when they want emails.
 
     `chosen` is {(kind, primary key of a branch or None): Choice}. A choice that equals the library's default
     is not stored, so a later change of the default also applies to the person. If the choice is None, the

@@ -1,4 +1,4 @@
-"""Decide whether a notice is sent now, later or never. The functions here read no database.
+"""Decide whether a notice is sent now, later or never. This module doesn't use the database.
 
 docs/decisions/0019-one-place-decides-about-notices.md explains the rules.
 """
@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from .kinds import Channel, Choice, Rhythm
 
-# While an answer or message is unread, the person gets at most one email in this time.
+# While an answer or message is unread, the person gets at most one email per quiet period.
 QUIET_PERIOD = datetime.timedelta(minutes=30)
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
-# The stored time of a staff member's last use of the desk can be earlier than the last use by this time.
+# The stored time of a staff member's last use of the desk can be out of date by this much.
 USE_STORED_EVERY = datetime.timedelta(minutes=1)
-# How long a staff member counts as using the desk: for ten minutes after the last request. Pages of the desk
-# show what waits.
+# A staff member counts as using the desk for ten minutes after the last request. The pages of the desk show
+# what is waiting.
 AT_DESK = datetime.timedelta(minutes=10) + USE_STORED_EVERY
 # The time of the daily email if the branch lists no opening hours.
 USUAL_OPENING = datetime.time(9)
@@ -24,7 +24,7 @@ USUAL_OPENING = datetime.time(9)
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts on which the decision about one notice depends. If a time is None, there is no such time."""
+    """Everything that the decision about one notice depends on. A time is None if it doesn't apply."""
 
     choice: Choice
     written_at: datetime.datetime
@@ -32,7 +32,7 @@ class Facts:
     is_wanted: bool = True
     # Whether the person has read all earlier messages in the conversation that this notice is about.
     has_caught_up: bool = True
-    # Whether an email server refused this notice in an earlier attempt.
+    # Whether a mail server refused this notice in an earlier attempt.
     is_retry: bool = False
     # The time of the last email about the same thing.
     told_at: datetime.datetime | None = None
@@ -42,7 +42,7 @@ class Facts:
     daily_at: datetime.datetime | None = None
     # The end of the person's quiet hours, if they have begun.
     quiet_until: datetime.datetime | None = None
-    # The next opening of the branch, if it is closed now.
+    # When the branch opens next, if it is closed now.
     opens_at: datetime.datetime | None = None
     # When the person last used the desk.
     at_desk_at: datetime.datetime | None = None
@@ -72,7 +72,7 @@ def decide(facts, at):
     if uses_desk and facts.at_desk_at >= facts.written_at:
         return DROP
     times = [facts.quiet_until, facts.opens_at]
-    # The facts already count a refused notice as sent. It must not wait because of itself.
+    # The facts already count a refused notice as sent. It must not wait for itself.
     if not facts.is_retry:
         times.append(_by_rhythm(facts))
     if uses_desk:
@@ -82,7 +82,7 @@ def decide(facts, at):
 
 
 def _by_rhythm(facts):
-    """Return the time before which the person should get no further email, or None."""
+    """Return the time until which the person should get no more emails, or None."""
     match facts.choice.rhythm:
         case Rhythm.HOURLY:
             return facts.emailed_at and facts.emailed_at + HOUR
@@ -106,7 +106,7 @@ def end_of_quiet_hours(at, *, begin, end, zone):
 
 
 def next_daily_email(written_at, *, daily_at, zone, calendar):
-    """Return when the daily email with a notice written at `written_at` is due.
+    """Return when the daily email is due that contains a notice written at `written_at`.
 
     `daily_at` is a time of day in `zone`. If `daily_at` is None, the email is due when the branch with this
     Calendar opens. If the branch lists no opening hours, the email is due at USUAL_OPENING.
@@ -126,7 +126,7 @@ def next_opening(at, calendar):
 
 
 def _moment(day, time, zone: ZoneInfo, fold=0):
-    """Return a local time in UTC, even if a change of the clocks skips or repeats the local time."""
+    """Return a local time in UTC, even if daylight saving time skips or repeats the local time."""
     local = datetime.datetime.combine(day, time.replace(fold=fold), zone)
     return local.astimezone(datetime.UTC)
 
@@ -142,5 +142,5 @@ def _opening_of_each_day(since, calendar):
 
 
 def _first_after(at, times):
-    """Return the first of these times that is after `at`, or None. The times are in order."""
+    """Return the first of these sorted times that is after `at`, or None."""
     return next((time for time in times if time > at), None)

@@ -19,7 +19,7 @@ from .bounces import envelope_for, is_about_address
 
 # The connection is closed after this many seconds without an email.
 IDLE_SECONDS = 5
-# A connection that was used within this time is alive, unless the server has sent something meanwhile.
+# A connection that was used within this time is alive, unless the server has sent something since.
 ALIVE_SECONDS = 1
 # Reply codes of an SMTP server.
 OK, ENDS_CONNECTION = 250, 421
@@ -27,8 +27,8 @@ WRAPPER = textwrap.TextWrapper(72, break_long_words=False, break_on_hyphens=Fals
 ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
 
 
-class ServerAway(Exception):
-    """The email server can't be reached, or it refuses our login. The email itself is not the cause."""
+class ServerUnavailable(Exception):
+    """The mail server can't be reached, or it refuses our login. The email itself is not the cause."""
 
 
 class Refused(Exception):
@@ -46,9 +46,9 @@ class Refused(Exception):
 def build(notification, library):
     """Return the email for this row of the outbox.
 
-    The email gets the Message-ID of the row. So if the email is sent twice, a mail program shows it only
-    once. If the library has a reply address, the sender in the envelope has a token. If a mail server reports
-    a failure, this token tells which row the report is about.
+    The email has the Message-ID of the row. So if the email is sent twice, a mail program shows it only once.
+    If the library has a reply address, the envelope sender contains a token. If a mail server reports a
+    failure, this token says which row the report is about.
     """
     sender = formataddr((as_typed(library.name), parseaddr(settings.DEFAULT_FROM_EMAIL)[1]))
     email = Email(
@@ -71,26 +71,26 @@ def build(notification, library):
 
 
 def as_typed(words):
-    """Return the text for a header in one line, so that a mail program shows it as it was typed.
+    """Return the text for a header on one line, so that a mail program shows it as it was typed.
 
-    A mail program decodes text that begins with "=?". Such a text could show another sender, or make sending
+    A mail program decodes text that begins with "=?". Decoding it could show another sender, or make sending
     fail.
     """
     return " ".join(words.split()).replace("=?", "= ?")
 
 
 def wrapped(text):
-    """Return the plain text with lines of at most 72 characters. A URL is never broken into two lines."""
+    """Return the plain text with lines of at most 72 characters. URLs are never broken."""
     return "\n".join(
         "\n".join(WRAPPER.wrap(line)) if len(line) > WRAPPER.width else line for line in text.split("\n")
     )
 
 
 class Email(EmailMultiAlternatives):
-    """An email whose parts are separated by a random line that this class chooses.
+    """An email with a random line, chosen by this class, between its parts.
 
-    Python also chooses a random line, but then searches all parts for this line. The search took a tenth of
-    the time of a delivery.
+    Python also chooses a random line, but then searches all parts for it. The search took a tenth of the time
+    to deliver an email.
     """
 
     def message(self, *args, **kwargs):
@@ -108,7 +108,7 @@ def sends_email():
 class Outgoing:
     """A connection to the mail server, which is kept open as long as the server accepts emails.
 
-    Some servers that have refused an email accept no more emails over the same connection. So every refusal
+    After refusing an email, some servers accept no more emails over the same connection. So every refusal
     closes the connection, and the next email opens a new connection.
     """
 
@@ -117,7 +117,7 @@ class Outgoing:
         self.used_at = 0.0  # the monotonic time of the last email
 
     def deliver(self, notification, library):
-        """Send the email of this row. Raises ServerAway or Refused."""
+        """Send the email of this row. Raises ServerUnavailable or Refused."""
         was_open, to = self._is_alive(), notification.to_address
         email = build(notification, library)
         try:
@@ -159,10 +159,10 @@ class Outgoing:
             self.connection.open()
         except OSError as error:
             self.close()
-            raise ServerAway(_describe(error, to)) from error
+            raise ServerUnavailable(_describe(error, to)) from error
 
     def _is_alive(self):
-        """Return whether there is an open connection that the server has not closed.
+        """Return whether the connection is open and the server has not closed it.
 
         Check this before sending. If the server closed the connection during sending, nobody could tell
         whether it has accepted the email.

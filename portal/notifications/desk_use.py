@@ -7,13 +7,12 @@ from django.utils import timezone
 from .deciding import USE_STORED_EVERY
 from .models import DeskUse
 
-# The browser session stores the time of the last write under this key, in seconds. So a request needs no
-# query to find out this time.
+# The session key for the time of the last write, in seconds. It saves a query on each request.
 WRITTEN_AT = "desk_use_written_at"
 
 
 class DeskUseMiddleware:
-    """Record the use of the desk at most once in USE_STORED_EVERY for each sign-in.
+    """Record the use of the desk at most once per USE_STORED_EVERY for each sign-in.
 
     Requests by a script don't count, because an open page sends them even if nobody uses the computer.
     """

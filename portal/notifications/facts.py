@@ -105,7 +105,7 @@ def facts_for_browsers(rows, at, sources):
 
 
 class Devices:
-    """The devices of one person that get push messages. The query runs only when `all` is read."""
+    """One person's devices that get push messages. The query runs only when `all` is read."""
 
     def __init__(self, person, at):
         self.person, self.at = person, at
@@ -118,7 +118,7 @@ class Devices:
 def _choice_of(row, person, choices, devices):
     """Return the Choice that says how to send this notice.
 
-    A check-in is sent only in the way to which the person agreed.
+    A check-in is sent only in the way that the person agreed to.
     """
     if not KINDS[row.kind].is_chosen_apart:
         return _by_a_way_that_works(choices.of(row.kind, row.branch_id), row, person, devices)
@@ -177,7 +177,7 @@ def _unsettled(rows, person, at, sources):
 def may_be_written_to(person, choice=None):
     """Return whether notices can be sent to the person.
 
-    The person must be active and alive. They need an email address for each choice except push.
+    The person must be active and alive. They need an email address unless they chose push.
     """
     is_pushed = choice is not None and choice.channel == Channel.PUSH
     return person.is_active and person.died_at is None and bool(is_pushed or person.email)

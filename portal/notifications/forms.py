@@ -1,4 +1,4 @@
-"""The forms in which people choose which notices they get, and when."""
+"""The forms where people choose which notices they get, and when."""
 
 import zoneinfo
 from datetime import time
@@ -13,10 +13,10 @@ from portal.text import TextField
 from .kinds import CHOICES, NONE
 
 CHOICE_LABELS = {
-    "at_once": _("Email at once"),
+    "at_once": _("Email right away"),
     "hourly": _("At most one email an hour"),
     "daily": _("One email a day"),
-    "push": _("On my phone, at once"),
+    "push": _("On my phone, right away"),
     "push_hourly": _("On my phone, at most once an hour"),
     "none": _("No email"),
 }
@@ -103,7 +103,7 @@ class NoticesForm(KindsForm):
         label=_("Quiet from"),
         required=False,
         widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
-        help_text=_("During quiet hours, notices wait. Codes and security notices always come at once."),
+        help_text=_("During quiet hours, notices wait. Codes and security notices always come right away."),
     )
     quiet_until = forms.TimeField(
         label=_("Quiet until"),
@@ -120,7 +120,7 @@ class NoticesForm(KindsForm):
             (hour.isoformat("minutes"), time_format(hour, "TIME_FORMAT")) for hour in hours
         ]
         self.fields["time_zone"].help_text = _(
-            "The library's time zone is {zone}. If yours is another one, enter a city such as Chicago or "
+            "The library's time zone is {zone}. If yours is different, enter a city such as Chicago or "
             "Madrid."
         ).format(zone=library.time_zone.replace("_", " "))
         if for_staff:
@@ -154,7 +154,7 @@ class NoticesForm(KindsForm):
         if end is None and begin is not None and "quiet_until" in cleaned:
             self.add_error("quiet_until", _("Enter when your quiet hours end, or leave both times blank."))
         if begin is not None and begin == end:
-            self.add_error("quiet_until", _("Enter another time than under “Quiet from”."))
+            self.add_error("quiet_until", _("Enter a different time than in “Quiet from”."))
         return cleaned
 
 

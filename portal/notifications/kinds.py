@@ -1,7 +1,7 @@
 """The kinds of notices: what each is about, what people read about it, and how it is sent by default.
 
 Some emails are not notices, such as codes, security notices, invitations and copies that are ready. Nobody
-can turn these emails off. They are always sent at once, even to an address that is off.
+can turn these emails off. They are always sent immediately, even to an address that is off.
 """
 
 from collections.abc import Callable
@@ -38,21 +38,21 @@ class Kind:
     """One kind of notice. Rows of the outbox have its key in `kind`."""
 
     key: str
-    # The name of the kind on the page where people choose, such as "The library has answered you".
+    # The name of the kind on the page of choices, such as "The library has answered you".
     label: Promise
     # A sentence that tells the person why they got the email.
     why: Promise
     # A function that takes a number of notices and returns the line about them in a digest.
     line: Callable[[int], str]
     default: Choice
-    # The URL name of the page to which a line of a digest links if the line is about several things.
+    # The URL name of the page that a line of a digest links to if the line is about several things.
     list_page: str = "conversations"
     # Whether people get this notice because they work at a desk.
     for_staff: bool = False
-    # The URL name of the page on which people choose whether they get this notice.
+    # The URL name of the page where people choose whether they get this notice.
     change_page: str = "notices"
-    # Whether people choose this notice only on its `change_page`, apart from the other kinds. Such a notice
-    # is sent only in the way to which the person agreed.
+    # Whether people choose this notice only on its `change_page`, apart from the other kinds. It is sent only
+    # in the way that the person agreed to.
     is_chosen_apart: bool = False
     # Whether the notice waits until the branch of its row is open.
     when_open: bool = False
@@ -135,8 +135,8 @@ KINDS = {
             _("A new conversation at the branch"),
             AT_THE_DESK,
             lambda count: ngettext(
-                "%(count)d new conversation waits at %(branch)s.",
-                "%(count)d new conversations wait at %(branch)s.",
+                "%(count)d new conversation is waiting at %(branch)s.",
+                "%(count)d new conversations are waiting at %(branch)s.",
                 count,
             ),
             HOURLY,
@@ -191,9 +191,9 @@ KINDS = {
         ),
     ]
 }
-# {Kind.for_staff: the kind of the email that replaces several notices}.
+# {Kind.for_staff: the kind of the email that replaces several notices}
 DIGESTS = {False: "notifications/digest", True: "notifications/desk_digest"}
-# {Kind.for_staff: the sentence that tells the person why they got a digest}.
+# {Kind.for_staff: the sentence that tells the person why they got a digest}
 WHY_DIGEST = {
     False: _("You're getting this email because you chose to get several notices in one email."),
     True: AT_THE_DESK,

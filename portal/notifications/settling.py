@@ -1,7 +1,7 @@
-"""Settle what happens to a notice that a worker has taken: send it, let it wait, or delete it.
+"""Decide what happens to a notice that a worker has taken: send it, postpone it, or delete it.
 
-If one email replaces several notices, the rows of the other notices are deleted. The row of the person is
-locked meanwhile, so two workers never send two emails for the same notices.
+If one email replaces several notices, the rows of the other notices are deleted. The person's row stays
+locked while this happens, so two workers never send two emails for the same notices.
 """
 
 from collections import defaultdict
@@ -54,9 +54,9 @@ def settle(row, *, at, sources):
 def decide_about_push(notice, *, at, sources):
     """Return the Decision about a message that a worker has taken and would send to one device.
 
-    The message is about `notice`, which is None if it was deleted. Since the notice was handed over to the
-    devices, the person may have read the answer or turned the notice off, or staff may have taken the answer
-    back. During quiet hours a message waits, because a message makes a noise.
+    The message is about `notice`, which is None if it was deleted. Since the message was queued, the person
+    may have read the answer or turned the notice off, or staff may have taken the answer back. During quiet
+    hours a message waits, because a phone makes a sound.
     """
     if notice is None:
         return DROP
@@ -79,7 +79,7 @@ def decide_about_push(notice, *, at, sources):
 
 @transaction.atomic
 def _settle_for_browsers(row, at, sources):
-    """Hand over the notice to the browsers that opened the visit by code, let it wait, or delete it."""
+    """Send the notice to the browsers that opened the visit by code, postpone it, or delete it."""
     others = Q(kind=row.kind, about=row.about, due_at__lte=at, decided_at=None) & ~Q(pk=row.pk)
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
     same = Notification.objects.filter(taken | others, browsers_about=row.browsers_about, state=WAITING)
@@ -89,7 +89,7 @@ def _settle_for_browsers(row, at, sources):
     decision = decide(facts_for_browsers(rows, at, sources)[row.pk], at)
     devices = devices_for(row, at=at) if decision.send else []
     if decision.until:
-        _let_wait(row, until=decision.until)
+        _postpone(row, until=decision.until)
     elif not devices:
         row.delete()
     else:
@@ -120,14 +120,14 @@ def _digest_again(digest, at, sources):
         Notification.objects.filter(pk=digest.pk).delete()
         return None
     if wanted and not any(decisions[row.pk].send for row in wanted):
-        _let_wait(digest, until=min(decisions[row.pk].until for row in wanted))
+        _postpone(digest, until=min(decisions[row.pk].until for row in wanted))
         return None
     changed = {"to_address": person.email}
     if wanted and (len(wanted) < len(digest.replaces) or digest.to_address != person.email):
         changed |= _written_again(digest, person, wanted, at)
     for name, value in changed.items():
         setattr(digest, name, value)
-    # The person may have been erased meanwhile, together with the digest.
+    # The person may have been erased, together with the digest.
     is_there = Notification.objects.filter(pk=digest.pk).update(**changed)
     if not is_there:
         return None
@@ -185,7 +185,7 @@ def _settle(row, at, sources):
     elif decision.drop:
         taken.delete()
     else:
-        _let_wait(taken, until=decision.until)
+        _postpone(taken, until=decision.until)
     return None
 
 
@@ -223,8 +223,8 @@ def _write_to_each(people, notice, at):
 def _due(person, row, at):
     """Return the taken row, and the person's other notices that are due and not decided yet.
 
-    A person's notices as staff and notices as a patron never share an email. If another worker has decided
-    about the taken row meanwhile, the result doesn't contain this row.
+    A person's notices as staff and notices as a patron never share an email. If another worker has already
+    decided about the taken row, the result doesn't contain this row.
     """
     kinds = [kind.key for kind in kinds_for(staff=KINDS[row.kind].for_staff)]
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
@@ -251,19 +251,19 @@ def _give_to_cover(row, absence, at):
         row.delete()
         return
     Notification.objects.filter(pk=row.pk).update(recipient=cover, to_address=cover.email or "")
-    _let_wait(row, until=at)
+    _postpone(row, until=at)
 
 
-def _let_wait(row, *, until):
-    """Let any worker take the row again at the time `until`. The attempt to send it isn't counted."""
+def _postpone(row, *, until):
+    """Make the row due again at the time `until`. The attempt to send it isn't counted."""
     Notification.objects.filter(pk=row.pk).update(due_at=until, leased_until=None, attempts=row.attempts - 1)
 
 
 def _replaced(taken, rows, facts, at):
-    """Return the notices that one email replaces, the oldest first. The taken row is one of them.
+    """Return the notices that one email replaces, oldest first. The taken row is one of them.
 
-    For a person who gets digests, return all notices of the digest. For a person who gets notices at once,
-    return the notices about the same thing as the taken row.
+    For a person who gets digests, return all notices of the digest. For a person who gets notices
+    immediately, return the notices about the same thing as the taken row.
     """
 
     def group(row):
@@ -280,7 +280,7 @@ def _replaced(taken, rows, facts, at):
 
 def _email(person, taken, rows, choice, at):
     """Return one email for all these rows: the last row or a digest. Delete the rows that it replaces."""
-    # The text of a row may name a staff member, so it is sent only to the address for which it was written. A
+    # The text of a row may name a staff member, so it is sent only to the address that it was written for. A
     # new address may be unconfirmed, so the person gets a digest there. A digest to a new address names
     # nobody and no conversation.
     is_own_text = rows[-1].text and rows[-1].to_address == (person.email or "")
@@ -324,7 +324,7 @@ def _digest(person, rows, at):
         at=at,
         recipient=person,
         language=person.language,
-        # A push message has one link, so it leads to the page on which everything is listed.
+        # A push message has one link, so it leads to the page that lists everything.
         url=lines[0].url if len(lines) == 1 else settings.BASE_URL + reverse("desk" if for_staff else "home"),
         context={
             "lines": lines,

@@ -1,4 +1,4 @@
-"""Links with which people turn notices off without signing in (RFC 8058).
+"""Links that let people turn notices off without signing in (RFC 8058).
 
 A link names a person and kinds of notices, and is signed with the time of its email. The link works for a
 year, or until the person's record is erased or merged into another record.
@@ -36,7 +36,7 @@ def _address_before_token():
 
 
 def unsubscribe_headers(person, kinds):
-    """Return the headers of an email that let mail programs show a button to turn these kinds off."""
+    """Return the email headers that let mail programs show a button to turn these kinds off."""
     return {
         "List-Unsubscribe": f"<{unsubscribe_url(person, kinds)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

@@ -1,4 +1,4 @@
-"""Write emails to the outbox, in the transaction of their cause."""
+"""Write emails to the outbox, in the transaction that causes them."""
 
 import uuid
 from email.utils import parseaddr
@@ -57,10 +57,10 @@ def notify(
     to write above the line. If `reply_to` is "", the email asks for no reply.
 
     If `kind` is in `kinds.KINDS`, the worker decides when and how the person gets the notice. The notice is
-    sent to the person's devices, or to the address that the person has at that time. `about` is a key, such
-    as the id of a conversation, so that one email can replace several notices about the same thing. A push
-    message and a digest link to `url`. A digest also shows the name of `branch`. If the kind has `when_open`,
-    the notice waits until `branch` is open.
+    sent to the person's devices, or to the person's address at that time. `about` is a key, such as the id of
+    a conversation, so that one email can replace several notices about the same thing. A push message and a
+    digest link to `url`. A digest also shows the name of `branch`. If the kind has `when_open`, the notice
+    waits until `branch` is open.
 
     To write many emails with few queries, pass the `library` and `save=False`. Then call `save_all`.
     """
@@ -111,7 +111,7 @@ def announce(notices):
 
 
 def change_url(page):
-    """Return the full URL of a page on which people choose their notices. `page` is the URL name."""
+    """Return the full URL of a page where people choose their notices. `page` is the URL name."""
     return settings.BASE_URL + reverse(page)
 
 

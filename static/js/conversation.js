@@ -211,14 +211,14 @@
   // Until the page is loaded, the browser may still scroll to the element that the address names.
   addEventListener("load", showTarget, { once: true });
 
-  // The composer is low until staff use it, so that the messages have more space. It grows only after a click is complete.
+  // The composer is short until staff use it, so that the messages have more space. It grows only after a click is complete.
   // If it grew when the mouse button is pressed, its buttons would move, and the click would miss them.
   const use = () => {
     if (answering.classList.contains("used")) return;
     answering.classList.add("used");
-    // When the field gets the focus, the browser may scroll inside the low composer. Undo this, so that the label is visible.
+    // When the field gets the focus, the browser may scroll inside the short composer. Undo this, so that the label is visible.
     requestAnimationFrame(() => { if (document.activeElement === byId("id_body")) byId("reply-form").scrollTop = 0; });
-    // The composer is higher now. Scroll the page, so that the composer doesn't hide the message that needs an answer.
+    // The composer is taller now. Scroll the page, so that it doesn't hide the message that needs an answer.
     const mark = byId("needs-answer"), bar = byId("toolbar");
     if (!mark || mark.hidden) return;
     const above = getComputedStyle(bar).order === "0" ? bar.offsetHeight : 0;

@@ -88,7 +88,7 @@
       else if (target.closest(".by-hand")) addByHand();
       return;
     }
-    // In an open menu, letters are no shortcuts. Otherwise a mistyped letter could close the conversation.
+    // In an open menu, letters are not shortcuts. Otherwise a mistyped letter could close the conversation.
     if (isField(target) || target.closest(":is(.handling > details, .menu, .chip)[open]") || document.body.dataset.keys === "off") return;
     if (event.key === "?") {
       if (keys) { keys.open = !keys.open; keys.classList.toggle("over", keys.open); }

@@ -18,7 +18,7 @@ PUBLIC = {
     "send_question_code": "shows what this browser wrote, and is the second step of sign-in",
     "discard_question": "deletes what this browser wrote",
     "restore_discarded": "brings back what this browser wrote",
-    "ask_for_call": "says how to join the list of calls; the form needs a sign-in or a code",
+    "ask_for_call": "says how to get on the call list; the form needs a sign-in or a code",
     "find_reading": "the form can be filled in before signing in",
     "send_reading": "shows what this browser answered",
     "send_reading_code": "shows what this browser answered, and is the second step of sign-in",

@@ -1,4 +1,4 @@
-"""Let patrons choose on which day the library asks about a visit, or choose not to be asked."""
+"""Let patrons choose the day when the library asks about a visit, or choose not to be asked."""
 
 from django.contrib import messages
 from django.http import Http404

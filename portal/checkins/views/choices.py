@@ -45,7 +45,7 @@ def check_ins(request):
     try:
         return _undo(request, request.GET["undo"]) if "undo" in request.GET else _save(request)
     except own_choice.NotOffered:
-        messages.error(request, _("The library can't ask you in this way. Choose something else."))
+        messages.error(request, _("The library can't ask you this way. Choose something else."))
         return redirect(_back(request))
 
 

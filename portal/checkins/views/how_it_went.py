@@ -50,7 +50,7 @@ def how_it_went(request, token):
 
 
 def _check_in_of(request, token):
-    """Return the check-in of the link, or None. Count an unknown link toward the limit. Raises TooOften."""
+    """Return the check-in for the link, or None. Count an unknown link toward the limit. Raises TooOften."""
     check_in = links.find(token, at=timezone.now())
     is_opened = request.method != "HEAD" and not is_prefetch(request)
     if check_in is None and is_opened and not links.is_known(token):

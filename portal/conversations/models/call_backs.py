@@ -11,7 +11,7 @@ from .conversations import Conversation
 
 
 class CallBack(models.Model):
-    """A phone number at which a patron wants to be called about a conversation.
+    """The phone number that a patron wants the library to call about a conversation.
 
     The number is in no search, email or log. Only the assignee of the conversation sees it. When the call is
     over, the row is hidden. When the end of the call can no longer be undone, the row is deleted. Events

@@ -63,10 +63,10 @@ class ConversationQuerySet(models.QuerySet):
 
 
 def kept_back(at, prefix=""):
-    """Return the condition for conversations that are kept even if their visit should be forgotten.
+    """Return the condition for conversations that are kept even though their visit should be forgotten.
 
-    Such a conversation is open, or its last message is newer than KEPT_AFTER_LAST_MESSAGE, so the patron may
-    not have read this message. `prefix` is the path from another model, such as "merged_into__".
+    They are open, or their last message is newer than KEPT_AFTER_LAST_MESSAGE, so the patron may not have
+    read it. `prefix` is the path from another model, such as "merged_into__".
     """
     return Q(**{f"{prefix}status__in": Conversation.OPEN}) | Q(
         **{f"{prefix}last_message_at__gt": at - KEPT_AFTER_LAST_MESSAGE}
@@ -79,7 +79,7 @@ def at_desk_of(person, branches, shown, today):
     The condition matches these conversations:
     - the conversations of `branches`
     - the conversations about the help sessions in `shown`
-    - conversations that are assigned to the person, or to a colleague for whom the person covers on `today`
+    - conversations that are assigned to the person, or to a colleague that the person covers for on `today`
     """
     covered = Absence.objects.on(today).filter(cover=person).values("person")
     return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
@@ -109,7 +109,7 @@ class Conversation(models.Model):
         ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
-        """The reason why the conversation last came into the queue."""
+        """The reason why the conversation last entered the queue."""
 
         ASKED = "asked", _("asked the library")
         DID_NOT_HELP = "did_not_help", _("did not help")
@@ -342,9 +342,9 @@ class Conversation(models.Model):
         return [self.branch_id]
 
     def verdicts(self):
-        """Return the recommendations on which the patron can give a verdict in this conversation.
+        """Return the recommendations that the patron can give a verdict on in this conversation.
 
-        The conversation is about such a recommendation, or one of its answers contains it. Conversations that
+        The conversation is about the recommendation, or one of its answers contains it. Conversations that
         were merged into this conversation count as well.
         """
         about = Conversation.objects.filter(

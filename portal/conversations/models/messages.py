@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 
 class MessageQuerySet(models.QuerySet):
-    """A queryset of messages."""
-
     def shown(self, at):
         """Return the messages that the patron may see at the time `at`.
 
@@ -35,8 +33,8 @@ class Message(models.Model):
 
     # How long an answer is hidden from the patron, so that its writer can take it back.
     UNDO_WINDOW = datetime.timedelta(seconds=15)
-    # The last part of the undo window, in which an answer can't be taken back. Saving the change takes time,
-    # and the clocks of two web servers can differ.
+    # The last part of the undo window, when an answer can't be taken back anymore. Saving the change takes
+    # time, and the clocks of two web servers can differ.
     UNDO_MARGIN = datetime.timedelta(seconds=1)
 
     Side = Side
@@ -132,8 +130,6 @@ class MessageRecommendation(models.Model):
 
 
 class AttachmentQuerySet(models.QuerySet):
-    """Queryset methods that select attachments."""
-
     def open_to_patron(self, person, at):
         """Return the files of messages that patrons can see at `at`, and this person's unsent files.
 

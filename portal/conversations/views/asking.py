@@ -1,8 +1,8 @@
 """The pages where people ask the library about something new, about a visit, or about a recommended item.
 
-The portal sends a question at once in two cases: the person is signed in, or the question is about a visit
-that this browser opened by code. In all other cases, people write the question first, and then sign in or
-type a code. Until then, the browser session stores the question (pending_questions.py).
+The portal sends a question immediately in two cases: the person is signed in, or the question is about a
+visit that this browser opened by code. In all other cases, people write the question first, and then sign in
+or type a code. Until then, the browser session stores the question (pending_questions.py).
 
 Signing in alone doesn't send the question, because someone else may have written it on a shared device. The
 person sends the question on a page that shows the question, with a button or with the emailed code
@@ -36,6 +36,7 @@ from portal.conversations.viewer import OPENED_CODES
 from portal.conversations.views import drafting
 from portal.conversations.views.sending import (
     about_form,
+    add_files_to_question,
     add_visit_deleted,
     ask_for_code,
     is_ready,
@@ -44,7 +45,6 @@ from portal.conversations.views.sending import (
     sent_before,
     sent_elsewhere,
     sign_in_context,
-    take_in_files,
     too_many,
 )
 from portal.helpsessions.models import HelpSession
@@ -77,7 +77,7 @@ def ask(request):
 def _was_about_a_closed_visit(request, form):
     """Return whether the question is about a visit that this browser may no longer open.
 
-    If so, also add an error to the form. The portal may store nothing about such a visit.
+    If so, also add an error to the form. The portal may store nothing about the visit.
     """
     about = request.POST.get("about", AboutForm.NEW)
     if about == AboutForm.NEW or form.visit:
@@ -217,7 +217,7 @@ def send_question(request):
 
 
 def question_of(kept):
-    """Return the arguments with which `send` sends the stored question."""
+    """Return the arguments that `send` needs to send the stored question."""
     return {
         "body": kept["body"],
         "client_token": kept["client_token"],
@@ -230,7 +230,6 @@ def question_of(kept):
 @shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
-    """Ask about a visit."""
     about = get_object_or_404(
         HelpSession.objects.belonging_to(request.viewer).select_related("branch"), public_id=public_id
     )
@@ -373,7 +372,7 @@ def _send_about(request, about, *, body, client_token):
         client_token=client_token,
         **about,
     )
-    take_in_files(request, asked, client_token)
+    add_files_to_question(request, asked, client_token)
     return redirect(f"{asked.get_absolute_url()}#latest")
 
 

@@ -53,7 +53,7 @@ def addressed(attached, conversation, *, route):
     return attached
 
 
-def take_in(request, conversation, *, by, side, client_token, is_sent=False):
+def add_posted_files(request, conversation, *, by, side, client_token, is_sent=False):
     """Add the posted files and their descriptions to the composer. Return ([Attachment], [NotAdded]).
 
     If `is_sent` is true, the message has been sent already, and the files are added to that message.
@@ -119,7 +119,7 @@ def change_composer(request, conversation, form, *, by, side, route, keep_typed,
             attachments.remove(
                 conversation, by=by, side=side, client_token=token, public_id=gone, at=timezone.now()
             )
-        added, refused = take_in(request, conversation, by=by, side=side, client_token=token)
+        added, refused = add_posted_files(request, conversation, by=by, side=side, client_token=token)
     except actions.Erased:
         raise Http404 from None
     if request.htmx:

@@ -1,4 +1,4 @@
-"""The pages on which a patron asks for a call, changes the number, and cancels the call.
+"""The pages where a patron asks for a call, changes the number, and cancels the call.
 
 The forms on these pages contain a phone number. So the portal stores no drafts of them, and no refused form.
 """
@@ -29,7 +29,7 @@ from portal.helpsessions.models import HelpSession
 from portal.limits import TooOften
 from portal.phone_numbers import ending
 
-# The key under which the browser session stores a random id of the device. Limits count requests by device.
+# The session key for a random id of the device. Limits count requests by device.
 DEVICE = "device"
 
 
@@ -182,7 +182,7 @@ def _saved(request, form, about, save, *, is_change=False):
         return None
     except actions.Erased:
         raise Http404 from None
-    words = _("The new number is saved.") if is_change else _("You are on our list of calls.")
+    words = _("The new number is saved.") if is_change else _("You are on our call list.")
     messages.success(request, words)
     return redirect(f"{conversation.get_absolute_url()}#latest")
 

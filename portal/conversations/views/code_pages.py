@@ -1,4 +1,4 @@
-"""The pages on which a person types the emailed code. The right code also sends the stored question.
+"""The pages where a person types the emailed code. The right code also sends the stored question.
 
 The page shows the question, because another person may have written the question on the same device.
 """

@@ -56,7 +56,7 @@ def conversations(request):
 def conversation(request, public_id):
     """Show the latest messages of the conversation, including all unread messages.
 
-    With `?message=`, show the messages around that message. With `?before=`, begin some messages before that
+    With `?message=`, show the messages around that message. With `?before=`, start a few messages before that
     message. If htmx sends `?before=`, return only the messages before that message.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
@@ -124,7 +124,7 @@ def reply(request, public_id):
     form = ComposerForm(request.POST)
     is_valid, token = form.is_valid(), form.cleaned_data.get("client_token")
     composer = {"by": request.viewer.person, "side": PATRON, "client_token": token}
-    refused = attaching.take_in(request, conversation, **composer)[1] if token else []
+    refused = attaching.add_posted_files(request, conversation, **composer)[1] if token else []
     if token and not is_valid and not refused:
         form = ComposerForm(attaching.with_words(request.POST, conversation, **composer))
         is_valid = form.is_valid()
@@ -181,7 +181,6 @@ def _not_sent_form(typed):
 @sign_in_to_open(Conversation)
 @require_POST
 def conversation_draft(request, public_id):
-    """Save the patron's draft."""
     conversation = _find(request, public_id)
     person = changes.writer_in(conversation, request.viewer.person, PATRON)
     return drafting.keep(
@@ -244,10 +243,10 @@ def _for_page(request, at, public_id):
 
 
 def _unread_since(request, conversation):
-    """Return the time up to which the viewer has read the conversation, or None if nothing is unread.
+    """Return when the viewer last read the conversation, or None if nothing is unread.
 
-    If an answer was pending until a moment ago, `viewer.unread` can lack the conversation, because the worker
-    hasn't updated it yet. So also look up the time if `pending_from` is set.
+    If an answer was pending until a moment ago, the conversation can be missing in `viewer.unread`, because
+    the worker hasn't updated it yet. So also look up the time if `pending_from` is set.
     """
     if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None

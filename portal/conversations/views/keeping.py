@@ -111,7 +111,7 @@ def _of_the_adult(until):
 @has_code_page("keep_session_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
-    """Explain on GET what keeping the visit means. Keep the visit in the person's account on POST.
+    """On GET, explain what keeping the visit means. On POST, keep the visit in the person's account.
 
     A person without an account can get a new account, which needs no email address. If the patron pressed
     *Save* on an item, `?save=` names the recommendation, and its item is saved as soon as the visit is kept.

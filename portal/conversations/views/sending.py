@@ -36,7 +36,7 @@ def opened_visits(request):
 
 
 def about_form(request):
-    """Return the form in which a person chooses what their question is about."""
+    """Return the form for choosing what the question is about."""
     form = AboutForm(
         request.POST if request.method == "POST" and "email" not in request.POST else None,
         visits=opened_visits(request),
@@ -76,10 +76,10 @@ def is_ready(request, form):
 
 
 def send(request, *, visit, client_token, body, **more):
-    """Send the question, and redirect to its conversation. If it was already sent, only redirect.
+    """Send the question, and redirect to its conversation. If it was already sent, just redirect.
 
-    `more` has further arguments for actions.ask. Raises limits.TooOften, and actions.Erased if the visit was
-    erased meanwhile. If the person was erased, the response is a 404.
+    `more` has further arguments for actions.ask. Raises limits.TooOften, and actions.Erased if the visit has
+    been erased. If the person was erased, the response is a 404.
     """
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
@@ -105,7 +105,7 @@ def send(request, *, visit, client_token, body, **more):
             if visit is None:
                 raise Http404 from None
             raise
-        take_in_files(request, sent, client_token)
+        add_files_to_question(request, sent, client_token)
         messages.success(request, _("Sent. The answer will appear here."))
     return redirect(sent)
 
@@ -113,8 +113,8 @@ def send(request, *, visit, client_token, body, **more):
 def sent_elsewhere(request, kept, begin, review):
     """Redirect to the right page if the question was sent, changed or discarded in another tab.
 
-    `begin` is the name of the page on which people write the question. `review` is the name of the page with
-    the button that sends the question.
+    `begin` is the name of the page where people write the question. `review` is the name of the page with the
+    button that sends the question.
     """
     token = uuid_or_none(request.POST.get("client_token"))
     sent = sent_before(request, token) if token else None
@@ -149,9 +149,9 @@ def sign_in_context(request, form, going_to, address_form=None):
     return {"quiet": quiet, **forms, **other_methods(), "going_to": reverse(going_to)}
 
 
-def take_in_files(request, asked, client_token):
+def add_files_to_question(request, asked, client_token):
     """Add the files in the form to the sent question, and tell the person which files could not be added."""
-    _added, refused = attaching.take_in(
+    _added, refused = attaching.add_posted_files(
         request,
         asked,
         by=request.viewer.person,

@@ -32,7 +32,7 @@ from recommendations.verdicts import NEEDS_FOLLOW_UP
 def verdict(request, public_id):
     """Show the item and the questions about it on GET. Save the verdict on POST.
 
-    After a POST by htmx, return only the item, rendered for the page on which the patron gave the verdict.
+    After a POST by htmx, return only the item, rendered for the page where the patron gave the verdict.
     """
     recommendation = one_or_404(each_once(_for_page(request.viewer, public_id=public_id, at=timezone.now())))
     unsent = unsent_form(request) if request.method != "POST" else None
@@ -149,7 +149,7 @@ def _undecided_in(session):
 
 
 def page_of(recommendation, viewer):
-    """Return the address of the visit or of the conversation in which the item was recommended."""
+    """Return the address of the visit or conversation where the item was recommended."""
     session = (
         HelpSession.objects.belonging_to(viewer)
         .filter(recommendation_links__recommendation=recommendation)

@@ -12,7 +12,7 @@ from portal.checkins.eligibility import Why, with_why
 # These reasons only say that a check-in can't be sent today. This module ignores them, because the list shows
 # the day of each check-in.
 NOT_TODAY = frozenset({Why.NOT_DUE, Why.CLOSED})
-# Reasons against an email or a push message. The portal's pages may still ask the patron.
+# Reasons not to send an email or a push message. The portal's pages may still ask the patron.
 MESSAGE_ONLY = list(Why)[list(Why).index(Why.NOT_KEPT) :]
 
 

@@ -16,7 +16,7 @@ from .outlook import Outlook, outlook_of, with_outlook
 
 @dataclass(frozen=True)
 class Row:
-    """One planned check-in in a list of the desk.
+    """One planned check-in in a list at the desk.
 
     `by` is the person in whose name the check-in is sent, or None for the branch. If `is_open` is false, the
     row shows neither the patron nor the question.

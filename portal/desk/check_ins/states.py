@@ -26,7 +26,7 @@ def why_not_planned(check_in):
 
 
 def history_of(check_in):
-    """Return the sentences about what happened to a check-in, the oldest first."""
+    """Return the sentences about what happened to a check-in, oldest first."""
     by = check_in.reviewed_by
     lines = [_("Planned on %(day)s.") % {"day": _day(check_in.created_at)}]
     if check_in.reviewed_at and by:

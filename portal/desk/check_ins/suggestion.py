@@ -52,7 +52,9 @@ def suggestion(form, *, helper, branch, at):
     )
     if day is None:
         return Suggestion(
-            why_not=_("The library's rules plan no check-in for this visit. You can choose a day.")
+            why_not=_(
+                "Under the library's rules, no check-in is planned for this visit. You can choose a day."
+            )
         )
     language = drafting.language_of(visit, library=form.library)
     with override(language):

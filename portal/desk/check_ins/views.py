@@ -1,4 +1,4 @@
-"""The pages on which helpers review their check-ins, and the buttons that move, skip and send a check-in.
+"""The pages where helpers review their check-ins, and the buttons that move, skip and send a check-in.
 
 A check-in asks a patron, some days after a visit, how the visit turned out.
 """
@@ -67,7 +67,7 @@ def check_ins_of_tomorrow(request):
     log_sessions_read(request, [row.visit for row in opened], at=at)
     context = {
         "days": by_day(rows),
-        # Each link that opens one more check-in begins its query with this text.
+        # Each link that opens one more check-in begins its query string with this text.
         "opened": "".join(f"open={row.check_in.public_id}&" for row in opened),
         "to_approve": sum(row.is_open and row.check_in.reviewed_at is None for row in rows),
     }
@@ -85,8 +85,8 @@ def _approve(request):
         messages.success(request, words % {"count": approved})
     if left_out := len(versions) - approved:
         words = ngettext(
-            "%(count)s check-in was changed or sent meanwhile. Read it again.",
-            "%(count)s check-ins were changed or sent meanwhile. Read them again.",
+            "%(count)s check-in was changed or sent in the meantime. Read it again.",
+            "%(count)s check-ins were changed or sent in the meantime. Read them again.",
             left_out,
         )
         messages.warning(request, words % {"count": left_out})
@@ -175,7 +175,7 @@ def _day_form(request, check_in, data=None):
 @staff_only
 @require_POST
 def move_check_in(request, public_id):
-    """Save the day on which to ask, and the reason.
+    """Save the day when the library asks, and the reason.
 
     If the form has no field `reason`, the saved reason doesn't change.
     """
@@ -294,10 +294,10 @@ def _refused(request, check_in, otherwise=""):
     """Redirect back with a message that says why the action is refused.
 
     If the check-in is no longer planned, the message says what happened to it. If it is still planned, the
-    message is the text in `otherwise`. If there is no such text, the message says that somebody changed the
-    check-in meanwhile.
+    message is the text in `otherwise`. If there is no such text, the message says that somebody has changed
+    the check-in.
     """
     check_in.refresh_from_db()
-    words = why_not_planned(check_in) or otherwise or _("The check-in was changed meanwhile. Try again.")
+    words = why_not_planned(check_in) or otherwise or _("Someone has changed the check-in. Try again.")
     messages.error(request, words)
     return _back(request)

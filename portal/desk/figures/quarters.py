@@ -32,7 +32,7 @@ class Quarter:
         return [datetime.date(self.year, self.number * 3 - back, 1) for back in (2, 1, 0)]
 
     def month_of(self, day):
-        """Return 0, 1 or 2 if the day is in the first, second or third month of its quarter."""
+        """Return the index (0, 1 or 2) of the day's month in its quarter."""
         return (day.month - 1) % 3
 
     @property

@@ -1,4 +1,4 @@
-"""The tables of the figures page. Each table shows counts of one quarter, with a label for each row."""
+"""The tables of the statistics page. Each table shows counts for one quarter, with a label for each row."""
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _

@@ -1,4 +1,4 @@
-"""The page of figures for coordinators: how many contacts the desk had, and how patrons rated the help."""
+"""The statistics page for coordinators: how many contacts the desk had, and how patrons rated the help."""
 
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -14,13 +14,13 @@ from .tables import contacts_table, outcome_tables
 @coordinator_only
 @require_safe
 def figures(request):
-    """Show the figures of a quarter.
+    """Show the statistics of a quarter.
 
     If the URL contains no valid quarter, show the last quarter that has ended.
 
     Patrons' replies appear only after the quarter has ended. Otherwise, a coordinator could find out one
     patron's reply by comparing the page before and after the reply. A reply that arrives after the end of the
-    quarter is counted at once, so it is not protected in this way.
+    quarter is counted immediately, so it is not protected in this way.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

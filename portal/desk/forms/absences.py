@@ -1,4 +1,4 @@
-"""The form for the days on which a staff member is away."""
+"""The form for the days when a staff member is away."""
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -23,9 +23,9 @@ class ColleagueField(forms.ModelChoiceField):
 
 
 class AbsenceForm(forms.Form):
-    """The days on which `person` is away.
+    """The days when `person` is away.
 
-    If `person` is None, the form has a field in which a coordinator chooses the person.
+    If `person` is None, the form has a field where a coordinator chooses the person.
     """
 
     MAX_DAYS = 366

@@ -12,7 +12,7 @@ from .fields import WholeNumber
 
 
 class CodeCardsForm(forms.Form):
-    """The form that makes code cards. It asks how many cards to make, and for which branch."""
+    """The form that makes code cards. It asks how many cards to make, and which branch they are for."""
 
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
     count = WholeNumber(

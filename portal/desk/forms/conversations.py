@@ -23,7 +23,7 @@ class AssignForm(forms.Form):
         },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    # The branch to which staff confirmed the transfer, in the same format as `to`. Staff must confirm the
+    # The branch that staff confirmed for the transfer, in the same format as `to`. Staff must confirm the
     # transfer if a colleague with an unsent text could not open the conversation after the transfer.
     anyway = forms.CharField(required=False)
 

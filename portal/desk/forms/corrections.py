@@ -50,9 +50,9 @@ class CorrectionForm(RecordForm):
             self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
 
     def clean_with_child(self):
-        """Return the way in which the library hands over a child's visit.
+        """Return how the library hands over a child's visit.
 
-        If the visit was recorded as a child's, keep the recorded way.
+        Keep the recorded way if the visit was recorded as a child's.
         """
         if self.cleaned_data["with_child"] and self.help_session.with_child:
             return self.help_session.with_child
@@ -97,10 +97,10 @@ def posted_values(data, rows):
 
 
 def plain_rows(rows):
-    """Return the rows of an ItemPicker without empty values, and with all other values as text."""
+    """Return the rows of an ItemPicker with all values as text, and without empty values."""
     return [{name: str(value) for name, value in row.items() if value not in (None, "")} for row in rows]
 
 
 def _text(value):
-    """Return the value as text with uniform line ends, because browsers change the line ends of a text."""
+    """Return the value as text with normalized line endings, because browsers change them."""
     return "" if value is None else str(value).replace("\r\n", "\n").strip()

@@ -36,10 +36,10 @@ class DayField(forms.DateField):
 
 
 class AskOnField(DayField):
-    """A field for the day on which a check-in asks the patron."""
+    """A field for the day when a check-in asks the patron."""
 
     def limit(self, today):
-        """Allow only days for which a check-in can be planned. The first of these days is `today`."""
+        """Allow only days that a check-in can be planned for. The first of these days is `today`."""
         self.today = today
         last = today + timedelta(days=MAX_DAYS)
         self.widget.attrs |= {"min": today.isoformat(), "max": last.isoformat()}
@@ -54,5 +54,5 @@ class AskOnField(DayField):
 
 
 def language_field(label):
-    """Return a field for choosing any language, even one into which the portal is not translated."""
+    """Return a field for choosing any language, even one that the portal is not translated into."""
     return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)

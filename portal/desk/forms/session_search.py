@@ -76,7 +76,7 @@ class SessionSearchForm(forms.Form):
         return self.is_valid() and any(self.cleaned_data.values())
 
     def narrow(self, sessions):
-        """Return those of the `sessions` that match what staff entered.
+        """Return the `sessions` that match what staff entered.
 
         Quiet sessions and sessions with a child are found only by their day, because a topic or words could
         reveal what the patron asked.

@@ -23,8 +23,8 @@ from recommendations.models import QuestionType, Topic, topic_names
 from .fields import AskOnField, WholeNumber, language_field
 
 MAX_AGE = datetime.timedelta(days=3660)
-# Attributes of the field “For”, in which staff enter the patron. desk.js triggers "look-up" when staff leave
-# the field or press Enter.
+# Attributes of the field “For”, where staff enter the patron. desk.js triggers "look-up" when staff leave the
+# field or press Enter.
 LOOK_UP_ATTRS = {
     "autocomplete": "off",
     "autocapitalize": "none",
@@ -50,7 +50,7 @@ READ_LEVELS = [
 ]
 
 
-# {the library's setting for children: a text that says what happens to a visit with a child}.
+# {the library's setting for children: a text that says what happens to a visit with a child}
 WITH_A_CHILD = {
     Library.Children.PAPER: _(
         "The child gets a printed slip with everything on it. There is no code, no email and no account."
@@ -68,7 +68,7 @@ CHECK_IN_FIELDS = ("no_check_in", "ask_on", "ask_reason")
 class RecordForm(forms.Form):
     """The form that records a help session.
 
-    `has_items` tells whether items were chosen in the form. If the session logs a conversation as a contact,
+    `has_items` says whether items were chosen in the form. If the session logs a conversation as a contact,
     `conversation` is the public id of that conversation.
     """
 
@@ -165,13 +165,13 @@ class RecordForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
     )
-    # The Recipient.fingerprint of the patron whom the page showed.
+    # The Recipient.fingerprint of the patron that the page showed.
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     card = forms.CharField(
         label=_("Code on the code card"),
         max_length=60,
         required=False,
-        help_text=_("If the patron took a code card along, type its code here. We won't make another code."),
+        help_text=_("If the patron has a code card, type its code here. We won't make another code."),
     )
 
     # In these fields, staff choose whether and when a check-in asks the patron how the visit turned out.
@@ -253,14 +253,14 @@ class RecordForm(forms.Form):
         day = self.cleaned_data["happened_on"]
         if day > self.now.date():
             raise forms.ValidationError(
-                gettext("This day is in the future. Enter the day on which the patron got help.")
+                gettext("This day is in the future. Enter the day when the patron got help.")
             )
         if day < self.now.date() - MAX_AGE:
             raise forms.ValidationError(gettext("This is more than ten years ago. Check the year."))
         return day
 
     def clean_with_child(self):
-        """Return the way in which the library hands over a child's visit, or "" if no child was helped."""
+        """Return how the library hands over a child's visit, or "" if no child was helped."""
         return self.library.children if self.cleaned_data["with_child"] else ""
 
     def clean_card(self):
@@ -301,7 +301,7 @@ class RecordForm(forms.Form):
         return data
 
     def _take_recipient(self, data):
-        """Move the values about the patron from the cleaned data into attributes, and check these values.
+        """Check the values about the patron, and move them from the cleaned data into attributes.
 
         Leave only the arguments for actions.record in the cleaned data.
         """

@@ -6,7 +6,7 @@ from itertools import chain
 class SeveralForms:
     """The forms of one page. The error summary shows the errors of all these forms together.
 
-    Each name of a field may occur in only one of the forms.
+    No two of the forms may have a field with the same name.
     """
 
     def __init__(self, *forms):

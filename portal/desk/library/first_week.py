@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
 
 def steps(library):
-    """Return the steps in the order in which a library takes them."""
+    """Return the steps in order."""
     branches = list(Branch.objects.filter(closed_at=None))
     saved = _branches_with_saved_hours()
     unchecked = next((branch for branch in branches if str(branch.pk) not in saved), None)
@@ -106,7 +106,7 @@ def _hours_hint(unchecked):
 
 
 def _first_day(library):
-    """Return the day on which the portal was set up, or today if the audit trail no longer knows it."""
+    """Return the day when the portal was set up, or today if the audit trail no longer contains that day."""
     set_up = AuditEvent.objects.filter(action="set_up").order_by("-at").first()
     return set_up.at.astimezone(library.zone).date() if set_up else library.today()
 

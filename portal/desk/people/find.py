@@ -1,4 +1,4 @@
-"""Functions that find one patron without showing others, and that tell which records staff may open.
+"""Find one patron without showing others, and decide which records staff may open.
 
 A full card number or email address finds one person or nobody. Letters of a name find a few people, but staff
 must give a reason. The access log stores the reason for each person found. Staff can then open the records of
@@ -29,7 +29,7 @@ class TooMany(Exception):
 def at_desk_of(user, found=(), *, covering=False):
     """Return the people whose record this staff member may open.
 
-    `found` contains the primary keys of the people whom the staff member found today. Each person gets the
+    `found` contains the primary keys of the people that the staff member found today. Each person gets the
     attribute `is_near`. `is_near` is true if the person has a visit or conversation that the staff member may
     open without covering for another branch.
 
@@ -64,7 +64,7 @@ def by_identifier(text):
 
 
 def by_card_or_confirmed_email(text):
-    """Return the person whom `by_identifier` finds.
+    """Return the person that `by_identifier` finds.
 
     Return None if `text` is an email address that the person has not confirmed.
     """

@@ -1,4 +1,4 @@
-"""The forms with which staff find a patron, give a reason, and add a patron."""
+"""The forms that staff use to find a patron, give a reason, and add a patron."""
 
 from django import forms
 from django.utils.translation import gettext as _now
@@ -67,7 +67,7 @@ class LettersForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """The form in which staff give a reason for opening a record."""
+    """The form where staff give a reason for opening a record."""
 
     reason = _reason(
         _(

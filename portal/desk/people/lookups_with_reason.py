@@ -1,4 +1,4 @@
-"""The list of look-ups for which staff gave a reason.
+"""The list of look-ups that staff gave a reason for.
 
 Staff must give a reason to look up people who have no visit or conversation at their desk.
 """
@@ -20,8 +20,8 @@ def lookups_page(params):
     """Return the context of desk/people/lookups_with_reason.html, with four queries.
 
     `params` are the parameters of the URL. Two of them filter the list: `staff` is the public id of a staff
-    member who looked someone up, and `person` is the public id of a person who was looked up. The parameter
-    `after` says where the page begins.
+    member who looked someone up, and `person` is the public id of a person who was looked up. `after` says
+    where the page begins.
     """
     looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
         "-event__at", "-event__pk"
@@ -51,7 +51,7 @@ def lookups_page(params):
 
 
 def _position(text):
-    """Return (time, primary key) of the look-up with which the previous page ended.
+    """Return (time, primary key) of the last look-up on the previous page.
 
     Return None if the text isn't valid.
     """

@@ -1,7 +1,7 @@
-"""Distinguish people with the same name by two details: the end of the card number, and the month of joining.
+"""Distinguish people with the same name by the end of the card number and the month of joining.
 
 These details appear only if two people have the same name. Otherwise, a patron who sees the screen could
-learn something about others. Pages also show a masked email address beside each name.
+learn something about others. Pages also show a masked email address next to each name.
 """
 
 from collections import Counter

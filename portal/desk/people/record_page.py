@@ -54,7 +54,7 @@ def consent(request, person, visit, *, is_new=False):
 
 
 def slip_name(person):
-    """Return the name under which `slips` stores the code for the person's account."""
+    """Return the `name` for `slips.keep` that stores the code for the person's account."""
     return f"record {person.public_id}"
 
 
@@ -116,7 +116,7 @@ def missing_address(person, library):
 
 
 def _code_context(request, person):
-    """Return a context that tells whether the person may have an account code.
+    """Return a context that says whether the person may have an account code.
 
     If staff have just made a code, the context also contains the code.
     """

@@ -1,4 +1,4 @@
-"""Days on which staff are away.
+"""Days when staff are away.
 
 All staff see who is away now or later. Staff members can change their own days. Coordinators can also change
 the days of their colleagues.

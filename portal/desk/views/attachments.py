@@ -56,8 +56,8 @@ def desk_attach(request, public_id):
 def desk_attachment(request, public_id, file_id):
     """Return a file of the conversation.
 
-    Log that the staff member opened the conversation. Skip this for a preview, because the page with the
-    preview has already logged the opening.
+    Log that the staff member opened the conversation. Skip this for a preview, because the page that shows
+    the preview has already logged it.
     """
     conversation = conversation_at_desk(request, public_id, "patron")
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)
@@ -69,7 +69,7 @@ def desk_attachment(request, public_id, file_id):
 @staff_only
 @require_safe
 def desk_original_email(request, public_id, file_id):
-    """Return the email file from which a message was made. `file_id` is the public id of the message.
+    """Return the email file that a message was made from. `file_id` is the public id of the message.
 
     Log that the staff member opened the conversation.
     """

@@ -1,4 +1,4 @@
-"""Views that change many conversations of the queue at once, and undo such a change."""
+"""Views that change many conversations in the queue at once, and undo these changes."""
 
 from urllib.parse import urlencode
 

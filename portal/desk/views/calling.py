@@ -81,7 +81,7 @@ def _add(request, *, about, branch, back, waits=False, new_branch=None, **whose)
     """Show the form, or save the call and redirect.
 
     `whose` is {argument of call_backs.add: the conversation, the help session or the patron}. Raise Erased if
-    this object was deleted meanwhile.
+    this object was deleted.
     """
     form, at = CallForm(request.POST or None, asks_about=False, is_private=True), timezone.now()
     if form.is_bound and form.is_valid():
@@ -93,7 +93,7 @@ def _add(request, *, about, branch, back, waits=False, new_branch=None, **whose)
         except actions.WantsNoAnswer:
             messages.warning(request, _("The patron wants no answer, so nobody can call them about this."))
             return redirect(back)
-        words = _("The new number is saved.") if waits else _("The patron is on the list of calls.")
+        words = _("The new number is saved.") if waits else _("The patron is on the call list.")
         return back_to_conversation(request, conversation, words, undo=True)
     context = {
         "form": form,

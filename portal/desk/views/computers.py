@@ -26,7 +26,7 @@ from portal.desk.forms.computers import UnlockDeskForm
 def desk_computers(request):
     """List the unlocked computers.
 
-    A POST request unlocks the computer from which it was sent, until the end of the day.
+    A POST request unlocks the computer that sent it, until the end of the day.
     """
     if request.method == "POST":
         return _unlock(request)

@@ -130,7 +130,6 @@ def _taken_first(request, conversation, assignee):
 @require_POST
 @unless_gone
 def desk_snooze(request, public_id):
-    """Snooze the conversation until a day."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = SnoozeForm(request.POST, today=request.library.today(at))
     if not form.is_valid():

@@ -70,7 +70,7 @@ def _whole_page(request, conversation, *, status, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, start=request.GET.get("from")
     )
-    presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
+    presence.update(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     drafts = saved_drafts(request, conversation)
     note, reply = drafts[Draft.Kind.NOTE], drafts[Draft.Kind.REPLY]
     context = {
@@ -85,7 +85,7 @@ def _whole_page(request, conversation, *, status, **composer):
 
 
 def _opens_at(timeline, around):
-    """Return the id of the element to which the page scrolls when it opens, or "end" for the last entry.
+    """Return the id of the element that the page scrolls to when it opens, or "end" for the last entry.
 
     Return "" for the top of the page. The page opens at the top if the staff member opens the conversation
     for the first time and no message needs an answer.
@@ -108,7 +108,7 @@ def _composer_and_news(request, conversation, **composer):
     # `newer`. In both cases, log that the staff member opened the conversation.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
-    presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
+    presence.update(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     drafts = saved_drafts(request, conversation)
     latest = timeline.latest or conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
     context = {

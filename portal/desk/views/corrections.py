@@ -72,7 +72,7 @@ def correction_draft(request, public_id):
 
 
 def _first_page(request, help_session):
-    """Show the form with the unsaved correction of the staff member, or else with the recorded values."""
+    """Show the form with the staff member's unsaved correction, or with the recorded values."""
     picker, version = _picker_of(help_session), len(history_of(help_session))
     recorded = as_posted(help_session, picker.rows)
     unfinished = unfinished_corrections.of_person(help_session, request.user, at=timezone.now())
@@ -175,8 +175,8 @@ def _combined(request, help_session, picker):
 def _unsaved_page(request, help_session, values, recorded, *, corrections, clashes, status=200, **context):
     """Show the form with the unsaved `values`. `recorded` contains the saved values.
 
-    `corrections` are the corrections that colleagues saved meanwhile. `clashes` contains the names of the
-    fields that both the staff member and a colleague changed.
+    `corrections` are the corrections that colleagues have saved. `clashes` contains the names of the fields
+    that both the staff member and a colleague changed.
     """
     log_session_opened(request, help_session, at=timezone.now())
     initial = {

@@ -1,4 +1,4 @@
-"""The page on which a coordinator erases a conversation."""
+"""The page where a coordinator erases a conversation."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render

@@ -46,7 +46,6 @@ def legal_holds(request):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_session(request, public_id):
-    """Set a legal hold on a help session."""
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
     return _hold(request, get_object_or_404(sessions, public_id=public_id, status__in=HAVE_A_PAGE))
 
@@ -54,7 +53,6 @@ def hold_session(request, public_id):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_conversation(request, public_id):
-    """Set a legal hold on a conversation."""
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     return _hold(request, get_object_or_404(conversations, public_id=public_id))
 
@@ -62,7 +60,6 @@ def hold_conversation(request, public_id):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_person(request, public_id):
-    """Set a legal hold on a person's record."""
     people = find.at_desk_of(request.user, find.found(request))
     return _hold(request, get_object_or_404(people, public_id=public_id))
 
@@ -70,7 +67,6 @@ def hold_person(request, public_id):
 @coordinator_only
 @require_POST
 def lift_hold(request, public_id):
-    """Lift a legal hold."""
     hold = get_object_or_404(LegalHold, public_id=public_id)
     holds.lift(hold, by=request.user, at=timezone.now())
     messages.info(request, _("Hold lifted. Records that are past their deletion date are deleted tonight."))

@@ -16,9 +16,9 @@ from recommendations.search import find_items
 def desk_items(request):
     """List the items that match what a staff member has typed so far.
 
-    The parameters of the URL say to which page the list belongs. `conversation` is the id of the conversation
+    The parameters of the URL say which page the list is for. `conversation` is the id of the conversation
     that the staff member answers. `correcting` is the id of the help session that the staff member corrects.
-    If both are missing, the list belongs to the record form.
+    If both are missing, the list is for the record form.
     """
     query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
     correcting = uuid_or_none(request.GET.get("correcting"))

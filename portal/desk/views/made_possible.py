@@ -1,4 +1,4 @@
-"""The page on which staff see how often their help worked out for patrons."""
+"""The page where staff see how often their help worked out for patrons."""
 
 from django.shortcuts import render
 from django.views.decorators.http import require_safe

@@ -51,7 +51,7 @@ def _merge(request, conversation, other, at):
     except merging.CannotMerge:
         words = _("These two conversations can't be merged anymore. Nothing was changed.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
-    words = _("Merged. All messages are here now, in order of time.")
+    words = _("Merged. All messages are here now, oldest first.")
     return back_to_conversation(request, merged, words)
 
 

@@ -1,4 +1,4 @@
-"""The list of emails that were not matched, and the views with which staff handle such an email."""
+"""The list of emails that were not matched, and the views that staff use to handle them."""
 
 from urllib.parse import urlencode
 

@@ -1,4 +1,4 @@
-"""The page on which staff choose their notices about the desk, and the times of these notices."""
+"""The page where staff choose their notices about the desk, and when they get them."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render

@@ -85,7 +85,7 @@ def _topics():
 
 
 def _opened_at(request, at):
-    """Return the time at which the page that sent this poll was first shown.
+    """Return the time when the page that sent this poll was first shown.
 
     Return `at` if the request has no valid time in the past.
     """

@@ -1,4 +1,4 @@
-"""Find the patron whom staff enter in the record form, and record the visit for this patron."""
+"""Find the patron that staff enter in the record form, and record the visit for this patron."""
 
 from contextlib import suppress
 
@@ -24,7 +24,7 @@ from .record_form import draft_with, record_form, save_draft
 @staff_only
 @require_POST
 def record_recipient(request):
-    """Before staff save the form, show the patron whom staff entered in “For”, and the text to read aloud."""
+    """Before staff save the form, show the patron that they entered in “For”, and the text to read aloud."""
     form = record_form(request, data=request.POST)
     form.is_valid()
     recipient = find_recipient(request, form)

@@ -108,7 +108,7 @@ def _finish_later(request, draft, token):
     """Save the form as an unfinished session.
 
     Ignore errors in the form, except in the code of a code card. This code must be valid, because the card is
-    attached to the session at once.
+    attached to the session immediately.
     """
     draft = save_draft(request, draft, token)
     form = record_form(request, data=request.POST)

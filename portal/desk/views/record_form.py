@@ -38,7 +38,7 @@ def record_page(request, form, picker, *, draft=None, warned=False, recipient=No
     """Return the page with the form.
 
     If `warned` is true, the page warns that a text seems to contain a secret number. `recipient` is the
-    Recipient whom staff entered in “For”, or None.
+    Recipient that staff entered in “For”, or None.
     """
     conversation = _conversation(request, form["conversation"].value())
     items_url = reverse("record")

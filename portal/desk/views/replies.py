@@ -1,4 +1,4 @@
-"""Views with which staff answer a conversation.
+"""Views that staff use to answer a conversation.
 
 The views handle the buttons of the composer, save drafts, take back an answer, and close the conversation.
 """
@@ -245,7 +245,7 @@ def _add_files(request, conversation):
     token = uuid_or_none(request.POST.get("client_token"))
     if token is None or conversation.status == Conversation.Status.ERASED:
         return []
-    added, refused = attaching.take_in(
+    added, refused = attaching.add_posted_files(
         request, conversation, by=request.user, side=Side.STAFF, client_token=token
     )
     conversation.has_files = conversation.has_files or bool(added)
@@ -292,7 +292,7 @@ def desk_take_back(request, public_id):
         given = Recommendation.objects.filter(messagerecommendation__message=message)
         given = given.select_related("item").order_by("messagerecommendation__position")
         typed = fields_of(given, and_then=composer_extras(request.POST)) | {"then": message.then}
-        # Saving the typed text has waited for the conversation's lock, so read the time again.
+        # Saving the typed text may have waited for the conversation's lock, so read the time again.
         taking_back.take_back(message, by=request.user, at=timezone.now(), typed=typed)
     except (taking_back.TooLate, actions.Erased):
         words = _("It's too late to take this answer back. The patron may have read it.")

@@ -27,7 +27,7 @@ from portal.helpsessions.models import HelpSession
 from portal.home.forms import SubscriptionForm
 from portal.htmx import back_to
 from portal.notifications.push import browser, repairing, subscriptions
-from portal.notifications.push.delivery import send_try
+from portal.notifications.push.delivery import send_test_message
 from portal.notifications.push.hosts import UnknownPushHost
 from portal.notifications.push.keys import application_key, is_set_up
 from portal.text import uuid_or_none
@@ -120,7 +120,7 @@ def try_phone(request):
     found = _own(request)
     if found is None:
         raise Http404
-    send_try(found, at=timezone.now())
+    send_test_message(found, at=timezone.now())
     messages.success(request, _("A message is on its way to this phone."))
     return redirect(_back(request))
 

@@ -97,7 +97,7 @@ class Command(BaseCommand):
         host = settings.IMAP["host"]
         try:
             number = mailbox.count_new()
-        except mailbox.MailboxAway as error:
+        except mailbox.MailboxUnavailable as error:
             raise CommandError(
                 f"The mailbox at {host} can't be opened: {error}. Correct IMAP_URL or IMAP_PASSWORD."
             ) from error

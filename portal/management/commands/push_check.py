@@ -50,7 +50,7 @@ class Command(BaseCommand):
             end_browser(device)
             return f"{name}: the subscription has ended, so it was deleted. Turn messages on there again."
         except sending.NotNow as error:
-            if error.is_away:
+            if error.is_unreachable:
                 return (
                     f"{name}: the push service can't be reached ({error}). The worker must be able to open "
                     "connections to port 443 of the hosts in PUSH_HOSTS. Look for a firewall."

@@ -51,8 +51,8 @@ class Notification(models.Model):
     `kinds.is_notice` says which kinds are notices. `settling.settle` decides when a notice is sent. If a
     notice has no text yet, its text is written when it is sent.
 
-    An email with the state DEAD could not be sent. Such an email is kept for a while, so that coordinators
-    see which person did not get it, and why.
+    An email with the state DEAD could not be sent. It is kept for a while, so that coordinators see which
+    person did not get it, and why.
 
     A notice with the state PUSHING is sent to devices instead: it has a PushMessage for each device.
     """
@@ -227,9 +227,9 @@ class StaffNotice(models.Model):
 class NoticeChoice(models.Model):
     """How one kind of notice reaches a person.
 
-    A row with a branch is a staff member's choice for this branch. It overrides the staff member's row
-    without a branch. A row without a person is the library's default. The default is never push, because each
-    person agrees to push on their own devices.
+    A row with a branch is a staff member's choice for this branch. It overrides the staff member's choice for
+    all branches, which is a row without a branch. A row without a person is the library's default. The
+    default is never push, because each person agrees to push on their own devices.
     """
 
     class Channel(models.TextChoices):
@@ -277,7 +277,7 @@ class NoticeChoice(models.Model):
 
 
 class NoticeTimes(models.Model):
-    """The times at which a person wants emails, and their quiet hours. People who never chose have no row.
+    """The times when a person wants emails, and their quiet hours. People who never chose have no row.
 
     All times of day are in `time_zone`. If `time_zone` is blank, they are in the library's time zone.
     """
@@ -312,7 +312,7 @@ class NoticeTimes(models.Model):
 
 
 class DeskUse(models.Model):
-    """The time when a staff member last used the desk, correct to the minute."""
+    """The time when a staff member last used the desk, to the minute."""
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_use")
     used_at = models.DateTimeField()
@@ -324,7 +324,7 @@ class DeskUse(models.Model):
 class RepeatedJob(models.Model):
     """The time when a repeated job is due again.
 
-    If several workers run, the first worker that updates this row runs the job.
+    If several workers are running, the first one that updates this row runs the job.
     """
 
     name = models.CharField(max_length=80, primary_key=True)
@@ -337,7 +337,7 @@ class RepeatedJob(models.Model):
 class Heartbeat(models.Model):
     """The time when a worker last reported that it is running.
 
-    One more row, with the key `actions.MAILBOX`, says when a worker last read the mailbox.
+    Another row, with the key `actions.MAILBOX`, says when a worker last read the mailbox.
     """
 
     worker = models.CharField(max_length=80, primary_key=True)

@@ -59,10 +59,10 @@ class PushSubscription(models.Model):
 class PushMessage(models.Model):
     """A push message to one device.
 
-    The row is deleted when the push service takes the message, or when the worker gives the message up. If
-    `notice_id` is empty, this is a test message that a person sent to their own device. If the notice has
-    been deleted, the worker deletes the message and doesn't send it. The database itself doesn't delete the
-    messages of a deleted notice, because every deletion of a notice would then take longer.
+    The row is deleted when the push service accepts the message, or when the worker gives up. If `notice_id`
+    is empty, this is a test message that a person sent to their own device. If the notice has been deleted,
+    the worker deletes the message and doesn't send it. The database itself doesn't delete the messages of a
+    deleted notice, because that would slow down every deletion of a notice.
     """
 
     notice = models.ForeignKey(

@@ -24,22 +24,22 @@ PUSH = "push_subscriptions"
 def offers_push(request):
     """Return whether this browser may get push messages.
 
-    Push must be set up. Borrowed devices and shared desk computers never get messages. A shared desk computer
-    that is locked has only its cookie.
+    Push must be set up. Borrowed devices and shared desk computers never get messages. A locked shared desk
+    computer is recognized by its cookie.
     """
     is_shared = SHARED_DESK in request.session or DESK_TOKEN in request.COOKIES
     return is_set_up() and not is_borrowed(request) and not is_shared
 
 
 def sign_in_of(request):
-    """Return the UserSession with which the person is signed in, or None."""
+    """Return the UserSession of the signed-in person, or None."""
     if not request.user.is_authenticated:
         return None
     return UserSession.objects.filter(user=request.user, session_key=request.session.session_key).first()
 
 
 def remember(request, subscription):
-    """Note in the session that this browser has the subscription."""
+    """Store in the session that this browser has the subscription."""
     request.session[PUSH] = {
         **request.session.get(PUSH, {}),
         subscription.about: str(subscription.public_id),

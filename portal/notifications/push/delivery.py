@@ -1,6 +1,6 @@
 """Make push messages from notices, and deliver the messages to devices.
 
-Such a notice has the state PUSHING until a push service has taken the message for one of the devices. The
+The notice has the state PUSHING until a push service has accepted the message for one of the devices. The
 notice is emailed only if no device can be reached.
 """
 
@@ -26,11 +26,11 @@ from .subscriptions import end_browser, living
 
 log = logging.getLogger(__name__)
 
-# A push service keeps a message this long for a device that is switched off. After that, the news would be
-# old.
+# A push service keeps a message this long for a device that is turned off. After that, the message would be
+# out of date.
 KEPT_FOR = timedelta(days=3)
-# A push service keeps a test message this long. The person who sent it waits to see it.
-TRY_KEPT_FOR = timedelta(minutes=10)
+# A push service keeps a test message this long. The person who sent it is waiting for it.
+TEST_KEPT_FOR = timedelta(minutes=10)
 # If a worker is killed while it sends a message, another worker may take the message after this time.
 LEASE = timedelta(minutes=2)
 # The times to wait after the first failure, the second failure and so on. If the message fails again after
@@ -43,8 +43,8 @@ RETRY_AFTER = [
     timedelta(hours=12),
 ]
 # A push service may ask for a longer wait than RETRY_AFTER, up to this time.
-LONGEST_WAIT = timedelta(hours=12)
-LONGEST_BODY = 200
+MAX_WAIT = timedelta(hours=12)
+MAX_BODY = 200
 REFUSED = "The push services of the person's devices took no message."
 State, Way = Notification.State, Notification.Way
 
@@ -72,7 +72,7 @@ def hand_over(notice, subscriptions, *, at):
     notice.save(update_fields=["state", "way", "leased_until", "attempts"])
 
 
-def send_try(subscription, *, at):
+def send_test_message(subscription, *, at):
     """Send a message to this device, so that the person can see whether messages arrive."""
     with translation.override(subscription.language):
         payload = _payload(_("Messages from the library arrive on this device."), "")
@@ -81,7 +81,7 @@ def send_try(subscription, *, at):
         payload=payload | {"url": settings.BASE_URL + reverse("home"), "tag": _tag(subscription, "try", "")},
         created_at=at,
         due_at=at,
-        ends_at=at + TRY_KEPT_FOR,
+        ends_at=at + TEST_KEPT_FOR,
     )
 
 
@@ -110,7 +110,7 @@ def deliver(message, *, badge, at):
     or None.
     """
     subscription = message.subscription
-    # Meanwhile, the person may have been signed out, or somebody else may have signed in on the device.
+    # In the meantime, the person may have been signed out, or somebody else may have signed in on the device.
     if message.ends_at <= at or not living(at).filter(pk=subscription.pk).exists():
         _leased(message).delete()
         return None
@@ -126,7 +126,7 @@ def deliver(message, *, badge, at):
     except sending.NotNow as error:
         log.warning("%s took no push message: %s", subscription.host, error)
         _try_later(message, error.wait, at=at)
-        return subscription.host if error.is_away else None
+        return subscription.host if error.is_unreachable else None
     except sending.Refused as error:
         log.error("%s refused a push message: %s", subscription.host, error)
         _leased(message).delete()
@@ -139,8 +139,8 @@ def deliver(message, *, badge, at):
     return None
 
 
-def let_wait(message, *, until):
-    """Let any worker take the message again at the time `until`. This doesn't count as an attempt."""
+def postpone(message, *, until):
+    """Make the message due again at the time `until`. This doesn't count as an attempt."""
     _leased(message).update(due_at=until, leased_until=None, attempts=message.attempts - 1)
 
 
@@ -154,7 +154,7 @@ def drop(message):
 
 
 def email_instead(*, at):
-    """Email notices that could reach no device, and delete messages that are too old. A job of the worker.
+    """Email notices that could reach no device, and delete messages that are too old. The worker runs this.
 
     A notice to a person without an email address is deleted. A check-in is never emailed instead, because the
     person agreed only to their phone. If the person still has a device, the check-in is given up. Otherwise
@@ -189,11 +189,11 @@ def email_instead(*, at):
 def correct_times_of_messages(*, at):
     """Make messages due if their time was set while a clock was fast. The worker runs this job."""
     PushMessage.objects.filter(leased_until__gt=at + LEASE * 2).update(leased_until=None)
-    PushMessage.objects.filter(due_at__gt=at + LONGEST_WAIT * 2).update(due_at=at)
+    PushMessage.objects.filter(due_at__gt=at + MAX_WAIT * 2).update(due_at=at)
 
 
 def devices_for(notice, *, at):
-    """Return the subscriptions to which this notice is sent."""
+    """Return the subscriptions that this notice is sent to."""
     if notice.browsers_about:
         return list(living(at).filter(about=notice.browsers_about, person=None).order_by("pk"))
     return list(living(at).filter(person=notice.recipient_id).order_by("pk"))
@@ -202,7 +202,7 @@ def devices_for(notice, *, at):
 def _payload(body, url):
     return {
         "title": clean(Library.current().name, max_length=100),
-        "body": clean(body, max_length=LONGEST_BODY),
+        "body": clean(body, max_length=MAX_BODY),
         "url": url,
     }
 
@@ -218,7 +218,7 @@ def _tag(subscription, kind, about):
 
 @transaction.atomic
 def _mark_taken(message, *, at):
-    """Save that the push service has taken the message, so the notice is delivered."""
+    """Record that the push service has accepted the message, so the notice is delivered."""
     if message.notice_id:
         list(Notification.objects.select_for_update(of=("self",)).filter(pk=message.notice_id))
         Notification.objects.filter(pk=message.notice_id, state=State.PUSHING).update(
@@ -238,7 +238,7 @@ def _try_later(message, wait, *, at):
     if message.attempts > len(RETRY_AFTER):
         _leased(message).delete()
         return
-    pause = max(RETRY_AFTER[message.attempts - 1], min(wait or timedelta(0), LONGEST_WAIT))
+    pause = max(RETRY_AFTER[message.attempts - 1], min(wait or timedelta(0), MAX_WAIT))
     _leased(message).update(due_at=at + pause, leased_until=None)
 
 

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 CURVE = ec.SECP256R1()
-# The longest body that every push service takes (RFC 8030). So the content is one record of at most 3,993
+# The longest body that every push service accepts (RFC 8030). So the content is one record of at most 3,993
 # bytes.
-LONGEST_BODY = RECORD_SIZE = 4096
+MAX_BODY = RECORD_SIZE = 4096
 SALT_BYTES, TAG_BYTES = 16, 16
 # The content of the last record ends with this byte. Padding follows it.
 LAST_RECORD = b"\x02"
@@ -38,7 +38,7 @@ def encode(content, *, key, salt, key_id=b"", padded_to=0):
     nonce = _derive(key, salt=salt, info=b"Content-Encoding: nonce\0", length=12)
     header = salt + RECORD_SIZE.to_bytes(4, "big") + len(key_id).to_bytes(1, "big") + key_id
     record = content + LAST_RECORD + b"\0" * max(padded_to - len(content), 0)
-    if len(header) + len(record) + TAG_BYTES > LONGEST_BODY:
+    if len(header) + len(record) + TAG_BYTES > MAX_BODY:
         raise ValueError("the content is too long for a push message")
     return header + AESGCM(content_key).encrypt(nonce, record, None)
 

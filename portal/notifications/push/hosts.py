@@ -1,4 +1,4 @@
-"""Check that the endpoint that a browser sent belongs to a push service that the portal may use."""
+"""Check that a browser's endpoint belongs to a push service that the portal may use."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""The portal's key pair, with which it proves its identity to push services (VAPID, RFC 8292).
+"""The key pair that proves the portal's identity to push services (VAPID, RFC 8292).
 
 `manage.py push_keys` makes the private key. The public key is computed from the private key.
 """

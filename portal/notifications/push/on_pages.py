@@ -1,4 +1,4 @@
-"""What the pages about notices say about push messages on a person's devices."""
+"""The facts about push messages that pages about notices show."""
 
 from dataclasses import dataclass
 

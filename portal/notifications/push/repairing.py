@@ -1,4 +1,4 @@
-"""Make the server's subscription for a browser the same as the browser's own subscription.
+"""Bring the server's subscription for a browser in line with the browser's own subscription.
 
 They differ in two cases: the push service or the browser has replaced the subscription, or only one of the
 two was ended.
@@ -52,7 +52,7 @@ def is_due(subscription, *, at):
 def renew(rows, *, endpoint, p256dh, auth, language, at):
     """Update these subscriptions of one browser to the endpoint and the keys that the browser has now.
 
-    Subscriptions that have ended meanwhile stay ended. Raises UnknownPushHost and InvalidSubscription.
+    Subscriptions that have already ended stay ended. Raises UnknownPushHost and InvalidSubscription.
     """
     values = checked_values(endpoint=endpoint, p256dh=p256dh, auth=auth)
     # An action that ends a subscription waits for this lock, and then deletes the row with the new values.
@@ -64,5 +64,4 @@ def renew(rows, *, endpoint, p256dh, auth, language, at):
 
 
 def end(rows):
-    """End these subscriptions."""
     PushSubscription.objects.filter(pk__in=[row.pk for row in rows]).delete()

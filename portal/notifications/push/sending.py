@@ -26,7 +26,7 @@ MAX_SECONDS = 20
 # All messages have the same length. Otherwise a push service could tell from the length what a message says,
 # because the portal sends only a few different sentences.
 PADDED_TO = 2000
-# Push services answer with a few words. The rest of a longer answer isn't read.
+# Push services answer with a few words. The rest of a longer response isn't read.
 ANSWER_BYTES = 2000
 # How long an authorization header is valid, and for how long we use it. Apple refuses more than a day.
 AUTHORIZED_FOR = timedelta(hours=12)
@@ -43,14 +43,15 @@ class Gone(Exception):
 
 
 class NotNow(Exception):
-    """The message can be sent later. `wait` is how long the service asks to wait, or None.
+    """The message can be sent later. `wait` is how long the service asks us to wait, or None.
 
-    If `is_away` is true, the service could not be reached. Then all messages to this service have to wait.
+    If `is_unreachable` is true, the service could not be reached. Then all messages to this service have to
+    wait.
     """
 
-    def __init__(self, error, wait=None, is_away=False):
+    def __init__(self, error, wait=None, is_unreachable=False):
         super().__init__(error)
-        self.wait, self.is_away = wait, is_away
+        self.wait, self.is_unreachable = wait, is_unreachable
 
 
 class Refused(Exception):
@@ -94,7 +95,7 @@ def send(subscription, content, *, topic, seconds):
 
 
 def _post(url, body, headers):
-    """Send the request. Return (HTTP status, how long the service asks to wait or None). Raises NotNow."""
+    """Send the request. Return (HTTP status, how long the service asks us to wait or None). Raises NotNow."""
     connection = _connection(url)
     deadline, timer = time.monotonic() + MAX_SECONDS, None
     try:
@@ -108,7 +109,7 @@ def _post(url, body, headers):
             response.read(ANSWER_BYTES)
         return response.status, _wait(response.headers.get("Retry-After", ""))
     except (OSError, http.client.HTTPException) as error:
-        raise NotNow(f"{type(error).__name__}: {error}"[:200], is_away=True) from None
+        raise NotNow(f"{type(error).__name__}: {error}"[:200], is_unreachable=True) from None
     finally:
         if timer:
             timer.cancel()
@@ -123,7 +124,7 @@ def _connection(url):
 
 
 class _PublicConnection(http.client.HTTPSConnection):
-    """A connection that refuses private addresses, so that no host name leads into the library's network."""
+    """A connection that refuses private addresses, so that no host name leads into the local network."""
 
     def connect(self):
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)

@@ -16,12 +16,12 @@ from ..models import PushSubscription
 from .hosts import checked_host
 from .keys import decode, encode, is_set_up, key_id
 
-# A subscription is deleted if its browser has not opened the portal for this time. A sign-in
-# lasts equally long.
+# A subscription is deleted if its browser has not opened the portal for this long. A sign-in lasts just as
+# long.
 KEPT_UNCHECKED = timedelta(days=400)
-# The maximum number of devices of a person, or of a visit that was opened by code. One more device
-# replaces the device whose browser has not confirmed its subscription for the longest time.
-MOST_DEVICES = 10
+# The maximum number of devices for a person, or for a visit that was opened by code. One more device replaces
+# the device whose last confirmation is the oldest.
+MAX_DEVICES = 10
 AUTH_BYTES, PUBLIC_KEY_BYTES = 16, 65
 
 
@@ -30,11 +30,11 @@ class PushIsOff(Exception):
 
 
 class InvalidSubscription(Exception):
-    """The browser sent keys with which no message can be encrypted."""
+    """The browser sent keys that no message can be encrypted with."""
 
 
 class SignedOut(Exception):
-    """The person has been signed out in this browser meanwhile."""
+    """The person has been signed out in this browser."""
 
 
 @transaction.atomic
@@ -47,8 +47,8 @@ def subscribe(
     `person` is signed in with the UserSession `sign_in`. If there is no person, `about` is the key of a visit
     that the browser opened by code, and `ends_at` is when the code ends.
 
-    If the browser already has such a subscription, its row gets the new values. If another person was signed
-    in with this browser before, that person's subscription ends. Raises UnknownPushHost, InvalidSubscription,
+    If the browser already has this subscription, its row gets the new values. If another person was signed in
+    with this browser before, that person's subscription ends. Raises UnknownPushHost, InvalidSubscription,
     PushIsOff and SignedOut.
     """
     if not is_set_up():
@@ -70,7 +70,7 @@ def subscribe(
         create_defaults={**values, "created_at": at},
     )
     devices = PushSubscription.objects.filter(person=person, about=about)
-    kept = devices.order_by("-checked_at", "-pk")[:MOST_DEVICES]
+    kept = devices.order_by("-checked_at", "-pk")[:MAX_DEVICES]
     devices.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
     return row
 
@@ -130,7 +130,7 @@ def _not_ended(at):
 
 
 def devices_of(person, *, at):
-    """Return the person's devices that get messages, the newest first."""
+    """Return the person's devices that get messages, newest first."""
     return living(at).filter(person=person).order_by("-created_at", "-pk")
 
 
@@ -145,7 +145,7 @@ def has_browsers(about, *, at):
 
 
 def which_have_browsers(abouts, *, at):
-    """Return the set of those visits `abouts` that browsers opened by code which get messages."""
+    """Return the set of the visits in `abouts` that a subscribed browser has opened by code."""
     if not abouts or not is_set_up():
         return set()
     return set(living(at).filter(about__in=abouts, person=None).values_list("about", flat=True))

@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.simple_tag
 def is_emailed_instead_of_phone(person):
-    """Return whether the person chose to get a notice on their phone, but has no phone that gets messages."""
+    """Return whether the person chose notices on their phone, but has no phone that gets messages."""
     return is_set_up() and is_emailed_instead(person, at=timezone.now())
 
 

@@ -1,4 +1,4 @@
-"""The page on which patrons choose which emails they get from the library, and when."""
+"""The page where patrons choose which emails they get from the library, and when."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

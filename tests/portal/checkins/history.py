@@ -340,7 +340,7 @@ class History:
         assert waiting - held_back == asked, "each patron with something due gets one email, and nobody else"
         assert written.count() == len(asked)
         if self.random.random() < 0.3:
-            # Something changes before the worker takes the emails.
+            # Make a change before the worker takes the emails.
             between = [self.choose, self.let_go, self.write, self.leave_out, self.merge, self.erase]
             between += [
                 self.make_quiet,

@@ -99,8 +99,8 @@ def all_helped(data):
 def check_states(data):
     """Check that every conversation has the state that follows from its history."""
     for conversation in Conversation.objects.filter(help_session=data.visit):
-        # Ignore `at_desk_from`. A conversation that closed by itself keeps this time, and `replay` doesn't
-        # restore it.
+        # Ignore `at_desk_from`. A conversation that closed automatically keeps this time, and `replay`
+        # doesn't restore it.
         now, then = states.state_of(conversation), states.replay(conversation)
         assert replace(now, at_desk_from=None) == replace(then, at_desk_from=None)
 

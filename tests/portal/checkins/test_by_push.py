@@ -31,7 +31,7 @@ from tests.portal.checkins.test_sending import (
 from tests.push_device import PRIVATE_KEY
 
 MINUTE = datetime.timedelta(minutes=1)
-# Other tests of this module cover these reasons against sending. Messages to a phone need no email address.
+# Other tests in this module cover these reasons. Messages to a phone need no email address.
 TESTED_APART = {Why.NO_ADDRESS, Why.UNCONFIRMED, Why.ADDRESS_OFF, Why.NO_PHONE}
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +114,7 @@ def test_check_in_on_the_phone_needs_no_working_email_address(staff, branch, cha
 
 
 @pytest.mark.parametrize("email", ["ana@example.org", None])
-def test_consent_to_emails_is_no_consent_to_messages_on_the_phone(staff, branch, email):
+def test_consent_to_emails_is_not_consent_to_messages_on_the_phone(staff, branch, email):
     ana = UserFactory(email=email, check_ins="email")
     PushSubscriptionFactory(person=ana)
     check_in_about(staff, branch, ana)
@@ -195,7 +195,7 @@ def test_adult_is_never_asked_on_their_phone_about_a_childs_visit(staff, branch,
     assert why(check_in) == Why.CHILD
 
 
-def test_button_on_the_page_of_the_link_stops_all_check_ins_on_the_phone(due, phone, ana, client):
+def test_button_on_the_page_opened_from_a_push_message_stops_all_check_ins(due, phone, ana, client):
     send_due_check_ins(at=NOW)
     CheckIn.objects.update(link_ends_at=timezone.now() + DAY)
     path = Notification.objects.get().url.removeprefix("http://localhost:8000")
@@ -208,7 +208,7 @@ def test_button_on_the_page_of_the_link_stops_all_check_ins_on_the_phone(due, ph
     assert ana.check_ins == "none"
 
 
-def test_page_of_the_link_in_an_email_has_no_button_that_stops_all_check_ins(due, phone, ana, client):
+def test_page_opened_from_an_email_has_no_button_that_stops_all_check_ins(due, phone, ana, client):
     send_due_check_ins(at=NOW)
     CheckIn.objects.update(link_ends_at=timezone.now() + DAY)
     path = Notification.objects.get().url.removeprefix("http://localhost:8000")

@@ -299,9 +299,7 @@ def test_patron_can_turn_off_check_ins_for_one_visit(client, patron, visit, sign
     ],
     ids=["planned", "asked", "today", "answered", "left out"],
 )
-def test_visit_page_says_on_which_later_day_the_library_plans_to_ask(
-    client, patron, visit, sign_in, changes, is_shown
-):
+def test_visit_page_says_when_the_library_plans_to_ask(client, patron, visit, sign_in, changes, is_shown):
     patron.check_ins = "email"
     patron.save()
     later = {"status": "planned", "due_on": AT.date() + timedelta(days=12), "created_at": AT}

@@ -1,4 +1,4 @@
-"""Test in whose name the library asks how a visit turned out, and the words that the portal drafts."""
+"""Test whose name a check-in is sent in, and the words that the portal drafts."""
 
 import datetime
 import re
@@ -111,9 +111,7 @@ class TestWhoAsks:
         visit.save()
         assert drafting.asker(visit, at=AT) is None
 
-    def test_staff_who_ask_about_thirty_visits_are_found_with_two_queries(
-        self, branch, django_assert_num_queries
-    ):
+    def test_finding_who_asks_about_thirty_visits_runs_two_queries(self, branch, django_assert_num_queries):
         visits = [HelpSessionFactory(branch=branch) for _ in range(30)]
         away(visits[0].staff, visits[1].staff)
         with django_assert_num_queries(2):
@@ -240,7 +238,7 @@ class TestLetter:
         check_in = CheckInFactory(help_session=visit, words="How is the tax form?")
         assert "tax" not in drafting.letter(check_in, by=rosa, neutral=True)
 
-    def test_letters_of_thirty_check_ins_are_written_with_two_queries(
+    def test_writing_the_letters_of_thirty_check_ins_runs_two_queries(
         self, branch, django_assert_num_queries
     ):
         for _ in range(30):

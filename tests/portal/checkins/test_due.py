@@ -39,7 +39,7 @@ def due(visit, library):
 
 
 def asked_at_home(client):
-    """Return the titles of the visits about which the home page asks."""
+    """Return the titles of the visits that the home page asks about."""
     page = client.get(reverse("home")).content.decode()
     part = re.search(r'<section[^>]*aria-labelledby="due-title".*?</section>', page, re.S)
     return re.findall(r'<p dir="auto">(.*?)</p>', part[0]) if part else []

@@ -42,7 +42,7 @@ def linked(db):
 
 @pytest.fixture
 def opened(linked, client, sign_in):
-    """Return (the check-in, the address of its link, the browser in which its patron is signed in)."""
+    """Return (the check-in, the address of its link, the browser where its patron is signed in)."""
     check_in, url = linked
     return check_in, url, sign_in(client, check_in.asked)
 
@@ -101,7 +101,7 @@ def test_page_says_which_staff_member_or_branch_got_the_answer(client, linked):
 
 def test_page_says_that_a_tap_saves_an_answer_and_that_one_answer_is_enough(client, linked):
     _check_in, url = linked
-    assert "Each tap is saved at once. One answer is enough." in text_of(client.get(url))
+    assert "Each tap is saved right away. One answer is enough." in text_of(client.get(url))
     assert "You can change your answer or close this page." in text_of(
         client.post(url, {"satisfaction": "good"})
     )
@@ -171,9 +171,7 @@ def test_page_says_that_typed_words_have_arrived_only_if_the_patron_typed_some(c
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_question_whether_to_write_comes_before_the_text_field_and_both_before_the_next_question(
-    client, linked, htmx
-):
+def test_page_asks_whether_to_write_before_the_text_field_and_before_the_next_question(client, linked, htmx):
     _check_in, url = linked
     page = text_of(client.post(url, {"found": "no"}, headers={"HX-Request": "true"} if htmx else {}))
     places = [page.index(text) for text in ('id="wish-yes"', 'id="wish-no"', 'id="id_body"', 'id="send"')]
@@ -183,7 +181,7 @@ def test_question_whether_to_write_comes_before_the_text_field_and_both_before_t
 
 
 @pytest.mark.parametrize(("wish", "wants_no_answer"), [("", False), ("yes", False), ("no", True)])
-def test_words_sent_after_no_are_added_to_its_conversation_and_do_not_change_the_wish(
+def test_words_sent_after_answering_no_become_a_message_and_keep_the_choice_about_an_answer(
     client, linked, wish, wants_no_answer
 ):
     _check_in, url = linked
@@ -705,7 +703,7 @@ def test_page_links_to_the_visit_only_for_its_patron(client, linked, sign_in):
     assert check_in.help_session.get_absolute_url() not in page
 
 
-def test_text_field_is_not_labeled_optional_if_a_text_is_required(client, linked):
+def test_text_field_is_not_labeled_optional_if_text_is_required(client, linked):
     _check_in, url = linked
     page = text_of(client.post(url, {"send": "1", "body": "", **token()}))
     assert "Write something first." in page

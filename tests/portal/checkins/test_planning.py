@@ -64,7 +64,7 @@ def typed(staff, branch, library):
 
 @pytest.fixture
 def planned(library, staff, branch):
-    """Plan the check-in about a visit of today, and return it."""
+    """Plan the check-in about a visit today, and return it."""
     return planning.plan(visit_of_today(staff, branch), at=NOW)
 
 
@@ -224,7 +224,7 @@ def test_check_in_is_due_some_days_after_the_last_press_of_the_got_it_button(lib
     assert first.got_at == NOW + datetime.timedelta(days=2)
 
 
-def test_ask_later_after_the_email_was_sent_replaces_the_check_in_by_a_new_one(planned):
+def test_ask_later_after_the_email_was_sent_replaces_the_check_in_with_a_new_one(planned):
     visit = planned.help_session
     CheckIn.objects.update(status="asked", asked_at=NOW, words="How is the compost?", reviewed_at=NOW)
 

@@ -163,7 +163,7 @@ def make(helper, branch, count, day, **fields):
     )
 
 
-def test_helper_sees_how_many_visits_helped_in_a_quarter_only_if_at_least_five_did(
+def test_helper_sees_the_number_of_helpful_visits_in_a_quarter_only_if_it_is_at_least_five(
     client, staff, branch, library, sign_in
 ):
     day, colleague = last_quarter(library), StaffFactory(branch=branch)

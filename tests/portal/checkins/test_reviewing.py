@@ -131,7 +131,7 @@ class TestEditing:
         check_in.refresh_from_db()
         assert check_in.words == "Same words"
 
-    def test_words_are_not_saved_if_the_helpers_role_ended_meanwhile(self, check_in, rosa):
+    def test_words_are_not_saved_if_the_helpers_role_ended_in_the_meantime(self, check_in, rosa):
         assert rosa.roles
         StaffRole.objects.all().delete()
         with pytest.raises(RoleEnded):
@@ -155,7 +155,7 @@ class TestApproving:
         assert list(CheckIn.objects.exclude(reviewed_at=None)) == [check_in]
 
     @pytest.mark.parametrize("change", [add_item, change_question])
-    def test_draft_changed_by_a_correction_meanwhile_is_not_approved(self, check_in, rosa, change):
+    def test_draft_changed_by_a_correction_in_the_meantime_is_not_approved(self, check_in, rosa, change):
         seen = seen_of(check_in)
         change(check_in.help_session)
         assert reviewing.approve(seen, by=rosa, at=AT) == []

@@ -61,7 +61,7 @@ def ana(library):
 
 @pytest.fixture
 def due(staff, branch, ana):
-    """Return an approved check-in about a visit of Ana, due today."""
+    """Return an approved check-in about Ana's visit, due today."""
     return check_in_about(staff, branch, ana)
 
 
@@ -296,7 +296,7 @@ def test_discarded_check_in_is_planned_again_and_sent_when_the_reason_no_longer_
     assert len(emails()) == 1
 
 
-def test_email_is_sent_to_the_new_address_if_the_patron_changed_addresses_meanwhile(due, ana):
+def test_email_is_sent_to_the_new_address_if_the_patron_changed_addresses_in_the_meantime(due, ana):
     send_due_check_ins(at=NOW)
     ana.email = "new@example.org"
     ana.save()
@@ -474,7 +474,7 @@ def test_check_in_is_not_sent_if_the_patron_left_out_the_visit_or_stopped_check_
     assert why(due) == Why.LEFT_OUT
 
 
-def test_patron_who_agreed_to_emails_gets_none_about_a_visit_with_the_choice_only_on_pages(due):
+def test_patron_who_agreed_to_emails_gets_none_about_a_visit_set_to_pages_only(due):
     change_visit(check_ins="pages")(due)
     send_due_check_ins(at=NOW)
     assert emails() == []

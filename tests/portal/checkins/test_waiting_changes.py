@@ -125,27 +125,27 @@ def emails():
     return Notification.objects.count()
 
 
-def test_patron_cannot_leave_out_a_check_in_that_was_answered_meanwhile(world):
+def test_patron_cannot_leave_out_a_check_in_that_was_answered_in_the_meantime(world):
     meanwhile(
         world, answered, lambda world: planning.leave_out(world.visit, at=world.at, person=world.patron)
     )
     assert world.check_in.status == "answered"
 
 
-def test_check_in_that_was_answered_meanwhile_does_not_end_with_its_link(world):
+def test_check_in_that_was_answered_in_the_meantime_does_not_end_with_its_link(world):
     asked(world)
     now_is(link_ends_at=world.at - DAY)(world)
     meanwhile(world, answered, lambda world: ending.end_check_ins(at=world.at))
     assert world.check_in.status == "answered"
 
 
-def test_ending_the_check_ins_of_a_visit_skips_one_that_was_answered_meanwhile(world):
+def test_ending_the_check_ins_of_a_visit_skips_one_that_was_answered_in_the_meantime(world):
     asked(world)
     meanwhile(world, answered, lambda world: planning.end_all(world.visit, at=world.at))
     assert world.check_in.status == "answered"
 
 
-def test_check_in_that_was_skipped_meanwhile_is_not_marked_as_answered(world):
+def test_check_in_that_was_skipped_in_the_meantime_is_not_marked_as_answered(world):
 
     def act(world):
         return answering.note_answer(world.visit, at=world.at)
@@ -172,13 +172,13 @@ def test_check_in_that_was_skipped_meanwhile_is_not_marked_as_answered(world):
     ],
     ids=["skip", "set the day", "edit"],
 )
-def test_staff_cannot_change_a_check_in_that_was_answered_meanwhile(world, act):
+def test_staff_cannot_change_a_check_in_that_was_answered_in_the_meantime(world, act):
     before = (world.check_in.due_on, world.check_in.words)
     assert meanwhile(world, answered, act) == "NotPlanned"
     assert (world.check_in.status, (world.check_in.due_on, world.check_in.words)) == ("answered", before)
 
 
-def test_skipped_check_in_that_ended_meanwhile_is_not_planned_again(world):
+def test_skipped_check_in_that_ended_in_the_meantime_is_not_planned_again(world):
     skipped(world)
 
     def act(world):
@@ -188,7 +188,7 @@ def test_skipped_check_in_that_ended_meanwhile_is_not_planned_again(world):
     assert world.check_in.status == "ended"
 
 
-def test_check_in_is_not_planned_for_a_visit_that_became_quiet_meanwhile(world):
+def test_check_in_is_not_planned_for_a_visit_that_became_quiet_in_the_meantime(world):
     CheckIn.objects.all().delete()
 
     def act(world):
@@ -198,7 +198,7 @@ def test_check_in_is_not_planned_for_a_visit_that_became_quiet_meanwhile(world):
     assert not CheckIn.objects.exists()
 
 
-def test_asking_later_ends_a_check_in_that_was_sent_meanwhile_and_plans_another(world):
+def test_asking_later_ends_a_check_in_that_was_sent_in_the_meantime_and_plans_another(world):
     def act(world):
         planning.ask_later(world.visit, day=world.today + 9 * DAY, at=world.at)
 
@@ -207,14 +207,14 @@ def test_asking_later_ends_a_check_in_that_was_sent_meanwhile_and_plans_another(
     assert list(rows) == [("ended", world.today), ("planned", world.today + 9 * DAY)]
 
 
-def test_changed_rule_does_not_move_a_check_in_whose_day_staff_chose_meanwhile(world):
+def test_changed_rule_does_not_move_a_check_in_whose_day_staff_chose_in_the_meantime(world):
     CheckInRule.objects.update_or_create(question_type="reference", defaults={"since": "visit", "days": 30})
     chosen = now_is(set_by="staff", due_on=world.today + 2 * DAY)
     meanwhile(world, chosen, lambda world: planning.replan_by_rules(question_type="reference"))
     assert (world.check_in.set_by, world.check_in.due_on) == ("staff", world.today + 2 * DAY)
 
 
-def test_words_that_a_colleague_changed_meanwhile_are_not_approved(world):
+def test_words_that_a_colleague_changed_in_the_meantime_are_not_approved(world):
     now_is(reviewed_at=None, reviewed_by=None)(world)
     seen = {world.check_in: reviewing.version_of(world.check_in)}
 
@@ -235,7 +235,7 @@ def used_up(world):
     [skipped, visit_is(patron=None, kept_at=None), used_up],
     ids=["skipped", "removed from the account", "another email this week"],
 )
-def test_check_in_is_not_sent_if_a_change_meanwhile_forbids_it(world, change):
+def test_check_in_is_not_sent_if_a_change_in_the_meantime_forbids_it(world, change):
     meanwhile(world, change, lambda world: sending.send_due_check_ins(at=world.at))
     assert emails() == 0
 
@@ -245,7 +245,7 @@ def test_check_in_is_not_sent_if_a_change_meanwhile_forbids_it(world, change):
     [skipped, visit_is(patron=None, kept_at=None), used_up],
     ids=["skipped", "removed from the account", "another email this week"],
 )
-def test_staff_cannot_send_a_check_in_if_a_change_meanwhile_forbids_it(world, change):
+def test_staff_cannot_send_a_check_in_if_a_change_in_the_meantime_forbids_it(world, change):
 
     def act(world):
         return sending.send_now(world.check_in, by=world.staff, at=world.at).pk
@@ -253,12 +253,12 @@ def test_staff_cannot_send_a_check_in_if_a_change_meanwhile_forbids_it(world, ch
     assert (meanwhile(world, change, act), emails()) == ("NotNow", 0)
 
 
-def test_due_check_in_is_sent_if_nothing_changed_meanwhile(world):
+def test_due_check_in_is_sent_if_nothing_changed_in_the_meantime(world):
     meanwhile(world, lambda world: None, lambda world: sending.send_due_check_ins(at=world.at))
     assert (world.check_in.status, emails()) == ("asked", 1)
 
 
-def test_words_about_a_visit_that_the_patron_removed_meanwhile_are_not_shared(world):
+def test_words_about_a_visit_that_the_patron_removed_in_the_meantime_are_not_shared(world):
     visit_is(found="all", found_at=world.at, satisfaction="good", satisfaction_at=world.at)(world)
 
     def share(world):

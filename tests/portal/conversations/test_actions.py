@@ -169,7 +169,7 @@ def test_answer_is_not_emailed_if_the_visit_is_quiet_or_has_no_patron(staff, bra
     assert not Notification.objects.exists()
 
 
-def test_closing_and_reopening_by_the_patron_are_recorded_as_events(session, patron, staff):
+def test_events_record_that_the_patron_closed_and_reopened_the_conversation(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     actions.close(conversation, by=patron, side=PATRON, at=NOW + hour)
@@ -292,7 +292,7 @@ def test_question_after_a_bad_verdict_is_added_to_the_conversation_of_the_verdic
     )
     assert list(Conversation.objects.all()) == [conversation]
     assert conversation.reason == "did_not_help"
-    # A bad verdict alone reaches the desk after a minute, but a message reaches the desk at once.
+    # A bad verdict alone reaches the desk after a minute, but a message reaches the desk immediately.
     assert listed("needs", at=at) == {conversation}
 
 
@@ -482,7 +482,7 @@ def test_patron_pages_do_not_show_items_of_a_pending_answer(client, session, pat
             client.logout()
 
 
-def test_closing_and_reopening_are_hidden_while_the_closing_answer_is_pending(session, patron, staff):
+def test_closed_and_reopened_events_are_hidden_while_the_closing_answer_is_pending(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
@@ -521,7 +521,7 @@ def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, p
     assert conversation.status == "closed"
 
 
-def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pending(
+def test_patron_does_not_see_that_a_colleague_closed_the_conversation_while_an_answer_is_pending(
     session, patron, staff, coordinator
 ):
     conversation = ask(session, patron)
@@ -539,7 +539,7 @@ def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pen
         2,
         "closed",
     )
-    # If staff take the answer back, the patron sees at once that the conversation is closed.
+    # If staff take the answer back, the patron immediately sees that the conversation is closed.
     taking_back.take_back(message, by=staff, at=NOW + minute + 13 * second)
     assert patron_view(conversation, NOW + minute + 13 * second) == (
         ["It is checked out"],
@@ -549,7 +549,7 @@ def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pen
     )
 
 
-def test_patron_sees_closing_and_reopening_as_soon_as_the_pending_answer_is_taken_back(
+def test_patron_sees_closed_and_reopened_events_as_soon_as_the_pending_answer_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation = ask(session, patron)
@@ -564,7 +564,7 @@ def test_patron_sees_closing_and_reopening_as_soon_as_the_pending_answer_is_take
     assert patron_view(conversation, NOW + hour) == (words, events, 3, "waiting_for_staff")
 
 
-def test_reopening_appears_with_the_remaining_pending_answer_after_another_answer_is_taken_back(
+def test_reopened_event_appears_with_the_remaining_pending_answer_after_another_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation, at = ask(session, patron), [NOW + minute + count * second for count in range(6)]
@@ -624,7 +624,7 @@ def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, 
     )
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
-    # The draft can be sent with the same token, because no message has this token any more.
+    # The draft can be sent with the same token, because no message has this token anymore.
     again = say(conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 

@@ -235,7 +235,7 @@ def test_conversation_taken_by_a_colleague_does_not_come_back_to_the_writer(
     assert now_of(conversation).assignee == staff
 
 
-def test_changed_come_back_setting_of_the_branch_applies_only_to_later_answers(
+def test_changed_come_back_setting_of_a_branch_applies_only_to_later_answers(
     conversation, staff, patron, branch
 ):
     set_back_to_writer(branch)

@@ -713,7 +713,7 @@ def test_reading_request_becomes_a_readers_advisory_conversation(me, patron):
     assert (found.for_whom, found.formats) == ("a child, 9–12, she loves horses", "large print, audiobook")
 
 
-def test_desk_sees_a_reading_request_in_the_language_of_the_staff(library):
+def test_desk_shows_a_reading_request_in_the_language_of_the_staff_member(library):
     with translation.override("es"):
         assert readers_form.fields_of(ANSWERS, "en")["formats"] == "large print, audiobook"
 

@@ -596,7 +596,7 @@ def test_uploaded_file_gets_a_clean_name_with_the_extension_of_its_type(name, ke
     assert attachments._named(name, usable.extension) == kept
 
 
-def test_stored_path_contains_nothing_of_the_uploaded_name(conversation, disk):
+def test_stored_path_contains_no_part_of_the_uploaded_file_name(conversation, disk):
     file = attach_to(conversation.messages.get(), picture_file("../../secret.jpg"))
     folder = file.public_id.hex[:2]
     assert disk() == [
@@ -676,7 +676,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
         me.get(conversation.get_absolute_url())
 
 
-# Tests of simultaneous uploads, in real processes on a real database.
+# Tests of simultaneous uploads, with real processes on a real database.
 
 ROUNDS = times(5, 50)
 

@@ -56,7 +56,7 @@ def events_of(conversation):
 def state_matches_history(conversation):
     """Return whether the row has the state that follows from its history.
 
-    Ignore `at_desk_from`, because a conversation that no longer waits keeps an old value.
+    Ignore `at_desk_from`, because it keeps an old value after the conversation stops waiting.
     """
     row = now_of(conversation)
     saved, replayed = (
@@ -338,7 +338,7 @@ def test_second_request_for_a_call_about_a_visit_replaces_the_number(session, at
     assert state_matches_history(row)
 
 
-def test_two_colleagues_who_add_a_call_about_a_visit_add_one_call(session, staff, branch, at):
+def test_call_about_a_visit_that_two_colleagues_add_is_saved_once(session, staff, branch, at):
     fields = {"help_session": session}
     first = call_backs.add(CALLER, by=staff, at=at, client_token=uuid.uuid4(), **fields)
     colleague, other = StaffFactory(branch=branch), Caller("555-0199")
@@ -489,7 +489,9 @@ def test_call_cannot_be_added_for_an_erased_patron(patron, staff, branch, at):
         call_backs.add(CALLER, by=staff, at=at, client_token=uuid.uuid4(), patron=known, branch=branch)
 
 
-def test_conversation_with_a_new_call_still_waits_for_the_answer_that_staff_announced(session, staff, at):
+def test_conversation_with_a_new_call_still_waits_for_the_answer_that_staff_said_would_follow(
+    session, staff, at
+):
     conversation = request(session, at)
     actions.close(conversation, by=staff, side="staff", at=at + minute)
     say(conversation, by=staff, side="staff", at=at + hour, then="ours")

@@ -1,4 +1,4 @@
-"""Test the pages on which a patron asks for a call, changes the number and cancels the call."""
+"""Test the pages where a patron asks for a call, changes the number and cancels the call."""
 
 import re
 import uuid
@@ -57,7 +57,7 @@ def test_patron_who_asks_for_a_call_about_a_visit_reads_the_promised_time(me, se
     assert about(session) in me.get(session.get_absolute_url()).content.decode()
     response = me.post(about(session), FORM, follow=True)
     page = text(response)
-    assert "You are on our list of calls." in page
+    assert "You are on our call list." in page
     assert "We'll call you by" in page
     assert "You asked for a call" in page
     assert NUMBER not in page
@@ -290,7 +290,7 @@ def test_person_who_is_erased_while_asking_about_something_new_gets_a_404(me, pa
     assert Conversation.objects.count() == 0
 
 
-def test_question_stays_in_the_form_if_its_visit_is_erased_meanwhile(
+def test_question_stays_in_the_form_if_its_visit_is_erased_in_the_meantime(
     client, show_code, staff, branch, monkeypatch
 ):
     visit, ask = HelpSessionFactory(staff=staff, branch=branch), actions.ask

@@ -1,4 +1,4 @@
-"""Test the pages on which a patron enters an emailed code to keep a visit, save an item or send a question."""
+"""Test the pages where a patron enters an emailed code to keep a visit, save an item or send a question."""
 
 import re
 import uuid
@@ -116,7 +116,7 @@ def test_patron_who_chose_to_keep_nothing_reads_another_consent_text_before_keep
     assert session.patron == person
 
 
-def test_right_code_does_not_keep_a_visit_that_someone_else_kept_meanwhile(
+def test_right_code_does_not_keep_a_visit_that_someone_else_kept_in_the_meantime(
     viewer_by_code, session, patron, client
 ):
     code_page = ask_for_code(viewer_by_code, keep_page(session))

@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 
-def test_action_is_saved_or_refused_if_the_staff_members_role_ends_meanwhile(transactional_db):
+def test_action_is_saved_or_refused_if_the_staff_members_role_ends_in_the_meantime(transactional_db):
     branch = LibraryFactory().default_branch
     coordinator, patron = (
         StaffFactory(branch=branch, branch__role="coordinator"),
@@ -102,7 +102,7 @@ def test_action_is_saved_or_refused_if_the_staff_members_role_ends_meanwhile(tra
 
     def ends(data):
         if data.number % 2:
-            # In every second round, one process certainly saves its work before the role ends.
+            # In every other round, one process always saves its work before the role ends.
             has_replied.wait(MAX_WAIT)
         departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())
 

@@ -214,7 +214,7 @@ class TestSnoozing:
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
         [
-            # This snooze ends on the night in which the clocks go forward.
+            # This snooze ends on the night when the clocks go forward.
             (
                 "America/Chicago",
                 "2026-03-08",
@@ -278,7 +278,7 @@ class TestSnoozing:
             NOW,
         )
 
-    def test_snoozed_conversation_does_not_close_by_itself(self, conversation, staff):
+    def test_snoozed_conversation_does_not_close_automatically(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
         jobs.close_after_silence(at=NOW + 60 * day)
@@ -295,7 +295,7 @@ class TestScheduledJobs:
         ("days", "after", "closed"),
         [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
     )
-    def test_conversation_that_waits_for_the_patron_closes_by_itself_and_sends_no_email(
+    def test_conversation_that_waits_for_the_patron_closes_automatically_and_sends_no_email(
         self, conversation, staff, library, days, after, closed
     ):
         library.closes_after_days = days
@@ -369,7 +369,7 @@ class TestUndoing:
         assert {name: getattr(now_of(conversation), name) for name in before} == before
         assert event_kinds(conversation) == []
 
-    def test_undoing_the_closing_of_a_conversation_restores_the_place_in_the_queue(self, conversation, staff):
+    def test_reopening_a_conversation_with_undo_restores_its_place_in_the_queue(self, conversation, staff):
         promised = now_of(conversation).promised_at
         actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
         desk_actions.undo(
@@ -419,7 +419,7 @@ class TestUndoing:
 class TestMerging:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Return another conversation of the patron, which began a day before NOW and has an answer."""
+        """Return another of the patron's conversations, which began a day before NOW and has an answer."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,
@@ -600,7 +600,7 @@ class TestMerging:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
         joined = merging.merge(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
-        # The conversation that was merged into the other one is never unread.
+        # A conversation that was merged into another one is never unread.
         assert list(Conversation.objects.unread_by(patron)) == ([joined] if unread else [])
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))

@@ -57,7 +57,7 @@ def test_page_says_that_staff_added_a_message_from_an_email(client, message, pat
     assert "You · by email, added by staff" in page_of(sign_in(client, patron), message.conversation)
 
 
-def test_quotes_in_an_email_are_folded(client, message, patron, sign_in):
+def test_quotes_in_an_email_are_collapsed(client, message, patron, sign_in):
     message.body = "On Monday, Rosa wrote:\n> Did it work?\nYes, it did.\n> And the flies?\n\nThey are gone."
     message.save()
     page = page_of(sign_in(client, patron), message.conversation)
@@ -89,7 +89,7 @@ def test_patron_reads_which_files_of_an_email_were_not_kept_and_why(client, mess
     message.save()
     page = page_of(sign_in(client, patron), message.conversation)
     assert (
-        "We couldn't keep “<bdi>plan &lt;b&gt;.docx</bdi>”. You can only send pictures (JPEG"
+        "We couldn't save “<bdi>plan &lt;b&gt;.docx</bdi>”. You can only send pictures (JPEG"
         in page.replace("&#x27;", "'")
     )
     assert "“<bdi>scan.pdf</bdi>”. This file is larger than 10 MB." in page

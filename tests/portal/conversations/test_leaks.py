@@ -57,7 +57,7 @@ second = datetime.timedelta(seconds=1)
 
 
 class Desk:
-    """A desk at which staff act. Each method does one action, and all its texts begin with MARK.
+    """The actions of staff at a desk. Each method does one action, and all its texts begin with MARK.
 
     Patrons may see the text of an answer after the undo window. They may never see any other text with MARK.
     """

@@ -91,7 +91,7 @@ def test_patron_who_asks_for_an_answer_eight_times_at_once_sends_one_message(bra
     rounds([lambda session: wish(session, wanted=True)] * PROCESSES, ROUNDS, before=before, after=check)
 
 
-def test_answer_sent_during_the_correction_of_an_outcome_is_kept(branch):
+def test_answer_sent_while_an_outcome_is_corrected_is_kept(branch):
     def before(_number):
         session = visit(branch)
         answer(session, "no")
@@ -132,7 +132,7 @@ def test_staff_cannot_send_an_answer_after_the_patron_chose_to_get_none(branch):
     )
 
 
-def test_conversation_is_not_assigned_to_a_helper_whose_role_ends_meanwhile(branch):
+def test_conversation_is_not_assigned_to_a_helper_whose_role_ends_in_the_meantime(branch):
     coordinators = StaffFactory.create_batch(2, branch=branch, branch__role="coordinator")
 
     def leave(session):
@@ -150,7 +150,7 @@ def test_conversation_is_not_assigned_to_a_helper_whose_role_ends_meanwhile(bran
     )
 
 
-def test_erased_conversation_is_empty_even_if_the_outcome_changes_meanwhile(branch):
+def test_erased_conversation_is_empty_even_if_the_outcome_changes_in_the_meantime(branch):
     def before(_number):
         session = visit(branch)
         answer(session, "no")

@@ -141,7 +141,8 @@ def test_outdated_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation
     assert "Is it on Thursday, or on Friday?" in text(answer)
     assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
     assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
-    # The button "Keep this draft" saves the old draft again, with a higher number than the newer draft.
+    # The button "Keep this draft" saves the old draft again, with a higher sequence number than the newer
+    # draft.
     assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204
     assert Draft.objects.get().body == "Is it"
 

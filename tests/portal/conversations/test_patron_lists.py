@@ -161,7 +161,9 @@ def test_messages_page_shows_the_beginning_of_the_last_message(me, session, staf
     assert "First words" not in page
 
 
-def test_messages_page_shows_no_pending_answer_and_no_words_of_staff(me, session, staff, time_machine):
+def test_messages_page_shows_no_pending_answer_and_no_words_from_staff_notes(
+    me, session, staff, time_machine
+):
     time_machine.move_to(datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC), tick=False)
     conversation = conversation_with(session, "Which pot?")
     notes.write_note(conversation, by=staff, at=timezone.now(), body="SECRET note", client_token=uuid.uuid4())
@@ -184,7 +186,7 @@ def test_messages_page_shows_no_pending_answer_and_no_words_of_staff(me, session
     assert "SECRET" not in page
 
 
-def test_messages_page_shows_no_words_of_a_quiet_conversation(client, branch, staff, show_code):
+def test_messages_page_shows_no_words_from_a_quiet_conversation(client, branch, staff, show_code):
     client.logout()
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     conversation_with(quiet, "He hits me", side="staff")

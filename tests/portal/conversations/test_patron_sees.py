@@ -1,4 +1,4 @@
-"""Test what a patron sees of a conversation: its status, pending answers, unread and folded messages."""
+"""Test what a patron sees in a conversation: its status, pending answers, and unread and hidden messages."""
 
 import datetime
 import uuid
@@ -128,8 +128,8 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    # Staff answer more than a day later, so the answer moves the promised day and the closing day. During the
-    # undo window, the patron's pages must not show the new days.
+    # Staff answer more than a day later, so the answer changes the promised day and the day when the
+    # conversation closes. During the undo window, the patron's pages must not show the new days.
     clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
@@ -512,7 +512,7 @@ def test_conversation_page_shows_a_limited_number_of_unread_messages(me, long):
 
 
 @pytest.mark.parametrize(("count", "folded"), [(SHOWN_MIN + 3, 0), (SHOWN_MIN + 4, 4)])
-def test_earlier_messages_are_folded_only_if_there_are_more_than_three(me, long, count, folded):
+def test_earlier_messages_are_hidden_only_if_there_are_more_than_three(me, long, count, folded):
     conversation = long(count)
     assert me.get(conversation.get_absolute_url()).context["part"].earlier == folded
 
@@ -590,7 +590,7 @@ def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     assert held.body not in text(page)
 
 
-def test_closing_and_reopening_are_shown_only_between_the_messages_of_their_time(me, long):
+def test_closed_and_reopened_events_appear_only_between_messages_of_the_same_time(me, long):
     conversation = long(120)
     # Add an event one minute after message 30, and another event one minute after message 80.
     for number, kind in ((30, "closed"), (80, "reopened")):

@@ -1,4 +1,4 @@
-"""Test the addresses to which patrons answer by email."""
+"""Test the addresses that patrons send their answers to."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -102,7 +102,7 @@ class Tracked:
     erased: bool = False
     joined: bool = False
     wants_no_answer: bool = False
-    # The last promise: since when the patron has waited, and by when the library answers.
+    # The last promise: (when the patron began to wait, when the library promised to answer).
     promise: tuple = (None, None)
 
     def reading(self):
@@ -110,7 +110,7 @@ class Tracked:
         return self.replayed()[:3]
 
     def call(self):
-        """Return the time at which the patron asked for the open call, or None."""
+        """Return the time when the patron asked for the open call, or None."""
         return self.replayed()[3]
 
     def waits_only_for_call(self):
@@ -124,7 +124,7 @@ class Tracked:
         for this call).
         """
         status, turned, call, only_call = "closed", None, None, False
-        # The times since which the library owes something: an answer, a call, or an answer after a call that
+        # Since when the library has owed something: an answer, a call, or an answer after a call that
         # expired.
         unanswered = []
         # Whether the library owes only an answer after an expired call. If the patron then asks for another
@@ -315,8 +315,8 @@ class TwoConversations(RuleBasedStateMachine):
             conversation.assign(back, self.now, cause=answers[-1].key)
         conversation.messages.append((message.pk, self.patron, self.now))
         conversation.read_until = self.now
-        # Only the last promise is stored. So if an earlier answer is taken back after this message, the
-        # branch makes a new promise, with the hours that it promises now.
+        # Only the last promise is stored. If an earlier answer is taken back after this message, the branch
+        # makes a new promise with its current hours.
         self.note_promise(conversation)
         if twice:
             assert self.do(conversation, write) == message
@@ -558,7 +558,7 @@ class TwoConversations(RuleBasedStateMachine):
         [(pk, author, shown_from)] = answers
         left = shown_from - Message.UNDO_MARGIN - (self.now + second)
         if 0 * second < left < 3 * second:
-            # Skip an answer whose undo window is about to end. `take_back` may need seconds to get its locks,
+            # Skip an answer whose undo window is about to end. `take_back` may wait seconds for its locks,
             # and then it reads the clock again.
             return
         in_time = author == by and left > 0 * second
@@ -704,7 +704,7 @@ class TwoConversations(RuleBasedStateMachine):
     )
     @rule(number=CONVERSATIONS, really=st.integers(0, 3))
     def staff_merge(self, number, really):
-        # Merge rarely, because only one conversation is left afterwards.
+        # Merge rarely, because a merge leaves only one conversation.
         if really:
             return
         first, second_ = self.conversations[number], self.conversations[1 - number]
@@ -779,7 +779,7 @@ class TwoConversations(RuleBasedStateMachine):
             at=self.now,
         )
 
-    # Rules in which time passes and the worker runs.
+    # Rules that let time pass and run the worker.
 
     @rule(seconds=st.sampled_from([2, 5, 13, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
     def time_passes(self, seconds, works):
@@ -827,7 +827,7 @@ class TwoConversations(RuleBasedStateMachine):
             conversation.log.append(Entry(self.now, "close"))
 
     def call_is_over(self, conversation):
-        """Return whether a week has passed since the time by which the library promised to call."""
+        """Return whether a week has passed since the promised time of the call."""
         since, call = conversation.reading()[1], conversation.call()
         self.note_promise(conversation)
         hours = self.row(conversation).branch.promise_hours

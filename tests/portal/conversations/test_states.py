@@ -257,7 +257,7 @@ def test_message_after_a_bad_verdict_is_in_the_queue_at_once():
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
-def test_conversation_closes_by_itself_after_the_number_of_days_in_the_settings(
+def test_conversation_closes_automatically_after_the_number_of_days_in_the_settings(
     library, world, patron, staff, days
 ):
     library.closes_after_days = days

@@ -1,4 +1,4 @@
-"""Test that a patron never saw an answer that was taken back, even if requests wait for each other.
+"""Test that a patron never sees an answer that is taken back, even if requests wait for each other.
 
 The test runs on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
 """
@@ -41,7 +41,7 @@ def wait_until(moment):
     time.sleep(max(0, (moment - timezone.now()).total_seconds()))
 
 
-def test_patron_never_saw_an_answer_that_was_taken_back_at_the_last_moment(transactional_db, sign_in):
+def test_patron_never_sees_an_answer_that_is_taken_back_at_the_last_moment(transactional_db, sign_in):
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
     patrons = [UserFactory(email=f"sam{number}@example.org") for number in range(TOGETHER)]
@@ -51,8 +51,8 @@ def test_patron_never_saw_an_answer_that_was_taken_back_at_the_last_moment(trans
     def prepare(_number):
         """Send one answer to each patron, dated about 13 seconds ago.
 
-        Return (answer, when its author takes the answer back, until when a colleague locks the row) for each
-        patron.
+        For each patron, return (answer, when its author takes the answer back, when a colleague unlocks the
+        row).
 
         Each process gets the answer as an object. A process that starts late could not load the answer from
         the database, because taking an answer back deletes its row.

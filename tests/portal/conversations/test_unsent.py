@@ -1,4 +1,4 @@
-"""Test that a text sent after the session ended isn't lost, but is in its form again after sign-in."""
+"""Test that text sent after the session ended isn't lost, but is back in its form after sign-in."""
 
 import re
 import uuid
@@ -100,7 +100,7 @@ of_a_patron = pytest.mark.parametrize("form", FORMS)
 
 @pytest.fixture
 def device(patron, sign_in):
-    """Return a browser in which the patron is signed in. Like a real browser, it sends CSRF tokens."""
+    """Return a browser where the patron is signed in. Like a real browser, it sends CSRF tokens."""
     device = sign_in(Client(enforce_csrf_checks=True), patron)
     device.get(reverse("me"))
     return device
@@ -374,7 +374,7 @@ def test_reading_form_keeps_earlier_answers_if_the_session_ends(world, device, p
     hidden = page.content.decode().split('name="answers" value="')[1].split('"')[0].replace("&quot;", '"')
     fields = {"words": WORDS, "answers": hidden, "csrfmiddlewaretoken": str(page.context["csrf_token"])}
     device.session.flush()
-    # Anybody may fill in this form, so the portal goes on to the next step.
+    # Anybody may fill in this form, so the portal continues with the next step.
     assert "step=avoid" in post(device, mood, fields)["Location"]
     assert "Emma" in device.get(loved).content.decode()
     assert ESCAPED in device.get(mood).content.decode()
@@ -495,7 +495,9 @@ def test_viewer_by_code_whose_text_was_not_sent_is_led_to_the_code_page(by_code,
     ]
 
 
-def test_author_sees_their_unsent_text_if_someone_else_has_kept_the_visit_meanwhile(by_code, patron, sign_in):
+def test_author_sees_their_unsent_text_if_someone_else_has_kept_the_visit_in_the_meantime(
+    by_code, patron, sign_in
+):
     device, session, conversation = by_code
     sign_in(device, UserFactory())
     keep(session, by=patron, at=timezone.now(), wording="yes", language="en")

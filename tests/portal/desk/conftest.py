@@ -17,7 +17,7 @@ def at_noon():
 
 @pytest.fixture
 def desk(client, staff, sign_in):
-    """Return a browser in which Rosa is signed in. She works at the default branch."""
+    """Return a browser where Rosa is signed in. She works at the default branch."""
     return sign_in(client, staff)
 
 

@@ -1,4 +1,4 @@
-"""Test the page on which staff enter their days away."""
+"""Test the page where staff enter their days away."""
 
 import datetime
 
@@ -99,7 +99,7 @@ def test_patron_or_former_staff_member_cannot_be_chosen_as_cover(desk, patron, e
     assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=patron.pk)))
 
 
-def test_staff_member_cannot_set_days_away_of_a_colleague(desk, staff, maribel):
+def test_staff_member_cannot_set_a_colleagues_days_away(desk, staff, maribel):
     desk.post(reverse("absences"), days(9, 9, person=maribel.pk))
     assert Absence.objects.get().person == staff
     theirs = AbsenceFactory(person=maribel)
@@ -111,7 +111,7 @@ def test_staff_member_cannot_set_days_away_of_a_colleague(desk, staff, maribel):
     assert Absence.objects.filter(pk=theirs.pk).exists()
 
 
-def test_coordinator_can_set_days_away_of_any_staff_member(client, coordinator, sign_in, library):
+def test_coordinator_can_set_days_away_for_any_staff_member(client, coordinator, sign_in, library):
     far = StaffFactory(name="Far Away", branch=BranchFactory())
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=far.pk), follow=True))

@@ -1,4 +1,4 @@
-"""Test that the access log records from which page a staff member opened a visit or conversation."""
+"""Test that the access log says which page a staff member came from when they opened a visit or conversation."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def where(**subject):
         ("", "", ""),
     ],
 )
-def test_access_log_says_from_which_page_a_conversation_was_opened(
+def test_access_log_says_which_page_a_conversation_was_opened_from(
     desk, conversation, came_from, address, expected
 ):
     headers = {"Referer": HERE + came_from} if came_from else {}
@@ -66,7 +66,7 @@ def test_access_log_has_no_page_if_staff_reload_the_conversation(desk, conversat
     assert where() == [""]
 
 
-def test_access_log_says_from_which_page_a_visit_was_opened(desk, visit):
+def test_access_log_says_which_page_a_visit_was_opened_from(desk, visit):
     desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
     desk.get(
         f"/desk/sessions/{visit.public_id}/slip/",

@@ -108,7 +108,7 @@ def test_bulk_take_skips_conversations_of_colleagues_and_shows_the_colleagues_na
     assert [conversation["assignee"] == staff.pk for conversation in rows(many)] == [False, True, True]
 
 
-def test_bulk_take_includes_a_conversation_of_a_colleague_who_is_away(desk, staff, many, branch):
+def test_bulk_take_includes_an_absent_colleagues_conversation(desk, staff, many, branch):
     gone = StaffFactory(branch=branch)
     desk_actions.take(many[0], by=gone, at=timezone.now())
     Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())

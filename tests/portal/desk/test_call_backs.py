@@ -1,4 +1,4 @@
-"""Test what staff see of a requested call: the row in the queue, the number, and what is recorded."""
+"""Test what staff see about a requested call: the row in the queue, the number, and what is recorded."""
 
 import re
 import uuid
@@ -72,7 +72,7 @@ def record_call(desk, conversation, outcome, form=None):
 
 
 def fields(desk, conversation):
-    """Return the hidden fields of the HTML form in which staff record how a call went."""
+    """Return the hidden fields of the HTML form for recording how a call went."""
     page = desk.get(address(conversation)).content.decode()
     return dict(re.findall(r'name="(call|tried)"\s+value="(\d+)"', page))
 
@@ -112,7 +112,7 @@ def test_assignee_sees_the_phone_number_and_the_access_log_records_this_once(
     assert looks() == [(staff.pk, patron.pk, str(conversation.public_id))]
 
 
-def test_assignee_reads_the_only_words_of_a_message_that_the_patron_allowed(desk, conversation, staff):
+def test_assignee_reads_what_to_say_in_a_voice_message_if_the_patron_allowed_one(desk, conversation, staff):
     take(conversation, staff)
     CallBack.objects.update(may_leave_message=True)
     words = text(desk.get(address(conversation)))
@@ -191,7 +191,7 @@ def test_staff_can_add_a_call_to_a_conversation_and_undo_this(desk, session, sta
     conversation = ask(session.patron, help_session=session)
     assert address(conversation, "desk_call") in desk.get(address(conversation)).content.decode()
     page = desk.post(address(conversation, "desk_call"), FORM, follow=True)
-    assert "The patron is on the list of calls." in text(page)
+    assert "The patron is on the call list." in text(page)
     assert "added a call for the patron" in text(page)
     row = now_of(conversation)
     desk.post(f"{address(conversation, 'desk_undo')}?done={row.changed_at.isoformat()}".replace("+", "%2B"))
@@ -220,7 +220,7 @@ def test_staff_can_add_a_call_for_a_patron_without_a_visit(desk, session, patron
     conversation = Conversation.objects.get()
     assert (conversation.patron, conversation.help_session, conversation.branch) == (patron, None, branch)
     sign_in(client, patron)
-    assert "The library added you to its list of calls" in text(client.get(conversation.get_absolute_url()))
+    assert "The library added you to its call list" in text(client.get(conversation.get_absolute_url()))
 
 
 def test_staff_cannot_add_a_call_for_a_visit_or_patron_of_another_branch(desk):

@@ -180,7 +180,7 @@ def test_patron_record_says_why_the_patron_cannot_get_check_ins_by_email(
     assert missing not in record_page(desk, patron)
 
 
-# The record form, in which staff enter the patron.
+# The record form, where staff enter the patron.
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_record_form_says_that_a_patron_with_only_a_card_has_no_email_address(de
 
 
 @pytest.mark.usefixtures("at_noon")
-def test_record_form_does_not_replace_a_choice_that_the_patron_makes_meanwhile(
+def test_record_form_does_not_replace_a_choice_that_the_patron_makes_in_the_meantime(
     desk, named, typed, monkeypatch
 ):
     fields, record = agreed(desk), recording.record_and_keep
@@ -266,9 +266,7 @@ def test_record_form_does_not_replace_a_choice_that_the_patron_makes_meanwhile(
 
 
 @pytest.mark.parametrize(("earlier", "saved"), [("", "email"), ("pages", "pages"), ("none", "none")])
-def test_choice_recorded_by_staff_does_not_replace_an_earlier_choice_of_the_patron(
-    staff, patron, earlier, saved
-):
+def test_choice_recorded_by_staff_does_not_replace_the_patrons_earlier_choice(staff, patron, earlier, saved):
     User.objects.filter(pk=patron.pk).update(check_ins=earlier)
     with suppress(OnlyThePatron):
         record_answer(patron, "email", only_first=True, by=staff, at=timezone.now())

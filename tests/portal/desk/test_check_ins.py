@@ -74,7 +74,7 @@ def shared(desk, staff, branch):
 
 
 def of_colleague(branch, cover=None, **fields):
-    """Create a check-in of Omar about a private matter. If somebody is given as `cover`, Omar is away today."""
+    """Create Omar's check-in about a private matter. If `cover` is given, Omar is away today."""
     omar = StaffFactory(name="Omar Haddad", branch=branch)
     if cover:
         AbsenceFactory(person=omar, cover=cover, first_day=TODAY, last_day=day(5))
@@ -300,13 +300,13 @@ class TestBatchApproval:
         other.refresh_from_db()
         assert other.reviewed_at is None
 
-    def test_check_in_is_not_approved_if_its_words_changed_meanwhile(self, desk, check_in):
+    def test_check_in_is_not_approved_if_its_words_changed_in_the_meantime(self, desk, check_in):
         posted = {"approve": [f"{check_in.public_id}.{version_of(check_in)}"]}
         CheckIn.objects.update(words="Other words")
         assert "Read it again" in text(desk.post(TOMORROW, posted, follow=True))
         assert not CheckIn.objects.exclude(reviewed_at=None)
 
-    def test_staff_cannot_approve_a_check_in_of_a_colleague(self, desk, branch):
+    def test_staff_cannot_approve_a_colleagues_check_in(self, desk, branch):
         other = of_colleague(branch)
         desk.post(TOMORROW, {"approve": [f"{other.public_id}.{version_of(other)}", "nonsense", ""]})
         assert not CheckIn.objects.exclude(reviewed_at=None)

@@ -450,7 +450,9 @@ def test_deleted_unsent_text_can_be_restored_for_five_minutes(desk, omar, sign_i
     assert not Draft.with_discarded.exists()
 
 
-def test_restored_unsent_text_is_added_to_text_typed_meanwhile(conversation, omar, sign_in, out_of_reach):
+def test_restored_unsent_text_is_added_to_text_typed_in_the_meantime(
+    conversation, omar, sign_in, out_of_reach
+):
     omars_desk = sign_in(Client(), omar)
     address = delete_unsent(omars_desk, out_of_reach)
     begin_draft(conversation, omar, body="Another answer")
@@ -626,7 +628,7 @@ def test_queue_shows_a_mention_until_the_mentioned_colleague_opens_the_conversat
     assert "you were mentioned" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
     queue = client.get("/desk/").content.decode()
-    assert "conversation in which you were mentioned in a note" in queue
+    assert "conversation with a note that mentions you" in queue
     assert "please" not in queue
     client.get(address(conversation))
     assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 0

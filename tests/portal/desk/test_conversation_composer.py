@@ -1,4 +1,4 @@
-"""Test the composer, in which staff write answers.
+"""Test the composer, where staff write answers.
 
 The tests cover drafts, conflicts with newer messages, and taking back or discarding an answer.
 """

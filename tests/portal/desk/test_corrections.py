@@ -75,7 +75,7 @@ def correct(browser, visit, **changes):
 
 
 @pytest.mark.parametrize("name", ["correct_session", "remove_patron", "delete_session"])
-def test_only_the_recorder_and_coordinators_of_the_branch_can_correct_a_visit(
+def test_only_the_helper_and_coordinators_of_the_branch_can_correct_a_visit(
     visit, staff, coordinator, branch, elsewhere, sign_in, name, library
 ):
     far = StaffFactory(branch=BranchFactory(), branch__role="coordinator")
@@ -171,7 +171,7 @@ def test_correction_with_a_social_security_or_credit_card_number_is_saved_after_
     assert correct(desk, visit, summary="Her number is 219-09-9999", warned="1").status_code == 302
 
 
-def test_recorder_who_left_the_branch_can_correct_a_visit_without_changing_its_branch(desk, visit):
+def test_helper_who_left_the_branch_can_correct_a_visit_without_changing_its_branch(desk, visit):
     other = BranchFactory()
     HelpSession.objects.update(branch=other)
     assert correct(desk, visit, question="New").status_code == 302
@@ -183,7 +183,9 @@ def test_staff_cannot_move_a_visit_to_a_branch_where_they_do_not_work(desk, visi
     assert set(answer.context["form"].errors) == {"branch"}
 
 
-def test_correction_does_not_change_with_child_if_the_library_has_changed_its_setting(desk, visit, library):
+def test_correction_does_not_change_how_a_childs_visit_is_handed_over_after_a_new_setting(
+    desk, visit, library
+):
     HelpSession.objects.update(with_child="own")
     library.children = "paper"
     library.save()
@@ -287,7 +289,7 @@ def test_unsaved_correction_is_combined_with_a_correction_saved_by_a_colleague(
     page = desk.get(url(visit))
     form = page.context["form"]
     assert [form[name].value() for name in ("question", "minutes", "people")] == ["Mine", "7", "3"]
-    assert f"{coordinator.name} corrected this help session meanwhile" in text(page)
+    assert f"{coordinator.name} corrected this help session in the meantime" in text(page)
     assert [value for _label, value in page.context["clashes"]] == ["Theirs"]
     assert desk.post(url(visit), filled_in(page)).status_code == 302
     visit.refresh_from_db()
@@ -369,7 +371,7 @@ def test_second_of_two_corrections_is_combined_with_the_first(
     answer = desk.post(url(visit), filled_in(mine, question="My question", **{"items-0-reason": "my reason"}))
     assert answer.status_code == 409
     words = text(answer)
-    assert "Ines Coordinator corrected this help session meanwhile" in words
+    assert "Ines Coordinator corrected this help session in the meantime" in words
     assert "question, summary for the patron, minutes" in words
     assert "Their question" in words
     form = answer.context["form"]

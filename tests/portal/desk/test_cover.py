@@ -38,7 +38,7 @@ def clock():
 
 @pytest.fixture
 def hill(library, branch):
-    """Return a branch that Harbour Main covers, because nobody there has opened the desk since Monday."""
+    """Return a branch that Harbour Main covers, because nobody has opened its desk since Monday."""
     return BranchFactory(
         name="Hill",
         slug="hill",

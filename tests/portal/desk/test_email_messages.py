@@ -65,7 +65,7 @@ def test_staff_read_which_files_of_an_email_were_not_kept_and_what_to_do(client,
     message.save()
     page = page_of(sign_in(client, staff), message.conversation).replace("&#x27;", "'")
     assert (
-        "We couldn't keep “<bdi>plan.docx</bdi>”. The file is neither a picture (JPEG, PNG, WebP) nor a PDF. "
+        "We couldn't save “<bdi>plan.docx</bdi>”. The file is neither a picture (JPEG, PNG, WebP) nor a PDF. "
         "Open the original email, or ask the patron for a picture or a PDF." in page
     )
     assert "“<bdi>big.pdf</bdi>”. There is no room for more files." in page

@@ -1,4 +1,4 @@
-"""Test the figures for coordinators. The figures must not reveal anything about a single patron."""
+"""Test the statistics for coordinators. They must not reveal anything about a single patron."""
 
 import datetime
 import html
@@ -26,7 +26,7 @@ ROWS = st.dictionaries(
 
 @pytest.mark.slow
 @given(ROWS)
-def test_figures_hide_counts_below_five(rows):
+def test_statistics_hide_counts_below_five(rows):
     shown = pooled(rows)
     if shown is None:
         assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
@@ -37,7 +37,7 @@ def test_figures_hide_counts_below_five(rows):
 
 @pytest.mark.slow
 @given(ROWS)
-def test_combined_figures_add_up_to_the_total(rows):
+def test_combined_statistics_add_up_to_the_total(rows):
     if shown := pooled(rows):
         parts = [*shown.rows.values(), *filter(None, [shown.rest])]
         assert (
@@ -62,7 +62,7 @@ def test_table_rows_with_counts_below_five_are_combined_into_one_row(rows, alone
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
 
-def test_figures_are_hidden_if_a_total_is_between_one_and_four():
+def test_statistics_are_hidden_if_a_total_is_between_one_and_four():
     assert pooled({"a": (4, 0), "b": (0, 3)}) is None
 
 
@@ -109,7 +109,7 @@ def table(page, heading):
     return {row[0]: row[1:] for row in rows[1:]}
 
 
-def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter, library):
+def test_deleted_visits_are_still_counted_in_the_statistics(desk, recorded, quarter, library):
     recorded(2, question_type="reference")
     recorded(1, month=2, question_type="technology", handed_over_at=timezone.now(), kept_at=timezone.now())
     recorded(3, month=1, status="tally", question_type="directional")
@@ -131,7 +131,7 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
     }
 
 
-def test_figures_page_combines_topics_with_counts_below_five_into_one_row(desk, recorded):
+def test_statistics_page_combines_topics_with_counts_below_five_into_one_row(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")
@@ -145,7 +145,7 @@ def test_figures_page_combines_topics_with_counts_below_five_into_one_row(desk, 
     }
 
 
-def test_figures_page_counts_how_the_help_was_and_whether_patrons_would_come_back(desk, recorded):
+def test_statistics_page_counts_how_the_help_was_and_whether_patrons_would_come_back(desk, recorded):
     taxes = TopicFactory(name="Taxes")
     recorded(5, topic=taxes, satisfaction="good", would_return="yes")
     recorded(6, topic=taxes, would_return="no")
@@ -159,7 +159,7 @@ def test_figures_page_counts_how_the_help_was_and_whether_patrons_would_come_bac
     assert table(page, "Would patrons come back with another question?") == {}
 
 
-def test_figures_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(desk, recorded):
+def test_statistics_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     page = desk.get(reverse("figures"))
     assert table(page, "Did patrons find what they needed?") == {}
@@ -167,7 +167,7 @@ def test_figures_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(de
     assert "Bereavement" not in text(page)
 
 
-def test_figures_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, library):
+def test_statistics_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, library):
     HelpSessionFactory.create_batch(9, branch=branch, happened_on=library.today(), found="no")
     page = text(desk.get(reverse("figures")))
     assert "Did patrons find what they needed?" not in page
@@ -175,7 +175,7 @@ def test_figures_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, l
 
 
 @pytest.mark.parametrize("asked", ["", "2026", "2026-5", "1999-1", "9999-4", "nonsense", "٢٠٢٦-1"])
-def test_figures_page_shows_the_last_complete_quarter_if_the_requested_quarter_is_invalid(
+def test_statistics_page_shows_the_last_complete_quarter_if_the_requested_quarter_is_invalid(
     desk, recorded, quarter, asked
 ):
     recorded()
@@ -183,7 +183,7 @@ def test_figures_page_shows_the_last_complete_quarter_if_the_requested_quarter_i
     assert (page.status_code, page.context["quarter"]) == (200, quarter)
 
 
-def test_figures_page_links_to_no_quarter_before_the_first_recorded_visit(desk, recorded, quarter, branch):
+def test_statistics_page_links_to_no_quarter_before_the_first_recorded_visit(desk, recorded, quarter, branch):
     HelpSessionFactory(branch=branch, happened_on=quarter.before.first_day)
     pages = [
         desk.get(reverse("figures"), {"quarter": each}).context
@@ -196,12 +196,12 @@ def test_figures_page_links_to_no_quarter_before_the_first_recorded_visit(desk, 
     ]
 
 
-def test_figures_page_without_data_says_that_nothing_was_recorded(desk):
+def test_statistics_page_without_data_says_that_nothing_was_recorded(desk):
     assert "No help sessions in this quarter" in text(desk.get(reverse("figures")))
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_figures_page_runs_the_same_number_of_queries_for_any_amount_of_data(
+def test_statistics_page_runs_the_same_number_of_queries_for_any_amount_of_data(
     desk, recorded, django_assert_num_queries, rows
 ):
     for number in range(rows):

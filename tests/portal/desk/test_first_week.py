@@ -266,7 +266,7 @@ class TestSendingTheTestEmail:
         assert "is waiting" not in other.get(reverse("first_week_email")).content.decode()
 
 
-def test_settings_show_when_the_backup_command_last_made_a_backup(desk, library, tmp_path):
+def test_settings_show_when_the_last_backup_was_made(desk, library, tmp_path):
     page = desk.get(reverse("first_week_backup")).content.decode()
     assert "No backup has been made yet." in page
     call_command("backup", str(tmp_path / "afterword.tar.gz"), stdout=io.StringIO())

@@ -393,7 +393,7 @@ def test_opening_hours_in_the_form_have_the_format_of_the_language(desk, branch)
 
 def test_error_about_opening_hours_quotes_the_invalid_text(desk, branch):
     page = desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": "9-12, nine to five"})
-    assert "“nine to five” isn&#x27;t understood." in page.content.decode()
+    assert "We don&#x27;t understand “nine to five”." in page.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -542,7 +542,7 @@ def test_simultaneous_changes_to_the_hours_of_different_days_are_both_saved(
     assert hours_of(branch) == [(0, "10-16"), (1, "09-12")]
 
 
-def test_coordinator_sees_the_newer_hours_of_a_colleague_before_replacing_them(desk, branch, coordinator):
+def test_coordinator_sees_a_colleagues_newer_hours_before_replacing_them(desk, branch, coordinator):
     url = reverse("branch_settings", args=[branch.slug])
     older = desk.get(url)
     actions.change_hours(branch, week=[(0, "10:00", "16:00")], by=coordinator, at=timezone.now())

@@ -1,4 +1,4 @@
-"""Test the page that asks before a change of hours or closed days moves promises."""
+"""Test the page that asks for confirmation before a change of hours or closed days moves promises."""
 
 import datetime
 from zoneinfo import ZoneInfo
@@ -179,7 +179,7 @@ def test_page_says_how_many_promises_are_overdue_and_will_not_move(desk, branch,
     assert page.status_code == 302
 
 
-def test_coordinator_must_confirm_again_if_a_colleague_changed_the_calendar_meanwhile(
+def test_coordinator_must_confirm_again_if_a_colleague_changed_the_calendar_in_the_meantime(
     desk, branch, asked, coordinator
 ):
     page = desk.post(address("branch_settings", branch), {**WEEK, "day2": "", "initial-day2": "9-17"})

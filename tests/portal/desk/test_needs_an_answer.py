@@ -1,4 +1,4 @@
-"""Test which message of a conversation the page marks with “Needs an answer”."""
+"""Test which message in a conversation the page marks with “Needs an answer”."""
 
 import datetime
 import re
@@ -66,7 +66,7 @@ def test_first_message_after_the_last_answer_is_marked_as_unanswered(desk, conve
     assert marked(desk, conversation) == "Which floor?"
 
 
-def test_answered_message_stays_marked_if_staff_keep_the_conversation_in_the_queue(
+def test_answered_message_is_still_marked_if_staff_keep_the_conversation_in_the_queue(
     desk, conversation, write, staff
 ):
     write("I'll look", by=staff, then="ours")
@@ -84,7 +84,7 @@ def test_unanswered_message_is_marked_if_its_conversation_is_snoozed_but_not_if_
     assert marked(desk, conversation) is None
 
 
-def test_conversation_without_messages_has_no_line_needs_an_answer(desk, branch):
+def test_conversation_without_messages_is_not_marked_needs_an_answer(desk, branch):
     silent = ConversationFactory(help_session=HelpSessionFactory(branch=branch), reason="did_not_help")
     assert marked(desk, silent) is None
 

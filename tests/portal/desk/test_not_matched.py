@@ -90,7 +90,7 @@ class TestWhoSeesTheList:
         sign_in(client, staff)
         addresses = [LIST, page_of(email), to("not_matched_original", email)]
         assert [client.get(address).status_code for address in addresses] == [404] * 3
-        readers.name_reader(person=staff, by=coordinator, at=timezone.now())
+        readers.add_reader(person=staff, by=coordinator, at=timezone.now())
         assert [client.get(address).status_code for address in addresses] == [200] * 3
 
     def test_coordinator_can_give_a_colleague_access_to_the_emails_and_take_it_away(
@@ -121,7 +121,7 @@ class TestWhoSeesTheList:
 
     def test_permission_to_read_the_emails_is_deleted_after_the_last_role_ended(self, staff, coordinator):
         for person in (staff, StaffFactory()):
-            readers.name_reader(person=person, by=coordinator, at=timezone.now())
+            readers.add_reader(person=person, by=coordinator, at=timezone.now())
         staff.staff_roles.all().delete()
         readers.forget_former_readers(at=timezone.now())
         assert EmailReader.objects.filter(person=staff).count() == 0
@@ -265,7 +265,7 @@ class TestAdding:
     def undo(self, desk, email, reason="other_sender"):
         return desk.post(f"{to('undo_adding_email', email)}?reason={reason}", follow=True)
 
-    def test_added_email_becomes_a_message_of_the_patron_that_waits_for_an_answer(
+    def test_added_email_becomes_a_message_from_the_patron_that_waits_for_an_answer(
         self, desk, email, conversation, patron, coordinator
     ):
         page = self.add(desk, email).content.decode()
@@ -330,7 +330,7 @@ class TestAdding:
         assert desk.post(to("add_not_matched", email)).status_code == 404
         assert conversation.messages.filter(by_email="added").count() == 1
 
-    def test_undoing_the_adding_of_an_email_removes_the_message_and_lists_the_email_again(
+    def test_undo_after_adding_an_email_removes_the_message_and_lists_the_email_again(
         self, desk, email, conversation
     ):
 
@@ -363,7 +363,7 @@ class TestAdding:
         self.add(desk, email)
         assert conversation.messages.filter(by_email="added").count() == 1
 
-    def test_undoing_the_adding_of_an_email_deletes_the_files_of_the_message(
+    def test_undo_after_adding_an_email_deletes_the_files_of_the_message(
         self, desk, email, conversation, patron, django_capture_on_commit_callbacks
     ):
         self.add(desk, email)
@@ -390,7 +390,7 @@ class TestAdding:
         assert conversation.messages.filter(by_email="added").exists()
 
     @pytest.mark.parametrize("reason", ["nothing", "erased", "no_access", "no_address", ""])
-    def test_undoing_the_adding_of_an_email_is_refused_if_the_url_has_an_invalid_reason(
+    def test_undo_after_adding_an_email_is_refused_if_the_url_has_an_invalid_reason(
         self, desk, email, conversation, reason
     ):
         self.add(desk, email)

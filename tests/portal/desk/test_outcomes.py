@@ -150,7 +150,7 @@ def test_conversation_page_has_no_composer_if_the_patron_wants_no_answer(desk, t
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_answer_is_not_sent_if_the_patron_says_meanwhile_that_they_want_no_answer(desk, told, headers):
+def test_answer_is_not_sent_if_the_patron_says_in_the_meantime_that_they_want_no_answer(desk, told, headers):
     response = desk.post(address(told, "reply/"), typed(told, body="Have you tried this?"), **headers)
     page = text(response)
     assert "Your answer hasn't been sent:" in page

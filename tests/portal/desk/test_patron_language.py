@@ -40,12 +40,12 @@ def chosen_in(page):
     return re.search(r'value="(\w+)" selected', select)[1]
 
 
-def test_new_record_form_uses_the_language_of_the_library(desk, library):
+def test_new_record_form_uses_the_librarys_language(desk, library):
     page = desk.get(RECORD)
     assert (chosen_in(page), default_in(page)) == ("en", "en")
 
 
-def test_known_patron_makes_their_own_language_the_default(desk, patron):
+def test_default_language_is_the_language_of_a_known_patron(desk, patron):
     assert default_in(look_up(desk, **UNTOUCHED)) == "es"
 
 
@@ -59,7 +59,7 @@ def test_default_is_the_library_language_if_no_patron_is_found(desk, patron, for
     assert default_in(look_up(desk, for_whom, language="es", default_language="es")) == "en"
 
 
-def test_patron_without_a_language_leaves_the_library_language(desk, patron):
+def test_default_is_the_library_language_if_the_patron_has_none(desk, patron):
     type(patron).objects.filter(pk=patron.pk).update(language="")
     assert default_in(look_up(desk, **UNTOUCHED)) == "en"
 

@@ -534,7 +534,7 @@ def test_lookup_list_ignores_an_invalid_page_parameter(client, sign_in, coordina
 
 @pytest.fixture
 def second_record(library):
-    """Return a second record of Sam, made at another branch."""
+    """Return a second record for Sam, made at another branch."""
     return UserFactory(name="Sammy Okafor", email="sammy@example.org")
 
 

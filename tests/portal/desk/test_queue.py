@@ -317,7 +317,7 @@ def test_queue_pages_show_each_conversation_once(desk, branch):
 
 
 @pytest.mark.slow
-def test_second_queue_page_does_not_change_if_conversations_are_answered_meanwhile(desk, branch):
+def test_second_queue_page_does_not_change_if_conversations_are_answered_in_the_meantime(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]

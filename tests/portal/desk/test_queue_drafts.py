@@ -258,7 +258,7 @@ def test_queue_poll_counts_conversations_of_other_branches_that_are_assigned_to_
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
-def test_number_in_the_titles_of_desk_pages_takes_the_same_queries_for_0_1_and_30_conversations(
+def test_number_in_desk_page_titles_runs_the_same_queries_for_0_1_and_30_conversations(
     desk, branch, staff, number, django_assert_num_queries
 ):
     fill(branch, number)
@@ -270,7 +270,7 @@ def test_number_in_the_titles_of_desk_pages_takes_the_same_queries_for_0_1_and_3
     with django_assert_num_queries(6):
         answer = desk.get(reverse("desk_waiting"))
     assert (answer.content.decode(), answer["Content-Type"]) == (f"{number}", "text/plain; charset=utf-8")
-    # The number includes the conversations of an absent colleague for whom this staff member covers.
+    # The number includes the conversations of an absent colleague that this staff member covers for.
     waiting(absent.staff_roles.get().branch, assignee=absent)
     AbsenceFactory(person=absent, cover=staff)
     assert desk.get(reverse("desk_waiting")).content.decode() == f"{number + 1}"

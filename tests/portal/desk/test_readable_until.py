@@ -44,7 +44,7 @@ def test_conversation_without_a_patron_has_no_last_readable_day(library):
     assert readable_until(ConversationFactory(patron=None), library=library, at=NOON) is None
 
 
-def test_page_says_until_when_the_patron_can_read_the_conversation_after_closing(
+def test_page_says_how_long_the_patron_can_read_the_conversation_after_it_closes(
     client, sign_in, staff, patron, branch, time_machine
 ):
     time_machine.move_to(NOON, tick=False)

@@ -227,7 +227,7 @@ def test_visit_is_recorded_only_after_the_patron_has_heard_the_text_and_agreed(d
     assert "checked" not in re.search(r"<input[^>]*id_agreed[^>]*>", answer.content.decode())[0]
 
 
-def test_consent_text_must_be_read_again_if_the_retention_choice_changed_meanwhile(desk, patron, typed):
+def test_consent_text_must_be_read_again_if_the_retention_choice_changed_in_the_meantime(desk, patron, typed):
     fields = agreed(desk, "sam@example.org")
     User.objects.filter(pk=patron.pk).update(remember="30")
     assert list(errors(desk.post(RECORD, typed(**fields)))) == ["agreed"]
@@ -501,7 +501,9 @@ def test_finding_items_without_javascript_keeps_the_card_number_on_the_page(desk
         assert kept in page.content.decode()
 
 
-def test_record_form_is_kept_if_the_patrons_account_is_erased_meanwhile(desk, patron, typed, monkeypatch):
+def test_record_form_is_kept_if_the_patrons_account_is_erased_in_the_meantime(
+    desk, patron, typed, monkeypatch
+):
     fields = agreed(desk, "sam@example.org")
     monkeypatch.setattr(
         "portal.desk.recipients.Recipient.check_shown",

@@ -385,7 +385,7 @@ def test_discarding_an_unfinished_visit_asks_first(desk, typed):
     assert desk.post(address).status_code == 404
 
 
-def test_unfinished_visit_of_a_colleague_is_404(client, sign_in, elsewhere, desk, typed):
+def test_colleagues_unfinished_visit_is_404(client, sign_in, elsewhere, desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     sign_in(client, elsewhere)
@@ -602,7 +602,7 @@ class TestCheckIn:
 
     def test_check_in_line_says_that_nobody_is_asked_about_a_directional_question(self, desk, asking, typed):
         page = unescape(self.suggested(desk, typed(question_type="directional")))
-        assert "The library's rules plan no check-in for this visit." in page
+        assert "Under the library's rules, no check-in is planned for this visit." in page
         desk.post(RECORD, typed(question_type="directional"))
         assert not CheckIn.objects.exists()
 

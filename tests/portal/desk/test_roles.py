@@ -202,7 +202,7 @@ def work_at_two_branches(conversation, staff, coordinator, branch, patron):
             client_token=uuid.uuid4(),
         )
         NoteMention.objects.get_or_create(note=each.notes.get(), person=staff)
-        presence.come(each, person=staff, at=at)
+        presence.update(each, person=staff, at=at)
         token = uuid.uuid4()
         drafts.save_draft(
             each,
@@ -234,13 +234,13 @@ def work_at_two_branches(conversation, staff, coordinator, branch, patron):
         body="Hers",
         at=at,
     )
-    presence.come(conversation, person=coordinator, at=at)
+    presence.update(conversation, person=coordinator, at=at)
     return there
 
 
 @pytest.fixture
 def unfinished_visits(work_at_two_branches, staff, conversation):
-    """Return two unfinished visits of Rosa, one at each branch."""
+    """Return Rosa's two unfinished visits, one at each branch."""
     return [
         HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished")
         for each in (conversation, work_at_two_branches)

@@ -204,7 +204,7 @@ def test_audit_trail_has_the_number_of_search_results_but_not_the_words_of_the_s
 
 @pytest.mark.parametrize("after", ["", "nonsense", "one of the results"])
 def test_search_is_in_the_audit_trail_even_with_a_page_parameter_written_by_hand(desk, branch, staff, after):
-    """A staff member must not be able to hide a search by adding the page parameter to its URL."""
+    """Staff must not be able to hide a search by adding the page parameter to its URL."""
     visit(branch=branch, question="Bees?", happened_on="2026-03-02")
     latest = visit(branch=branch, question="Bees and wasps?", happened_on="2026-03-03")
     after = str(latest.public_id) if after == "one of the results" else after

@@ -234,7 +234,7 @@ def test_staff_of_another_branch_cannot_hand_over_a_visit(client, sign_in, elsew
     assert not ClaimCode.objects.exists()
 
 
-def test_printed_code_card_opens_the_visit_to_which_staff_attached_the_card(desk, branch, session):
+def test_printed_code_card_opens_the_visit_that_staff_attached_it_to(desk, branch, session):
     page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
     assert "12 code cards are ready" in shown(page)
     sheet = shown(desk.get("/desk/cards/?paper=a4"))

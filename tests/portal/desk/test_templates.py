@@ -204,7 +204,7 @@ def test_empty_template_menu_says_that_coordinators_can_add_templates(conversati
 
 
 def test_longest_reply_template_adds_at_most_40_kb_to_the_menu(conversation, desk):
-    """Without the limit for placeholders, a template with 833 of them and a long title would add 333 kB."""
+    """Without the limit on placeholders, a template with 833 of them and a long title would add 333 kB."""
     [conversation.recommendation] = recommend_in(
         conversation.help_session, 1, item=ItemFactory(title="Winter " * 57)
     )

@@ -155,7 +155,7 @@ def test_email_with_an_expired_code_or_without_an_address_cannot_be_sent_again(d
 def test_settings_page_says_how_many_emails_are_undelivered(desk, patron):
     NotificationFactory.create_batch(2, recipient=patron, dead=True)
     assert (
-        "2 emails to people of your branches didn't arrive." in desk.get(reverse("settings")).content.decode()
+        "2 emails to people at your branches didn't arrive." in desk.get(reverse("settings")).content.decode()
     )
 
 

@@ -31,7 +31,7 @@ def disk(tmp_path, monkeypatch):
 
 @pytest.fixture
 def conversation(branch, staff, patron):
-    """Return a conversation in which the patron has asked a question and waits for an answer."""
+    """Return a conversation where the patron has asked a question and is waiting for an answer."""
     now = timezone.now()
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=now, handed_over_at=now)
     return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation

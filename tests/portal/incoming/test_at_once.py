@@ -1,4 +1,4 @@
-"""Test several processes that take in emails while conversations and people are erased.
+"""Test several processes that receive emails while conversations and people are erased.
 
 The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
 """
@@ -57,7 +57,7 @@ def test_empty_emails_that_two_processes_receive_at_once_get_one_reply(conversat
     assert Notification.objects.filter(kind="incoming/not_read").count() == 1
 
 
-def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_meanwhile(
+def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_in_the_meantime(
     patron, branch, staff, write, disk
 ):
     def build(number):
@@ -84,7 +84,9 @@ def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_meanw
     assert disk() == []
 
 
-def test_only_the_time_of_an_email_is_stored_if_its_sender_is_erased_meanwhile(patron, branch, write, disk):
+def test_only_the_time_of_an_email_is_stored_if_its_sender_is_erased_in_the_meantime(
+    patron, branch, write, disk
+):
     def build(number):
         person = UserFactory(email=f"gone{number}@example.org")
         row = MessageFactory(
@@ -108,7 +110,7 @@ def test_only_the_time_of_an_email_is_stored_if_its_sender_is_erased_meanwhile(p
     assert (Message.objects.filter(by_email="own").count(), disk()) == (0, [])
 
 
-def test_no_name_and_no_original_of_an_email_is_stored_if_its_visit_becomes_quiet_meanwhile(
+def test_no_name_and_no_original_of_an_email_is_stored_if_its_visit_becomes_quiet_in_the_meantime(
     patron, branch, staff, write, disk
 ):
     def build(number):
@@ -133,7 +135,7 @@ def test_no_name_and_no_original_of_an_email_is_stored_if_its_visit_becomes_quie
     assert disk() == []
 
 
-def test_email_is_added_to_the_remaining_conversation_if_its_conversation_is_merged_meanwhile(
+def test_email_is_added_to_the_remaining_conversation_if_its_conversation_is_merged_in_the_meantime(
     patron, branch, staff, write
 ):
     def build(number):

@@ -1,4 +1,4 @@
-"""Test what is stored of an email if its conversation or its patron changes while the email is read."""
+"""Test which parts of an email are stored if its conversation or patron changes while it is being read."""
 
 import pytest
 from django.utils import timezone
@@ -47,7 +47,7 @@ def make_quiet(conversation):
 
 
 @pytest.mark.parametrize(("function", "text"), [("_take", "My secret"), ("_keep", "")])
-def test_only_the_time_of_an_email_is_stored_if_its_visit_becomes_quiet_meanwhile(
+def test_only_the_time_of_an_email_is_stored_if_its_visit_becomes_quiet_in_the_meantime(
     conversation, write, disk, monkeypatch, function, text
 ):
     meanwhile(monkeypatch, function, lambda: make_quiet(conversation))
@@ -57,7 +57,7 @@ def test_only_the_time_of_an_email_is_stored_if_its_visit_becomes_quiet_meanwhil
 
 
 @pytest.mark.parametrize("sender", ["sam@example.org", "stranger@example.org"])
-def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_meanwhile(
+def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_in_the_meantime(
     conversation, write, staff, disk, monkeypatch, sender
 ):
     meanwhile(monkeypatch, "_keep", lambda: desk_actions.erase(conversation, by=staff, at=NOW()))
@@ -75,7 +75,7 @@ def test_email_waits_for_staff_if_the_patron_loses_the_visit_while_the_email_is_
     assert (email.reason, email.person, email.conversation) == ("no_access", patron, conversation)
 
 
-def test_email_becomes_a_message_if_the_patrons_record_is_merged_meanwhile(
+def test_email_becomes_a_message_if_the_patrons_record_is_merged_in_the_meantime(
     conversation, write, patron, monkeypatch
 ):
     into = UserFactory(email=None)

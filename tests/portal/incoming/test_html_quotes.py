@@ -104,16 +104,16 @@ ABOVE = {
         "---- On Mon, 23 Nov 2026 10:00:00 -0600 Harbour Library <help@library.example> wrote ----\n\n",
     ),
 }
-# Outlook's filter rewrites each link, and also the address that the page shows.
+# Outlook's filter rewrites each link, as well as the address that the page shows.
 SAFE = "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fhelp.library.example&data=05"
 
 
 @pytest.fixture
 def send(conversation, staff, patron, reply_to, branch):
-    """Return send(name, make), which answers an email of the library with a mail program of ABOVE.
+    """Return send(name, make), which answers an email like the mail program `name` in ABOVE.
 
-    `make(header, quote)` returns the text of the answer. If `html` is true, it returns HTML, and gets the
-    body of the library's HTML as the quote.
+    `make(header, quote)` returns the text of the answer. If `html` is true, `quote` is the body of the
+    library's HTML, and `make` returns HTML.
     """
     branch.phone = "555 0100"
     branch.save()
@@ -162,7 +162,7 @@ def test_quoted_html_is_cut_even_if_the_library_no_longer_has_the_email(name, se
 
 
 @pytest.mark.parametrize("name", ABOVE)
-def test_quoted_html_is_folded_if_the_sender_writes_between_its_lines_and_below_it(name, send):
+def test_quoted_html_is_collapsed_if_the_sender_writes_between_its_lines_and_below_it(name, send):
     def make(above, quote):
         first, line, rest = quote.partition("\n\nHarbour Library")
         return f"See below.\n\n{above}{first}\n\nNo sé.{line}{rest}\nCall me."
@@ -174,7 +174,7 @@ def test_quoted_html_is_folded_if_the_sender_writes_between_its_lines_and_below_
 
 
 @pytest.mark.parametrize("name", ["outlook", "samsung", "yahoo in spanish"])
-def test_html_of_the_library_is_cut_from_an_answer_in_html(name, send):
+def test_librarys_html_is_cut_from_an_html_answer(name, send):
     def make(above, quote):
         header = "<br>".join(escape(line) for line in above.split("\n"))
         return f"<html><body><p>Thanks, <b>gracias</b>.</p><div>{header}</div>{quote}</body></html>"

@@ -1,4 +1,4 @@
-"""Test how answers from different mail programs are read. The emails are in the folder beside this file."""
+"""Test how answers from different mail programs are read. The emails are in a folder next to this file."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_quoted_email_is_removed_even_if_the_library_no_longer_has_the_email(nam
 
 
 @pytest.mark.parametrize("name", FOLDED)
-def test_quotes_are_kept_and_folded_if_the_sender_writes_between_or_below_them(
+def test_quotes_are_kept_and_collapsed_if_the_sender_writes_between_or_below_them(
     name, conversation, reply_to, answered
 ):
     assert send(name, reply_to) == Outcome.MESSAGE
@@ -99,7 +99,7 @@ def test_quotes_are_kept_and_folded_if_the_sender_writes_between_or_below_them(
     assert "Questions? Call us: 555 0100" in quoted
 
 
-def test_quote_of_another_email_is_kept_and_folded(conversation, reply_to):
+def test_quote_of_another_email_is_kept_and_collapsed(conversation, reply_to):
     send("forwarded_words", reply_to)
     assert parts_of(written(conversation)) == [
         Part("My sister wrote me this. Is it true?", is_quote=False),
@@ -107,7 +107,7 @@ def test_quote_of_another_email_is_kept_and_folded(conversation, reply_to):
     ]
 
 
-def test_email_with_only_a_quote_becomes_no_message(conversation, reply_to, answered):
+def test_email_with_only_a_quote_does_not_become_a_message(conversation, reply_to, answered):
     assert send("only_a_quote", reply_to) == Outcome.NOT_MATCHED
     assert conversation.messages.count() == 1
 

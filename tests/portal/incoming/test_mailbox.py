@@ -17,7 +17,7 @@ from django.utils import timezone
 from portal.env import env_mailbox
 from portal.incoming import mailbox
 from portal.incoming.actions import MAX_BYTES
-from portal.incoming.mailbox import MailboxAway, fetch_emails
+from portal.incoming.mailbox import MailboxUnavailable, fetch_emails
 from portal.incoming.models import IncomingEmail
 from portal.limits import TooOften
 from portal.notifications.actions import MAILBOX
@@ -30,8 +30,8 @@ from tests.processes import MAX_WAIT
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
-# An email is normally sent within a second. This limit, in seconds, is for a busy machine, and is shorter than
-# TIMEOUT_SECONDS.
+# An email is normally sent within a second. This limit in seconds allows for a busy machine, and is shorter
+# than TIMEOUT_SECONDS.
 MAX_DELAY = 8
 
 
@@ -53,7 +53,7 @@ def box(server, settings, monkeypatch):
     return server
 
 
-def test_emails_are_taken_in_and_deleted_from_the_mailbox(box, conversation, write):
+def test_emails_are_processed_and_deleted_from_the_mailbox(box, conversation, write):
     box.put(write("One", message_id="<1@x>"), write("Two", message_id="<2@x>"), b"Subject: spam\r\n\r\nBuy")
     assert fetch_emails() == 3
     assert [message.body for message in conversation.messages.in_order()][1:] == ["One", "Two"]
@@ -62,7 +62,7 @@ def test_emails_are_taken_in_and_deleted_from_the_mailbox(box, conversation, wri
     assert fetch_emails() == 0
 
 
-def test_email_that_causes_an_error_gets_a_flag_and_does_not_delay_other_emails(
+def test_email_that_causes_an_error_is_flagged_and_does_not_delay_other_emails(
     box, conversation, write, monkeypatch, caplog
 ):
     box.put(write("One", message_id="<1@x>"), write("Two", message_id="<2@x>"))
@@ -95,7 +95,7 @@ def test_email_stays_in_the_mailbox_without_a_flag_while_the_disk_is_full(
 
     with monkeypatch.context() as patched:
         patched.setattr(mailbox, "receive", fail)
-        with pytest.raises(MailboxAway):
+        with pytest.raises(MailboxUnavailable):
             fetch_emails()
     assert fetch_emails() == 1
 
@@ -118,10 +118,10 @@ def tried(monkeypatch):
     return tried
 
 
-def test_emails_of_a_patron_who_writes_too_often_do_not_delay_other_emails(
+def test_emails_from_a_patron_who_writes_too_often_do_not_delay_other_emails(
     box, conversation, write, tried, monkeypatch
 ):
-    monkeypatch.setattr(mailbox, "MOST_IN_A_TURN", 2)
+    monkeypatch.setattr(mailbox, "MAX_PER_CALL", 2)
     for number in range(5):
         box.put(write(f"flood{number}", message_id=f"<{number}@x>"))
     for number in range(3):
@@ -131,7 +131,7 @@ def test_emails_of_a_patron_who_writes_too_often_do_not_delay_other_emails(
     assert len(box.flags()) == 5
 
 
-def test_emails_of_a_patron_who_wrote_too_often_are_tried_again_later(
+def test_emails_from_a_patron_who_wrote_too_often_are_tried_again_later(
     box, conversation, write, tried, monkeypatch
 ):
     box.put(write("One", message_id="<1@x>"), write("Two", message_id="<2@x>"))
@@ -157,7 +157,7 @@ def test_all_emails_stay_in_the_mailbox_while_the_database_is_down(box, conversa
     assert (len(box.flags()), fetch_emails()) == (2, 2)
 
 
-def test_email_of_40_megabytes_is_not_read_and_gets_a_flag(box, conversation, write, disk):
+def test_email_of_40_megabytes_is_flagged_and_not_read(box, conversation, write, disk):
     box.put(write("My novel") + b"x" * (40 * 1024 * 1024))
     assert fetch_emails() == 1
     [email] = IncomingEmail.objects.all()
@@ -189,7 +189,7 @@ def test_two_workers_that_fetch_emails_save_each_email_once(box, conversation, w
 )
 def test_mailbox_that_cannot_be_opened_is_reported_in_the_log(box, settings, change, caplog):
     settings.IMAP = settings.IMAP | change
-    with pytest.raises(MailboxAway):
+    with pytest.raises(MailboxUnavailable):
         fetch_emails()
     with caplog.at_level(logging.WARNING):
         Worker().fetch_emails()
@@ -226,7 +226,7 @@ def test_connection_to_a_server_that_never_answers_ends_after_the_timeout(hangin
         "password": "y",
         "folder": "INBOX",
     }
-    with pytest.raises(MailboxAway):
+    with pytest.raises(MailboxUnavailable):
         fetch_emails()
 
 
@@ -284,7 +284,7 @@ def test_silent_mailbox_does_not_delay_outgoing_emails_and_is_read_afterward(box
 
 @pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
-def test_worker_process_takes_in_emails_and_sends_the_reply(box, conversation, write):
+def test_worker_process_receives_emails_and_sends_the_reply(box, conversation, write):
     port = free_port()
     box.put(write("Yes", message_id="<1@x>"), write("", message_id="<2@x>"))
     with mail_server(port) as smtp:
@@ -319,7 +319,7 @@ def test_password_is_not_sent_to_a_server_with_an_untrusted_certificate(certific
         thread.start()
         where = {"host": "localhost", "port": server.getsockname()[1], "tls": "at_once"}
         settings.IMAP = where | {"user": "x", "password": "y", "folder": "INBOX"}
-        with pytest.raises(MailboxAway, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(MailboxUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
             fetch_emails()
         thread.join(10)
     assert heard in ([], [b""])
@@ -328,7 +328,7 @@ def test_password_is_not_sent_to_a_server_with_an_untrusted_certificate(certific
 def test_password_is_sent_after_starttls(certificate, settings, monkeypatch):
     trusted = ssl.create_default_context(cafile=certificate / "certificate.pem")
     monkeypatch.setattr(ssl, "create_default_context", lambda: trusted)
-    # A server on the same machine needs no TLS. So let the portal treat no host as the same machine.
+    # A server on the same machine needs no TLS. So tell the portal that no host name means the same machine.
     monkeypatch.setattr(mailbox, "LOCAL_HOSTS", ())
     log_in, was_secure = imaplib.IMAP4.login, []
 

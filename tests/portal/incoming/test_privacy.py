@@ -1,4 +1,4 @@
-"""Test how long emails that came in are stored, who gets a copy, and what happens when records change."""
+"""Test how long incoming emails are stored, who gets a copy, and what happens when records change."""
 
 import io
 import json
@@ -309,7 +309,7 @@ def test_originals_of_emails_without_a_reply_address_have_a_separate_size_limit(
     for raw in (unknown(1), unknown(2), from_stranger(3), from_stranger(4)):
         receive(raw, at=NOW())
     sizes = IncomingEmail.objects.order_by("pk").values_list("size", flat=True)
-    # The stored file has another size than the email, because the token of the reply address is removed.
+    # The stored file is not the same size as the email, because the token of the reply address is removed.
     kept = len(without_tokens_in_bytes(from_stranger(3)))
     assert list(sizes) == [len(unknown(1)), 0, kept, 0]
     assert len(disk()) == 2
@@ -334,7 +334,7 @@ def test_no_original_is_stored_if_a_large_email_was_cut_off(
     assert (email.size, email.file.name, disk()) == (0, "", [])
 
 
-def test_email_is_taken_in_without_its_original_if_the_disk_is_full(write, conversation, monkeypatch):
+def test_email_is_accepted_without_its_original_if_the_disk_is_full(write, conversation, monkeypatch):
     def full(*_args, **_options):
         raise OSError("no space left on device")
 

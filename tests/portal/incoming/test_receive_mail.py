@@ -35,7 +35,7 @@ def receive_mail(monkeypatch):
     return receive_mail
 
 
-def test_command_exits_with_0_if_the_email_is_taken_in(receive_mail, conversation, write, reply_to):
+def test_command_exits_with_0_if_the_email_is_accepted(receive_mail, conversation, write, reply_to):
     assert receive_mail(write("One", message_id="<1@x>")) == 0
     assert receive_mail(write("Two", message_id="<2@x>", to="x@y.example"), "--recipient", reply_to) == 0
     assert receive_mail(write("Two", message_id="<2@x>")) == 0
@@ -112,7 +112,7 @@ def test_command_exits_with_75_and_logs_one_line_if_the_email_is_incomplete(
     with pytest.raises(SystemExit) as ended:
         call_command("receive_mail")
     assert (ended.value.code, capsys.readouterr().err) == (75, "Try again later: OSError.\n")
-    assert [record.getMessage() for record in caplog.records] == ["an email could not be taken in: OSError"]
+    assert [record.getMessage() for record in caplog.records] == ["an email could not be processed: OSError"]
     assert caplog.records[0].exc_info is None
 
 

@@ -1,4 +1,4 @@
-"""Test what happens to an email that comes to a reply address."""
+"""Test what happens to an email sent to a reply address."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ def dropped():
     return dict(DroppedEmails.objects.values_list("kind", "count"))
 
 
-def test_email_from_the_patron_becomes_a_message_of_the_patron(conversation, write, patron, disk, reply_to):
+def test_email_from_the_patron_becomes_a_message_from_the_patron(conversation, write, patron, disk, reply_to):
     raw = write()
     assert receive(raw, at=NOW()) == Outcome.MESSAGE
     message = conversation.messages.in_order().last()
@@ -226,7 +226,7 @@ def test_erasing_a_conversation_deletes_its_original_emails(
 # Tests of emails that staff add to conversations.
 
 
-def test_staff_can_add_an_email_from_another_address_as_a_message_of_the_patron(
+def test_staff_can_add_an_email_from_another_address_as_a_message_from_the_patron(
     conversation, write, patron, staff
 ):
     pdf = ("form.pdf", "application/pdf", pdf_file().read())

@@ -29,7 +29,7 @@ class MailServer:
         self.sessions = []
         # The number of connections that the client ended with QUIT.
         self.quits = 0
-        # How many emails the server accepts over one connection. It answers 421 to further emails.
+        # How many emails the server accepts over one connection. It answers 421 to any more.
         self.emails_per_connection = 1000
         self._protocols = []
         # The server sets `reached` when it begins to wait.

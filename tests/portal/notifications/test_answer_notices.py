@@ -121,7 +121,7 @@ def test_answer_is_emailed_at_once_if_the_patron_has_read_the_earlier_answers(
     assert len(emails_at(4)) == 1
 
 
-def test_answer_is_not_emailed_if_the_patron_has_read_it_meanwhile(
+def test_answer_is_not_emailed_if_the_patron_has_read_it_in_the_meantime(
     answer, conversation, emails_at, now, patron
 ):
     answer(0, conversation)

@@ -102,7 +102,7 @@ def test_notice_has_the_headers_for_one_click_unsubscribe(patron, library):
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-# Tests of the pages on which people choose their notices.
+# Tests of the pages where people choose their notices.
 
 
 def test_patron_can_choose_how_and_when_notices_are_sent(client, sign_in, patron):

@@ -62,7 +62,7 @@ def until(time):
         ("at_once", {"at_desk_at": AT - 10 * MINUTE}, until(AT + MINUTE)),
         ("at_once", {"at_desk_at": AT - 11 * MINUTE}, SEND),
         ("at_once", {"at_desk_at": AT - 11 * MINUTE, "written_at": AT - 20 * MINUTE}, SEND),
-        # The clock was fast when the staff member used the desk, and has been set back.
+        # The clock was fast when the staff member used the desk, and has been corrected since.
         ("at_once", {"at_desk_at": AT + HOUR}, SEND),
         # A refused email is tried again if there is still a reason for the notice.
         ("hourly", {"is_retry": True, "emailed_at": AT - MINUTE}, SEND),

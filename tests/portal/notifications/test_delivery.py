@@ -253,7 +253,7 @@ def test_worker_with_an_expired_lease_cannot_change_the_state_of_an_email():
 # Tests of the connection to the mail server.
 
 
-def test_emails_share_one_connection_which_is_closed_after_some_idle_seconds(smtp, long_running, monkeypatch):
+def test_emails_share_one_connection_that_closes_after_a_few_idle_seconds(smtp, long_running, monkeypatch):
     for number in range(3):
         write_email(f"patron{number}@example.org")
         long_running.deliver_due()
@@ -426,7 +426,7 @@ def test_email_sent_by_a_killed_worker_is_sent_again_with_the_same_message_id(wo
 @pytest.mark.one_database
 def test_worker_finishes_the_current_email_after_sigterm(worker, smtp):
     write_email("stuck@example.org")
-    # The signal reaches the worker's main thread. Meanwhile the thread for emails may take one more email.
+    # The signal reaches the worker's main thread. Before that, the thread for emails may take one more email.
     later = [f"later{number}@example.org" for number in range(60)]
     for address in later:
         write_email(address)

@@ -1,4 +1,4 @@
-"""Test which emails have a reply address, and to which address mail servers report failures."""
+"""Test which emails have a reply address, and where mail servers report failures."""
 
 import uuid
 from datetime import timedelta

@@ -82,7 +82,8 @@ def test_several_workers_together_send_one_digest_to_each_person(conversations, 
     for role in conversations[0].branch.staff_roles.select_related("user"):
         choose(role.user, {("conversations/new", None): CHOICES[choice]}, {})
     expected = [
-        (f"staff{number}@example.org", "6 new conversations wait at Harbour Main.") for number in range(2)
+        (f"staff{number}@example.org", "6 new conversations are waiting at Harbour Main.")
+        for number in range(2)
     ]
 
     def check(_data, outcomes):

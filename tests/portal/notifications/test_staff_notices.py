@@ -99,7 +99,7 @@ def choose_all(person, choice, **times):
     choose(person, {(kind, None): CHOICES[choice] for kind in kinds}, times)
 
 
-NEW = "1 new conversation waits at Harbour Main."
+NEW = "1 new conversation is waiting at Harbour Main."
 OWN = "1 of your conversations at Harbour Main has a new message."
 
 
@@ -118,7 +118,7 @@ def test_staff_get_at_most_one_email_an_hour(ask, emails_at, staff, branch):
     ask(40)
     assert emails_at(41) == {}
     assert emails_at(60) == {}
-    assert emails_at(61) == {staff.email: "2 new conversations wait at Harbour Main."}
+    assert emails_at(61) == {staff.email: "2 new conversations are waiting at Harbour Main."}
 
 
 def test_emails_to_staff_contain_nothing_about_the_patron_or_the_question(ask, emails_at, staff, patron):
@@ -135,7 +135,7 @@ def test_emails_to_staff_contain_nothing_about_the_patron_or_the_question(ask, e
     assert email.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_staff_are_not_emailed_about_a_conversation_taken_or_answered_meanwhile(
+def test_staff_are_not_emailed_about_a_conversation_taken_or_answered_in_the_meantime(
     ask, emails_at, staff, branch
 ):
     colleague = StaffFactory(email="ana@example.org", branch=branch)
@@ -284,10 +284,10 @@ def test_notices_of_several_kinds_are_combined_in_one_hourly_email(ask, emails_a
     emails_at(1)
     ask(2)
     notes.write_note(first, by=staff, at=timezone.now(), body="@Omar see", client_token=uuid.uuid4())
-    assert emails_at(61)[omar.email] == "What waits at the desk"
+    assert emails_at(61)[omar.email] == "What's waiting at the desk"
     [email] = [email for email in mail.outbox if email.to == [omar.email]]
     assert email.body.split("\n\n-- ")[0] == (
-        "1 new conversation waits at Harbour Main.\n"
+        "1 new conversation is waiting at Harbour Main.\n"
         f"http://localhost:8000/desk/conversations/{Conversation.objects.last().public_id}/\n\n"
         "Colleagues mentioned you in the notes of 1 conversation at Harbour Main.\n"
         f"http://localhost:8000/desk/conversations/{first.public_id}/"
@@ -302,7 +302,7 @@ def test_choice_for_one_branch_overrides_the_choice_for_all_branches(ask, emails
     choose(staff, {(kind, None): CHOICES["none"], (kind, other.pk): CHOICES["at_once"]}, {})
     ask(0)
     ask(0, where=other)
-    assert emails_at(1) == {staff.email: "1 new conversation waits at Hill."}
+    assert emails_at(1) == {staff.email: "1 new conversation is waiting at Hill."}
 
 
 def test_librarys_default_applies_until_the_staff_member_chooses(
@@ -359,7 +359,7 @@ def test_refused_hourly_email_is_sent_again_without_notices_that_were_turned_off
     ask(0)
     refused_at(1)
     [digest] = Notification.objects.all()
-    assert "3 new conversations wait" in digest.text
+    assert "3 new conversations are waiting" in digest.text
     assert OWN in digest.text
     choose(staff, {("conversations/new", None): CHOICES["none"]}, {})
     assert emails_at(10) == {staff.email: OWN}
@@ -417,7 +417,7 @@ def test_staff_of_the_new_branch_are_emailed_about_a_transferred_conversation(
     there = StaffFactory(email="there@example.org", branch=other)
     conversation = ConversationFactory(patron=patron, branch=branch)
     desk_actions.transfer(conversation, branch=other, by=staff, at=now(0), was=None)
-    assert emails_at(1) == {there.email: "1 new conversation waits at Hill."}
+    assert emails_at(1) == {there.email: "1 new conversation is waiting at Hill."}
 
 
 @pytest.mark.parametrize("conversations", [1, 30])

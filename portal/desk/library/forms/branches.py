@@ -28,7 +28,8 @@ class BranchForm(forms.Form):
     """The name, address, phone and promise of a branch, and how its staff answer.
 
     `branch` is None if the form adds a new branch. The page also posts the values that it showed at first. So
-    `changes` contains only what this person changed, even if a colleague has changed other fields meanwhile.
+    `changes` contains only what this person changed, even if a colleague has changed other fields in the
+    meantime.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
@@ -142,8 +143,8 @@ class HoursForm(forms.Form):
 
     Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". The page also posts the
     hours that it showed at first. A day that this person didn't change keeps its hours in `saved`, because a
-    colleague may have changed them meanwhile. If both changed the same day, the page shows an error and the
-    colleague's hours. If this person saves again, this person's hours replace the colleague's.
+    colleague may have changed them in the meantime. If both changed the same day, the page shows an error and
+    the colleague's hours. If this person saves again, this person's hours replace the colleague's.
     """
 
     def __init__(self, *args, branch, **kwargs):
@@ -196,7 +197,7 @@ def hours_in_words(pairs):
 TIME = r"(\d{1,2})(?:\s?[:.h]?\s?(\d{2}))?\s?h?\s?(?:([ap])(?:\s?\.?\s?m)?\.?(?![^\W\d_]))?"
 
 
-# No library opens at these hours of the night, so "1-5" is in the afternoon. "01:00-05:00" is in the night,
+# No library opens at these hours of the night, so "1-5" is in the afternoon. "01:00-05:00" is at night,
 # because its hours have a leading zero.
 AFTERNOON_HOURS = {"1", "2", "3", "4", "5"}
 
@@ -231,8 +232,8 @@ class HoursField(forms.CharField):
         if not match:
             raise forms.ValidationError(
                 _(
-                    "“%(text)s” isn't understood. Enter opening and closing times, such as 9 am to 5 pm or "
-                    "9-17. If the branch closes in between, separate the two periods with a comma."
+                    "We don't understand “%(text)s”. Enter opening and closing times, such as 9 am to 5 pm "
+                    "or 9-17. If the branch closes in between, separate the two periods with a comma."
                 ),
                 params={"text": text},
             )
@@ -253,7 +254,7 @@ class HoursField(forms.CharField):
         return opens_at, closes_at
 
     def _may_be_12_hour_times(self, opens, closes):
-        """Return whether both times can be 12-hour times. The closing time then has no leading zero."""
+        """Return whether both times can be 12-hour times. A leading zero means a 24-hour time."""
         return int(opens[0]) <= 12 and closes[0] in {str(hour) for hour in range(1, 12)}
 
     def _time(self, hour, minute, half):
@@ -271,7 +272,7 @@ class HoursField(forms.CharField):
 
 
 class ClosedDayForm(forms.Form):
-    """A day on which a branch is closed. `today` is the library's current day."""
+    """A day when a branch is closed. `today` is the current day in the library's time zone."""
 
     day = DayField(label=gettext_lazy("Day"))
     reason = TextField(label=gettext_lazy("Reason"), max_length=80, required=False)

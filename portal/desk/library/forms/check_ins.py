@@ -20,10 +20,10 @@ SINCE = [
 
 
 class RuleFields:
-    """A mixin with two fields for each rule: a number of days, and the event from which they are counted."""
+    """A mixin with two fields for each rule: a number of days, and the event that starts the count."""
 
     def add_rule(self, name, label, rule, *, choices=SINCE):
-        """Add the fields of one rule. The error messages call the rule by its `label`."""
+        """Add the fields of one rule. The error messages refer to the rule by its `label`."""
         self.fields[f"days_{name}"] = WholeNumber(
             label=label,
             min_value=1,
@@ -37,7 +37,7 @@ class RuleFields:
         )
 
     def rule_fields(self, name):
-        """Return (legend, field for the number of days, field for the event from which they are counted)."""
+        """Return (legend, field for the number of days, field for the event that starts the count)."""
         days, since = self[f"days_{name}"], self[f"since_{name}"]
         return days.label, days, since
 

@@ -29,7 +29,7 @@ class LibraryForm(forms.Form):
     """The form for most settings of `library`, such as its name, its language and its deadlines.
 
     The page also posts the values that it showed at first. So `changes` contains only what this person
-    changed, even if a colleague has changed other fields meanwhile.
+    changed, even if a colleague has changed other fields in the meantime.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
@@ -69,7 +69,7 @@ class LibraryForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
     )
     closes_after_days = WholeNumber(
-        label=gettext_lazy("Days until a conversation closes by itself"),
+        label=gettext_lazy("Days until a conversation closes automatically"),
         help_text=gettext_lazy(
             "A conversation closes if the patron doesn't reply to your answer for this many days. "
             "Patrons see the date in advance, and can reopen the conversation by writing. If you "
@@ -186,7 +186,7 @@ class ChildrenForm(forms.Form):
         help_text=gettext_lazy(
             "Anyone with the link can see the titles of the list, and the child's notes if the child chooses "
             "this. A child's link never shows a name. If you turn this off, links that children made "
-            "stop working at once."
+            "stop working right away."
         ),
     )
 

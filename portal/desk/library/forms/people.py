@@ -9,7 +9,7 @@ from accounts.models import Branch, StaffRole
 from portal.addresses import AddressField
 from portal.text import TextField
 
-# The value of a role field for a branch at which the invited person will not work.
+# The value of a role field for a branch where the invited person will not work.
 NOT_HERE = "no"
 
 
@@ -36,7 +36,7 @@ class RoleForm(forms.Form):
 class InvitationForm(forms.Form):
     """A form that invites a new staff member.
 
-    It has one role field for each branch at which `coordinator` may manage staff. After validation,
+    It has one role field for each branch where `coordinator` may manage staff. After validation,
     `at_branches` is {branch: role}.
     """
 

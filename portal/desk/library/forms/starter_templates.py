@@ -1,4 +1,4 @@
-"""The form on which coordinators choose starter templates."""
+"""The form where coordinators choose starter templates."""
 
 from django import forms
 from django.utils.translation import gettext_lazy

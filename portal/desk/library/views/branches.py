@@ -45,7 +45,7 @@ def branch_settings(request, slug):
     try:
         return _branch_settings(request, slug)
     except CalendarChanged:
-        # A colleague has saved at the same moment, so read everything again. The days that this person left
+        # A colleague saved at the same moment, so read everything again. The days that this person left
         # unchanged keep the colleague's hours.
         return branch_settings(request, slug)
 
@@ -76,7 +76,7 @@ def _branch_settings(request, slug):
 @coordinator_only
 @require_POST
 def restore_closed_day(request, slug):
-    """Add a removed closed day again. The query of the URL contains its day and reason."""
+    """Add a removed closed day again. The query string contains its day and reason."""
     request.POST = request.GET
     return branch_settings(request, slug)
 

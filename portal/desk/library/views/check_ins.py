@@ -17,7 +17,7 @@ from recommendations.models import Topic, topic_names
 
 @coordinator_only
 def check_in_settings(request):
-    """Turn check-ins on or off, and change after how many days the library asks."""
+    """Turn check-ins on or off, and change the number of days until the library asks."""
     form = CheckInsForm(request.POST if request.method == "POST" else None, library=request.library)
     if form.is_valid():
         by, at = request.user, timezone.now()

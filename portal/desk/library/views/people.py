@@ -1,4 +1,4 @@
-"""The pages on which coordinators manage the staff of their branches, and invite new staff members."""
+"""The pages where coordinators manage the staff of their branches, and invite new staff members."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -150,10 +150,10 @@ def email_reader(request, public_id):
     """
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     if "reads" in request.POST:
-        readers.name_reader(person=someone, by=request.user, at=timezone.now())
+        readers.add_reader(person=someone, by=request.user, at=timezone.now())
         words = _("%(name)s can see the emails that were not matched.")
     else:
-        readers.end_reading(someone, by=request.user, at=timezone.now())
+        readers.remove_reader(someone, by=request.user, at=timezone.now())
         words = _("%(name)s no longer sees the emails that were not matched.")
     messages.success(request, words % {"name": someone.display_name})
     return redirect("person", someone.public_id)

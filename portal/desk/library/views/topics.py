@@ -1,4 +1,4 @@
-"""The page on which coordinators manage topics. Each visit or conversation can have a topic."""
+"""The page where coordinators manage topics. Each visit or conversation can have a topic."""
 
 from django.contrib import messages
 from django.db import transaction

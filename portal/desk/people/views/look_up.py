@@ -100,7 +100,7 @@ def add_patron(request):
 @coordinator_only
 @require_GET
 def lookups(request):
-    """List the look-ups for which a staff member gave a reason.
+    """List the look-ups that staff gave a reason for.
 
     Staff must give a reason to look up a patron who has no visit or conversation at their desk.
     """

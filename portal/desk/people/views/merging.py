@@ -21,7 +21,7 @@ from portal.text import uuid_or_none
 def merge_records(request, public_id):
     """Merge a person's record with another record of the same person.
 
-    The first page lists the other people whom the coordinator found today. After the coordinator chooses one
+    The first page lists the other people that the coordinator found today. After the coordinator chooses one
     of these people, the second page compares the two records. Then a POST request merges the records.
     """
     person, at = _open_record(request, public_id), timezone.now()
@@ -55,7 +55,7 @@ def _merge(request, person, other, at):
 @coordinator_only
 @require_POST
 def unmerge_records(request, public_id):
-    """Undo a merge of two records. Move everything back to the record from which it came.
+    """Undo a merge of two records. Move everything back to the record that it came from.
 
     The posted field `joined` contains the public id of the merge.
     """
@@ -87,7 +87,7 @@ def _open_record(request, public_id):
 
 
 def _others(request, person):
-    """Return the other people whom this staff member found today. The newest record comes first.
+    """Return the other people that this staff member found today. The newest record comes first.
 
     Also set two attributes on each person: `masked` is the masked email address, and `apart` is a text that
     distinguishes namesakes.

@@ -1,4 +1,4 @@
-"""Take in one email from a mail server."""
+"""Receive one email from a mail server."""
 
 import logging
 import os
@@ -10,16 +10,16 @@ from django.utils import timezone
 from portal import signed_addresses
 from portal.incoming.actions import MAX_BYTES, receive
 
-# The exit statuses that mail servers know (sysexits.h).
-TAKEN, UNUSABLE, UNKNOWN_ADDRESS, NOT_SET_UP, TRY_LATER = 0, 65, 67, 69, 75
+# The exit statuses that mail servers understand (sysexits.h).
+ACCEPTED, UNUSABLE, UNKNOWN_ADDRESS, NOT_SET_UP, TRY_LATER = 0, 65, 67, 69, 75
 
 log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     help = (
-        "Take in one email from standard input. The exit status tells the mail server what happened: 0 it is "
-        "taken in, 75 try again later, 65 too large, 67 wrong address, 69 no reply address is set."
+        "Receive one email from standard input. The exit status tells the mail server what happened: 0 "
+        "accepted, 75 try again later, 65 too large, 67 wrong address, 69 no reply address is set."
     )
     # If a check failed, the exit status would make the mail server return the email to its sender.
     requires_system_checks: list = []
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             # The database may be unreachable, the disk full, or the patron may have sent too many messages.
             # The log and the mail server get no traceback, because a traceback could contain what the email
             # says.
-            log.error("an email could not be taken in: %s", type(error).__name__)
+            log.error("an email could not be processed: %s", type(error).__name__)
             self.stderr.write(f"Try again later: {type(error).__name__}.")
             status = TRY_LATER
         sys.exit(status)
@@ -62,4 +62,4 @@ class Command(BaseCommand):
         # Some mail servers write the null sender as "<>" or as MAILER-DAEMON.
         sender = "" if sender in ("<>", "MAILER-DAEMON") else sender
         receive(raw, at=timezone.now(), recipient=recipient, sender=sender)
-        return TAKEN
+        return ACCEPTED

@@ -28,7 +28,7 @@ class PushService:
     - "later": it answers 429, and asks to wait for `retry_after`
     - "redirect": it redirects to an endpoint that takes the message
     - "huge": it takes the message, and answers with 100 MB
-    - "drip": it sends one byte of the answer after another, without an end
+    - "drip": it sends the answer byte by byte, and never ends
     - "hang": it stores the message, and answers only when `released` is set
     - "close": it ends the connection
     - anything else: it takes the message

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def request_of(person=None):
-    """Return a request of a browser in which this person, or nobody, is signed in."""
+    """Return a request from a browser where this person, or nobody, is signed in."""
     request = RequestFactory().get("/")
     request.session = SessionStore()
     request.session.create()

@@ -1,4 +1,4 @@
-"""Test which notices are sent to devices, with which text, and what happens if a device can't be reached."""
+"""Test which notices are sent to devices, what they say, and what happens if a device can't be reached."""
 
 import datetime
 import json
@@ -217,9 +217,7 @@ def test_no_notice_is_written_for_a_person_with_neither_an_address_nor_a_device(
     assert not Notification.objects.exists()
 
 
-def test_device_gets_the_notices_if_the_address_of_the_person_is_off(
-    answer, conversation, patron, service, work
-):
+def test_device_gets_the_notices_if_the_persons_address_is_off(answer, conversation, patron, service, work):
     device_of(patron, service)
     FailingAddress.objects.create(person=patron, email=patron.email, failed_at=MONDAY, off_at=MONDAY)
     answer(0, conversation)
@@ -342,7 +340,7 @@ def test_answer_is_not_sent_if_it_was_read_while_the_push_service_was_busy(
     assert not PushMessage.objects.exists()
 
 
-def test_message_to_a_second_device_is_not_sent_if_the_answer_was_read_meanwhile(
+def test_message_to_a_second_device_is_not_sent_if_the_answer_was_read_in_the_meantime(
     answer, conversation, patron, service, work, now
 ):
     choose_push(patron)
@@ -368,7 +366,7 @@ def test_waiting_message_is_not_sent_after_the_person_turns_notices_off(
     assert len(service.requests) == 1
 
 
-def test_waiting_message_is_delayed_if_quiet_hours_begin_meanwhile(
+def test_waiting_message_is_delayed_if_quiet_hours_begin_in_the_meantime(
     answer, conversation, patron, service, work
 ):
     choose_push(patron, quiet_from=datetime.time(10, 1, 30), quiet_until=datetime.time(11))
@@ -396,7 +394,7 @@ def test_device_gets_no_message_about_an_answer_that_was_taken_back_or_erased(
     assert not PushMessage.objects.exists()
 
 
-def test_person_who_died_or_was_disabled_gets_no_message(answer, conversation, patron, service, work):
+def test_person_who_died_or_was_deactivated_gets_no_message(answer, conversation, patron, service, work):
     choose_push(patron)
     device_of(patron, service)
     for change in ({"died_at": MONDAY}, {"died_at": None, "is_active": False}):
@@ -466,7 +464,7 @@ def test_hourly_messages_and_hourly_emails_are_sent_separately(answer, branch, p
     assert [len(found) for found in (emails, messages, later_emails, later_messages)] == [1, 0, 0, 1]
 
 
-def test_message_is_in_the_language_of_the_person(answer, branch, service, work):
+def test_message_is_in_the_persons_language(answer, branch, service, work):
     person = UserFactory(language="es")
     choose_push(person)
     device = device_of(person, service)
@@ -494,7 +492,7 @@ def test_staff_can_choose_push_for_the_notices_of_one_branch(branch, service, wo
     emails, [message] = work(2)
     content = json.loads(device.decrypt(message.body))
     assert emails == []
-    assert content["body"] == "1 new conversation waits at Harbour Main."
+    assert content["body"] == "1 new conversation is waiting at Harbour Main."
     assert content["url"].endswith(f"/desk/conversations/{conversation.public_id}/")
 
 
@@ -546,7 +544,7 @@ def test_person_can_send_a_test_message_to_one_device(patron, service, work, now
     device = device_of(patron, service, language="es")
     other = device_of(patron, service)
     row = PushSubscription.objects.get(endpoint=device.endpoint)
-    delivery.send_try(row, at=now(0))
+    delivery.send_test_message(row, at=now(0))
     [message] = work(0)[1]
     content = json.loads(device.decrypt(message.body))
     assert content["title"] == "Harbour Library"
@@ -556,7 +554,7 @@ def test_person_can_send_a_test_message_to_one_device(patron, service, work, now
 
 def test_undelivered_test_message_is_deleted_after_ten_minutes(patron, service, work, now):
     device_of(patron, service)
-    delivery.send_try(PushSubscription.objects.get(), at=now(0))
+    delivery.send_test_message(PushSubscription.objects.get(), at=now(0))
     assert work(11) == ([], [])
     assert not PushMessage.objects.exists()
 
@@ -565,7 +563,7 @@ def test_error_in_one_message_does_not_stop_the_next(patron, service, work, now,
     for _ in range(2):
         device_of(patron, service)
     for row in PushSubscription.objects.all():
-        delivery.send_try(row, at=now(0))
+        delivery.send_test_message(row, at=now(0))
     encrypt, calls = sending.encrypt, []
 
     def fail_once(*args, **kwargs):
@@ -679,7 +677,7 @@ def test_notice_to_a_viewer_by_code_is_deleted_if_the_browser_is_lost(
     answer(0, ConversationFactory(help_session=visit, branch=branch))
     assert work(1) == ([], [])
     assert not Notification.objects.exists()
-    # Nobody gets messages about this visit any more.
+    # Nobody gets messages about this visit anymore.
     answer(2, ConversationFactory(help_session=visit, branch=branch))
     assert not Notification.objects.exists()
 
@@ -813,7 +811,7 @@ def test_badge_counts_unread_answers_about_a_visit_that_the_adult_shares_with_a_
 def test_messages_to_other_push_services_do_not_wait_for_an_unreachable_service(service, now):
     for host, path in (("a.example", "close/1"), ("a.example", "close/2"), ("b.example", "ok")):
         row = PushSubscriptionFactory(device_keys=service.device(path), host=host)
-        delivery.send_try(row, at=now(0))
+        delivery.send_test_message(row, at=now(0))
     worker = Worker()
     worker.push_due()
     assert [message.path for message in service.requests] == ["/close/1", "/ok"]

@@ -68,7 +68,7 @@ def test_push_device_of_the_tests_decrypts_the_examples_of_both_rfcs(device):
         assert decrypt_records(body, key) == example["content"]
 
 
-def test_message_can_be_decrypted_only_by_the_device_to_which_it_was_sent(device):
+def test_message_can_be_decrypted_only_by_the_device_that_it_was_sent_to(device):
     own, other = PushDevice(), PushDevice()
     keys = {"browser_key": from_base64url(own.p256dh), "auth": own.auth_secret}
     body = encrypt("¿Qué tal?".encode(), **keys)

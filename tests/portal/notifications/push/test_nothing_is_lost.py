@@ -124,7 +124,7 @@ def test_visit_opened_by_code_has_ten_devices_at_most(patron, settings):
         about="visit:2",
         ends_at=at + timedelta(days=1),
     )
-    assert PushSubscription.objects.filter(about="visit:1").count() == subscriptions.MOST_DEVICES
+    assert PushSubscription.objects.filter(about="visit:1").count() == subscriptions.MAX_DEVICES
     assert PushSubscription.objects.filter(about="visit:2").count() == 1
 
 

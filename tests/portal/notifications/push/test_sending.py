@@ -97,7 +97,7 @@ def test_sending_to_a_busy_push_service_raises_not_now_with_the_requested_wait(s
     with pytest.raises(NotNow) as raised:
         sent(service.device(path))
     assert raised.value.wait == (wait and timedelta(seconds=wait))
-    assert not raised.value.is_away
+    assert not raised.value.is_unreachable
 
 
 def test_push_service_can_ask_to_wait_until_a_date_and_time(service):
@@ -115,7 +115,7 @@ def test_unreadable_retry_after_header_is_ignored(service, text):
     assert raised.value.wait is None
 
 
-def test_long_answer_of_a_push_service_is_not_read_to_the_end(service):
+def test_long_response_of_a_push_service_is_not_read_to_the_end(service):
     sent(service.device("huge"))
     assert service.sent_bytes < 20_000_000
 
@@ -128,7 +128,7 @@ def test_push_service_that_does_not_answer_in_time_counts_as_unreachable(service
     began = time.monotonic()
     with pytest.raises(NotNow) as raised:
         sent(service.device(path))
-    assert raised.value.is_away
+    assert raised.value.is_unreachable
     assert time.monotonic() - began < 10
 
 
@@ -143,7 +143,7 @@ def test_meaningless_retry_after_header_causes_no_unexpected_error(service, text
 def test_push_service_that_ends_the_connection_counts_as_unreachable(service):
     with pytest.raises(NotNow) as raised:
         sent(service.device("close"))
-    assert raised.value.is_away
+    assert raised.value.is_unreachable
 
 
 def test_port_without_a_push_service_counts_as_unreachable(settings):
@@ -153,7 +153,7 @@ def test_port_without_a_push_service_counts_as_unreachable(settings):
         port = probe.getsockname()[1]
     with pytest.raises(NotNow) as raised:
         sent(PushDevice(f"http://127.0.0.1:{port}/ok"))
-    assert raised.value.is_away
+    assert raised.value.is_unreachable
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def worker(service):
 def message_to(device):
     """Make a test message to this device, and return its PushMessage."""
     row = PushSubscriptionFactory(device_keys=device)
-    delivery.send_try(row, at=timezone.now())
+    delivery.send_test_message(row, at=timezone.now())
     return PushMessage.objects.get(subscription=row)
 
 
