@@ -93,9 +93,12 @@ LIMITS = {
     "file": Limit(
         "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, if nobody keeps the visit"
     ),
-    # The limits for links to patrons' lists. A whole class can open a link at the same time.
+    # The limits for links to lists and items. A whole class can open a link at the same time.
     "list_link": Limit("links that patrons make to their lists", "60/h"),
-    "shared_list": Limit("pages of links to lists, whether the link works or not", network="120/m, 1200/h"),
+    "staff_link": Limit("links that staff make to items", "60/h"),
+    "shared_list": Limit(
+        "pages of links to lists and items, whether the link works or not", network="120/m, 1200/h"
+    ),
     "list_email": Limit("lists that patrons email to themselves", "10/h, 30/d"),
     "push_device": Limit("devices that get messages", "20/h", "600/h"),
     # The limits for work at the desk. They are far higher than a shift needs, but too low for guessing a code

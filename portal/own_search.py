@@ -8,6 +8,9 @@ from portal.folding import after_elisions, fold
 
 # A search uses at most this many of the typed words.
 MAX_WORDS = 12
+# A search finds at most this many titles, and this many visits. If there are more, the page asks for another
+# word.
+MAX_FOUND = 100
 
 
 def typed_words(text):

@@ -37,6 +37,7 @@ import portal.incoming.originals
 import portal.incoming.readers
 import portal.limits
 import portal.lists.links
+import portal.lists.staff_links
 import portal.privacy.call_numbers
 import portal.privacy.erased_list
 import portal.privacy.exports
@@ -123,6 +124,7 @@ JOBS = [
     (portal.checkins.ending.end_check_ins, EVERY_HOUR),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.lists.links.seal_links_anew, EVERY_DAY),
+    (portal.lists.staff_links.forget_staff_links, EVERY_HOUR),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),

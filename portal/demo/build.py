@@ -15,7 +15,7 @@ from portal.notifications.models import Notification
 from portal.privacy import retention
 
 from . import library as demo
-from . import lists
+from . import links, lists
 from .base_data import add_base_data
 from .calendar import Calendar
 from .check_ins import plan_check_ins
@@ -75,6 +75,7 @@ class Builder:
             step(at)
         lists.make(self)
         jobs.show_pending_answers(at=self.now)
+        links.make(self)
         retention.forget(at=self.now)
         plan_check_ins(at=self.now)
         settle_outcomes(at=self.now)

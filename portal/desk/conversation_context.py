@@ -10,6 +10,7 @@ from portal.conversations.models import Attachment, Side
 from portal.conversations.views import attaching
 
 from .given_items import given_in
+from .shared_items import may_show_share_link
 
 
 def timeline_context(request, conversation, timeline, around, at, *, since=None):
@@ -37,6 +38,7 @@ def timeline_context(request, conversation, timeline, around, at, *, since=None)
         "given": given_before,
         "here": _others_in_words(around),
         "state_of_page": state_of_page(conversation, around),
+        "may_share_items": may_show_share_link(conversation),
         "now": at,
         "announce": ". ".join(dict.fromkeys(news)),
     }

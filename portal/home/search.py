@@ -10,13 +10,12 @@ from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
 from portal.lists.search import (
     ITEM_FIELDS,
-    MAX_FOUND,
     find_lists,
     find_titles,
     load_titles,
     mark_first_new,
 )
-from portal.own_search import has_words, searchable
+from portal.own_search import MAX_FOUND, has_words, searchable
 from portal.paging import PAGE
 
 # The page shows at most this many items of a visit that was found.

@@ -79,7 +79,7 @@ def _removal_key(patron, item):
 
 
 def _last_used(patron):
-    return SavedList.objects.filter(patron=patron, removed_at=None).last_used_first().first()
+    return SavedList.objects.of_patron(patron).last_used_first().first()
 
 
 def remove(saved_item, *, at, tapped_at=None):

@@ -5,7 +5,7 @@ from django.db import transaction
 from .locks import lock_lists
 from .models import MAX_ITEMS, SavedItem, SavedList
 from .own_lists import make_list
-from .visitors_page import shown_to_visitors
+from .visitors_page import all_shown_to_visitors
 
 
 class NoRoom(Exception):
@@ -26,13 +26,13 @@ def copy_list(link, *, patron, name, at):
     Raises NoRoom if not all titles fit. Raises TooManyLists if the patron can't have one more list.
     """
     lock_lists(patron)
-    lists = SavedList.objects.filter(patron=patron, removed_at=None)
+    lists = SavedList.objects.of_patron(patron)
     same_name = [each for each in lists if each.title.casefold() == name.casefold()]
     saved_list = same_name[0] if same_name else make_list(patron, name=name, at=at)
     rows = SavedItem.objects.in_lists().filter(saved_list=saved_list)
     own = {_key(row.item_id, row) for row in rows}
     # A dict has each title once, and keeps their order.
-    titles = {_key(shared.item.pk, shared.item): shared for shared in shown_to_visitors(link).titles}
+    titles = {_key(shared.item.pk, shared.item): shared for shared in all_shown_to_visitors(link).titles}
     missing = [shared for key, shared in titles.items() if key not in own]
     if len(own) + len(missing) > MAX_ITEMS:
         raise NoRoom(saved_list, len(missing))

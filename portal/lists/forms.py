@@ -6,13 +6,10 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 
-from portal.own_search import are_enough, typed_words
-from portal.paging import PAGE
 from portal.text import TextField
 
 from .links import DAYS, DEFAULT_DAYS
 from .models import LINK_NAME_MAX, MAX_ITEMS, MAX_LINKS, MAX_LISTS, NAME_MAX, NOTE_MAX, SavedItem
-from .search import MAX_FOUND
 
 
 class ListForm(forms.Form):
@@ -97,6 +94,11 @@ class CopyForm(ListForm):
         )
 
 
+def too_many_links(most):
+    """Return the error that a person has `most` working links already."""
+    return _now("You have %(most)d links, and that is the limit. End a link first.") % {"most": most}
+
+
 def _days():
     """Return the choices in the language of the page. The form calls this function each time it is shown."""
     return [
@@ -143,53 +145,4 @@ class LinkForm(EndForm):
             del self.fields["name"]
 
     def add_too_many(self):
-        self.add_error(
-            None,
-            _("You have %(most)d links, and that is the limit. End a link first.") % {"most": MAX_LINKS},
-        )
-
-
-class SearchForm(forms.Form):
-    """The words that a person searches for, and how many rows the page shows.
-
-    The browser doesn't remember the words, and doesn't send them to a service that checks spelling.
-    """
-
-    words = TextField(
-        label=_("Words to search for"),
-        max_length=120,
-        error_messages={"required": _("Type what you are looking for.")},
-        widget=forms.SearchInput(
-            attrs={
-                "autocomplete": "off",
-                "autocapitalize": "none",
-                "spellcheck": "false",
-                "enterkeyhint": "search",
-            }
-        ),
-    )
-    show = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def clean_words(self):
-        """Return the folded words as a list."""
-        words = typed_words(self.cleaned_data["words"])
-        if not are_enough(words):
-            raise forms.ValidationError(_now("Type at least two letters or digits."))
-        return words
-
-    def clean_show(self):
-        """Return how many rows the page shows. The button "Show more" sends this number."""
-        number = self.cleaned_data["show"]
-        is_number = number.isascii() and number.isdecimal() and len(number) < 5
-        return max(PAGE, min(int(number), MAX_FOUND)) if is_number else PAGE
-
-    @property
-    def is_first_time(self):
-        """Return whether the page shows the first rows, so nobody has pressed "Show more" yet."""
-        return self.cleaned_data["show"] == PAGE
-
-    @property
-    def next_show(self):
-        """Return how many rows the page shows after "Show more", or 0 if it can't show more."""
-        shown = self.cleaned_data["show"]
-        return min(shown + PAGE, MAX_FOUND) if shown < MAX_FOUND else 0
+        self.add_error(None, too_many_links(MAX_LINKS))

@@ -1,6 +1,7 @@
 """Make, change and end the links to a list, and find the link of an address.
 
-The database stores the token of a link twice. The encrypted token shows the address to the patron again. The
+The links with which staff share items are made in staff_links.py. They have the same addresses. The database
+stores the token of a link twice. The encrypted token shows the address to the patron again. The
 HMAC finds the link.
 """
 
@@ -18,7 +19,7 @@ from portal import keys
 from portal.deadlines import compares_deadlines
 
 from .locks import lock_lists
-from .models import MAX_LINKS, ListLink, SavedList
+from .models import MAX_LINKS, ListLink, SavedList, StaffLink
 
 PURPOSE = "list link"
 # A patron chooses after which of these numbers of days a link ends.
@@ -29,7 +30,7 @@ ENDED_KEPT_FOR = timedelta(days=7)
 
 
 class TooManyLinks(Exception):
-    """The patron has MAX_LINKS working links already."""
+    """The patron or staff member has as many working links as one person can have."""
 
 
 class NotAllowed(Exception):
@@ -54,24 +55,27 @@ def end_of(days, at):
 
 @compares_deadlines
 @transaction.atomic
-def make_link(saved_list, *, with_notes, name="", days=DEFAULT_DAYS, at, now):
+def make_link(saved_list, *, with_notes, name="", days=DEFAULT_DAYS, client_token=None, at, now):
     """Make a link to the list, and return it.
+
+    If the form with this `client_token` has made a link already, return that link, unless it has ended.
 
     Raises TooManyLinks and NotAllowed. Raises SavedList.DoesNotExist if the list was removed in the meantime.
     """
     lock_lists(saved_list.patron)
-    own = SavedList.objects.filter(patron=saved_list.patron, removed_at=None)
+    own = SavedList.objects.of_patron(saved_list.patron)
     saved_list = own.select_related("patron").get(pk=saved_list.pk)
     patron = saved_list.patron
     if not may_share(patron, Library.current()):
         raise NotAllowed
+    if client_token and (made := _made_by_form(saved_list, client_token, now())):
+        return made
     if working_links(patron, now()).count() >= MAX_LINKS:
         raise TooManyLinks
-    token = keys.new_token()
     link = ListLink.objects.create(
         saved_list=saved_list,
-        token_hmac=keys.fingerprint(PURPOSE, token),
-        token_sealed=keys.seal(PURPOSE).encrypt(token.encode()).decode(),
+        **new_token_columns(),
+        client_token=client_token,
         with_notes=with_notes,
         name="" if patron.is_child else name,
         made_at=at,
@@ -79,6 +83,23 @@ def make_link(saved_list, *, with_notes, name="", days=DEFAULT_DAYS, at, now):
     )
     audit.record("made_list_link", link, by=patron, patron=patron, at=at)
     return link
+
+
+def new_token_columns():
+    """Return the values of the two columns that contain the token of a new link."""
+    token = keys.new_token()
+    return {
+        "token_hmac": keys.fingerprint(PURPOSE, token),
+        "token_sealed": keys.seal(PURPOSE).encrypt(token.encode()).decode(),
+    }
+
+
+def _made_by_form(saved_list, client_token, at):
+    """Return the working link that the form with this token has made, or None.
+
+    The caller locks the patron's lists, so the second request of a double tap waits for the first.
+    """
+    return ListLink.objects.working(at).filter(saved_list=saved_list, client_token=client_token).first()
 
 
 @compares_deadlines
@@ -146,13 +167,15 @@ def address_for_paper(saved_list, *, at, library):
 
 
 def find(text, *, at, library):
-    """Return the link with this token if it shows its list to visitors at the time `at`, or None.
+    """Return the link with this token if it shows titles to visitors at the time `at`, or None.
 
-    `text` is the part of the URL that contains the token. There is one query, even if the text has no token.
+    The link is a ListLink or a StaffLink. `text` is the part of the URL that contains the token. If the text
+    has no token or the link doesn't work, there are always two queries.
     """
     hmacs = keys.fingerprints(PURPOSE, keys.token_in(text))
     links = ListLink.objects.open_to_visitors(at, of_children=library.children_may_share_lists)
-    return links.filter(token_hmac__in=hmacs).select_related("saved_list__patron").first()
+    link = links.filter(token_hmac__in=hmacs).select_related("saved_list__patron").first()
+    return link or StaffLink.objects.working(at).filter(token_hmac__in=hmacs).first()
 
 
 def seal_links_anew(*, at):
@@ -163,13 +186,19 @@ def seal_links_anew(*, at):
     if not settings.SECRET_KEY_FALLBACKS:
         return
     seal = keys.seal(PURPOSE)
-    for pk in ListLink.objects.exclude(token_sealed="").values_list("pk", flat=True):
-        with transaction.atomic():
-            for link in ListLink.objects.select_for_update().filter(pk=pk).exclude(token_sealed=""):
-                try:
-                    token = seal.decrypt(link.token_sealed).decode()
-                except InvalidToken:
-                    continue
-                link.token_sealed = seal.encrypt(token.encode()).decode()
-                link.token_hmac = keys.fingerprint(PURPOSE, token)
-                link.save(update_fields=["token_sealed", "token_hmac"])
+    for model in (ListLink, StaffLink):
+        with_token = model.objects.exclude(token_sealed="")
+        for pk in with_token.values_list("pk", flat=True):
+            with transaction.atomic():
+                for link in with_token.select_for_update().filter(pk=pk):
+                    _seal_anew(link, seal)
+
+
+def _seal_anew(link, seal):
+    try:
+        token = seal.decrypt(link.token_sealed).decode()
+    except InvalidToken:
+        return
+    link.token_sealed = seal.encrypt(token.encode()).decode()
+    link.token_hmac = keys.fingerprint(PURPOSE, token)
+    link.save(update_fields=["token_sealed", "token_hmac"])

@@ -23,9 +23,9 @@ def make_list(patron, *, name, at):
     The next item that the patron saves goes into this list.
     """
     lock_lists(patron)
-    if _lists_of(patron).count() >= MAX_LISTS:
+    if SavedList.objects.of_patron(patron).count() >= MAX_LISTS:
         raise TooManyLists
-    _refuse_taken(name, _lists_of(patron))
+    _refuse_taken(name, SavedList.objects.of_patron(patron))
     return SavedList.objects.create(patron=patron, name=name, made_at=at, used_at=at)
 
 
@@ -33,7 +33,7 @@ def make_list(patron, *, name, at):
 def rename_list(saved_list, *, name):
     """Give the list this name. Raises NameTaken."""
     lock_lists(saved_list.patron)
-    _refuse_taken(name, _lists_of(saved_list.patron).exclude(pk=saved_list.pk))
+    _refuse_taken(name, SavedList.objects.of_patron(saved_list.patron).exclude(pk=saved_list.pk))
     saved_list.name = name
     saved_list.save(update_fields=["name"])
 
@@ -54,7 +54,8 @@ def restore_list(saved_list):
     """
     patron = saved_list.patron
     lock_lists(patron)
-    taken = {title.casefold() for title in map(str, _lists_of(patron).exclude(pk=saved_list.pk))}
+    others = SavedList.objects.of_patron(patron).exclude(pk=saved_list.pk)
+    taken = {other.title.casefold() for other in others}
     if saved_list.title.casefold() in taken:
         saved_list.name = numbered(saved_list.title, taken)
     saved_list.removed_at = None
@@ -79,10 +80,6 @@ def numbered(title, taken):
         if name.casefold() not in taken:
             return name
         number += 1
-
-
-def _lists_of(patron):
-    return SavedList.objects.filter(patron=patron, removed_at=None)
 
 
 def _refuse_taken(name, others):

@@ -9,14 +9,12 @@ from django.db.models import Exists, OuterRef, Q, TextField, Value
 from django.db.models.functions import Concat
 from django.utils.translation import gettext, ngettext
 
-from portal.own_search import has_words, searchable
+from portal.own_search import MAX_FOUND, has_words, searchable
 from portal.paging import PAGE
 from recommendations.models import SearchEntry
 
 from .models import SavedItem, SavedList
 
-# A search finds at most this many titles. If there are more, the page asks for another word.
-MAX_FOUND = 100
 # A search reads at most this many characters that the patron wrote. A full list with the longest notes has
 # fewer. Folding so much text takes seconds, and a patron can fill all lists by copying one of them.
 MAX_READ = 1_500_000

@@ -1,16 +1,19 @@
-"""Decide what visitors see of a shared list.
+"""Decide what visitors see of a link: a patron's list, or items that staff share.
 
-The preview and the page of the link both show the result of `shown_to_visitors`, and copies are made from it.
-So no page of a link can show anything that its preview didn't.
+The preview and the page of the link both show the result of `shown_to_visitors`. Copies are made from
+`all_shown_to_visitors`, which has the same titles and notes. So no page of a link can show anything that its
+preview didn't.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from portal.paging import page_of
 from recommendations.models import Item
 
-from .models import ListLink, SavedItem
+from .models import ListLink, SavedItem, StaffLink
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,17 @@ class SharedTitle:
 
 @dataclass(frozen=True)
 class SharedList:
-    """A list as visitors see it. `name` is the name of the patron, or "" if the link shows no name."""
+    """A list, or a page of it, as visitors see it.
+
+    `name` is the name of the patron, or "" if the link shows no name. `by_staff` says that staff share these
+    titles, and not a patron. `more` is the value of `after` for the next page, or None.
+    """
 
     title: str
     name: str
     titles: list[SharedTitle]
+    by_staff: bool = False
+    more: UUID | None = None
 
     @property
     def has_notes(self):
@@ -35,13 +44,42 @@ class SharedList:
         return any(shared.note for shared in self.titles)
 
 
-def shown_to_visitors(link: ListLink) -> SharedList:
-    """Return what visitors see of the link's list now. For a preview, the link isn't saved."""
-    rows = SavedItem.objects.in_lists().filter(saved_list=link.saved_list).select_related("item").in_order()
+def shown_to_visitors(link: ListLink | StaffLink, *, after=None) -> SharedList:
+    """Return the page of the link's titles that visitors see now. For a preview, the ListLink isn't saved.
+
+    The page begins after the title with the public id `after`. Each page has at most PAGE titles, because a
+    list can have 500 titles with long notes. A StaffLink has only one page, because staff recommend at most
+    20 items at once.
+    """
+    if isinstance(link, StaffLink):
+        return shown_items([row.item for row in link.items.select_related("item")])
+    rows, more = page_of(_rows(link), "position", after, oldest_first=True)
+    return _shown(link, rows, more=more)
+
+
+def all_shown_to_visitors(link: ListLink | StaffLink) -> SharedList:
+    """Return everything that visitors see of the link now, on all pages together."""
+    if isinstance(link, StaffLink):
+        return shown_to_visitors(link)
+    return _shown(link, _rows(link).in_order())
+
+
+def shown_items(items) -> SharedList:
+    """Return what visitors see if staff share these items. The words are the same for all items."""
+    title = _("From the library")
+    return SharedList(title=title, name="", titles=[SharedTitle(item, "") for item in items], by_staff=True)
+
+
+def _rows(link):
+    return SavedItem.objects.in_lists().filter(saved_list=link.saved_list).select_related("item")
+
+
+def _shown(link, rows, *, more=None):
     return SharedList(
         title=_title(link.saved_list),
         name=link.shown_name,
         titles=[SharedTitle(saved.shown, saved.note if link.with_notes else "") for saved in rows],
+        more=more,
     )
 
 

@@ -215,7 +215,7 @@ def _merge_lists(going, into, model, field):
     at = timezone.now()
     shared = {link.saved_list_id for each in (going, into) for link in working_links(each, at)}
     for saved_list in SavedList.objects.filter(patron=going):
-        own = SavedList.objects.filter(patron=into, name=saved_list.name, removed_at=None).first()
+        own = SavedList.objects.of_patron(into).filter(name=saved_list.name).first()
         if own is not None and not saved_list.removed_at and shared & {own.pk, saved_list.pk}:
             # The other lists of `going` count too, because they keep their names.
             others = SavedList.objects.filter(patron__in=[going, into], removed_at=None)

@@ -5,7 +5,7 @@ All templates can use them without loading this module.
 
 import datetime
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from django import template
 from django.utils import timezone
@@ -238,23 +238,32 @@ def waited(moment, at=None):
 @register.filter
 def plain(text):
     """Turn text that a person typed into HTML paragraphs with line breaks and links. The text is escaped."""
+    return _paragraphs(text, partial(_linked, between_links=escape))
+
+
+@register.filter
+def without_links(text):
+    """Do what `plain` does, but link no addresses. Use this for a patron's words that strangers read."""
     return _paragraphs(text, escape)
 
 
 @register.filter
 def library_text(text):
     """Do what `plain` does, and link phone numbers too. Use this only for text that the library wrote."""
-    return _paragraphs(text, with_phone_links)
+    return _paragraphs(text, partial(_linked, between_links=with_phone_links))
 
 
 register.filter("phones", with_phone_links)
 
 
-def _paragraphs(text, between_links):
+def _paragraphs(text, as_html):
+    """Return the text as HTML paragraphs. `as_html` makes HTML of the text of one paragraph."""
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
     return mark_safe(
         "".join(
-            f'<p dir="auto">{_linked(paragraph, between_links)}</p>' for paragraph in paragraphs if paragraph
+            '<p dir="auto">{}</p>'.format(as_html(paragraph).replace("\n", "<br>"))
+            for paragraph in paragraphs
+            if paragraph
         )
     )
 
@@ -273,7 +282,7 @@ def _linked(text, between_links):
         ]
         end = match.start() + len(address)
     parts.append(between_links(text[end:]))
-    return "".join(parts).replace("\n", "<br>")
+    return "".join(parts)
 
 
 @register.simple_tag(takes_context=True)

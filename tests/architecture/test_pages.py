@@ -66,7 +66,8 @@ def texts_of_the_data():
     texts |= {line for starter in STARTERS for line in (starter.name, starter.body)}
     texts |= {post.words for post in apps.get_model("accounts.RefusedPost").objects.all()}
     # The database has the addresses of links to lists only encrypted.
-    texts |= {address_of(link) for link in apps.get_model("lists.ListLink").objects.all()}
+    for model in ("lists.ListLink", "lists.StaffLink"):
+        texts |= {address_of(link) for link in apps.get_model(model).objects.all()}
     texts |= {
         form
         for info in LANG_INFO.values()

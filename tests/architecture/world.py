@@ -13,6 +13,7 @@ from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
 from portal.incoming.models import EmailReader
 from portal.lists.links import address_of, make_link
+from portal.lists.staff_links import make_staff_link
 from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds
 from tests.factories import (
@@ -39,6 +40,7 @@ from tests.factories import (
     attach_to,
     code_for,
     recommend_in,
+    recommend_in_message,
 )
 
 from .routes import OBJECT
@@ -65,7 +67,8 @@ def build_for(branch, patron, staff, coordinator):
     recommendation = recommend_in(session, 2)[0]
     conversation = ConversationFactory(help_session=session)
     attachment = attach_to(MessageFactory(conversation=conversation))
-    MessageFactory(conversation=conversation, side="staff", author=staff)
+    answer = MessageFactory(conversation=conversation, side="staff", author=staff)
+    recommend_in_message(answer)
     emailed = MessageFactory(conversation=conversation, author=patron, by_email="own")
     IncomingEmailFactory(message=emailed)
     added = MessageFactory(conversation=conversation, author=patron, by_email="added")
@@ -101,6 +104,8 @@ def build_for(branch, patron, staff, coordinator):
         conversation=conversation,
         shared_desk=shared_desks.unlock(branch=branch, name="Front desk", by=staff, at=timezone.now())[0],
         attachment=attachment,
+        answer=answer,
+        staff_link=make_staff_link([recommendation.item], branch=branch, by=staff, at=timezone.now()),
         emailed=emailed,
         added=IncomingEmailFactory(message=added, added_by=staff, added_at=timezone.now()),
         not_matched=IncomingEmailFactory(conversation=conversation, person=patron),
@@ -178,6 +183,6 @@ def address(route, world):
     if route.name == "open_code_link":
         return reverse(route.name, args=[world.code])
     found = getattr(world, OBJECT[route.name])
-    if "file_id" in route.path:
+    if "file_id" in route.path or "message_id" in route.path:
         return reverse(route.name, args=[world.conversation.public_id, found.public_id])
     return reverse(route.name, args=[found.slug if "slug" in route.converters else found.public_id])

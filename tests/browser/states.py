@@ -47,6 +47,7 @@ from portal.incoming.models import IncomingEmail
 from portal.lists.actions import save
 from portal.lists.links import address_of, make_link
 from portal.lists.own_words import add_title as add_by_patron
+from portal.lists.staff_links import end_staff_link, make_staff_link
 from portal.notifications.models import NoticeChoice, PushSubscription
 from portal.notifications.push.browser import PUSH
 from portal.notifications.unsubscribing import unsubscribe_url
@@ -1298,6 +1299,20 @@ def build(branch, staff, patron, words):
         )
         for each in (others, SavedListFactory(patron=others.patron, name="Empty"))
     )
+    long_list = SavedListFactory(patron=others.patron, name="Long")
+    for number in range(21):
+        add_by_patron(long_list, title=f"{number} {words.title}", creators=words.name, at=now)
+    long_shared = address_of(make_link(long_list, with_notes=False, at=now)).removeprefix(settings.BASE_URL)
+    second_page = f"{long_shared}?after={long_list.saved_items.get(title__startswith='1 ').public_id}"
+    shared_answer = answered.messages.filter(side="staff").first()
+    share_answer = f"/desk/conversations/{answered.public_id}/answers/{shared_answer.public_id}/share/"
+    own_items = [item.item for item in items]
+    staff_link, *_others = (
+        make_staff_link(own_items[:count], branch=branch, by=staff, at=now) for count in (4, 1)
+    )
+    end_staff_link(make_staff_link(own_items, branch=branch, by=staff, at=now), by=staff, at=now)
+    desk_link = f"/desk/links/{staff_link.public_id}/"
+    items_shared = address_of(staff_link).removeprefix(settings.BASE_URL)
 
     pages = {
         "nobody": [
@@ -1319,6 +1334,9 @@ def build(branch, staff, patron, words):
             State("how-all-helped", how_titles, press("#all-helped", "#all-marked")),
             State("shared-list", shared_list),
             State("shared-list-empty", empty_list),
+            State("shared-list-long", long_shared),
+            State("shared-list-second-page", second_page),
+            State("shared-items", items_shared),
             State("shared-list-ended", "/shared/x/"),
             State("code", "/c/"),
             State("code-missing", "/c/", empty("code", "#open")),
@@ -1799,6 +1817,13 @@ def build(branch, staff, patron, words):
         State("desk-pin-error", "/desk/pin/", empty("pin", "#set-pin")),
         State("desk-notices", "/desk/notices/"),
         State("desk-notices-no-address", "/desk/notices/", without_address),
+        State("desk-share-answer", share_answer),
+        State("desk-share-session", f"/desk/sessions/{kept.public_id}/share/"),
+        State("desk-link-made", share_answer, press("#make-link", "#end-link")),
+        State("desk-links", "/desk/links/"),
+        State("desk-link", desk_link),
+        State("desk-link-ended", desk_link, press("#end-link", "#notices p")),
+        State("desk-link-that-ended", desk_link),
         State("desk-absences", "/desk/absences/"),
         State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),
         State("desk-absence", f"/desk/absences/{absence.public_id}/"),

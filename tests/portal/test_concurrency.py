@@ -49,10 +49,11 @@ from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.actions import remove, restore, save
 from portal.lists.links import address_of, end_link, make_link
-from portal.lists.models import MAX_LINKS, ListLink, SavedItem
+from portal.lists.models import MAX_LINKS, ListLink, SavedItem, StaffLink
 from portal.lists.ordering import place
 from portal.lists.own_lists import NameTaken, make_list
 from portal.lists.own_words import add_title
+from portal.lists.staff_links import make_staff_link
 from portal.notifications.models import Notification
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
@@ -834,6 +835,24 @@ def test_links_made_eight_times_at_once_stay_at_the_limit(session):
         end_link(ListLink.objects.get(pk=made[0]), at=timezone.now())
 
     rounds([make] * PROCESSES, ROUNDS, before=lambda _: None, after=check, refusals={"TooManyLinks"})
+
+
+@pytest.mark.parametrize("by_staff", [False, True], ids=["patron", "staff"])
+def test_form_of_a_preview_sent_eight_times_at_once_makes_one_link(session, by_staff):
+    saved_list, item = SavedListFactory(patron=session.patron), ItemFactory()
+    model = StaffLink if by_staff else ListLink
+
+    def make(token):
+        choices = {"client_token": token, "at": timezone.now()}
+        if by_staff:
+            return make_staff_link([item], branch=session.branch, by=session.staff, **choices).pk
+        return make_link(saved_list, with_notes=False, **choices).pk
+
+    def check(token, outcomes):
+        assert {model.objects.get().pk} == set(outcomes)
+        model.objects.all().delete()
+
+    rounds([make] * PROCESSES, ROUNDS, before=lambda _: uuid.uuid4(), after=check)
 
 
 def test_no_visitor_sees_a_list_after_the_response_to_ending_its_link(session):

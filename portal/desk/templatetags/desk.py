@@ -147,6 +147,8 @@ def _message(context, message):
     if message.given:
         yield f'<ul class="given">{"".join(map(_given_in_message, message.given))}</ul>'
     yield "</div>"
+    if message.given and context["may_share_items"] and not message.seconds_left:
+        yield _share_link(context["conversation"], message)
     if message.files:
         yield _included(context, "components/attachments.html", attachments=message.files)
     url = f"?from={message.public_id}#{message.anchor}"
@@ -160,6 +162,15 @@ def _message(context, message):
     if message.seconds_left:
         yield _included(context, "desk/conversation_undo.html", entry=message)
     yield "</li>\n"
+
+
+def _share_link(conversation, message):
+    url, words = (
+        reverse("share_answer", args=[conversation.public_id, message.public_id]),
+        _("Share these items"),
+    )
+    key = f"share-{message.public_id}"
+    return f'<p><a class="link-button" id="{key}" href="{url}">{icon("share")}{escape(words)}</a></p>'
 
 
 def _by_email(conversation, message):

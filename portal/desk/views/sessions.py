@@ -17,6 +17,7 @@ from portal.desk.forms.codes import CodeForm
 from portal.desk.forms.session_search import SessionSearchForm
 from portal.desk.given_items import given_at, with_verdict_labels
 from portal.desk.languages import language_name
+from portal.desk.shared_items import is_session_shareable
 from portal.desk.unfinished import with_first_words
 from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -112,6 +113,7 @@ def desk_session(request, public_id):
         "corrections": corrections,
         "has_old_words": request.user.is_coordinator and any(row.old_words for row in corrections),
         "card_form": CodeForm(),
+        "may_share_items": is_session_shareable(help_session),
         **check_in_context(request, help_session, at=at),
     }
     return render_page(request, "desk/session.html", context)

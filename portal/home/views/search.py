@@ -5,7 +5,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from portal.htmx import render_page
-from portal.lists.forms import SearchForm
+from portal.own_search_form import SearchForm
 
 from ..search import find, has_anything
 

@@ -1,6 +1,6 @@
-"""The models of patrons' lists: the lists, their titles, and the links that show a list to others."""
+"""The models of patrons' lists: the lists, their titles, and the links that show titles to others."""
 
-from .links import LINK_NAME_MAX, MAX_LINKS, ListLink
+from .links import LINK_NAME_MAX, MAX_LINKS, MAX_STAFF_LINKS, ListLink, StaffLink, StaffLinkItem
 from .lists import (
     MAX_ITEMS,
     MAX_LISTS,
@@ -21,6 +21,7 @@ __all__ = [
     "MAX_ITEMS",
     "MAX_LINKS",
     "MAX_LISTS",
+    "MAX_STAFF_LINKS",
     "NAME_MAX",
     "NOTE_MAX",
     "RESTORE_FOR",
@@ -29,6 +30,8 @@ __all__ = [
     "SavedItemQuerySet",
     "SavedList",
     "SavedListQuerySet",
+    "StaffLink",
+    "StaffLinkItem",
     "last_day",
     "restorable_since",
     "title_of",

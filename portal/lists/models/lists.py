@@ -49,6 +49,10 @@ class SavedListQuerySet(models.QuerySet):
         own = self.filter(patron=viewer.person, patron__isnull=False)
         return own.filter(removed_at=None) if restorable_at is None else own.not_forgotten(restorable_at)
 
+    def of_patron(self, patron):
+        """Return the lists of this person, without the removed ones."""
+        return self.filter(patron=patron, removed_at=None)
+
     def not_forgotten(self, at):
         """Leave out the removed lists that can no longer be restored at the time `at`."""
         return self.filter(Q(removed_at=None) | Q(removed_at__gte=restorable_since(at)))

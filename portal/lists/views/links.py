@@ -1,5 +1,7 @@
 """The pages on which patrons make, see and end the links to their lists."""
 
+import uuid
+
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
@@ -12,6 +14,7 @@ from accounts.sign_in.access import sign_in_to_open
 from portal.htmx import render_page
 from portal.limits import TooOften, count
 from portal.templatetags.portal import whole_day
+from portal.text import uuid_or_none
 
 from .. import links
 from ..forms import EndForm, LinkForm
@@ -34,6 +37,7 @@ def share_list(request, public_id):
     """Show the form for a new link, and then the preview. The button of the preview makes the link.
 
     The form of the preview sends the same choices again, so the link shows exactly what the preview showed.
+    It also has a token, so that a double tap makes only one link.
     """
     lists = SavedList.objects.belonging_to(request.viewer).select_related("patron")
     saved_list = get_object_or_404(lists, public_id=public_id)
@@ -57,10 +61,10 @@ def share_list(request, public_id):
 
 def _make_link(request, saved_list, form):
     """Make the link, and return it. If a limit is reached, add an error to the form, and return None."""
-    at = timezone.now()
+    token = uuid_or_none(request.POST.get("client_token", ""))
     try:
         count(request, "list_link")
-        return links.make_link(saved_list, at=at, **form.cleaned_data)
+        return links.make_link(saved_list, client_token=token, at=timezone.now(), **form.cleaned_data)
     except TooOften as error:
         form.add_error(None, error.words)
     except links.TooManyLinks:
@@ -79,7 +83,15 @@ def _preview(request, saved_list, form):
         name=chosen.get("name", ""),
         ends_at=links.end_of(chosen["days"], timezone.now()),
     )
-    context = {"saved_list": saved_list, "link": link, "form": form, "shown": shown_to_visitors(link)}
+    after = request.POST.get("after")
+    context = {
+        "saved_list": saved_list,
+        "link": link,
+        "form": form,
+        "client_token": uuid.uuid4(),
+        "shown": shown_to_visitors(link, after=after),
+        "later_page": bool(after),
+    }
     return render_page(request, "lists/share_preview.html", context)
 
 

@@ -13,10 +13,10 @@ from accounts.sign_in.access import sign_in_to_open
 from accounts.sign_in.kept_devices import may_keep
 from accounts.viewer import for_viewers
 from portal.htmx import render_page
+from portal.own_search_form import SearchForm
 from portal.paging import PAGE, page_of, split_off
 
 from ..details import add_details
-from ..forms import SearchForm
 from ..models import MAX_ITEMS, MAX_LISTS, RESTORE_FOR, SavedItem, SavedList
 from ..search import find_titles, in_words, load_titles, mark_first_new
 

@@ -19,16 +19,19 @@ from .. import copying, links
 from ..forms import CopyForm
 from ..models import MAX_ITEMS, MAX_LISTS, SavedList
 from ..own_lists import TooManyLists
-from ..visitors_page import shown_to_visitors
+from ..visitors_page import all_shown_to_visitors, shown_to_visitors
 
 
 @require_safe
 def shared_list(request, token):
-    """Show the list to a visitor. Raises TooOften."""
+    """Show a page of the list to a visitor. Raises TooOften."""
     link = _link_of(request, token)
     if link is None:
         return _ended(request)
-    return render_page(request, "lists/visitors.html", {"shown": shown_to_visitors(link), "token": token})
+    after = request.GET.get("after")
+    shown = shown_to_visitors(link, after=after)
+    context = {"shown": shown, "token": token, "later_page": bool(after)}
+    return render_page(request, "lists/visitors.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +46,7 @@ def copy_shared_list(request, token):
     person = request.viewer.person
     if person is None:
         return redirect_to_login(request.get_full_path())
-    shown = shown_to_visitors(link)
+    shown = all_shown_to_visitors(link)
     form = CopyForm(request.POST or None, initial={"name": shown.title})
     if request.method == "POST" and form.is_valid():
         try:

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Invitation
 from accounts.staff import shared_desks
+from portal.lists.links import ENDED_KEPT_FOR
 from portal.notifications.actions import KEEP_DESK_USE, KEEP_STAFF_NOTICES
 from portal.privacy import unfinished_corrections
 from portal.privacy.retention import EVENTS_FOR, UNFINISHED_FOR
@@ -182,6 +183,24 @@ LINES = {
         (KEEP_DESK_USE,),
         ended_by="forget_old_notifications",
         ends_with="accounts.User",
+    ),
+    "lists.StaffLink": Line(
+        "a link with which staff share items: who made it, when, at which branch, and its address, "
+        "encrypted; not from which visit or conversation the items are, and not who opens it",
+        "Kept for {0} after it ends.",
+        "so that staff can show items to others and end the link",
+        Group.STAFF,
+        (ENDED_KEPT_FOR,),
+        ended_by="forget_staff_links",
+    ),
+    "lists.StaffLinkItem": Line(
+        "the items that such a link shows",
+        "Kept until staff end the link, or for {0} after it ended by itself.",
+        "so that visitors of the link see them",
+        Group.STAFF,
+        (ENDED_KEPT_FOR,),
+        ended_by="forget_staff_links",
+        ends_with="lists.StaffLink",
     ),
     "accounts.Absence": Line(
         "the days when a staff member is away, and who covers for them",

@@ -16,8 +16,7 @@ from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.home.search import find
 from portal.lists.models import SavedItem
 from portal.lists.own_words import add_title, write_note
-from portal.lists.search import MAX_FOUND
-from portal.own_search import typed_words
+from portal.own_search import MAX_FOUND, typed_words
 from recommendations.models import Item
 from recommendations.search import entry_for, index
 from tests.extent import times

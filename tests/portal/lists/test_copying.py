@@ -52,6 +52,16 @@ def test_visitor_copies_the_titles_into_a_new_list_of_their_own(them, visitor, w
     assert len(rows(winter)) == 2
 
 
+def test_titles_of_all_pages_are_copied(them, visitor, winter):
+    for number in range(43):
+        add_title(winter, title=f"Title {number}", at=timezone.now())
+    page = copy_page(winter)
+    assert "45 titles will be copied." in text(them.get(page))
+    them.post(page, {"name": "Copy"})
+    copied = rows(SavedList.objects.get(patron=visitor))
+    assert [title for title, *_rest in copied] == [title for title, *_rest in rows(winter)]
+
+
 @pytest.mark.parametrize("with_notes", [True, False])
 def test_notes_are_copied_only_if_visitors_see_them(them, visitor, winter, with_notes):
     page = copy_page(winter, with_notes=with_notes)

@@ -1,4 +1,5 @@
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -133,6 +134,47 @@ def test_preview_comes_before_the_link_and_shows_what_visitors_see(me, winter, p
         assert ("Lend it to Ana" in text(page)) == ("with_notes" in choices)
         assert ("Shared by Sam from the garden" in text(page)) == ("name" in choices)
         link.delete()
+
+
+def token_in(preview):
+    return re.search(r'name="client_token" value="([^"]+)"', preview.content.decode())[1]
+
+
+def test_double_tap_on_make_the_link_makes_one_link(me, winter):
+    address = url("share_list", winter)
+    first, second = (token_in(me.post(address, CHOICES)) for _preview in range(2))
+    make_it = CHOICES | {"make": "1"}
+    responses = [me.post(address, make_it | {"client_token": first}) for _tap in range(2)]
+    link = ListLink.objects.get()
+    assert [response.url for response in responses] == [link.get_absolute_url()] * 2
+    assert AuditEvent.objects.filter(action="made_list_link").count() == 1
+    # Another preview makes another link, even with the same choices.
+    me.post(address, make_it | {"client_token": second})
+    assert ListLink.objects.count() == 2
+    end_link(link, at=timezone.now())
+    me.post(address, make_it | {"client_token": first})
+    assert ListLink.objects.working(timezone.now()).count() == 2
+
+
+def test_double_tap_at_the_limit_still_leads_to_the_link(me, winter, make):
+    token = token_in(me.post(url("share_list", winter), CHOICES))
+    for _ in range(MAX_LINKS - 1):
+        make()
+    make_it = CHOICES | {"make": "1", "client_token": token}
+    responses = [me.post(url("share_list", winter), make_it) for _tap in range(2)]
+    link = ListLink.objects.latest("pk")
+    assert [response.url for response in responses] == [link.get_absolute_url()] * 2
+    assert ListLink.objects.count() == MAX_LINKS
+
+
+def test_token_of_a_preview_of_another_list_or_person_finds_no_link(me, winter, make, patron):
+    token = uuid.uuid4()
+    summer = SavedListFactory(patron=patron, name="Summer")
+    strangers = SavedListFactory(name="For winter")
+    others = [make(saved_list, client_token=token) for saved_list in (summer, strangers)]
+    me.post(url("share_list", winter), CHOICES | {"make": "1", "client_token": token})
+    link = ListLink.objects.get(saved_list=winter)
+    assert link not in others
 
 
 def test_choices_can_be_changed_after_the_preview(me, winter):

@@ -8,7 +8,8 @@ from portal.conversations.viewer import BrowserViewer
 from portal.lists import search
 from portal.lists.models import MAX_ITEMS, NOTE_MAX, SavedItem
 from portal.lists.own_words import add_title, write_note
-from portal.lists.search import MAX_FOUND, MAX_READ, find_titles
+from portal.lists.search import MAX_READ, find_titles
+from portal.own_search import MAX_FOUND
 from tests.factories import SavedItemFactory, SavedListFactory, UserFactory
 from tests.portal.pages import HTMX, part, text
 

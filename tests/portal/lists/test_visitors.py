@@ -1,7 +1,9 @@
 import random
 import re
 import secrets
+import uuid
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 from django.test import Client
@@ -145,6 +147,69 @@ def test_page_runs_the_same_number_of_queries_for_1_and_30_titles(winter, rows, 
     open_address(link)
     with django_assert_num_queries(7):
         open_address(link)
+
+
+def pages_of(link, browser):
+    """Return all pages that visitors see of the list."""
+    pages = [browser.get(address_of(link))]
+    while more := re.search(r'href="(\?after=[^"]+)" rel="next"', pages[-1].content.decode()):
+        pages.append(browser.get(f"{address_of(link)}{more[1]}"))
+    return pages
+
+
+def test_long_list_is_paged_and_every_page_is_as_in_the_preview(winter, client, sign_in):
+    for number in range(45):
+        add_title(winter, title=f"Title {number}", at=timezone.now())
+    SavedItem.objects.update(note="Lend it to Ana")
+    me, address = sign_in(client, winter.patron), reverse("share_list", args=[winter.public_id])
+    choices = {"days": "30", "with_notes": "on"}
+    preview = me.post(address, choices)
+    me.post(address, choices | {"make": "1"})
+    shown = []
+    for page in pages_of(ListLink.objects.get(), Client()):
+        assert part(page, "shown") == part(preview, "shown")
+        shown.append(titles(page))
+        if more := re.search(r'name="after" value="([^"]+)"', preview.content.decode()):
+            preview = me.post(address, choices | {"after": more[1]})
+    assert [len(page) for page in shown] == [20, 20, 5]
+    assert list(chain(*shown)) == [f"Title {number}" for number in reversed(range(45))]
+
+
+@pytest.mark.parametrize("after", ["x", "", "0" * 5000, "\x00", str(uuid.uuid4()), "of another list"])
+def test_page_after_an_unknown_title_is_the_first_page(winter, after):
+    add_title(winter, title="Mine", at=timezone.now())
+    other = SavedListFactory(name="Other")
+    of_other = add_title(other, title="Theirs", at=timezone.now())
+    after = of_other.public_id if after == "of another list" else after
+    page = Client().get(address_of(make(winter)), {"after": after})
+    assert (page.status_code, titles(page)) == (200, ["Mine"])
+
+
+def test_page_of_a_full_list_with_the_longest_notes_is_small(winter):
+    note = "\n".join(["“<&>”" * 20] * 19)
+    SavedItem.objects.bulk_create(
+        SavedItem(saved_list=winter, title="Long", note=note[:2000], position=number, saved_at=timezone.now())
+        for number in range(500)
+    )
+    page = open_address(make(winter, with_notes=True))
+    assert len(page.content) < 400_000
+    assert len(pages_of(make(winter, with_notes=True), Client())) == 25
+
+
+def test_words_of_the_patron_are_marked_as_such_and_have_no_links(winter):
+    words = "See https://evil.example.org/card and www.evil.example.org, or write to a@evil.example.org"
+    add_title(
+        winter, title="Pay at https://evil.example.org", creators="https://a.example", at=timezone.now()
+    )
+    SavedItem.objects.update(note=f"{words}\n<a href='https://evil.example.org'>Card</a>\n\nLast line")
+    own_lists.rename_list(winter, name="https://evil.example.org/list")
+    page = open_address(make(winter, with_notes=True, name="https://evil.example.org/name"))
+    html = page.content.decode()
+    assert "A patron made this list. The library hasn't checked the words in it." in text(page)
+    assert words in text(page)
+    assert re.findall(r'href="[^"]*example[^"]*"', html) == []
+    assert "&lt;a href=&#x27;https://evil.example.org&#x27;&gt;Card&lt;/a&gt;</p>" in html
+    assert '<p dir="auto">Last line</p>' in html
 
 
 def test_opening_the_page_or_asking_for_its_headers_changes_nothing(winter):

@@ -168,7 +168,12 @@ LEFT_OUT = {
     "incoming.DroppedEmails": {LIBRARY: "id day kind count"},
     "lists.SavedList": {PORTAL: "id", PERSON: "patron"},
     "lists.SavedItem": {PORTAL: "id public_id changed_at"},
-    "lists.ListLink": {PORTAL: "id public_id", SECRET: "token_hmac token_sealed"},
+    "lists.ListLink": {PORTAL: "id public_id client_token", SECRET: "token_hmac token_sealed"},
+    "lists.StaffLink": {
+        DESK: "id public_id client_token made_by branch made_at ends_at ended_at",
+        SECRET: "token_hmac token_sealed",
+    },
+    "lists.StaffLinkItem": {DESK: "id link item position"},
     "notifications.Notification": {
         PORTAL: "id public_id kind headers message_id removed due_at leased_until attempts last_error "
         "died_at ends_at about branch url replaces decided_at browsers_about",

@@ -1,0 +1,69 @@
+"""Find the items that staff may share by a link, and decide whether they may share them.
+
+A link shows no words of the answer or the visit. But the items alone could reveal a private matter to people
+who know whom the library helped. So staff can't share the items of some visits at all.
+"""
+
+from django.db.models import Q
+
+from portal.conversations.models import Conversation, Message, MessageRecommendation, Side
+from portal.helpsessions.models import HelpSession
+
+from .given_items import given_at
+
+
+def items_of_answer(conversation, message_id, *, at):
+    """Return the items of this answer, in their order. Return [] if the patron can't see the answer yet."""
+    answers = Message.objects.filter(conversation=conversation, side=Side.STAFF).shown(at)
+    rows = MessageRecommendation.objects.filter(message__in=answers.filter(public_id=message_id))
+    return [row.recommendation.item for row in rows.select_related("recommendation__item")]
+
+
+def items_of_session(help_session):
+    """Return the items of a visit, in their order, without the removed ones."""
+    return [given.item for given in given_at(help_session).select_related("item")]
+
+
+def may_show_share_link(conversation):
+    """Return whether the page of the conversation offers to share the items of its answers.
+
+    This reads only what the page has loaded. `is_conversation_shareable` decides.
+    """
+    return not _is_child(conversation.patron) and not _is_private(conversation.help_session)
+
+
+def is_conversation_shareable(conversation):
+    """Return whether staff may share the items of the answers in this conversation.
+
+    Return False if it, or a conversation that was merged into it, is about something private.
+    """
+    visits = ("help_session", "logged_as")
+    related = [f"{visit}__{name}" for visit in visits for name in ("topic", "patron")]
+    rows = Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation))
+    return all(
+        not _is_child(row.patron)
+        and not _is_sensitive(row.topic)
+        and (row.help_session is None or is_session_shareable(row.help_session))
+        and (row.logged_as is None or is_session_shareable(row.logged_as))
+        for row in rows.select_related("patron", "topic", *related)
+    )
+
+
+def is_session_shareable(help_session):
+    """Return whether staff may share the items of this visit."""
+    is_recorded = help_session.status == HelpSession.Status.RECORDED
+    return is_recorded and not _is_private(help_session) and not _is_child(help_session.patron)
+
+
+def _is_private(help_session):
+    if help_session is None:
+        return False
+    return help_session.quiet or bool(help_session.with_child) or _is_sensitive(help_session.topic)
+
+
+def _is_sensitive(topic):
+    return topic is not None and topic.never_by_message
+
+
+def _is_child(person):
+    return person is not None and person.is_child
