@@ -3,8 +3,11 @@
 from functools import cache, wraps
 
 from django.db.models import BigAutoField, Q
+from django.utils.functional import cached_property
 
 from portal.prepared import prepared
+
+from .sign_in.library_cards import home_branch_of
 
 NOBODYS = Q(pk__in=[])
 
@@ -33,6 +36,11 @@ class Viewer:
         runs.
         """
         return cls(person, sessions)
+
+    @cached_property
+    def home_branch_id(self):
+        """Return the primary key of the home branch of the person's library card, or None."""
+        return self.person and home_branch_of(self.person)
 
     def without_codes(self):
         """Return this viewer without the visits that were opened by code."""

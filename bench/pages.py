@@ -42,6 +42,7 @@ BARS = {
     "home": 2,
     "home with check-in": 2,
     "visit": 2.5,
+    "item": 2.5,
     "conversation": 1.5,
     "conversation poll": 0.7,
     "patron reply": 2.5,
@@ -83,11 +84,13 @@ def set_up(count):
     )
     conversation = Conversation.objects.get(patron__email=PATRON)
     address = conversation.get_absolute_url()
+    item = Item.objects.filter(recommendations__patron__email=PATRON).order_by("pk")[0]
     at_desk = reverse("desk_conversation", args=[conversation.public_id])
     pages = {
         "home": _get("/", patron),
         "home with check-in": _get("/", asked),
         "visit": _get(conversation.help_session.get_absolute_url(), patron),
+        "item": _get(reverse("item", args=[item.public_id]), patron),
         "conversation": _get(address, patron),
         "conversation poll": _poll(address, patron),
         "patron reply": Page(list(_patron_replies(count)), status=302),

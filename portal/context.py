@@ -9,7 +9,19 @@ UNSET = dict.fromkeys(
     (
         *("form_error", "oob", "cleared", "counted", "taken_back", "swapped"),
         # templates/components/item_card.html and what it includes
-        *("choices", "compact", "full", "list", "remove", "removed", "restored", "save", "saved", "unasked"),
+        *(
+            "choices",
+            "compact",
+            "full",
+            "list",
+            "on_item_page",
+            "remove",
+            "removed",
+            "restored",
+            "save",
+            "saved",
+            "unasked",
+        ),
         *("changes_count", "next_question"),
     )
 )

@@ -1,4 +1,6 @@
-"""Load the holdings of items. Each holding says that a branch has an item."""
+"""Load and arrange the holdings of items. Each holding says that a branch has an item."""
+
+from typing import NamedTuple
 
 from django.db.models import BigAutoField
 
@@ -14,6 +16,26 @@ def fetch_holdings(items):
         places[item].append(Place(*place))
     for item in items:
         item.places = places[item.pk]
+
+
+class Arranged(NamedTuple):
+    """The places of an item: those to show, those to fold, and how many branches the folded ones are at."""
+
+    shown: list[Place]
+    folded: list[Place]
+    branches: int
+
+
+def arrange(places, branch_id):
+    """Return the places as Arranged. The places at this branch are shown, and the others are folded.
+
+    A single place is never folded.
+    """
+    if len(places) < 2:
+        return Arranged(places, [], 0)
+    shown = [place for place in places if place.branch_id == branch_id]
+    folded = [place for place in places if place.branch_id != branch_id]
+    return Arranged(shown, folded, len({place.branch_id for place in folded}))
 
 
 @prepared(items=BigAutoField())

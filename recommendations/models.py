@@ -77,6 +77,22 @@ def topic_names(lookup="names"):
     return [] if get_language() == settings.LANGUAGE_CODE else [lookup]
 
 
+class ItemQuerySet(models.QuerySet):
+    def belonging_to(self, viewer, at=None):
+        """Return the items that this viewer may open as a patron at the time `at`.
+
+        They were recommended to the viewer in a visit or answer, or are in one of the viewer's lists. Items
+        of lists that others have shared are opened through the link of the list: portal/lists/links.py.
+        """
+        given = Recommendation.objects.belonging_to(viewer, at).not_removed()
+        is_theirs = Q(pk__in=given.values("item"))
+        if viewer.person:
+            in_lists = {"saved_lists__removed_at": None, "saved_lists__saved_items__removed_at": None}
+            saved = User.objects.filter(saved_lists__patron=viewer.person, **in_lists)
+            is_theirs |= Q(pk__in=saved.values("saved_lists__saved_items__item"))
+        return self.filter(is_theirs)
+
+
 class Item(models.Model):
     """Anything that can be recommended, such as a title in the catalog, an article, a person or an event.
 
@@ -149,6 +165,8 @@ class Item(models.Model):
     )
     added_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ItemQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -250,6 +268,10 @@ class RecommendationQuerySet(models.QuerySet):
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_recommendations), recommended_at__lte=at or timezone.now()
         )
+
+    def not_removed(self):
+        """Leave out the recommendations that staff have removed from their visit."""
+        return self.filter(sessionrecommendation__removed_at=None)
 
     def undecided(self):
         """Return the recommendations that a patron should be asked about: starred ones without a verdict."""

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from portal.catalog_links import catalog_link
+from portal.catalog_links import item_link
 
 
 def titles_as_text(items, *, library, branch=None, words=()):
@@ -24,5 +24,5 @@ def _paragraph(item, library, branch):
             for place in item.places
             if place.branch_id == branch.pk and place.call_number
         ]
-    lines.append(catalog_link(item, library))
+    lines.append(item_link(item, library))
     return "\n".join(filter(None, lines))

@@ -57,6 +57,20 @@ class Library(models.Model):
             "Write {isbn}, {title} or {number} where its value goes."
         ),
     )
+    catalog_title_link = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the address of a title search in the catalog, for items that catalog_link can't find",
+    )
+    proxy_prefix = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what comes before the address of a licensed source, such as https://proxy.example/login?url=",
+    )
     closes_after_days = models.PositiveSmallIntegerField(
         _("close conversations after (days)"),
         default=14,

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import BigAutoField, Q
 
 from portal import limits
 from portal.prepared import prepared
@@ -119,9 +119,10 @@ def home_branch_of(person):
 
     Branches that are out of use don't count.
     """
-    card = (
-        LibraryCard.objects.filter(person=person, home_branch__closed_at=None)
-        .exclude(home_branch=None)
-        .first()
-    )
-    return card and card.home_branch_id
+    return next((branch for [branch] in _home_branches(person=person.pk)), None)
+
+
+@prepared(person=BigAutoField())
+def _home_branches(person):
+    cards = LibraryCard.objects.filter(person=person, home_branch__isnull=False, home_branch__closed_at=None)
+    return cards.values_list("home_branch")[:1]

@@ -14,6 +14,7 @@ ROWS_OF_CODE = {
     "HelpSession": "help_session",
     "Conversation": "help_session__conversations",
     "Recommendation": "help_session__recommendation_links__recommendation",
+    "Item": "help_session__recommendation_links__recommendation__item",
 }
 
 # The key in the Django session for the primary keys of the claim codes that this browser has opened.

@@ -15,7 +15,7 @@ from recommendations.actions import add_item, place_item
 from recommendations.topics import add_topic, sounds_sensitive
 
 from . import library as demo
-from .items.books import BOOKS, FICTION, ORIGINALS
+from .items.books import BOOKS, FICTION, ORIGINALS, SUMMARIES
 from .items.others import DOIS, OTHERS
 from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
@@ -51,6 +51,8 @@ def _add_library(builder, at):
         at=at,
         accent_color=demo.ACCENT_COLOR,
         catalog_link=demo.CATALOG_LINK,
+        catalog_title_link=demo.CATALOG_TITLE_LINK,
+        proxy_prefix=demo.PROXY_PREFIX,
         children=Library.Children.SHARED,
         childrens_groups=demo.CHILDRENS_GROUPS,
     )
@@ -157,6 +159,9 @@ def _add_items(builder, at):
             creators=creators,
             year=year,
             is_fiction=key in FICTION,
+            source="catalog",
+            source_key=key,
+            summary=SUMMARIES.get(key, ""),
             **ORIGINALS.get(key, {}),
         )
         for branch in branches:

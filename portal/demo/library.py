@@ -7,6 +7,8 @@ TIME_ZONE = "America/New_York"
 ACCENT_COLOR = "#0b5d4d"
 CHILDRENS_GROUPS = "JUVENILE"
 CATALOG_LINK = "https://catalog.example.org/search?title={title}&isbn={isbn}"
+CATALOG_TITLE_LINK = "https://catalog.example.org/search?title={title}"
+PROXY_PREFIX = "https://proxy.example.org/login?url="
 
 
 class DemoBranch(NamedTuple):

@@ -86,6 +86,7 @@ urlpatterns = [
     path("record/<uuid:public_id>/", unfinished.finish_session, name="finish_session"),
     path("record/<uuid:public_id>/discard/", unfinished.discard_session, name="discard_session"),
     path("items/", items.desk_items, name="desk_items"),
+    path("items/<uuid:public_id>/", items.desk_item, name="desk_item"),
     path("templates/", templates.desk_templates, name="desk_templates"),
     path("absences/", absences.absences, name="absences"),
     path("absences/<uuid:public_id>/", absences.absence, name="absence"),

@@ -29,5 +29,7 @@ def _fetch_recommendations(saved_items, viewer):
 
 @for_viewers(pks=BigAutoField(), at=DateTimeField())
 def _readable(viewer, pks, at):
-    rows = Recommendation.objects.belonging_to(viewer, at).only("public_id", "reason", "recommended_by__name")
+    rows = Recommendation.objects.belonging_to(viewer, at).only(
+        "public_id", "reason", "branch", "recommended_by__name"
+    )
     return rows.filter(pk__in=pks).select_related("recommended_by")

@@ -17,7 +17,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from portal import app_icons, styles
-from portal.catalog_links import catalog_link
+from portal.catalog_links import own_link, through_catalog
 from portal.icons import FLIPPED, ICONS
 from portal.phone_numbers import with_phone_links
 from portal.printing import qr_svg
@@ -287,8 +287,14 @@ def _linked(text, between_links):
 
 @register.simple_tag(takes_context=True)
 def catalog_url(context, item):
-    """Return the item's own link. If it has none, return its link in the library's catalog, or ""."""
-    return catalog_link(item, context.get("library"))
+    """Return the address at which people see whether the item is in and reserve it, or ""."""
+    return through_catalog(item, context.get("library"))
+
+
+@register.simple_tag(takes_context=True)
+def own_url(context, item):
+    """Return the web address of the item itself, or ""."""
+    return own_link(item, context.get("library"))
 
 
 @register.filter

@@ -45,6 +45,7 @@ PUBLIC = {
     "how_it_went": "the token in the email gives access",
     "shared_list": "the token in the address gives access",
     "copy_shared_list": "the token in the address gives access, but copying requires signing in",
+    "shared_item": "the token in the address gives access",
     "privacy": "the privacy page is for everybody",
     "erased": "a receipt names nobody, and only the erased person knows its URL",
     "offline": "contains no personal data",
@@ -118,7 +119,7 @@ OBJECT = {
     "wish_about_item": "recommendation",
     "got_it": "recommendation",
     "share_words": "session",
-    "save_item": "item",
+    **dict.fromkeys(["save_item", "item", "desk_item"], "item"),
     "remove_saved": "saved_item",
     "restore_saved": "saved_item",
     "delete_saved": "saved_item",
@@ -130,6 +131,8 @@ OBJECT = {
             "restore_list",
             "delete_list",
             "add_title",
+            "add_found",
+            "find_in_catalog",
             "order_list",
             "list_options",
             "share_list",
@@ -236,6 +239,7 @@ OBJECT = {
 # person may see.
 SHARED = {
     "save_item": "items of the catalog belong to nobody",
+    "desk_item": "items belong to nobody, and the page has nothing about patrons",
     "manifest": "the same for everybody; the URL has only a language",
     "app_icon": "the same for everybody; the URL has only a version and a size",
     "branch_settings": "coordinators manage all branches",
@@ -254,6 +258,7 @@ SHARED = {
     "how_it_went": "the token in the email gives access",
     "shared_list": "the token in the address gives access",
     "copy_shared_list": "the token in the address gives access, but copying requires signing in",
+    "shared_item": "the token in the address gives access",
     "invitation": "the token in the link gives access",
 }
 

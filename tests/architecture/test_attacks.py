@@ -456,7 +456,7 @@ def hostile(world):
             if is_text and field.name not in SYSTEM_FIELDS and model._meta.app_label not in APPS_WITHOUT_TEXT:
                 words = (
                     "javascript:alert(3)"
-                    if field.name in {"url", "catalog_link"}
+                    if field.name in {"url", "catalog_link", "catalog_title_link", "proxy_prefix"}
                     else HOSTILE[: field.max_length]
                 )
                 with (

@@ -176,6 +176,8 @@ def address(route, world):
         return world.check_in_path
     if route.name == "shared_list":
         return world.list_link_path
+    if route.name == "shared_item":
+        return f"{world.list_link_path}items/{world.item.public_id}/"
     if route.name == "copy_shared_list":
         return f"{world.list_link_path}copy/"
     if route.name == "desk_old_address":

@@ -325,6 +325,32 @@ def search_long_list(words, patron):
     return do
 
 
+def find_in_catalog(words, then):
+    """Return a function that searches the catalog for a title to add, and waits for the element `then`."""
+
+    def do(page):
+        page.locator("#id_words").fill(words)
+        page.locator("#find-in-catalog").click()
+        page.locator(then).wait_for()
+
+    return do
+
+
+def add_from_catalog(words):
+    """Return a function that adds a found title to the list, without leaving the results."""
+
+    def do(page):
+        find_in_catalog(words, "#found-title")(page)
+        page.locator("[id^=add-]").first.click()
+        page.locator("[id^=found-] .tag").wait_for()
+
+    return do
+
+
+def unfold_branches(page):
+    page.locator("main details").first.evaluate("details => { details.open = true; }")
+
+
 def search_for_too_little(page):
     page.locator("#id_words").fill("%")
     page.locator("#find").click()
@@ -527,7 +553,12 @@ def build(branch, staff, patron, words):
             (datetime.time(14, 30), datetime.time(23, 59)),
         )
     )
-    Library.objects.update(check_ins=True, check_ins_of_children=True)
+    Library.objects.update(
+        check_ins=True,
+        check_ins_of_children=True,
+        catalog_link="https://catalog.example/isbn/{isbn}",
+        catalog_title_link="https://catalog.example/search?title={title}",
+    )
     topic = Topic.objects.create(name=words.topic)
 
     def session(**more):
@@ -627,6 +658,12 @@ def build(branch, staff, patron, words):
         last_seen_on=timezone.localdate() - datetime.timedelta(days=3),
         unattended_from=now - datetime.timedelta(days=1),
     )
+    item = items[0].item
+    Holding.objects.create(item=item, branch=unattended, call_number=words.call_number)
+    item.publisher, item.series, item.is_fiction = words.creators[:200], words.title[:300], True
+    item.isbn, item.summary = "9780679761044", words.summary
+    item.save()
+    ItemFactory(title=words.title, creators=words.creators, source="catalog", source_key="b1", year="2015")
     older = [
         session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY)
         for n in range(24)
@@ -702,7 +739,7 @@ def build(branch, staff, patron, words):
     )
     code_conversation = conversation(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
-    given(quiet, 1)
+    quiet_items = given(quiet, 1)
     quiet_conversation = conversation(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
 
     child = ChildFactory(name=words.name.split()[0])
@@ -1291,7 +1328,7 @@ def build(branch, staff, patron, words):
     list_link = make_link(saved.saved_list, with_notes=True, name=words.name[:80], at=now)
     # This list is another patron's, so the other states of lists don't show it.
     others = SavedListFactory(patron=UserFactory(), name=words.title[:80])
-    SavedItemFactory(saved_list=others, item__title=words.title, note=words.message[:500])
+    shared_saved = SavedItemFactory(saved_list=others, item__title=words.title, note=words.message[:500])
     add_by_patron(others, title=words.title, creators=words.name, at=now)
     shared_list, empty_list = (
         address_of(make_link(each, with_notes=True, name=words.name[:80], at=now)).removeprefix(
@@ -1314,6 +1351,8 @@ def build(branch, staff, patron, words):
     desk_link = f"/desk/links/{staff_link.public_id}/"
     items_shared = address_of(staff_link).removeprefix(settings.BASE_URL)
 
+    add = f"/lists/{saved.saved_list.public_id}/add/"
+
     pages = {
         "nobody": [
             State("welcome", "/", main=True),
@@ -1333,6 +1372,7 @@ def build(branch, staff, patron, words):
             State("how-item-failed", how_titles, press("[id^=did_not_help]", "[id^=wish-]")),
             State("how-all-helped", how_titles, press("#all-helped", "#all-marked")),
             State("shared-list", shared_list),
+            State("shared-item", f"{shared_list}items/{shared_saved.item.public_id}/"),
             State("shared-list-empty", empty_list),
             State("shared-list-long", long_shared),
             State("shared-list-second-page", second_page),
@@ -1408,6 +1448,7 @@ def build(branch, staff, patron, words):
             ),
             State("keep-and-ask", f"{at['by_code']}keep/?check_ins=email"),
             State("keep-and-ask-by-push", f"{at['by_code']}keep/?check_ins=push"),
+            State("code-item", f"/items/{code_items[0].item.public_id}/"),
             State("code-list", "/lists/"),
             State("code-search", "/search/", search_for("compost")),
             State("code-me", "/me/"),
@@ -1426,6 +1467,7 @@ def build(branch, staff, patron, words):
         "holder of a quiet code": [
             State("quiet-home", "/"),
             State("quiet-session", at["quiet"]),
+            State("quiet-item", f"/items/{quiet_items[0].item.public_id}/"),
             State("quiet-conversation", quiet_conversation.get_absolute_url()),
             State("quiet-ask", f"{at['quiet']}ask/"),
             State("quiet-ask-new", "/ask/"),
@@ -1547,6 +1589,13 @@ def build(branch, staff, patron, words):
                 unsent("/find-something-to-read/?step=mood", words="calm", chosen="funny"),
             ),
             # These states change what the states above show.
+            State("item", f"/items/{item.public_id}/", main=True),
+            State("item-unfolded", f"/items/{item.public_id}/", unfold_branches),
+            State(
+                "item-verdict",
+                f"/items/{items[3].item.public_id}/",
+                press("[id^=did_not_help]", "[id^=tell-]"),
+            ),
             State("saved-title", f"/lists/titles/{saved.public_id}/"),
             State(
                 "saved-title-done",
@@ -1556,6 +1605,10 @@ def build(branch, staff, patron, words):
             State("saved-title-note", f"/lists/titles/{saved.public_id}/", write_note(words)),
             State("add-title", f"/lists/{saved.saved_list.public_id}/add/"),
             State("add-title-error", f"/lists/{saved.saved_list.public_id}/add/", empty("title", "#add")),
+            State("catalog-found", add, find_in_catalog(words.title[:20], "#found-title"), main=True),
+            State("catalog-added", add, add_from_catalog(words.title[:20])),
+            State("catalog-nothing", add, find_in_catalog("volcano", "#nothing-found")),
+            State("catalog-error", add, find_in_catalog("%", "#error-summary")),
             State("list-added", f"/lists/{saved.saved_list.public_id}/add/", add_title(words)),
             State("list-removed", "/lists/", press("button[id^=remove-]", "button[id^=restore-]")),
             State("removed-titles", "/lists/removed/"),
@@ -1745,6 +1798,7 @@ def build(branch, staff, patron, words):
         State("desk-erase", f"/desk/conversations/{waiting.public_id}/erase/"),
         State("desk-sessions", "/desk/sessions/"),
         State("desk-sessions-search-error", "/desk/sessions/?q=how&first_day=2026-03-02&last_day=2026-03-01"),
+        State("desk-item", f"/desk/items/{item.public_id}/", unfold_branches),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-session-corrected", f"/desk/sessions/{corrected.public_id}/"),
         State("desk-correct", f"/desk/sessions/{kept.public_id}/correct/"),

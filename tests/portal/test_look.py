@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from portal import styles
 from portal.icons import FLIPPED, ICONS
-from portal.templatetags.portal import catalog_url, cover, icon, plain, undo_url, when, with_addresses
+from portal.templatetags.portal import cover, icon, plain, undo_url, when, with_addresses
 
 COLORS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
@@ -236,37 +236,6 @@ def item(**facts):
         }
         | facts
     )
-
-
-@pytest.mark.parametrize(
-    ("link", "facts", "address"),
-    [
-        ("https://cat.example.org/?q={title}", {}, "https://cat.example.org/?q=A%20%26%20B"),
-        (
-            "https://cat.example.org/isbn/{isbn}",
-            {"isbn": "9780000000002"},
-            "https://cat.example.org/isbn/9780000000002",
-        ),
-        ("https://cat.example.org/isbn/{isbn}", {}, ""),
-        (
-            "https://cat.example.org/{number}",
-            {"source_key": "../b/1?x"},
-            "https://cat.example.org/..%2Fb%2F1%3Fx",
-        ),
-        (
-            "https://cat.example.org/{title}",
-            {"title": "{isbn}{number}"},
-            "https://cat.example.org/%7Bisbn%7D%7Bnumber%7D",
-        ),
-        ("http://cat.example.org/?q={title}", {}, ""),
-        ("javascript:alert('{title}')", {}, ""),
-        ("", {}, ""),
-        ("https://cat.example.org/?q={title}", {"url": "https://example.org/"}, "https://example.org/"),
-        ("https://cat.example.org/?q={title}", {"url": "javascript:alert(1)"}, ""),
-    ],
-)
-def test_item_links_only_to_its_own_address_or_the_catalog(link, facts, address):
-    assert catalog_url({"library": SimpleNamespace(catalog_link=link)}, item(**facts)) == address
 
 
 def test_generated_cover_of_an_item_is_always_the_same_and_escapes_the_title():

@@ -10,6 +10,7 @@ from accounts.sign_in.unsent import done_after_sign_in
 from accounts.waiting_forms import has_waited, may_wait_on_phone, refuse_quiet, refuse_waiting, tapped_at
 from portal.checkins import planning
 from portal.conversations.views.verdicts import page_of
+from portal.htmx import back_to
 from recommendations.models import Recommendation
 
 
@@ -32,4 +33,5 @@ def got_it(request, public_id):
     else:
         planning.got_it(recommendation, at=timezone.now(), tapped_at=tapped_at(request))
         request.done = _("Saved: you've got “%(title)s”.") % title
-    return redirect(f"{page_of(recommendation, request.viewer)}#rec-{public_id}")
+    back = back_to(request, otherwise="") or page_of(recommendation, request.viewer)
+    return redirect(f"{back}#rec-{public_id}")

@@ -48,7 +48,7 @@ def verdict(request, public_id):
             "unsent": unsent,
             "full": True,
             "found_at": page_of(recommendation, request.viewer),
-            **_card(request, recommendation, back),
+            **card_of(request, recommendation, back),
         }
         return render(request, "conversations/verdict.html", context, status=422 if form.is_bound else 200)
     try:
@@ -73,7 +73,7 @@ def verdict(request, public_id):
         )
         request.done = words % {"title": recommendation.item.title}
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
-    card = _card(request, recommendation, back)
+    card = card_of(request, recommendation, back)
     # If the verdict was cleared, don't load the next question, which would replace the message about
     # clearing.
     is_next = shown_at != back and recommendation.verdict
@@ -98,7 +98,7 @@ def _announcement(recommendation, why):
     return _("Answer saved: %(label)s") % {"label": label}
 
 
-def _card(request, recommendation, back):
+def card_of(request, recommendation, back):
     """Return the template context for the item. `back` is the address of the page that shows the item."""
     conversation = next(iter(_conversation_about(request.viewer, recommendation=recommendation.pk)), None)
     session = request.viewer.session_of(recommendation)
@@ -115,7 +115,13 @@ def _card(request, recommendation, back):
         declined={recommendation.pk} if may_be_declined and declined.exists() else (),
         may_get=session is not None and not compact and request.library.check_ins,
     )
-    return {"recommendation": recommendation, "help_session": session, "back": back, "compact": compact}
+    return {
+        "recommendation": recommendation,
+        "help_session": session,
+        "back": back,
+        "compact": compact,
+        "on_item_page": back == reverse("item", args=[recommendation.item.public_id]),
+    }
 
 
 def _all_at_once(session, back):

@@ -2,6 +2,7 @@
 
 Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of
 novels, stories and comics. ORIGINALS has the title and the creators in their original script.
+SUMMARIES has what some of them are about.
 """
 
 C, H, N = "central", "harbor", "northfield"
@@ -250,4 +251,12 @@ ORIGINALS = {
         "original_creators": "宮崎駿",
         "original_lang": "ja",
     },
+}
+
+SUMMARIES = {
+    "ove": "A man who wants to be left alone gets new neighbors, and they back a trailer over his mailbox.",
+    "pettigrew": "A retired major and the widow who keeps the village shop find much to say to each other.",
+    "harold-fry": "Harold goes out to post a letter, and keeps walking for 600 miles.",
+    "craft-of-research": "How to find a question that is worth asking, build an argument, and write it down.",
+    "parachute": "A practical guide to finding work, with exercises that show what you are good at.",
 }

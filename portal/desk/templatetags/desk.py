@@ -24,8 +24,10 @@ Why = Recommendation.Why
 
 
 @register.simple_tag
-def item_line(item, call_number=""):
+def item_line(item, call_number="", *, links=False):
     """Render an item: title, creators, kind, year, call number at each branch, and web address.
+
+    If `links` is true, the title links to the item's page.
 
     `call_number` is the call number of an item that a staff member typed by hand and has not saved yet.
     """
@@ -43,11 +45,13 @@ def item_line(item, call_number=""):
         parts.append(f'<span class="call">{escape(call_number)}</span>')
     if item.url:
         parts.append(f'<span class="address">{escape(Truncator(item.url).chars(60))}</span>')
-    return mark_safe(f'{_titles(item)} <span class="meta">{" · ".join(parts)}</span>')
+    return mark_safe(f'{_titles(item, links)} <span class="meta">{" · ".join(parts)}</span>')
 
 
-def _titles(item):
+def _titles(item, links):
     titles = f'<strong dir="auto">{escape(item.title)}</strong>'
+    if links:
+        titles = f'<a href="{reverse("desk_item", args=[item.public_id])}">{titles}</a>'
     if not item.original_title:
         return titles
     lang, original = escape(item.original_lang), escape(item.original_title)
@@ -60,9 +64,8 @@ def given(recommendation):
 
     The recommendation must have the `verdict_label` that `with_verdict_labels` sets.
     """
-    html = [
-        f"<li><p>{item_line(recommendation.item)}</p>{_reason(recommendation)}<p>{_verdict(recommendation)}"
-    ]
+    line = item_line(recommendation.item, links=True)
+    html = [f"<li><p>{line}</p>{_reason(recommendation)}<p>{_verdict(recommendation)}"]
     if recommendation.why:
         html.append(f' <span class="meta">{escape(Why(recommendation.why).label)}</span>')
     if recommendation.decided_at:
@@ -79,7 +82,7 @@ def given_before(recommendation):
     """Render an item that was recommended on another occasion. Show fewer details than `given` shows."""
     branch = escape(recommendation.branch.name)
     html = [
-        f"<li><p>{_titles(recommendation.item)} ",
+        f"<li><p>{_titles(recommendation.item, links=True)} ",
         f'<span class="meta">{when(recommendation.recommended_at)} · {branch}</span></p>',
         f"<p>{_verdict(recommendation)}",
     ]

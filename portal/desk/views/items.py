@@ -1,13 +1,15 @@
-"""The search for items to recommend."""
+"""The search for items to recommend, and the page of one item."""
 
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from accounts.sign_in.access import staff_only
 from portal.desk.branches import branch_for
 from portal.desk.items_part import MAX_FOUND
 from portal.text import uuid_or_none
+from recommendations.holdings import fetch_holdings
+from recommendations.models import Item
 from recommendations.search import find_items
 
 
@@ -31,3 +33,14 @@ def desk_items(request):
         "items_url": items_url,
     }
     return render(request, "desk/items.html#found", context)
+
+
+@staff_only
+@require_safe
+def desk_item(request, public_id):
+    """Show an item and where it is kept. The page has nothing about patrons."""
+    item = get_object_or_404(Item, public_id=public_id)
+    fetch_holdings([item])
+    branch = branch_for(request)
+    context = {"item": item, "own_branch_id": branch and branch.pk}
+    return render(request, "desk/item.html", context)

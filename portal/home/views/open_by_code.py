@@ -220,7 +220,7 @@ def _refused(request, why, *, status=200, when="", code=""):
 
 def _catalog(library):
     """Return the address of the front page of the library's catalog, or None."""
-    address = urlsplit(library.catalog_link)
+    address = urlsplit(library.catalog_link or library.catalog_title_link)
     return (
         f"https://{address.netloc}/"
         if address.scheme == "https" and address.netloc and "{" not in address.netloc

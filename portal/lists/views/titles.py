@@ -1,16 +1,22 @@
-"""The page of one title in a list, and the form for adding a title by hand."""
+"""The page of one title in a list, and the page that adds titles from the catalog or by hand."""
 
-from django.shortcuts import get_object_or_404, redirect
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.sign_in.access import sign_in_to_open
-from portal.htmx import render_page
+from portal.htmx import announce, render_page
+from portal.text import uuid_or_none
 
-from .. import links, own_words
+from .. import actions, catalog_search, links, own_words
 from ..actions import ListFull
 from ..details import add_details
-from ..forms import NoteForm, ReadingForm, TitleForm
+from ..forms import NoteForm, ReadingForm, SearchForm, TitleForm
 from ..models import MAX_ITEMS, SavedItem, SavedList
 
 
@@ -47,9 +53,11 @@ def saved_title(request, public_id):
 @sign_in_to_open(SavedList)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_title(request, public_id):
-    """Show the form for a title that isn't from the library, and add the title to the list."""
-    lists = SavedList.objects.belonging_to(request.viewer).select_related("patron")
-    saved_list = get_object_or_404(lists, public_id=public_id)
+    """Show the search for titles of the catalog, and the form for a title that isn't from the library.
+
+    A POST adds the title of this form to the list.
+    """
+    saved_list = _list(request, public_id)
     form = TitleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -58,10 +66,78 @@ def add_title(request, public_id):
             form.add_full()
         else:
             return redirect(f"{saved_list.get_absolute_url()}#saved-{added.public_id}")
+    return _add_page(request, saved_list, form=form)
+
+
+@sensitive_post_parameters("words")
+@sign_in_to_open(SavedList)
+@require_http_methods(["GET", "HEAD", "POST"])
+def find_in_catalog(request, public_id):
+    """Show the titles of the catalog with the typed words. The words are in no URL, and nothing is saved.
+
+    A GET redirects to the form, because the browser has no words to send after a sign-in.
+    """
+    saved_list = _list(request, public_id)
+    if request.method != "POST":
+        return redirect("add_title", public_id)
+    search, found = SearchForm(request.POST), None
+    if search.is_valid():
+        found = catalog_search.find_in_catalog(search.cleaned_data["words"])
+        _mark_added(found, saved_list)
+    return _add_page(request, saved_list, search=search, found=found)
+
+
+@sign_in_to_open(SavedList)
+@require_POST
+def add_found(request, public_id):
+    """Add a title of the catalog to the list. For htmx, return the row of the title."""
+    saved_list = _list(request, public_id)
+    item = catalog_search.catalog_item(uuid_or_none(request.POST.get("item", "")))
+    if item is None:
+        raise Http404
+    try:
+        saved = actions.save(item, patron=request.viewer.person, at=timezone.now(), saved_list=saved_list)
+    except ListFull:
+        words = _("“%(list)s” has %(most)d titles, and that is the limit. Choose another list.")
+        messages.error(request, words % {"list": saved_list.title, "most": MAX_ITEMS})
+        address = saved_list.get_absolute_url()
+        return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+    if not request.htmx:
+        return redirect(f"{saved_list.get_absolute_url()}#saved-{saved.public_id}")
+    item.is_added = True
+    context = {"item": item, "saved_list": saved_list, "is_new": True}
+    words = _("“%(title)s” is in your list.") % {"title": item.title}
+    return announce(render(request, "lists/add.html#found", context), words)
+
+
+def _list(request, public_id):
+    lists = SavedList.objects.belonging_to(request.viewer).select_related("patron")
+    return get_object_or_404(lists, public_id=public_id)
+
+
+def _mark_added(items, saved_list):
+    """Set `is_added` on each item that is in the list already."""
+    rows = saved_list.saved_items.in_lists().filter(item__in=items)
+    added = set(rows.values_list("item", flat=True))
+    for item in items:
+        item.is_added = item.pk in added
+
+
+def _add_page(request, saved_list, *, form=None, search=None, found=None):
+    most = catalog_search.MAX_FOUND
+    if form is None:
+        # What the search doesn't find is often added by hand.
+        form = TitleForm(initial={"title": search["words"].value()} if search and found == [] else None)
+    has_errors = bool(form.errors or (search and search.errors))
     context = {
         "form": form,
+        "search": search or SearchForm(),
+        "with_errors": search if search and search.errors else form,
+        "found": found and found[:most],
+        "has_searched": found is not None,
+        "has_more": bool(found) and len(found) > most,
         "saved_list": saved_list,
         "count": saved_list.saved_items.in_lists().count(),
         "most": MAX_ITEMS,
     }
-    return render_page(request, "lists/add.html", context, status=422 if form.errors else 200)
+    return render_page(request, "lists/add.html", context, status=422 if has_errors else 200)

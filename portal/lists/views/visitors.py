@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import limits
 from portal.htmx import render_page
+from recommendations.holdings import fetch_holdings
 
 from .. import copying, links
 from ..forms import CopyForm
@@ -32,6 +33,21 @@ def shared_list(request, token):
     shown = shown_to_visitors(link, after=after)
     context = {"shown": shown, "token": token, "later_page": bool(after)}
     return render_page(request, "lists/visitors.html", context)
+
+
+@require_safe
+def shared_item(request, token, public_id):
+    """Show an item of the list to a visitor, without anything about the patron. Raises TooOften."""
+    link = _link_of(request, token)
+    if link is None:
+        return _ended(request)
+    shown = shown_to_visitors(link)
+    items = (shared.item for shared in shown.titles if shared.item.pk)
+    item = next((item for item in items if item.public_id == public_id), None)
+    if item is None:
+        return _ended(request)
+    fetch_holdings([item])
+    return render_page(request, "lists/visitors_item.html", {"item": item, "shown": shown, "token": token})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

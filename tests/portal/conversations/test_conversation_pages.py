@@ -352,7 +352,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages
             me.get(conversation.get_absolute_url())
 
 
-def test_conversation_page_with_every_feature_runs_12_queries(
+def test_conversation_page_with_every_feature_runs_13_queries(
     me, conversation, branch, staff, patron, django_assert_num_queries
 ):
     """Test a page with holdings of items, sent and unsent files, a draft, events and an absent colleague."""
@@ -386,7 +386,7 @@ def test_conversation_page_with_every_feature_runs_12_queries(
     )
     AbsenceFactory(person=staff, first_day=timezone.localdate(), last_day=timezone.localdate())
     me.get(conversation.get_absolute_url())
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page = me.get(conversation.get_absolute_url())
     assert [
         part in text(page)

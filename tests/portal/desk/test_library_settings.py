@@ -114,6 +114,8 @@ LIBRARY = {
     "time_zone": "Europe/Madrid",
     "accent_color": "#aa3300",
     "catalog_link": "https://c.example.org/?q={isbn}",
+    "catalog_title_link": "https://c.example.org/?title={title}",
+    "proxy_prefix": "https://proxy.example.org/login?url=",
     "closes_after_days": "21",
     "released_after_days": "0",
     "desk_locks_after_minutes": "3",
@@ -129,6 +131,9 @@ def test_library_settings_are_saved_and_the_change_is_logged(desk, coordinator, 
         "Europe/Madrid",
         "#aa3300",
     )
+    assert [library.catalog_link, library.catalog_title_link, library.proxy_prefix] == [
+        LIBRARY[name] for name in ("catalog_link", "catalog_title_link", "proxy_prefix")
+    ]
     assert (library.closes_after_days, library.released_after_days, library.desk_locks_after_minutes) == (
         21,
         0,
@@ -155,6 +160,8 @@ def test_library_settings_are_saved_and_the_change_is_logged(desk, coordinator, 
         ("catalog_link", "https://c.example.org/{isbn!r}"),
         ("catalog_link", "https://c.example.org/{{isbn}}"),
         ("catalog_link", "http://c.example.org/{isbn}"),
+        ("catalog_title_link", "https://c.example.org/?q={isbn}"),
+        ("proxy_prefix", "https://proxy.example.org/"),
         ("time_zone", "Mars/Base"),
         ("time_zone", "Factory"),
         ("name", ""),

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
+from accounts.models import Library
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.codes import grouped, new_code
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -202,9 +203,17 @@ def test_browsers_without_a_visit_get_fewer_attempts_after_many_wrong_codes(
     assert statuses == [404] * 5
 
 
-def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(client, library, branch, show_code):
-    library.catalog_link = "https://catalogue.example.org/find?isbn={isbn}"
-    library.save()
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"catalog_link": "https://catalogue.example.org/find?isbn={isbn}"},
+        {"catalog_title_link": "https://catalogue.example.org/find?title={title}"},
+    ],
+)
+def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(
+    client, library, branch, show_code, links
+):
+    Library.objects.update(**links)
     quiet = QuietSessionFactory(branch=branch)
     show_code(client, code_for(quiet))
     assert client.get(quiet.get_absolute_url()).status_code == 200

@@ -66,7 +66,8 @@ LEFT_OUT = {
     "accounts.PinTries": {SECRET: "id desk person count"},
     "accounts.Absence": {DESK: "id public_id person first_day last_day cover"},
     "accounts.Library": {
-        LIBRARY: "id name time_zone language accent_color logo catalog_link closes_after_days "
+        LIBRARY: "id name time_zone language accent_color logo catalog_link catalog_title_link proxy_prefix "
+        "closes_after_days "
         "released_after_days desk_locks_after_minutes default_branch children childrens_groups "
         "first_week_hidden_at backed_up_at email_tried_at check_ins check_ins_of_children "
         "children_may_share_lists"

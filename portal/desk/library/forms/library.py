@@ -1,6 +1,5 @@
 """The forms for settings that apply to the whole library."""
 
-import re
 import zoneinfo
 
 from django import forms
@@ -11,12 +10,11 @@ from django.utils.translation import gettext_lazy
 from accounts.languages import languages
 from accounts.models import Branch, Library
 from portal import files
+from portal.catalog_links import check_prefix, check_template
 from portal.desk.forms.fields import WholeNumber
 from portal.text import TextField
 
 LOGO_SIDE = 512
-
-LINK_PLACES = re.compile(r"\{(?:isbn|title|number)\}")
 
 # The form offers only UTC and the time zones whose names begin with one of these regions. This leaves out old
 # names, such as US/Central, and names that are not places, such as Factory.
@@ -62,9 +60,32 @@ class LibraryForm(forms.Form):
         max_length=300,
         required=False,
         help_text=gettext_lazy(
-            "The search address of your catalog, such as "
+            "The address that finds one item in your catalog, such as "
             "https://catalog.example.org/search?q={isbn}. We replace {isbn}, {title} or {number} "
-            "with the item's ISBN, title or record number."
+            "with the item's ISBN, title or record number. Patrons see there if the item is in, and "
+            "place a hold."
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
+    )
+    catalog_title_link = forms.CharField(
+        label=gettext_lazy("Title search in the catalog"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy(
+            "For items without an ISBN or record number, such as "
+            "https://catalog.example.org/search?title={title}. We use it if the catalog link can't find "
+            "the item."
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
+    )
+    proxy_prefix = forms.CharField(
+        label=gettext_lazy("Proxy prefix"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy(
+            "What your proxy server needs before the address of a licensed source, such as "
+            "https://proxy.example.org/login?url=. We put it before the links of databases, articles and "
+            "journals."
         ),
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
     )
@@ -113,16 +134,19 @@ class LibraryForm(forms.Form):
         return {name: self.cleaned_data[name] for name in self.changed_data}
 
     def clean_catalog_link(self):
-        link = self.cleaned_data["catalog_link"]
-        if not link:
-            return ""
-        if not re.match(r"https://[^\s/]+\.[^\s]*\Z", link):
-            raise forms.ValidationError(_("Enter the full address, beginning with https://"))
-        rest = LINK_PLACES.sub("", link)
-        if rest == link or "{" in rest or "}" in rest:
-            raise forms.ValidationError(
-                _("Use {isbn}, {title} or {number} in the address, and no other curly brackets.")
-            )
+        return self._checked("catalog_link", ["isbn", "title", "number"])
+
+    def clean_catalog_title_link(self):
+        return self._checked("catalog_title_link", ["title"])
+
+    def clean_proxy_prefix(self):
+        if prefix := self.cleaned_data["proxy_prefix"]:
+            check_prefix(prefix)
+        return prefix
+
+    def _checked(self, name, placeholders):
+        if link := self.cleaned_data[name]:
+            check_template(link, placeholders)
         return link
 
 
