@@ -35,6 +35,7 @@ from portal.database_copies import BackupError, dump, load
 from portal.notifications.actions import running_worker
 from portal.notifications.models import Heartbeat
 from portal.privacy import erased_list
+from recommendations.covers import stored as covers
 
 FORMAT = 1
 KEY_PURPOSE = "backup"
@@ -81,7 +82,7 @@ def make(target):
                     _add_text(archive, "manifest.json", json.dumps(manifest, indent=2))
                     archive.add(copy, "database")
                     if _private().exists():
-                        archive.add(_private(), "private", filter=_without_scratch)
+                        archive.add(_private(), "private", filter=_without_scratch_and_covers)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
@@ -94,9 +95,14 @@ def make(target):
     return manifest
 
 
-def _without_scratch(member):
-    """Return the tar `member`, or None if it is in the temporary folder of a restore that was killed."""
-    return None if member.name.startswith(f"private/{SCRATCH}") else member
+def _without_scratch_and_covers(member):
+    """Return the tar `member`, or None if no backup contains it.
+
+    These are the temporary folder of a restore that was killed, and the covers. The worker asks for missing
+    covers again, so they need no room in each night's archive.
+    """
+    is_cover = PurePosixPath(member.name).parts[:2] == ("private", covers.FOLDER)
+    return None if is_cover or member.name.startswith(f"private/{SCRATCH}") else member
 
 
 def restore(source, *, replace=False, other_key=False):
@@ -307,11 +313,11 @@ def _files_swapped(new, *, old):
 
     If the `with` block fails, move all files back. Only the content of the folder is moved, because the
     folder may be a mount, which can't be renamed. The list of erased records is not replaced, because it is
-    newer than the list in the backup.
+    newer than the list in the backup. The covers stay, because no backup has them.
     """
     old.mkdir()
     moves = []
-    stays = {erased_list.FOLDER} if (_private() / erased_list.FOLDER).exists() else set()
+    stays = {name for name in (erased_list.FOLDER, covers.FOLDER) if (_private() / name).exists()}
     try:
         for source, target in ((_private(), old), (new, _private())):
             for path in sorted(source.iterdir()):

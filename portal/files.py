@@ -44,6 +44,17 @@ MAX_PREVIEW_BYTES = 40_000
 SOFT_SIDE = 96  # in pixels
 MAX_SOFT_BYTES = 800
 
+# The size of a stored cover in pixels: twice its size on a page, so that it is sharp on a phone.
+COVER_SIZE = (160, 224)
+# A page with two of them is smaller than 35 KiB.
+MAX_COVER_BYTES = 2_400
+# Pictures that are smaller than this say "no cover", as a single transparent pixel does.
+MIN_COVER_SIDE = 40
+MAX_COVER_PIXELS = 16_000_000
+# A picture whose width divided by its height is between these two is cut to the shape of a cover. The whole
+# of any other picture is shown, such as that of a square compact disc.
+COVER_RATIOS = (0.6, 0.82)
+
 # With this lock, each process decodes only one picture at a time, because decoding briefly needs a hundred
 # megabytes of memory.
 DECODE_LOCK = threading.Lock()
@@ -116,6 +127,32 @@ def usable(file):
         kind = "WEBP"
         content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
     return Usable(content, kind.lower(), _preview(drawn), drawn.width, drawn.height)
+
+
+def cover_picture(content):
+    """Return the bytes of a downloaded picture as a small WebP cover. Raises NotAPicture."""
+    try:
+        with DECODE_LOCK, _open_picture(io.BytesIO(content)) as image:
+            if min(image.size) < MIN_COVER_SIDE or image.width * image.height > MAX_COVER_PIXELS:
+                raise NotAPicture
+            drawn = _on_white(_upright(image))
+    except Unusable as error:
+        # Errors inside the block arrive here too.
+        raise NotAPicture from error
+    if COVER_RATIOS[0] <= drawn.width / drawn.height <= COVER_RATIOS[1]:
+        fitted = ImageOps.fit(drawn, COVER_SIZE, Image.Resampling.LANCZOS)
+    else:
+        average = drawn.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+        fitted = ImageOps.pad(drawn, COVER_SIZE, Image.Resampling.LANCZOS, color=average)
+    return _encoded_within(MAX_COVER_BYTES, fitted, qualities=(72, 60, 48, 36, 24, 12))
+
+
+def _on_white(drawn):
+    if drawn.mode != "RGBA":
+        return drawn
+    white = Image.new("RGB", drawn.size, "white")
+    white.paste(drawn, mask=drawn.getchannel("A"))
+    return white
 
 
 # The options for Pillow's encoders. WebP methods above 2 take twice as long, but the files are hardly

@@ -1,4 +1,4 @@
-"""The rules for the settings of other services: the ILS, answers by email, push messages and single sign-on.
+"""The rules for the settings of the ILS, answers by email, push messages, covers and single sign-on.
 
 Rules are [(id, whether the rule is broken, problem, solution)]. checks.py reports the broken ones.
 """
@@ -139,6 +139,20 @@ def push_rules():
     ]
 
 
+def cover_rules():
+    """Return the rules that the address of the cover source must follow."""
+    address = settings.COVER_URL
+    return [
+        (
+            "afterword.E040",
+            bool(address) and not _is_cover_url(address),
+            f"COVER_URL is {address!r}, not an https address in which {{isbn}} is once, after the host.",
+            "Set it to an address such as https://covers.library.example/{isbn}.jpg. "
+            "Or remove it: the portal then draws all covers.",
+        ),
+    ]
+
+
 def sso_rules():
     """Return the rules that the settings of single sign-on must follow."""
     given = settings.SSO
@@ -202,6 +216,27 @@ def _is_push_key(text):
     except ValueError:
         return False
     return len(content) == 32
+
+
+def _is_cover_url(text):
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    is_local = settings.LOCAL and parts.scheme == "http" and host == "127.0.0.1"
+    after_host = parts.path + "?" + parts.query
+    is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    return (
+        (is_local or parts.scheme == "https")
+        and bool(host)
+        and port != 0
+        and "@" not in parts.netloc
+        and not parts.fragment
+        and is_plain
+        and text.count("{") == text.count("}") == 1
+        and "{isbn}" in after_host
+    )
 
 
 def _is_public(host):

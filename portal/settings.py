@@ -384,6 +384,9 @@ PUSH_HOSTS = env_list(
 # Whether push messages may go to a server on this machine. Only tests need this.
 PUSH_LOCAL = env_flag("PUSH_LOCAL")
 
+# Where the worker asks for covers: an https address with {isbn}. If it is empty, all covers are drawn.
+COVER_URL = env("COVER_URL").strip()
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]

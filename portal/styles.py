@@ -17,6 +17,8 @@ STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 MESSAGES = re.compile(r"/\* Messages: .*?/\* End of messages \*/", re.DOTALL)
 # This part is only for Home, and for pages with a list of facts (`.facts`).
 EXTRAS = re.compile(r"/\* Extras: .*?/\* End of extras \*/", re.DOTALL)
+# This part is for all pages but the privacy page.
+COVERS = re.compile(r"/\* Covers: .*?/\* End of covers \*/", re.DOTALL)
 DEFAULT_ACCENT = "#0b5d4d"
 
 # `ground` is the color of the page, and `surface` is the color of boxes (see portal.css). The accent color
@@ -31,23 +33,25 @@ PAGE_TRANSITION = "@media (prefers-reduced-motion: no-preference) { @view-transi
 MIN_CONTRAST = 4.6  # WCAG AA requires a contrast ratio of 4.5.
 
 
-def page_style(accent_color=DEFAULT_ACCENT, *, whole=True, messages=False, extras=False):
+def page_style(accent_color=DEFAULT_ACCENT, *, whole=True, messages=False, extras=False, covers=True):
     """Return (css, source): the style of a page, and the "'sha256-…'" that allows this style in the CSP.
 
     If `whole` is False, the CSS has only the accent color. Use this for a page that loads the style sheet as
-    a file. `messages` and `extras` add these parts of the style sheet.
+    a file. `messages` and `extras` add these parts of the style sheet, and without `covers` this part is left
+    out.
     """
     # The cache key contains the time of the last edit, so that developers see an edit after a reload.
     edited = STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0
-    return _page_style(accent_color, whole, messages, extras, edited)
+    return _page_style(accent_color, whole, messages, extras, covers, edited)
 
 
 @lru_cache(maxsize=16)
-def _page_style(accent_color, whole, messages, extras, _edited):
+def _page_style(accent_color, whole, messages, extras, covers, _edited):
     css = minified(accent_block(accent_color) + PAGE_TRANSITION)
     if whole:
         sheet = STYLE_SHEET.read_text("utf-8")
         sheet = sheet if messages else MESSAGES.sub("", sheet)
+        sheet = sheet if covers else COVERS.sub("", sheet)
         css = minified(sheet if extras else EXTRAS.sub("", sheet)) + css
     return css, source_of(css)
 

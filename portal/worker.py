@@ -45,6 +45,7 @@ import portal.privacy.retention
 import portal.privacy.unfinished_corrections
 import portal.privacy.unmerging
 import portal.sent_forms
+import recommendations.covers.stored
 from accounts.models import Library
 from portal.conversations import staff_notices
 from portal.incoming import mailbox
@@ -55,6 +56,7 @@ from portal.notifications.models import Notification
 from portal.notifications.push import delivery as push
 from portal.notifications.push import subscriptions as push_subscriptions
 from portal.notifications.push.keys import is_set_up as push_is_set_up
+from recommendations.covers import nightly as covers
 
 log = logging.getLogger("portal.worker")
 
@@ -64,6 +66,7 @@ HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
 PUSH_HOST_PAUSE_SECONDS = 60  # how long to send nothing to an unreachable push service
 EMAIL_RETRY_SECONDS = 15  # how long to wait if the email server could not be reached
+COVERS_CHECK_SECONDS = 60  # how often to look whether it is night
 FETCH_EVERY = timedelta(seconds=20)  # how often one of the workers reads the mailbox
 
 
@@ -154,6 +157,7 @@ JOBS = [
     (portal.incoming.forgetting.forget_dropped_emails, EVERY_DAY),
     (portal.incoming.readers.forget_former_readers, EVERY_HOUR),
     (portal.incoming.originals.forget_stray_originals, EVERY_DAY),
+    (recommendations.covers.stored.tidy_covers, EVERY_DAY),
     (portal.sent_forms.forget_sent_forms, EVERY_HOUR),
     (portal.sent_forms.forget_removals, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
@@ -197,6 +201,9 @@ class Worker:
         self.next_email_at = 0.0
         # {host of a push service that was unreachable: monotonic time before which it gets no messages}
         self.push_pauses: dict[str, float] = {}
+        # What this worker still has to ask the cover source tonight, and the monotonic time of its next look.
+        self.covers = covers.Batch()
+        self.next_cover_at = 0.0
         # {name of a function: monotonic time at which the function last made progress}
         self.progress: dict[str, float] = {}
 
@@ -209,6 +216,7 @@ class Worker:
             self.deliver_due,
             *([self.fetch_emails] if settings.IMAP else []),
             *([self.push_due] if push_is_set_up() else []),
+            *([self.ask_for_covers] if settings.COVER_URL else []),
         ]
         with ThreadPoolExecutor(max_workers=len(work), thread_name_prefix="network") as pool:
             threads = [pool.submit(self._repeat, function) for function in work]
@@ -308,6 +316,22 @@ class Worker:
             log.exception("an email could not be processed, and will be tried again")
         else:
             outbox.beat(outbox.MAILBOX, at=timezone.now())
+
+    def ask_for_covers(self):
+        """Ask the cover source about one ISBN, if it is night and this worker's turn."""
+        if time.monotonic() < self.next_cover_at:
+            return
+        at = timezone.now()
+        try:
+            if not self.covers.has_more(at):
+                self.next_cover_at = time.monotonic() + COVERS_CHECK_SECONDS
+            elif outbox.take_turn("ask_for_covers", at=at, every=covers.PAUSE):
+                self.covers.ask_next()
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("a cover could not be stored")
+            self.next_cover_at = time.monotonic() + COVERS_CHECK_SECONDS
 
     def run_jobs(self):
         """Run all jobs that are due now."""

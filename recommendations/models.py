@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, User
 
+from .covers.models import Cover as Cover
+
 
 class QuestionType(models.TextChoices):
     """The types of question that libraries count. The wording of a verdict depends on the question type."""
@@ -162,6 +164,11 @@ class Item(models.Model):
     )
     source_key = models.CharField(
         max_length=120, blank=True, help_text="its identifier there, by which another import updates this row"
+    )
+    has_cover = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="a cover is stored for its ISBN, so that pages need no query to know it",
     )
     added_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True, blank=True)

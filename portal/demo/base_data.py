@@ -15,7 +15,8 @@ from recommendations.actions import add_item, place_item
 from recommendations.topics import add_topic, sounds_sensitive
 
 from . import library as demo
-from .items.books import BOOKS, FICTION, ORIGINALS, SUMMARIES
+from .covers import store_covers
+from .items.books import BOOKS, FICTION, ISBNS, ORIGINALS, SUMMARIES
 from .items.others import DOIS, OTHERS
 from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
@@ -162,6 +163,7 @@ def _add_items(builder, at):
             source="catalog",
             source_key=key,
             summary=SUMMARIES.get(key, ""),
+            isbn=ISBNS.get(key, ""),
             **ORIGINALS.get(key, {}),
         )
         for branch in branches:
@@ -170,6 +172,7 @@ def _add_items(builder, at):
         builder.items[key] = add_item(
             at=at, kind=kind, title=title, creators=creators, url=url, doi=DOIS.get(key, "")
         )
+    store_covers([builder.items[key] for key in ISBNS], on=at.date())
 
 
 def _staff_address(person):

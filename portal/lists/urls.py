@@ -3,6 +3,7 @@ from django.urls import path
 from .views import (
     choosing,
     citing,
+    covers,
     emailing,
     exporting,
     links,
@@ -35,6 +36,8 @@ urlpatterns = [
     path("shared/<str:token>/", visitors.shared_list, name="shared_list"),
     path("shared/<str:token>/copy/", visitors.copy_shared_list, name="copy_shared_list"),
     path("shared/<str:token>/items/<uuid:public_id>/", visitors.shared_item, name="shared_item"),
+    path("shared/<str:token>/covers/<uuid:public_id>/", covers.shared_cover, name="shared_cover"),
+    path("covers/<uuid:public_id>/", covers.item_cover, name="item_cover"),
     path("search/<uuid:public_id>/", pages.search_list, name="search_list"),
     path("search/<uuid:public_id>/catalog/", titles.find_in_catalog, name="find_in_catalog"),
     path("lists/<uuid:public_id>/print/", printing.print_list, name="print_list"),

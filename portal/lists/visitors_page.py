@@ -53,7 +53,7 @@ def shown_to_visitors(link: ListLink | StaffLink, *, after=None) -> SharedList:
     """
     if isinstance(link, StaffLink):
         return shown_items([row.item for row in link.items.select_related("item")])
-    rows, more = page_of(_rows(link), "position", after, oldest_first=True)
+    rows, more = page_of(_rows(link).select_related("item"), "position", after, oldest_first=True)
     return _shown(link, rows, more=more)
 
 
@@ -61,7 +61,7 @@ def all_shown_to_visitors(link: ListLink | StaffLink) -> SharedList:
     """Return everything that visitors see of the link now, on all pages together."""
     if isinstance(link, StaffLink):
         return shown_to_visitors(link)
-    return _shown(link, _rows(link).in_order())
+    return _shown(link, _rows(link).select_related("item").in_order())
 
 
 def shown_items(items) -> SharedList:
@@ -71,7 +71,7 @@ def shown_items(items) -> SharedList:
 
 
 def _rows(link):
-    return SavedItem.objects.in_lists().filter(saved_list=link.saved_list).select_related("item")
+    return SavedItem.objects.in_lists().filter(saved_list=link.saved_list)
 
 
 def _shown(link, rows, *, more=None):
@@ -81,6 +81,14 @@ def _shown(link, rows, *, more=None):
         titles=[SharedTitle(saved.shown, saved.note if link.with_notes else "") for saved in rows],
         more=more,
     )
+
+
+def items_shown_to_visitors(link: ListLink | StaffLink | None):
+    """Return the items of the catalog that visitors see on all pages of the link. Without a link, return none."""
+    if link is None:
+        return Item.objects.none()
+    rows = link.items if isinstance(link, StaffLink) else _rows(link)
+    return Item.objects.filter(pk__in=rows.values("item"))
 
 
 def _title(saved_list):

@@ -6,6 +6,7 @@ All templates can use them without loading this module.
 import datetime
 import re
 from functools import lru_cache, partial
+from urllib.parse import quote
 
 from django import template
 from django.utils import timezone
@@ -27,14 +28,14 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def page_style(context, whole=True, messages=False, extras=False):
+def page_style(context, whole=True, messages=False, extras=False, covers=True):
     """Return the <style> element of the page, and store its hash on the request.
 
     The content security policy needs that hash. See portal.styles.page_style() for the arguments.
     """
     library = context.get("library")
     accent = library.accent_color if library else styles.DEFAULT_ACCENT
-    css, source = styles.page_style(accent, whole=whole, messages=messages, extras=extras)
+    css, source = styles.page_style(accent, whole=whole, messages=messages, extras=extras, covers=covers)
     if request := context.get("request"):
         request.style_source = source
     return mark_safe(f"<style>{css}</style>")
@@ -94,12 +95,25 @@ KIND_ICONS = {
 
 
 @register.simple_tag
-def cover(item):
+def cover(item, shared_by="", paper=""):
     """Render a cover with the item's title and author. The same item always gets the same cover.
+
+    If the item has a real cover, js/app.js loads it over the drawn one as soon as it comes into view. The
+    drawn one stays if the picture can't be loaded, for example without a connection. `shared_by` is the token
+    of the link to the list on whose page a visitor sees the item.
+
+    `paper` is the kind of paper on a page that will be printed. Its pictures are loaded with the page,
+    because people may print before they see all of it. A receipt has only drawn covers, because its printer
+    has one color.
 
     Screen readers skip the cover, because the title and author are next to it.
     """
-    return _cover(item.title, item.creators, item.kind, item.public_id.int)
+    drawn, end = _cover(item.title, item.creators, item.kind, item.public_id.int)
+    if not item.has_cover or paper == "receipt":
+        return mark_safe(drawn + end)
+    where = f"/shared/{quote(shared_by, safe='')}/covers" if shared_by else "/covers"
+    picture = f'<img src="{where}/{item.public_id}/" alt="">'
+    return mark_safe(f"{drawn}{picture if paper else f'<noscript>{picture}</noscript>'}{end}")
 
 
 def _size_of_letters(title):
@@ -110,11 +124,12 @@ def _size_of_letters(title):
 
 @lru_cache(maxsize=5000)
 def _cover(title, creators, kind, number):
+    """Return a drawn cover as two parts: before the real one, and after it."""
     title = Truncator(title.partition(" / ")[0].partition(" : ")[0]).chars(60)
     creator = Truncator(re.split(r"[;|]", creators)[0].strip()).chars(36)
     shape = icon(KIND_ICONS[kind]) if kind in KIND_ICONS else ""
-    return format_html(
-        '<span class="cover h{} p{}{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>',
+    drawn = format_html(
+        '<span class="cover h{} p{}{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span>',
         number % 8,
         number // 8 % 4,
         _size_of_letters(title),
@@ -122,6 +137,7 @@ def _cover(title, creators, kind, number):
         shape,
         creator,
     )
+    return drawn, "</span>"
 
 
 @register.simple_tag

@@ -132,8 +132,8 @@
   };
   if (files) for (const type of interactions) addEventListener(type, loadFiles);
 
-  // Pictures are loaded after the page, and only those in view. Before the first interaction, they are the last few, and
-  // only soft copies.
+  // Pictures are loaded after the page, and only those in view. Before the first interaction, they are a few: the first covers
+  // or, in a conversation, soft copies of the last pictures. A real cover lies over the drawn one, which stays if it can't be loaded.
   const FEW = 2;
   let soft = 0, isTouched = false;
   const sharpen = event => {
@@ -145,22 +145,21 @@
     watchPictures();
   };
   const pictures = new IntersectionObserver(seen => {
-    for (const { target, isIntersecting } of seen.reverse()) {
-      if (!isIntersecting || (!isTouched && ++soft > FEW)) continue;
+    for (const { target, isIntersecting } of files ? seen.reverse() : seen) {
+      const isCover = target.matches(".cover"), late = target.querySelector("noscript");
+      if (!late || !isIntersecting || (!isTouched && ((files && isCover) || ++soft > FEW))) continue;
       pictures.unobserve(target);
-      const html = target.querySelector("noscript").innerHTML;
-      target.innerHTML = isTouched ? html : html.replace("size=small", "size=soft");
+      if (isCover) late.outerHTML = late.innerHTML;
+      else target.innerHTML = isTouched ? late.innerHTML : late.innerHTML.replace("size=small", "size=soft");
     }
   });
-  const watchPictures = () => { for (const late of document.querySelectorAll(".late:has(> noscript)")) pictures.observe(late); };
-  if (files) {
-    for (const type of [...interactions, "pointermove", "wheel"]) addEventListener(type, sharpen, { passive: true });
-    // The timer lets the page scroll to its newest message first, so only pictures near that message are loaded.
-    addEventListener("load", () => setTimeout(() => {
-      watchPictures();
-      new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
-    }, 300));
-  }
+  const watchPictures = () => { for (const late of document.querySelectorAll(":is(.late, .cover):has(> noscript)")) pictures.observe(late); };
+  for (const type of [...interactions, "pointermove", "wheel"]) addEventListener(type, sharpen, { passive: true });
+  // The timer lets a conversation scroll to its newest message first, so only pictures near that message are loaded.
+  addEventListener("load", () => setTimeout(() => {
+    watchPictures();
+    new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
+  }, 300));
 
   // A form is sent only once, even after a double tap. If no page loads, the person can send it again.
   const TEXT = "textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])";

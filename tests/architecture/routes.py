@@ -46,6 +46,7 @@ PUBLIC = {
     "shared_list": "the token in the address gives access",
     "copy_shared_list": "the token in the address gives access, but copying requires signing in",
     "shared_item": "the token in the address gives access",
+    "shared_cover": "the token in the address gives access",
     "privacy": "the privacy page is for everybody",
     "erased": "a receipt names nobody, and only the erased person knows its URL",
     "offline": "contains no personal data",
@@ -119,7 +120,7 @@ OBJECT = {
     "wish_about_item": "recommendation",
     "got_it": "recommendation",
     "share_words": "session",
-    **dict.fromkeys(["save_item", "item", "desk_item"], "item"),
+    **dict.fromkeys(["save_item", "item", "desk_item", "item_cover"], "item"),
     "remove_saved": "saved_item",
     "restore_saved": "saved_item",
     "delete_saved": "saved_item",
@@ -259,6 +260,7 @@ SHARED = {
     "shared_list": "the token in the address gives access",
     "copy_shared_list": "the token in the address gives access, but copying requires signing in",
     "shared_item": "the token in the address gives access",
+    "shared_cover": "the token in the address gives access",
     "invitation": "the token in the link gives access",
 }
 

@@ -16,6 +16,7 @@ from portal.lists.links import address_of, make_link
 from portal.lists.staff_links import make_staff_link
 from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds
+from recommendations.covers.stored import save_cover
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
@@ -97,6 +98,11 @@ def build_for(branch, patron, staff, coordinator):
     other_patron = UserFactory(name="Somebody Else", email="else@example.org")
     SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
     saved_item = SavedItemFactory(saved_list__patron=patron, item=recommendation.item)
+    for each in (recommendation, recommendation_by_code):
+        each.item.isbn = f"978{each.item.pk:010}"
+        each.item.has_cover = True
+        each.item.save()
+        save_cover(each.item.isbn, b"a picture", on=timezone.localdate())
     list_link = make_link(saved_item.saved_list, with_notes=True, at=timezone.now())
     return SimpleNamespace(
         session=session,
@@ -180,6 +186,8 @@ def address(route, world):
         return f"{world.list_link_path}items/{world.item.public_id}/"
     if route.name == "copy_shared_list":
         return f"{world.list_link_path}copy/"
+    if route.name == "shared_cover":
+        return f"{world.list_link_path}covers/{world.item.public_id}/"
     if route.name == "desk_old_address":
         return reverse(route.name, args=[f"{world.conversation.public_id}/"])
     if route.name == "open_code_link":

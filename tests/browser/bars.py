@@ -135,7 +135,7 @@ def filled(page):
 
 # Find elements that a page contains only if it wrongly inserts typed text as HTML.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
-  'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
+  'img:not([src^="/messages/"], [src^="/covers/"], [src^="/shared/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
 )].map(e => e.outerHTML.slice(0, 120))"""
 
 
@@ -156,7 +156,7 @@ def weigh(page, path):
     page.wait_for_function(HAS_PICTURES)
     page.remove_listener("response", hear)
     # On a busy machine, responses to requests that began after the load event can have arrived already.
-    later = {address for address in page.evaluate(LATER) if "/files/" not in address}
+    later = {address for address in page.evaluate(LATER) if not {"files", "covers"} & set(address.split("/"))}
     answers = [
         answer for answer in answers if answer.request.is_navigation_request() or answer.url not in later
     ]

@@ -206,6 +206,18 @@ def test_backup_does_not_contain_temporary_files_of_a_killed_restore(old, tmp_pa
         assert [name for name in opened.getnames() if "killed" in name] == []
 
 
+def test_backup_has_no_covers_and_a_restore_keeps_those_that_are_there(old, tmp_path):
+    covers = old.private / "covers"
+    covers.mkdir()
+    (covers / "9780141439600.webp").write_bytes(b"a cover")
+    (old.private / "covers-of-a-report.pdf").write_bytes(b"a file")
+    old.manage("backup", str(tmp_path / "later.tar.gz"))
+    with tarfile.open(tmp_path / "later.tar.gz") as opened:
+        assert [name for name in opened.getnames() if "covers" in name] == ["private/covers-of-a-report.pdf"]
+    old.manage("restore", str(tmp_path / "later.tar.gz"), "--replace")
+    assert (covers / "9780141439600.webp").read_bytes() == b"a cover"
+
+
 @pytest.mark.only_long
 def test_restore_removes_the_tables_of_a_newer_version(old, archive):
     """The newer version may have tables that refer to tables of the archive."""

@@ -119,6 +119,10 @@ def test_every_patron_page_with_messages_or_files_has_their_styles():
         "privacy/export.html",
     }
     assert {page for page in pages if "page_style messages=True" in source_of(page)} == wanted
+    without_covers = {page for page in pages if "covers=False" in source_of(page)}
+    assert without_covers == {"privacy/privacy.html"}
+    assert not re.search(r"{% cover |item_card", source_of("privacy/privacy.html"))
+    assert len(styles.COVERS.findall(styles.STYLE_SHEET.read_text("utf-8"))) == 1
 
 
 def test_minified_style_sheet_keeps_every_value():
@@ -233,6 +237,7 @@ def item(**facts):
             "url": "",
             "isbn": "",
             "source_key": "",
+            "has_cover": False,
         }
         | facts
     )
@@ -251,6 +256,33 @@ def test_generated_cover_of_an_item_is_always_the_same_and_escapes_the_title():
 )
 def test_cover_of_a_title_with_a_long_word_has_smaller_letters(title, size):
     assert re.search(rf'class="cover h\d p\d{size}"', cover(item(title=title)))
+
+
+def test_real_cover_is_loaded_later_over_the_drawn_one():
+    drawn, real = item(title="Compost City"), item(title="Compost City")
+    real.public_id, real.has_cover = drawn.public_id, True
+    begin = cover(drawn).removesuffix("</span>")
+    picture = f'<img src="/covers/{real.public_id}/" alt="">'
+    assert cover(real) == f"{begin}<noscript>{picture}</noscript></span>"
+    assert cover(real, paper="a4") == f"{begin}{picture}</span>"
+    assert cover(drawn, paper="a4") == cover(real, paper="receipt") == cover(drawn)
+
+
+def test_real_cover_on_the_page_of_a_link_has_an_address_below_the_link():
+    real = item(has_cover=True)
+    assert f'src="/shared/abc/covers/{real.public_id}/"' in cover(real, "abc")
+    assert f'src="/shared/a%22%3Fb/covers/{real.public_id}/"' in cover(real, 'a"?b')
+
+
+def test_real_cover_adds_few_bytes_to_a_row():
+    """A page with many items must stay within its bar, which tests/browser/test_bars.py measures."""
+    rows = [item(public_id=uuid.uuid4(), title=f"Title {number}") for number in range(30)]
+    drawn = gzip.compress("".join(map(cover, rows)).encode())
+    for row in rows:
+        row.has_cover = True
+    real = gzip.compress("".join(map(cover, rows)).encode())
+    assert len(drawn) / 30 < 25
+    assert (len(real) - len(drawn)) / 30 < 35
 
 
 @pytest.mark.parametrize("name", sorted(ICONS))

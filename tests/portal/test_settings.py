@@ -152,6 +152,23 @@ def test_web_server_reports_a_data_folder_that_cannot_be_created(tmp_path):
         ({"PUSH_HOSTS": "https://fcm.googleapis.com/"}, "E034", "*.push.apple.com"),
         ({"PUSH_HOSTS": "*"}, "E034", "*.push.apple.com"),
         ({"PUSH_LOCAL": "1"}, "E035", "Remove PUSH_LOCAL"),
+        *(
+            ({"COVER_URL": address}, "E040", "https://covers.library.example/{isbn}.jpg")
+            for address in (
+                "http://covers.library.example/{isbn}",
+                "http://127.0.0.1/{isbn}",
+                "https://covers.library.example/",
+                "https://covers.library.example/{isbn}/{isbn}",
+                "https://covers.library.example/{isbn}?size={size}",
+                "https://{isbn}.library.example/",
+                "https://user:password@covers.library.example/{isbn}",
+                "https://covers.library.example/#{isbn}",
+                "https://covers.library.example/a b/{isbn}",
+                "https://covers.library.example:x/{isbn}",
+                "https:///{isbn}",
+                "covers.library.example/{isbn}",
+            )
+        ),
         ({"IMAP_URL": "https://a:b@imap.library.example"}, "E010", "imaps://"),
         ({"IMAP_URL": "imaps://a@imap.library.example"}, "E010", "IMAP_PASSWORD"),
         ({"IMAP_URL": "imaps://a:b@imap.library.example:x"}, "E010", "imaps://"),

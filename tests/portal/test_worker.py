@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -16,9 +16,12 @@ from portal.conversations.models import Message
 from portal.notifications import actions, writing
 from portal.notifications.models import Heartbeat, Notification, RepeatedJob
 from portal.worker import EVERY_HOUR, Worker
-from tests.factories import ConversationFactory, MessageFactory
+from recommendations.covers import nightly as covers
+from tests.cover_source import CoverSource
+from tests.factories import ConversationFactory, ItemFactory, MessageFactory
 
 AT = timezone.now()
+AT_NIGHT = datetime(2026, 11, 28, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -234,3 +237,49 @@ def test_erased_words_are_not_in_the_files_of_postgresql():
     worker.vacuum(at=AT)
     MessageFactory.create_batch(40, conversation=conversation, body="Where do worms come from? " * 20)
     assert files_containing(word) == set()
+
+
+@pytest.mark.django_db
+def test_workers_ask_the_cover_source_one_isbn_after_another_with_a_pause(library, settings, time_machine):
+    library.time_zone = "UTC"
+    library.save()
+    for number in range(3 * covers.NIGHTS):
+        ItemFactory(isbn=f"978{number:010}")
+    night = next(
+        at for at in (AT_NIGHT + timedelta(days=n) for n in range(9)) if len(covers.isbns_of(at.date())) > 1
+    )
+    workers = [Worker(), Worker()]
+    with CoverSource() as source:
+        settings.COVER_URL = source.address("/{isbn}")
+        for seconds in (0, 1, 2, 3, 4, 5):
+            time_machine.move_to(night + timedelta(seconds=seconds), tick=False)
+            for each in workers:
+                each.ask_for_covers()
+        assert len(source.requests) == 2
+        time_machine.move_to(night + timedelta(hours=9), tick=False)
+        for each in workers:
+            each.ask_for_covers()
+        assert len(source.requests) == 2
+
+
+@pytest.mark.django_db
+def test_cover_that_can_not_be_stored_does_not_stop_the_worker(library, monkeypatch, caplog):
+    def broken(batch):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(covers.Batch, "has_more", lambda batch, at: True)
+    monkeypatch.setattr(covers.Batch, "ask_next", broken)
+    Worker().ask_for_covers()
+    assert "a cover could not be stored" in caplog.text
+
+
+@pytest.mark.parametrize(("address", "asks"), [("", False), ("https://covers.example.org/{isbn}", True)])
+def test_worker_asks_for_covers_only_if_the_library_has_named_a_source(settings, monkeypatch, address, asks):
+    settings.COVER_URL = address
+    begun = []
+    monkeypatch.setattr(Worker, "_repeat", lambda self, work: begun.append(work.__name__))
+    monkeypatch.setattr(Worker, "_send_heartbeats", lambda self: None)
+    monkeypatch.setattr(Worker, "_ignoring_database_errors", lambda self, *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    Worker().run()
+    assert ("ask_for_covers" in begun) is asks

@@ -2,7 +2,7 @@
 
 Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of
 novels, stories and comics. ORIGINALS has the title and the creators in their original script.
-SUMMARIES has what some of them are about.
+SUMMARIES has what some of them are about. ISBNS has the books that have a cover besides the drawn one.
 """
 
 C, H, N = "central", "harbor", "northfield"
@@ -259,4 +259,19 @@ SUMMARIES = {
     "harold-fry": "Harold goes out to post a letter, and keeps walking for 600 miles.",
     "craft-of-research": "How to find a question that is worth asking, build an argument, and write it down.",
     "parachute": "A practical guide to finding work, with exercises that show what you are good at.",
+}
+
+ISBNS = {
+    "parachute": "9781984861207",
+    "craft-of-research": "9780226239736",
+    "ove": "9781476738024",
+    "pettigrew": "9780812981223",
+    "harold-fry": "9780812983456",
+    "rosie-project": "9781476729091",
+    "number-the-stars": "9780547577098",
+    "hawk": "9780802124739",
+    "braiding": "9781571313560",
+    "left-hand": "9780441478125",
+    "wolf-hall": "9780312429980",
+    "sibley": "9780307957900",
 }

@@ -91,6 +91,8 @@ def _preview(request, saved_list, form):
         "client_token": uuid.uuid4(),
         "shown": shown_to_visitors(link, after=after),
         "later_page": bool(after),
+        # There is no link yet, so the patron's own pages show the covers.
+        "token": "",
     }
     return render_page(request, "lists/share_preview.html", context)
 

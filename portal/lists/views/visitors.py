@@ -20,7 +20,7 @@ from .. import copying, links
 from ..forms import CopyForm
 from ..models import MAX_ITEMS, MAX_LISTS, SavedList
 from ..own_lists import TooManyLists
-from ..visitors_page import all_shown_to_visitors, shown_to_visitors
+from ..visitors_page import all_shown_to_visitors, items_shown_to_visitors, shown_to_visitors
 
 
 @require_safe
@@ -41,13 +41,12 @@ def shared_item(request, token, public_id):
     link = _link_of(request, token)
     if link is None:
         return _ended(request)
-    shown = shown_to_visitors(link)
-    items = (shared.item for shared in shown.titles if shared.item.pk)
-    item = next((item for item in items if item.public_id == public_id), None)
+    item = items_shown_to_visitors(link).filter(public_id=public_id).first()
     if item is None:
         return _ended(request)
     fetch_holdings([item])
-    return render_page(request, "lists/visitors_item.html", {"item": item, "shown": shown, "token": token})
+    context = {"item": item, "shown": shown_to_visitors(link), "token": token}
+    return render_page(request, "lists/visitors_item.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -72,6 +72,12 @@ LINES = {
     "recommendations.SearchEntry": Line(
         "an item's words, for the search", "Kept until the item is removed.", "to find it", Group.LIBRARY
     ),
+    "recommendations.Cover": Line(
+        "for which ISBNs the cover source has a cover, and in which night it was asked",
+        "Kept until no item has the ISBN.",
+        "to show covers, and to ask only once in months",
+        Group.LIBRARY,
+    ),
     "notifications.RepeatedJob": Line(
         "when a repeated job is due again",
         "Kept until the portal is removed.",

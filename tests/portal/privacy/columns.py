@@ -128,8 +128,10 @@ LEFT_OUT = {
     "recommendations.TopicName": {LIBRARY: "id topic language name"},
     "recommendations.Item": {
         LIBRARY: "id public_id kind title creators original_title original_creators original_lang publisher "
-        "year isbn doi url series summary search_words language is_fiction source source_key added_at retired_at"
+        "year isbn doi url series summary search_words language is_fiction source source_key added_at retired_at "
+        "has_cover"
     },
+    "recommendations.Cover": {LIBRARY: "isbn found asked_on"},
     "recommendations.Holding": {LIBRARY: "id item branch call_number location"},
     "recommendations.SearchEntry": {LIBRARY: "item title names rest"},
     "conversations.Conversation": {

@@ -1,0 +1,49 @@
+"""The pictures of real covers. Each is shown only to people who may see its item at this moment.
+
+Browsers don't store them. So a browser on a shared device shows nothing of a visit afterward, and a link that
+has ended shows nothing.
+"""
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.sign_in.access import sign_in_to_open
+from recommendations.covers.stored import read_cover
+
+from .. import links
+from ..seen_items import seen_items
+from ..visitors_page import items_shown_to_visitors
+
+POLICY = "sandbox; frame-ancestors 'none'"
+
+
+@sign_in_to_open()
+@require_safe
+def item_cover(request, public_id):
+    """Return the cover of an item that a visit or a list shows to the viewer."""
+    return _picture(seen_items(request.viewer, at=timezone.now()), public_id)
+
+
+@require_safe
+def shared_cover(request, token, public_id):
+    """Return the cover of an item to a visitor, while the link works and the item is in its list.
+
+    The requests are not counted: one page has many covers, and nobody can guess the token.
+    """
+    link = links.find(token, at=timezone.now(), library=request.library)
+    return _picture(items_shown_to_visitors(link), public_id)
+
+
+def _picture(items, public_id):
+    item = get_object_or_404(items.only("isbn"), public_id=public_id, has_cover=True)
+    content = read_cover(item.isbn)
+    if content is None:
+        raise Http404
+    response = HttpResponse(content, content_type="image/webp")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "private, no-store"
+    # The picture is compressed already. "identity" stops middleware from compressing it again.
+    response.headers["Content-Encoding"] = "identity"
+    return response

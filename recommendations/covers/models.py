@@ -1,0 +1,15 @@
+from django.db import models
+
+
+class Cover(models.Model):
+    """What the cover source said about one ISBN. The picture itself is a file (stored.py).
+
+    There is a row for each ISBN that was asked, also if the source has no cover.
+    """
+
+    isbn = models.CharField(max_length=13, primary_key=True, help_text="ISBN-13, digits only")
+    found = models.BooleanField(help_text="whether a picture is stored")
+    asked_on = models.DateField(help_text="the night in which the source was last asked")
+
+    def __str__(self):
+        return self.isbn

@@ -1,0 +1,82 @@
+"""The files of real covers. They are private files, and a view decides who may see them."""
+
+import datetime
+from contextlib import suppress
+
+from django.core.files.base import ContentFile
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.models import private_storage
+from recommendations.models import Cover, Item
+
+FOLDER = "covers"
+ENDING = ".webp"
+# A file without a row is deleted when it is older than this. A younger file may still get its row, because
+# the file is written first.
+STRAY_FOR = datetime.timedelta(hours=1)
+
+
+def save_cover(isbn, picture, *, on):
+    """Store what the source said about this ISBN: a picture as `files.cover_picture` makes it, or None.
+
+    A picture that is stored already stays if the source no longer has it.
+    """
+    if picture is None:
+        Cover.objects.update_or_create(
+            isbn=isbn, defaults={"asked_on": on}, create_defaults={"asked_on": on, "found": False}
+        )
+        return
+    storage, name = private_storage(), name_of(isbn)
+    storage.delete(name)
+    storage.save(name, ContentFile(picture))
+    Cover.objects.update_or_create(isbn=isbn, defaults={"asked_on": on, "found": True})
+    Item.objects.filter(isbn=isbn).update(has_cover=True)
+
+
+def read_cover(isbn):
+    """Return the picture that is stored for this ISBN, or None."""
+    if not isbn:
+        return None
+    try:
+        with private_storage().open(name_of(isbn), "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def name_of(isbn):
+    return f"{FOLDER}/{isbn}{ENDING}"
+
+
+def tidy_covers(*, at):
+    """Make items, rows and files of covers agree. The worker calls this once a day.
+
+    An import can change or remove an ISBN, and a backup has no covers.
+    """
+    _forget_unused_isbns()
+    _forget_missing_and_stray_files(at)
+    has_one = Exists(Cover.objects.filter(isbn=OuterRef("isbn"), found=True))
+    Item.objects.filter(has_one, has_cover=False).update(has_cover=True)
+    Item.objects.filter(~has_one, has_cover=True).update(has_cover=False)
+
+
+def _forget_unused_isbns():
+    Cover.objects.filter(~Exists(Item.objects.filter(isbn=OuterRef("isbn")))).delete()
+
+
+def _forget_missing_and_stray_files(at):
+    """Delete rows without their file, so that the ISBN is asked again, and files without a row."""
+    storage = private_storage()
+    names = set()
+    with suppress(FileNotFoundError):
+        names = set(storage.listdir(FOLDER)[1])
+    found = set(Cover.objects.filter(found=True).values_list("isbn", flat=True))
+    missing = [isbn for isbn in found if isbn + ENDING not in names]
+    for start in range(0, len(missing), 500):
+        Cover.objects.filter(isbn__in=missing[start : start + 500]).delete()
+    for name in names - {isbn + ENDING for isbn in found}:
+        path = f"{FOLDER}/{name}"
+        with suppress(FileNotFoundError):
+            if storage.get_modified_time(path) < min(at, timezone.now()) - STRAY_FOR:
+                storage.delete(path)

@@ -1,0 +1,238 @@
+"""Check who can load the picture of a real cover, and that it ends with the access to its item."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.files.storage import storages
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.lists.actions import remove
+from portal.lists.links import address_of, end_link, make_link
+from portal.lists.own_words import add_title
+from portal.notifications.models import Notification
+from portal.paging import PAGE
+from recommendations.covers.stored import FOLDER, name_of, save_cover
+from recommendations.models import Item
+from tests.factories import (
+    HelpSessionFactory,
+    ItemFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+
+pytestmark = pytest.mark.django_db
+ISBN = "9780141439600"
+PICTURE = b"RIFF a picture WEBP"
+
+
+@pytest.fixture(autouse=True)
+def no_stored_covers():
+    yield
+    shutil.rmtree(Path(storages["private"].location) / FOLDER, ignore_errors=True)
+
+
+def item_with_cover(isbn=ISBN, **facts):
+    item = ItemFactory(isbn=isbn, **facts)
+    save_cover(isbn, PICTURE, on=timezone.localdate())
+    item.refresh_from_db()
+    return item
+
+
+def load(client, item):
+    return client.get(reverse("item_cover", args=[item.public_id]))
+
+
+def status(client, item):
+    return load(client, item).status_code
+
+
+def recommended_at(item, *, patron=None, branch, staff, **facts):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, **facts)
+    recommendation = recommend_in(session)[0]
+    recommendation.item = item
+    recommendation.save()
+    return session, recommendation
+
+
+def test_patron_loads_the_cover_of_a_recommended_item(sign_in, patron, branch, staff):
+    item = item_with_cover()
+    recommended_at(item, patron=patron, branch=branch, staff=staff)
+    answer = load(sign_in(Client(), patron), item)
+    assert (answer.status_code, answer.content) == (200, PICTURE)
+    assert answer.headers["Content-Type"] == "image/webp"
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "sandbox; frame-ancestors 'none'"
+
+
+def test_nobody_else_loads_the_cover_of_an_item(sign_in, patron, branch, staff):
+    item = item_with_cover()
+    recommended_at(item, patron=patron, branch=branch, staff=staff)
+    stranger = UserFactory()
+    SavedItemFactory(saved_list__patron=stranger)
+    assert [status(sign_in(Client(), person), item) for person in (stranger, staff)] == [404, 404]
+    assert load(Client(), item).headers["Location"].startswith("/sign-in/")
+
+
+def test_cover_in_a_quiet_visit_ends_with_its_code(client, branch, staff, show_code):
+    item = item_with_cover()
+    session, _ = recommended_at(item, branch=branch, staff=staff, quiet=True)
+    assert status(client, item) == 302
+    show_code(client, code_for(session))
+    assert status(client, item) == 200
+    session.claim_codes.update(expires_at=timezone.now())
+    assert status(client, item) == 302
+
+
+def test_cover_of_a_pending_answer_is_not_there_yet(sign_in, patron, branch, staff):
+    item = item_with_cover()
+    _, recommendation = recommended_at(item, patron=patron, branch=branch, staff=staff)
+    recommendation.recommended_at = timezone.now() + timedelta(seconds=15)
+    recommendation.save()
+    assert status(sign_in(Client(), patron), item) == 404
+
+
+def test_cover_of_a_saved_item_ends_when_the_item_can_no_longer_be_restored(sign_in, patron, time_machine):
+    item = item_with_cover()
+    saved = SavedItemFactory(saved_list__patron=patron, item=item)
+    browser = sign_in(Client(), patron)
+    assert status(browser, item) == 200
+    remove(saved, at=timezone.now())
+    assert status(browser, item) == 200
+    saved.refresh_from_db()
+    saved.removed_at -= timedelta(days=32)
+    saved.save()
+    assert status(browser, item) == 404
+
+
+def test_cover_that_is_not_stored_is_not_found(sign_in, patron):
+    item, drawn = item_with_cover(), ItemFactory(isbn="9780000000002")
+    saved_list = SavedListFactory(patron=patron)
+    for each in (item, drawn):
+        SavedItemFactory(saved_list=saved_list, item=each)
+    browser = sign_in(Client(), patron)
+    assert [status(browser, each) for each in (item, drawn)] == [200, 404]
+    Item.objects.filter(pk=item.pk).update(isbn="9780000000003")
+    assert status(browser, item) == 404
+    Item.objects.filter(pk=item.pk).update(isbn=ISBN)
+    storages["private"].delete(name_of(ISBN))
+    assert status(browser, item) == 404
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_page_with_real_covers_needs_no_query_for_them(sign_in, patron, rows, django_assert_num_queries):
+    saved_list = SavedListFactory(patron=patron)
+    browser = sign_in(Client(), patron)
+    browser.get(saved_list.get_absolute_url())
+    for number in range(rows):
+        SavedItemFactory(saved_list=saved_list, item=item_with_cover(f"97800000000{number:02}"))
+    with django_assert_num_queries(8):
+        page = browser.get(saved_list.get_absolute_url())
+    assert page.content.count(b'<noscript><img src="/covers/') == min(rows, PAGE)
+
+
+@pytest.fixture
+def shared(patron):
+    saved_list = SavedListFactory(patron=patron, name="For winter")
+    saved = SavedItemFactory(saved_list=saved_list, item=item_with_cover())
+    add_title(saved_list, title="By hand", creators="", at=timezone.now())
+    link = make_link(saved_list, with_notes=False, at=timezone.now())
+    return saved, link
+
+
+def cover_of(link, item):
+    return f"{address_of(link)}covers/{item.public_id}/"
+
+
+def test_visitor_loads_the_covers_of_the_list_and_no_others(shared, patron, branch, staff):
+    saved, link = shared
+    other = item_with_cover("9780000000001")
+    SavedItemFactory(saved_list__patron=patron, item=other)
+    page = Client().get(address_of(link)).content.decode()
+    address = cover_of(link, saved.item)
+    assert page.count("<img src=") == 1
+    assert f'<img src="{address.removeprefix("http://localhost:8000")}"' in page
+    answer = Client().get(address)
+    assert (answer.status_code, answer.content) == (200, PICTURE)
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    assert Client().get(cover_of(link, other)).status_code == 404
+    assert status(Client(), saved.item) == 302
+
+
+def test_cover_ends_at_once_with_its_link(shared):
+    saved, link = shared
+    address = cover_of(link, saved.item)
+    assert Client().get(address).status_code == 200
+    end_link(link, at=timezone.now())
+    assert Client().get(address).status_code == 404
+
+
+def test_cover_ends_with_the_time_of_its_link(shared, time_machine):
+    saved, link = shared
+    address = cover_of(link, saved.item)
+    time_machine.move_to(link.ends_at, tick=False)
+    assert Client().get(address).status_code == 404
+
+
+def test_cover_of_a_removed_title_is_no_longer_shown_to_visitors(shared):
+    saved, link = shared
+    address = cover_of(link, saved.item)
+    remove(saved, at=timezone.now())
+    assert Client().get(address).status_code == 404
+
+
+def test_cover_of_a_removed_list_is_no_longer_shown_to_visitors(shared):
+    saved, link = shared
+    address = cover_of(link, saved.item)
+    saved.saved_list.removed_at = timezone.now()
+    saved.saved_list.save()
+    assert Client().get(address).status_code == 404
+
+
+def test_cover_with_a_wrong_token_is_not_found(shared):
+    saved, _link = shared
+    address = reverse("shared_cover", args=["A" * 22, saved.item.public_id])
+    assert Client().get(address).status_code == 404
+
+
+def test_preview_of_a_link_loads_covers_as_the_patron(shared, sign_in, patron):
+    saved, _link = shared
+    address = reverse("share_list", args=[saved.saved_list.public_id])
+    page = sign_in(Client(), patron).post(address, {"days": "30", "preview": "1"}).content.decode()
+    assert f'<img src="/covers/{saved.item.public_id}/"' in page
+
+
+def test_printed_list_loads_covers_with_the_page(shared, sign_in, patron):
+    saved, _link = shared
+    browser, address = sign_in(Client(), patron), reverse("print_list", args=[saved.saved_list.public_id])
+    page = browser.get(address, {"paper": "a4", "covers": "on"}).content.decode()
+    assert f'</span><img src="/covers/{saved.item.public_id}/" alt=""></span>' in page
+    assert "/covers/" not in browser.get(address, {"paper": "a4"}).content.decode()
+
+
+@pytest.mark.parametrize("way", ["email", "export"])
+def test_covers_are_in_no_email_and_in_no_file(shared, sign_in, patron, way):
+    saved, _link = shared
+    browser = sign_in(Client(), patron)
+    public_id = saved.saved_list.public_id
+    if way == "email":
+        EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
+        fields = {"client_token": str(uuid4()), "to": patron.email}
+        browser.post(reverse("email_list", args=[public_id]), fields)
+        sent = Notification.objects.latest("pk")
+        assert "covers" not in sent.html + sent.text
+        assert "<img" not in sent.html
+    else:
+        for kind in ("csv", "ris", "bibtex", "csl"):
+            answer = browser.get(reverse("export_list", args=[public_id]), {"format": kind})
+            assert b"covers" not in answer.content

@@ -1,0 +1,247 @@
+"""Check in which night the cover source is asked for which ISBN, and what is stored."""
+
+import os
+import stat
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import storages
+
+from recommendations.covers import nightly, stored
+from recommendations.covers.nightly import Batch, isbns_of
+from recommendations.models import Cover, Item
+from tests.cover_source import picture
+from tests.factories import HelpSessionFactory, ItemFactory, LibraryFactory, SavedItemFactory, recommend_in
+
+NIGHT = date(2026, 11, 28)
+AT = datetime(2026, 11, 28, 2, 30, tzinfo=UTC)
+ISBN = "9780141439600"
+
+pytestmark = pytest.mark.django_db
+
+
+def nights(first=NIGHT, count=nightly.NIGHTS):
+    return [first + timedelta(days=number) for number in range(count)]
+
+
+def night_of(isbn, first=NIGHT):
+    """Return the night, from `first` on, in which this ISBN is asked."""
+    return next(night for night in nights(first) if isbn in isbns_of(night))
+
+
+def morning(night):
+    return datetime(night.year, night.month, night.day, 2, tzinfo=UTC)
+
+
+def ask_all(night):
+    """Ask the source for everything of this night. Return the batch."""
+    batch = Batch()
+    while batch.has_more(morning(night)):
+        batch.ask_next()
+    return batch
+
+
+@pytest.fixture
+def library():
+    return LibraryFactory(time_zone="UTC")
+
+
+def make_items(count, first=0):
+    return [ItemFactory(isbn=f"978{number:010}") for number in range(first, first + count)]
+
+
+def test_whole_catalog_is_asked_once_in_28_nights_however_it_was_recommended(library):
+    items = make_items(60)
+    asked = [isbns_of(night) for night in nights()]
+    assert sorted(isbn for batch in asked for isbn in batch) == [item.isbn for item in items]
+    assert sum(bool(batch) for batch in asked) > 10
+
+
+def test_recommendation_does_not_change_when_its_isbn_is_asked(library, patron, branch, staff):
+    items = make_items(40)
+    before = [sorted(isbns_of(night)) for night in nights()]
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    recommendation = recommend_in(session)[0]
+    recommendation.item = items[7]
+    recommendation.save()
+    SavedItemFactory(saved_list__patron=patron, item=items[9])
+    assert [sorted(isbns_of(night)) for night in nights()] == before
+
+
+def test_night_of_a_new_item_does_not_depend_on_the_day_on_which_it_was_added(library):
+    """Otherwise the source could tell on which day staff added a title for a patron."""
+    ItemFactory(isbn=ISBN)
+    its_night = night_of(ISBN)
+    for days in range(1, nightly.NIGHTS):
+        # The night is the same for every day on which the item could have been added.
+        first = its_night - timedelta(days=days)
+        assert night_of(ISBN, first) == its_night
+
+
+def test_another_server_asks_in_other_nights(library, settings):
+    make_items(40)
+    before = [sorted(isbns_of(night)) for night in nights()]
+    settings.SECRET_KEY = "another key"
+    assert [sorted(isbns_of(night)) for night in nights()] != before
+
+
+def test_order_of_a_night_is_random(library, monkeypatch):
+    monkeypatch.setattr(nightly, "NIGHTS", 1)
+    items = make_items(20)
+    orders = [isbns_of(NIGHT) for _ in range(5)]
+    assert len({tuple(isbns) for isbns in orders}) > 1
+    assert all(sorted(isbns) == [item.isbn for item in items] for isbns in orders)
+
+
+def test_large_catalog_is_asked_over_several_rounds(library, monkeypatch):
+    make_items(12)
+    monkeypatch.setattr(nightly, "NIGHTS", 2)
+    monkeypatch.setattr(nightly, "MAX_PER_NIGHT", 3)
+    first, again = isbns_of(NIGHT), isbns_of(NIGHT)
+    assert len(first) == 3
+    assert sorted(first) == sorted(again), "two workers must choose the same"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"isbn": ""},
+        {"isbn": "978014143960X"},
+        {"isbn": "../../secret"},
+        {"isbn": ISBN, "retired_at": AT},
+    ],
+)
+def test_items_that_are_never_asked(library, item):
+    made = ItemFactory()
+    Item.objects.filter(pk=made.pk).update(**item)
+    assert [isbns_of(night) for night in nights()] == [[]] * nightly.NIGHTS
+
+
+@pytest.mark.parametrize(("found", "after"), [(False, 180), (True, 360)])
+def test_isbn_is_asked_again_only_after_months(library, found, after):
+    ItemFactory(isbn=ISBN)
+    its_night = night_of(ISBN)
+    Cover.objects.create(isbn=ISBN, found=found, asked_on=its_night)
+    its_nights = nights(its_night, 400)[:: nightly.NIGHTS]
+    asked = next(night for night in its_nights if isbns_of(night))
+    assert (asked - its_night).days == -(-after // nightly.NIGHTS) * nightly.NIGHTS
+
+
+def test_cover_is_stored_for_every_item_with_the_isbn(library, source):
+    items = [ItemFactory(isbn=ISBN), ItemFactory(isbn=ISBN), ItemFactory(isbn="9780000000002")]
+    source.answers[f"/b/{ISBN}.jpg"] = (200, {}, picture())
+    night = night_of(ISBN)
+    ask_all(night)
+    assert source.paths.count(f"/b/{ISBN}.jpg") == 1
+    assert Cover.objects.filter(isbn=ISBN).values_list("found", "asked_on").get() == (True, night)
+    assert [Item.objects.get(pk=item.pk).has_cover for item in items] == [True, True, False]
+    assert stored.read_cover(ISBN)[:4] == b"RIFF"
+    path = Path(storages["private"].location) / stored.name_of(ISBN)
+    assert oct(stat.S_IMODE(path.stat().st_mode)) == "0o600"
+    assert oct(stat.S_IMODE(path.parent.stat().st_mode)) == "0o700"
+
+
+@pytest.mark.parametrize(
+    "answer", [(404, {}, b""), (200, {}, b"<html>no cover</html>"), (302, {"Location": "http://x.org/"}, b"")]
+)
+def test_isbn_without_a_cover_is_noted_and_its_item_stays_drawn(library, source, answer):
+    ItemFactory(isbn=ISBN)
+    source.answers[f"/b/{ISBN}.jpg"] = answer
+    night = night_of(ISBN)
+    ask_all(night)
+    assert Cover.objects.values_list("isbn", "found", "asked_on").get() == (ISBN, False, night)
+    assert not Item.objects.get().has_cover
+    assert stored.read_cover(ISBN) is None
+
+
+def test_cover_that_the_source_no_longer_has_is_kept(library, source):
+    ItemFactory(isbn=ISBN)
+    stored.save_cover(ISBN, b"RIFF", on=NIGHT - timedelta(days=500))
+    night = night_of(ISBN)
+    ask_all(night)
+    assert Cover.objects.values_list("found", "asked_on").get() == (True, night)
+    assert stored.read_cover(ISBN) == b"RIFF"
+
+
+def test_newer_picture_replaces_the_stored_one(library):
+    ItemFactory(isbn=ISBN)
+    stored.save_cover(ISBN, b"RIFF old", on=NIGHT)
+    stored.save_cover(ISBN, b"RIFF new", on=NIGHT)
+    assert stored.read_cover(ISBN) == b"RIFF new"
+    folder = Path(storages["private"].location) / stored.FOLDER
+    assert [name for name in os.listdir(folder) if name.startswith(ISBN)] == [f"{ISBN}.webp"]
+
+
+def test_source_that_fails_three_times_is_left_alone_until_the_next_night(library, source, monkeypatch):
+    monkeypatch.setattr(nightly, "NIGHTS", 1)
+    for item in make_items(9):
+        source.answers[f"/b/{item.isbn}.jpg"] = (503, {}, b"")
+    ask_all(NIGHT)
+    assert len(source.requests) == 3
+    assert not Cover.objects.exists()
+    ask_all(NIGHT + timedelta(days=1))
+    assert len(source.requests) == 6
+
+
+def test_nothing_is_asked_by_day(library):
+    library.time_zone = "America/New_York"
+    library.save()
+    ItemFactory(isbn=ISBN)
+    its_night = night_of(ISBN)
+    batch = Batch()
+    hours = [
+        hour
+        for hour in range(24)
+        if batch.has_more(datetime(its_night.year, its_night.month, its_night.day, hour, 30, tzinfo=UTC))
+    ]
+    # In New York, 1 to 5 a.m. is 6 to 10 a.m. UTC in winter.
+    assert hours in ([6, 7, 8, 9], [5, 6, 7, 8])
+
+
+def test_isbn_that_another_worker_has_asked_is_left_out(library, source):
+    ItemFactory(isbn=ISBN)
+    night = night_of(ISBN)
+    batch = Batch()
+    assert batch.has_more(morning(night))
+    Cover.objects.create(isbn=ISBN, found=False, asked_on=night)
+    batch.ask_next()
+    assert source.requests == []
+    assert not batch.has_more(morning(night))
+
+
+def test_tidying_makes_items_rows_and_files_agree(library, time_machine):
+    time_machine.move_to(AT, tick=False)
+    kept, changed, lost, new = make_items(4)
+    for item in (kept, changed, lost):
+        stored.save_cover(item.isbn, b"RIFF", on=NIGHT)
+    Cover.objects.create(isbn="9789999999999", found=False, asked_on=NIGHT)
+    storages["private"].delete(stored.name_of(lost.isbn))
+    Item.objects.filter(pk=changed.pk).update(isbn="9781111111111")
+    Item.objects.filter(pk=new.pk).update(isbn=kept.isbn)
+    folder = Path(storages["private"].location) / stored.FOLDER
+    (folder / "9782222222222.webp").write_bytes(b"RIFF")
+    old = (AT - timedelta(hours=2)).timestamp()
+    for path in folder.iterdir():
+        os.utime(path, (old, old))
+    young = folder / "9783333333333.webp"
+    young.write_bytes(b"RIFF")
+    os.utime(young, (AT.timestamp(), AT.timestamp()))
+    stored.tidy_covers(at=AT)
+    assert list(Cover.objects.values_list("isbn", "found")) == [(kept.isbn, True)]
+    mine = {f"{kept.isbn}.webp", young.name}
+    assert mine <= set(os.listdir(folder))
+    assert not {f"{changed.isbn}.webp", "9782222222222.webp"} & set(os.listdir(folder))
+    assert dict(Item.objects.values_list("pk", "has_cover")) == {
+        kept.pk: True,
+        changed.pk: False,
+        lost.pk: False,
+        new.pk: True,
+    }
+    young.unlink()
+
+
+def test_tidying_needs_no_folder(library):
+    ItemFactory(isbn=ISBN)
+    stored.tidy_covers(at=AT)
+    assert not Cover.objects.exists()
