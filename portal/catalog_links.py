@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
+from portal.dois import doi_url
+
 # The kinds of items that people borrow. An item of another kind is in the catalog only if it was imported.
 BORROWED = {"book", "audiobook", "sound", "score", "video", "map", "serial", "other"}
 PLACEHOLDER = re.compile(r"\{(isbn|title|number)\}")
@@ -23,7 +25,7 @@ def own_link(item, library):
 
     The address of a licensed source leads through the library's proxy server.
     """
-    address = item.url or (f"https://doi.org/{quote(item.doi)}" if item.doi else "")
+    address = item.url or doi_url(item.doi)
     if not address.startswith(("https://", "http://")):
         return ""
     prefix = library.proxy_prefix if library else ""

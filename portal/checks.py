@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from portal.data_folder import FIX, make_data_folder, open_paths
 from portal.env import MALFORMED, misspelled
-from portal.service_rules import cover_rules, ils_rules, push_rules, reply_rules, sso_rules
+from portal.service_rules import cover_rules, doi_rules, ils_rules, push_rules, reply_rules, sso_rules
 
 MODES = ("production", "development", "demo", "test")
 PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
@@ -57,6 +57,7 @@ def settings_are_safe(app_configs=None, **kwargs):
         *reply_rules(),
         *push_rules(),
         *cover_rules(),
+        *doi_rules(),
         *([] if settings.LOCAL else _production_rules()),
     ]
     errors += [

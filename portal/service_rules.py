@@ -1,4 +1,4 @@
-"""The rules for the settings of the ILS, answers by email, push messages, covers and single sign-on.
+"""The rules for the settings of other services, such as the ILS, push messages and single sign-on.
 
 Rules are [(id, whether the rule is broken, problem, solution)]. checks.py reports the broken ones.
 """
@@ -150,6 +150,23 @@ def cover_rules():
             "Set it to an address such as https://covers.library.example/{isbn}.jpg. "
             "Or remove it: the portal then draws all covers.",
         ),
+    ]
+
+
+def doi_rules():
+    """Return the rule that DOI_RESOLVER must follow."""
+    resolver = settings.DOI_RESOLVER
+    parts = urlsplit(resolver)
+    is_whole = bool(parts.hostname) and "{doi}" in parts.path + parts.query
+    is_safe = parts.scheme == "https" or (settings.LOCAL and parts.scheme == "http")
+    return [
+        (
+            "afterword.E045",
+            bool(resolver) and not (is_whole and is_safe),
+            f"DOI_RESOLVER is {resolver!r}, not an https address with {{doi}} in it.",
+            "Set it to an address such as https://api.crossref.org/v1/works/{doi}/transform/"
+            "application/vnd.citationstyles.csl+json, or remove it to look nothing up.",
+        )
     ]
 
 

@@ -386,6 +386,9 @@ PUSH_LOCAL = env_flag("PUSH_LOCAL")
 
 # Where the worker asks for covers: an https address with {isbn}. If it is empty, all covers are drawn.
 COVER_URL = env("COVER_URL").strip()
+# The address at which the title of a DOI is looked up, with {doi} in the place of the DOI. If
+# it is empty, nothing is looked up.
+DOI_RESOLVER = env("DOI_RESOLVER").strip()
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
@@ -438,6 +441,8 @@ LOGGING = {
         # Leave out Django's warnings about refused requests, because RequestLogMiddleware logs their status.
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
+        # Its warnings quote what staff pasted. The page shows each fault.
+        "bibtexparser": {"level": "CRITICAL"},
         # At the level INFO, fido2 would log each passkey.
         "fido2": {"level": "WARNING"},
     },

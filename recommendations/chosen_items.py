@@ -1,6 +1,7 @@
 """Recommend the items that staff chose in a form at the desk."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from .actions import add_item
 from .models import Holding, Item, Recommendation
@@ -10,7 +11,7 @@ from .models import Holding, Item, Recommendation
 class ChosenItem:
     """An item that staff chose in the form, either from the search or by describing a new item.
 
-    If `item` is None, the fields from `kind` to `is_fiction` describe the new item.
+    If `item` is None, the other fields after `starred` describe the new item.
     """
 
     item: Item | None = None
@@ -22,6 +23,21 @@ class ChosenItem:
     url: str = ""
     call_number: str = ""
     is_fiction: bool = False
+    doi: str = ""
+    isbn: str = ""
+    year: str = ""
+    publisher: str = ""
+    series: str = ""
+    starts_on: date | None = None
+    ends_on: date | None = None
+    phone: str = ""
+
+
+# The fields of a ChosenItem that become fields of the new item.
+DESCRIBED = (
+    *("kind", "title", "creators", "url", "is_fiction", "doi", "isbn", "year", "publisher", "series"),
+    *("starts_on", "ends_on", "phone"),
+)
 
 
 def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=None):
@@ -47,14 +63,7 @@ def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=Non
 
 def _add(row, *, at, branch):
     """Add the new item that staff described in the form, and return the item."""
-    item = add_item(
-        at=at,
-        kind=row.kind,
-        title=row.title,
-        creators=row.creators,
-        url=row.url,
-        is_fiction=row.is_fiction,
-    )
+    item = add_item(at=at, **{name: getattr(row, name) for name in DESCRIBED})
     if row.call_number:
         Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
     return item

@@ -1,12 +1,12 @@
-"""The models for items, topics, recommendations and the patrons' verdicts."""
+"""The models for items, recommendations and the patrons' verdicts."""
 
 import uuid
 from functools import lru_cache
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Prefetch, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
@@ -15,7 +15,24 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, User
 
-from .covers.models import Cover as Cover
+from .covers.models import Cover
+from .matches import ItemMatch
+from .topic_models import Topic, TopicName, topic_names
+
+__all__ = [
+    "Cover",
+    "Holding",
+    "Item",
+    "ItemMatch",
+    "Place",
+    "QuestionType",
+    "Recommendation",
+    "SearchEntry",
+    "Topic",
+    "TopicName",
+    "each_once",
+    "topic_names",
+]
 
 
 class QuestionType(models.TextChoices):
@@ -28,55 +45,6 @@ class QuestionType(models.TextChoices):
     TECHNOLOGY = "technology", _("technology help")
     REFERRAL = "referral", _("referral")
     CONSULTATION = "consultation", _("consultation")
-
-
-class Topic(models.Model):
-    """A subject that the library offers for help sessions. Its `name` is in the portal's default language."""
-
-    name = models.CharField(_("name"), max_length=60, unique=True)
-    retired_at = models.DateTimeField(_("no longer offered since"), null=True, blank=True)
-    never_by_message = models.BooleanField(
-        default=False, help_text="nobody is asked by email how a visit with this topic turned out"
-    )
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self):
-        """Return the topic's name in the language of the page.
-
-        If the topic has no name in that language, return the name in the default language. Lists must
-        prefetch `topic_names()`, because otherwise each topic would need a query.
-        """
-        language = get_language()
-        if language == settings.LANGUAGE_CODE:
-            return self.name
-        return next((row.name for row in self.names.all() if row.language == language), self.name)
-
-
-class TopicName(models.Model):
-    """The name of a topic in one language other than the default one."""
-
-    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="names")
-    language = models.CharField(max_length=12)
-    name = models.CharField(max_length=60)
-
-    class Meta:
-        ordering = ["language"]
-        constraints = [
-            models.UniqueConstraint(fields=["topic", "language"], name="one_name_of_a_topic_per_language")
-        ]
-
-    def __str__(self):
-        return f"{self.language}: {self.name}"
-
-
-def topic_names(lookup="names"):
-    """Return the arguments for prefetch_related() for a query whose topics are shown.
-
-    The list is empty in the default language, because `Topic.name` is enough then.
-    """
-    return [] if get_language() == settings.LANGUAGE_CODE else [lookup]
 
 
 class ItemQuerySet(models.QuerySet):
@@ -159,6 +127,15 @@ class Item(models.Model):
         db_default=False,
         help_text="a novel, stories, a comic or poems; patrons are asked whether they liked it",
     )
+    starts_on = models.DateField(
+        _("day"), null=True, blank=True, help_text="of an event or course: its only or first day"
+    )
+    ends_on = models.DateField(
+        _("last day"), null=True, blank=True, help_text="of an event or course that has more than one day"
+    )
+    phone = models.CharField(
+        _("phone number"), max_length=40, blank=True, default="", db_default="", help_text="of a person"
+    )
     source = models.CharField(
         max_length=40, blank=True, help_text="where it was imported from; empty if it was added at the desk"
     )
@@ -181,8 +158,16 @@ class Item(models.Model):
                 fields=["source", "source_key"], condition=~Q(source=""), name="one_item_per_source_key"
             ),
             models.CheckConstraint(condition=~Q(title=""), name="item_has_a_title"),
+            models.CheckConstraint(
+                condition=Q(ends_on=None) | Q(ends_on__gte=F("starts_on"), starts_on__isnull=False),
+                name="item_ends_after_its_start",
+            ),
         ]
-        indexes = [models.Index(fields=["title", "id"])]
+        indexes = [
+            models.Index(fields=["title", "id"]),
+            # DOIs are the same in capital and small letters.
+            models.Index(Lower("doi"), name="item_by_doi", condition=~Q(doi="")),
+        ]
 
     def __str__(self):
         return self.title
@@ -194,6 +179,19 @@ class Item(models.Model):
         In catalogs, a "sound recording" is music, and an "audiobook" is speech.
         """
         return self.is_fiction or self.kind in (Item.Kind.VIDEO, Item.Kind.SOUND)
+
+    @property
+    def last_day(self):
+        """Return the last day of an event or course, or None if it has no end.
+
+        An event without a last day has only one day. A course without a last day goes on.
+        """
+        return self.ends_on or (self.starts_on if self.kind == Item.Kind.EVENT else None)
+
+    @property
+    def is_over(self):
+        """Return whether this is an event or course whose last day has passed."""
+        return self.last_day is not None and self.last_day < timezone.localdate()
 
     @property
     def kind_name(self):

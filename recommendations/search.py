@@ -32,7 +32,7 @@ def find_items(query, *, limit=10, branch=None):
     The last word may be incomplete. The items are in four groups, in this order: items whose title, ISBN or
     call number equals the query, items with all words in the title, items with all words in the title and the
     creators, other items. In each of these groups, items with a holding at `branch` come first. Each item has
-    its `places`.
+    its `places`. Events and courses that are over are left out.
     """
     folded = fold(str(query)[:400])
     words = folded.split()[:WORDS_ASKED]
@@ -44,10 +44,16 @@ def find_items(query, *, limit=10, branch=None):
         here = Holding.objects.filter(branch=branch, item__in=entries)
         has_copy_here = set(here.values_list("item_id", flat=True))
     ranks = {pk: _rank(entry, folded, words, pk in has_copy_here) for pk, entry in entries.items()}
-    best = sorted(entries, key=lambda pk: (*ranks[pk], pk))[:limit]
-    items = Item.objects.in_bulk(best)
-    fetch_holdings(items.values())
-    return [items[pk] for pk in best if pk in items]
+    best = sorted(entries, key=lambda pk: (*ranks[pk], pk))
+    found: list[Item] = []
+    # Almost always, the first round finds enough items. Only events and courses that are over need another.
+    while best and len(found) < limit:
+        asked, best = best[:limit], best[limit:]
+        items = Item.objects.in_bulk(asked)
+        found += [items[pk] for pk in asked if pk in items and not items[pk].is_over]
+    found = found[:limit]
+    fetch_holdings(found)
+    return found
 
 
 class _Entry(NamedTuple):

@@ -1,8 +1,10 @@
 """Write titles as a plain text that a patron can share with others."""
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from portal.catalog_links import item_link
+from portal.happening import happening
 
 
 def titles_as_text(items, *, library, branch=None, words=()):
@@ -17,7 +19,7 @@ def titles_as_text(items, *, library, branch=None, words=()):
 
 
 def _paragraph(item, library, branch):
-    lines = [", ".join(filter(None, [item.title, item.creators]))]
+    lines = [", ".join(filter(None, [item.title, item.creators])), capfirst(happening(item)), item.phone]
     if branch:
         lines += [
             _("%(number)s at %(branch)s") % {"number": place.call_number, "branch": place.branch}

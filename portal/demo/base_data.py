@@ -17,7 +17,7 @@ from recommendations.topics import add_topic, sounds_sensitive
 from . import library as demo
 from .covers import store_covers
 from .items.books import BOOKS, FICTION, ISBNS, ORIGINALS, SUMMARIES
-from .items.others import DOIS, OTHERS
+from .items.others import DAYS, DOIS, OTHERS
 from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
 
@@ -169,9 +169,14 @@ def _add_items(builder, at):
         for branch in branches:
             place_item(builder.items[key], branch=builder.branches[branch], call_number=call_number)
     for key, kind, title, creators, url in OTHERS:
-        builder.items[key] = add_item(
-            at=at, kind=kind, title=title, creators=creators, url=url, doi=DOIS.get(key, "")
-        )
+        # For a person, OTHERS has the phone number in the place of the creators.
+        fields = {"phone": creators} if kind == "person" else {"creators": creators}
+        if key in DAYS:
+            first, last = (
+                Library.current().today(builder.now) + datetime.timedelta(day) for day in DAYS[key]
+            )
+            fields |= {"starts_on": first, "ends_on": last}
+        builder.items[key] = add_item(at=at, kind=kind, title=title, url=url, doi=DOIS.get(key, ""), **fields)
     store_covers([builder.items[key] for key in ISBNS], on=at.date())
 
 

@@ -6,56 +6,21 @@ Staff find an item in the catalog or type it by hand, and can write a reason for
 from urllib.parse import urlencode
 
 from django import forms
-from django.core.validators import URLValidator
 from django.db.models import UUIDField
+from django.utils.dateparse import parse_date
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from portal.prepared import prepared
-from portal.text import TextField, clean, uuid_or_none
+from portal.text import clean, uuid_or_none
 from recommendations.chosen_items import ChosenItem
 from recommendations.holdings import fetch_holdings
-from recommendations.models import Item
+from recommendations.models import Item, ItemMatch
 
-from .widgets import LongSelect
+from .forms.items import ItemRow, TypedItem
+from .pasted import Pasted
 
 MAX_ITEMS = 20
-WHOLE_URL = _("Enter the full address, beginning with https://")
-
-
-class WebURLField(forms.URLField):
-    """A field for a web address. If the address has no scheme, the field adds https://."""
-
-    default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_URL)]
-    default_error_messages = {"invalid": WHOLE_URL}
-
-    def __init__(self, **kwargs):
-        super().__init__(max_length=600, required=False, assume_scheme="https", **kwargs)
-
-
-class ItemRow(forms.Form):
-    """One chosen item.
-
-    If the item is in the catalog, the field `item` contains the public id. If staff typed the item by hand,
-    `title` and other fields contain what staff typed.
-    """
-
-    item = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    kind = forms.ChoiceField(choices=Item.Kind.choices, required=False, widget=forms.HiddenInput)
-    title = TextField(max_length=400, required=False, widget=forms.HiddenInput)
-    creators = TextField(max_length=300, required=False, widget=forms.HiddenInput)
-    url = WebURLField(widget=forms.HiddenInput)
-    call_number = TextField(max_length=80, required=False, widget=forms.HiddenInput)
-    is_fiction = forms.BooleanField(required=False, widget=forms.HiddenInput)
-    reason = TextField(label=_("Reason"), max_length=400, required=False)
-    starred = forms.BooleanField(label=_("Ask the patron later whether this item helped"), required=False)
-
-    def clean(self):
-        data = super().clean()
-        if not data.get("item") and not data.get("title"):
-            raise forms.ValidationError(gettext("This row has no item. Remove it and choose an item again."))
-        return data
 
 
 class BaseItemRows(forms.BaseFormSet):
@@ -63,11 +28,16 @@ class BaseItemRows(forms.BaseFormSet):
 
     @cached_property
     def found(self):
-        """Return {public id: item} for the rows whose item is in the catalog, with one query."""
+        """Return {public id: item} for the rows whose item is in the catalog, with one query.
+
+        An item by hand that was matched after staff chose it is replaced by its record.
+        """
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
         ]
-        return {item.public_id: item for item in _items(public_ids=ids)} if ids else {}
+        items = list(_items(public_ids=ids)) if ids else []
+        records = ItemMatch.objects.records_of(items)
+        return {item.public_id: records.get(item.pk, item) for item in items}
 
     def shown(self):
         """Return [(row, Item)]. If staff typed the item by hand, the Item is not saved."""
@@ -108,21 +78,6 @@ ItemRows = forms.formset_factory(
 )
 
 
-class TypedItem(forms.Form):
-    """The fields for typing an item that is not in the catalog, such as a web page, a person or a course."""
-
-    prefix = "new"
-
-    kind = forms.ChoiceField(
-        label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect
-    )
-    title = TextField(label=_("Title or name"), max_length=400)
-    creators = TextField(label=_("Author or creator"), max_length=300, required=False)
-    url = WebURLField(label=_("Link"))
-    call_number = TextField(label=_("Call number"), max_length=80, required=False)
-    is_fiction = forms.BooleanField(label=_("A novel, stories, a comic or poems"), required=False)
-
-
 class ItemPicker:
     """The fields that staff use to choose items in a form. Their values come from a posted form or a draft.
 
@@ -134,6 +89,9 @@ class ItemPicker:
         self.rows = _rows(data)
         self.query = clean(data.get("q", ""), max_length=200)
         self.begun = bool(str(data.get("new-title", "")).strip() or str(data.get("new-url", "")).strip())
+        self.pasted_text = str(data.get("new-pasted", ""))
+        self.shows_preview = str(data.get("pasted", "")) == "read"
+        self.must_add_pasted = False
         self.keeps_by_hand_open = str(data.get("by-hand", "")) == "open"
         self._data = data
         self._checked = None
@@ -152,8 +110,8 @@ class ItemPicker:
         """Pick a found item, remove a row or add the typed item, depending on the pressed button.
 
         `action` is the name of the button: pick-<public id>, remove-<row number>, up-<row number>, by_hand,
-        add_item or find. The button `find` changes no row. After it, the page shows the items that match the
-        query.
+        add_item, read_pasted, add_pasted or find. The button `find` changes no row. After it, the page shows
+        the items that match the query. After `read_pasted`, it shows what was understood of the pasted text.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
@@ -166,6 +124,10 @@ class ItemPicker:
             self._pick(uuid_or_none(value))
         elif action == "by_hand":
             self._begin_by_hand()
+        elif action == "read_pasted":
+            self.shows_preview = True
+        elif action == "add_pasted":
+            self._add_pasted()
         elif action == "add_item" and self.take_written():
             self.written, self.keeps_by_hand_open = TypedItem(initial={"kind": self.rows[-1]["kind"]}), True
 
@@ -176,16 +138,21 @@ class ItemPicker:
             self.written, self.begun = written, True
             return False
         fiction = "on" if written.cleaned_data["is_fiction"] else ""
-        self._add({**written.cleaned_data, "is_fiction": fiction, "item": "", "starred": "on"})
+        typed = {name: str(value) for name, value in written.cleaned_data.items() if value}
+        self._add({**typed, "is_fiction": fiction, "item": "", "starred": "on"})
         self.written, self.begun = TypedItem(), False
         return True
 
     def check(self):
         """Add a row for an item that staff typed but did not add. Return whether all rows are valid.
 
-        If a row is invalid, `formset` contains the errors.
+        If a row is invalid, `formset` contains the errors. If staff pasted items but did not add them, the
+        preview asks them to.
         """
         if self.begun and not self.take_written():
+            return False
+        if self.pasted_text.strip():
+            self.must_add_pasted = self.shows_preview = True
             return False
         self._checked = ItemRows({**self._fields_of_rows(), "items-INITIAL_FORMS": "0"}, prefix="items")
         return self._checked.is_valid()
@@ -201,7 +168,7 @@ class ItemPicker:
     def fields(self):
         """Return {name: value} for the form fields of the picker, so that a draft can save their values."""
         written = {f"new-{name}": str(self.written[name].value() or "") for name in self.written.fields}
-        return self._fields_of_rows() | written
+        return self._fields_of_rows() | written | {"new-pasted": self.pasted_text}
 
     def _fields_of_rows(self):
         fields = {"items-TOTAL_FORMS": str(len(self.rows))}
@@ -217,18 +184,24 @@ class ItemPicker:
 
     @property
     def is_by_hand_open(self):
-        """Return whether the page shows the fields for an item that staff type by hand."""
-        return self.begun or self.keeps_by_hand_open
+        """Return whether the page shows the fields for items that staff type or paste."""
+        return bool(self.begun or self.keeps_by_hand_open or self.pasted_text)
 
     @property
     def focuses_search(self):
         """Return whether the search field gets the focus when htmx replaces the picker."""
-        return self.new_row is None and not self.written.errors and not self.focuses_by_hand
+        return not (
+            self.new_row is not None or self.written.errors or self.focuses_by_hand or self.shows_preview
+        )
 
     @property
     def for_url(self):
         """Return the query string for a URL that shows the picker in its current state, or ""."""
-        state = {"q": self.query, "by-hand": "open" if self.keeps_by_hand_open else ""}
+        state = {
+            "q": self.query,
+            "by-hand": "open" if self.keeps_by_hand_open else "",
+            "pasted": "read" if self.shows_preview else "",
+        }
         query = urlencode({name: value for name, value in state.items() if value})
         return f"?{query}" if query else ""
 
@@ -240,6 +213,23 @@ class ItemPicker:
         if public_id and str(public_id) not in [row.get("item") for row in self.rows]:
             self._add({"item": str(public_id), "starred": "on"})
         self.query = ""
+
+    @cached_property
+    def pasted(self):
+        """Return what staff pasted, with a preview."""
+        return Pasted(self.pasted_text, chosen=self.rows, room=MAX_ITEMS - len(self.rows))
+
+    def _add_pasted(self):
+        """Add the pasted items. What can't be added stays in the field."""
+        pasted = Pasted(self.pasted_text, chosen=self.rows, room=MAX_ITEMS - len(self.rows))
+        first = len(self.rows)
+        self.rows += pasted.rows
+        if pasted.is_too_long:
+            self.shows_preview = True
+            return
+        self.pasted_text = pasted.rest
+        self.shows_preview = bool(self.pasted_text)
+        self.new_row = first if pasted.rows else None
 
     def _begin_by_hand(self):
         """Open the fields for an item that is typed by hand. Copy the words of the search into the title."""
@@ -288,4 +278,13 @@ def _rows(data):
 
 def _typed_item(row):
     """Return an unsaved Item with the values that were typed by hand in this row."""
-    return Item(**{name: row[name].value() or "" for name in ("kind", "title", "creators", "url")})
+    texts = ("kind", "title", "creators", "url", "doi", "year", "phone")
+    days = {name: _day(row[name].value()) for name in ("starts_on", "ends_on")}
+    return Item(**{name: row[name].value() or "" for name in texts}, **days)
+
+
+def _day(text):
+    try:
+        return parse_date(str(text))
+    except ValueError:
+        return None

@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 from accounts.models import Library
 from portal import keys
 from portal.desk.people import find
+from portal.dois import doi_url
+from portal.happening import happening
 from portal.helpsessions import codes
 from portal.printing import paragraph_height, qr_svg
 
@@ -113,8 +115,11 @@ def receipt_height(help_session, recommendations):
         texts += [help_session.question, help_session.summary]
     for recommendation in () if help_session.quiet else recommendations:
         item = recommendation.item
-        names = f"{item.creators} · {item.original_creators} · {item.kind_name}"
-        texts += [item.title, item.original_title, names, item.url, recommendation.reason]
+        names = (
+            f"{item.creators} · {item.original_creators} · {item.kind_name} · {happening(item)} {item.phone}"
+        )
+        address = item.url or doi_url(item.doi)
+        texts += [item.title, item.original_title, names, address, recommendation.reason]
         texts += [f"{place.call_number} {place.branch}, {place.location}" for place in item.places]
     fixed_part = 60 if help_session.is_on_paper_only else 170
     return fixed_part + math.ceil(sum(paragraph_height(text) for text in texts if text))

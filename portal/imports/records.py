@@ -8,6 +8,7 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from portal.dois import clean_doi
 from portal.folding import fold
 from portal.imports.scripts import lang_of
 from portal.text import clean
@@ -134,6 +135,7 @@ def _tidy(name, value):
     if name in {"url", "doi"}:
         # An address that is too long is left out, because a shortened address would lead to another page.
         value = clean(value)
+        value = clean_doi(value) or value if name == "doi" else value
         is_address = name == "doi" or value.lower().startswith(("http://", "https://"))
         return value if len(value) <= max_length and is_address else ""
     return clean(value, max_length=max_length)

@@ -84,7 +84,7 @@ def _shown(link, rows, *, more=None):
 
 
 def items_shown_to_visitors(link: ListLink | StaffLink | None):
-    """Return the items of the catalog that visitors see on all pages of the link. Without a link, return none."""
+    """Return the catalog's items on all pages of the link. Without a link, return none."""
     if link is None:
         return Item.objects.none()
     rows = link.items if isinstance(link, StaffLink) else _rows(link)

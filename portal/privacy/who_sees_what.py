@@ -83,8 +83,8 @@ SEEN_BY = {
         Role.PERSON: "yes",
         Role.STAFF: "names, days away",
         Role.ELSEWHERE: "names, days away",
-        Role.COORDINATOR: "for the branches they coordinate: addresses, roles, invitations and links to items; "
-        "for all branches: names and days away; never a secret of a second factor",
+        Role.COORDINATOR: "for the branches they coordinate: addresses, roles, invitations and links to "
+        "items; for all branches: names and days away; never a secret of a second factor",
         Role.SERVER: "yes; secrets of second factors are encrypted with the server's key",
     },
 }

@@ -19,6 +19,8 @@ from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from portal import app_icons, styles
 from portal.catalog_links import own_link, through_catalog
+from portal.dois import doi_url
+from portal.happening import call_address, happening
 from portal.icons import FLIPPED, ICONS
 from portal.phone_numbers import with_phone_links
 from portal.printing import qr_svg
@@ -311,6 +313,26 @@ def catalog_url(context, item):
 def own_url(context, item):
     """Return the web address of the item itself, or ""."""
     return own_link(item, context.get("library"))
+
+
+@register.filter(name="happening")
+def happening_words(item):
+    """Return when an event or course takes place, such as "on May 3, 2027" or "was on May 3, 2027", or ""."""
+    return happening(item)
+
+
+@register.filter
+def own_address(item):
+    """Return the item's own web address, or that of its DOI, or ""."""
+    return item.url or doi_url(item.doi)
+
+
+@register.filter
+def phone_link(item):
+    """Return the phone number of a person as a link that starts a call, or "" if the item has none."""
+    address = call_address(item)
+    number = f"<bdi>{escape(item.phone)}</bdi>"
+    return mark_safe(f'<a href="{escape(address)}">{number}</a>' if address else number if item.phone else "")
 
 
 @register.filter

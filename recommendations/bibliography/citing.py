@@ -14,6 +14,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import override
 
+from portal.dois import without_prefix
 from recommendations.models import Item
 
 from .csl import as_csl
@@ -38,7 +39,6 @@ NO_URL_WITH_PUBLISHER = {
     Item.Kind.VIDEO,
     Item.Kind.MAP,
 }
-DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
 # A period after the end of a sentence in quotation marks or italics, such as "Is It In?" and a period.
 EXTRA_PERIOD = re.compile(rf"([.?!…][”»’]?{UPRIGHT}?[”»]?)\.(?!\.)")
 OUTSIDE_QUOTES = re.compile(r"(?<![.?!…])([”’])([.,])")
@@ -103,11 +103,11 @@ def _reference(item, key):
         "title": _without_marks(found["title"]),
         "publisher": _without_marks(publisher),
         "genre": _without_marks(found.get("genre", "")),
-        "DOI": _without_marks(DOI_PREFIX.sub("", found.get("DOI", ""))),
+        "DOI": _without_marks(without_prefix(found.get("DOI", ""))),
         "URL": _without_marks(found.get("URL", "")) if needs_url else "",
     }
     reference = {name: value for name, value in fields.items() if value}
-    if year := _without_marks(item.year.strip()):
+    if year := str(item.starts_on.year) if item.starts_on else _without_marks(item.year.strip()):
         reference["issued"] = {"literal": year}
     # Some styles capitalize the words of English titles. "und" means that the language is unknown. Without
     # it, citeproc-py would capitalize these titles too.

@@ -56,7 +56,7 @@ def as_csl(item, *, key):
         "original-title": clean(item.original_title),
         "publisher": clean(item.publisher),
         "collection-title": clean(item.series),
-        "issued": _date(clean(item.year)),
+        "issued": _days(item) or _date(clean(item.year)),
         "genre": str(GENRES.get(item.kind, "")),
         "language": LANGUAGES.get(item.language, item.language),
         "ISBN": item.isbn,
@@ -71,6 +71,11 @@ def _date(year):
     if YEAR.fullmatch(year):
         return {"date-parts": [[int(year)]]}
     return {"literal": year} if year else {}
+
+
+def _days(item):
+    days = [day for day in (item.starts_on, item.ends_on) if day]
+    return {"date-parts": [[day.year, day.month, day.day] for day in days]} if days else {}
 
 
 def _author(name):

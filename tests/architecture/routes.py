@@ -158,6 +158,7 @@ OBJECT = {
     "passkey": "passkey",
     "export_file": "export",
     "erased": "erasure",
+    **dict.fromkeys(["match_item", "undo_match"], "item"),
     "desk_conversation": "conversation",
     "desk_old_address": "conversation",
     "desk_reply": "conversation",
@@ -239,7 +240,7 @@ OBJECT = {
 # {name of a URL with an id: why its view finds any row with this id}. All other views find only rows that the
 # person may see.
 SHARED = {
-    "save_item": "items of the catalog belong to nobody",
+    **dict.fromkeys(["save_item", "match_item", "undo_match"], "items of the catalog belong to nobody"),
     "desk_item": "items belong to nobody, and the page has nothing about patrons",
     "manifest": "the same for everybody; the URL has only a language",
     "app_icon": "the same for everybody; the URL has only a version and a size",

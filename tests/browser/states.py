@@ -43,6 +43,7 @@ from portal.conversations.starter_templates import STARTERS
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.home.address_off import ADDRESS_OFF
+from portal.imports.matching import match
 from portal.incoming.models import IncomingEmail
 from portal.lists.actions import save
 from portal.lists.links import address_of, make_link
@@ -1304,11 +1305,31 @@ def build(branch, staff, patron, words):
         page.locator("#error-summary").wait_for()
 
     def add_by_hand(page):
-        page.locator(".by-hand summary").click()
+        page.locator(".by-hand > summary").click()
         page.locator("#id_new-title").fill(words.title)
         page.locator("#add-item").click()
         page.locator(".by-hand[open]").wait_for()
         page.locator(".chosen > li").wait_for()
+
+    def choose_kind(kind):
+        def do(page):
+            page.locator(".by-hand > summary").click()
+            page.locator("#id_new-kind").select_option(kind)
+
+        return do
+
+    def paste_several(page):
+        page.locator(".by-hand > summary").click()
+        page.locator(".pasting > summary").click()
+        pasted = f"{words.title[:300]} | {words.name[:200]}\n10.1000\nSwap | 2027-05-03\n10.1136/bmj.n71\n0306406153"
+        page.locator("#id_new-pasted").fill(pasted)
+        page.locator("#read-pasted").click()
+        page.locator("#understood").wait_for()
+
+    def add_pasted(page):
+        paste_several(page)
+        page.locator("#add-pasted").click()
+        page.locator(".chosen > li").first.wait_for()
 
     def search_in_vain(page):
         page.locator("#q").fill("zzzzzz")
@@ -1326,6 +1347,17 @@ def build(branch, staff, patron, words):
         page.locator("#open-record").wait_for()
 
     list_link = make_link(saved.saved_list, with_notes=True, name=words.name[:80], at=now)
+    by_hand = ItemFactory(title=words.title, creators=words.name, isbn="9780306406157")
+    imported = ItemFactory(
+        title=words.title,
+        creators=words.name,
+        isbn="9780306406157",
+        source="marc",
+        source_key="by-hand",
+        year="1998",
+    )
+    matched = ItemFactory(title=words.title, creators=words.name)
+    match(matched, imported, by=staff, at=now)
     # This list is another patron's, so the other states of lists don't show it.
     others = SavedListFactory(patron=UserFactory(), name=words.title[:80])
     shared_saved = SavedItemFactory(saved_list=others, item__title=words.title, note=words.message[:500])
@@ -1761,6 +1793,14 @@ def build(branch, staff, patron, words):
         State("desk-record-for-nobody", "/desk/record/", record_for("999", ".field-error")),
         State("desk-record-for-error", "/desk/record/", record_without_agreement),
         State("desk-record-by-hand", "/desk/record/", add_by_hand),
+        State("desk-record-event", "/desk/record/", choose_kind("event")),
+        State("desk-record-person", "/desk/record/", choose_kind("person")),
+        State("desk-record-pasted", "/desk/record/", paste_several),
+        State("desk-record-pasted-added", "/desk/record/", add_pasted),
+        State("desk-items-by-hand", "/desk/items/by-hand/"),
+        State("desk-match", f"/desk/items/{by_hand.public_id}/match/"),
+        State("desk-match-chosen", f"/desk/items/{by_hand.public_id}/match/?record={imported.public_id}"),
+        State("desk-matched", f"/desk/items/{matched.public_id}/match/"),
         State("desk-record-nothing-found", "/desk/record/", search_in_vain),
         State("desk-record-unfinished", "/desk/record/", open_tray),
         State("desk-conversation", f"/desk/conversations/{waiting.public_id}/"),

@@ -47,6 +47,7 @@ from portal.conversations.models import (
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.imports.matching import match, undo_match
 from portal.lists.actions import remove, restore, save
 from portal.lists.links import address_of, end_link, make_link
 from portal.lists.models import MAX_LINKS, ListLink, SavedItem, StaffLink
@@ -55,6 +56,7 @@ from portal.lists.own_lists import NameTaken, make_list
 from portal.lists.own_words import add_title
 from portal.lists.staff_links import make_staff_link
 from portal.notifications.models import Notification
+from recommendations.actions import record_verdict
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.extent import times
@@ -901,3 +903,85 @@ def test_item_saved_eight_times_at_once_is_saved_once(session):
         assert SavedItem.objects.filter(item=item).count() == 1
 
     rounds([save_it] * PROCESSES, ROUNDS, before=lambda _: ItemFactory(), after=check)
+
+
+# Tests of matching an item by hand with an imported record.
+
+
+def matching_round(session, number):
+    """Return (item by hand, record, recommendation, a list that has the item by hand)."""
+    item = ItemFactory(title=f"By hand {number}")
+    record = ItemFactory(title=f"Imported {number}", source="marc", source_key=str(number))
+    [recommendation] = recommend_in(session, item=item, reason="Clear from the first page")
+    saved_list = SavedListFactory(patron=UserFactory())
+    save(item, patron=saved_list.patron, saved_list=saved_list, at=timezone.now())
+    return item, record, recommendation, saved_list
+
+
+def decide(recommendation, verdict):
+    record_verdict(
+        Recommendation.objects.get(pk=recommendation.pk), verdict=verdict, comment=verdict, at=timezone.now()
+    )
+    return verdict
+
+
+def test_verdict_is_kept_when_its_item_is_matched_and_unmatched_at_the_same_time(session):
+    staff = session.staff
+
+    def matched(data):
+        match(data[0], data[1], by=staff, at=timezone.now())
+        return "matched"
+
+    def undone(data):
+        undo_match(data[0], by=staff, at=timezone.now())
+        return "undone"
+
+    def check(data, outcomes):
+        item, record, recommendation, saved_list = data
+        recommendation.refresh_from_db()
+        assert outcomes[0] == "matched"
+        assert outcomes[1] in ("undone", "NothingToUndo")
+        assert recommendation.item == (item if outcomes[1] == "undone" else record)
+        assert recommendation.reason == "Clear from the first page"
+        assert recommendation.verdict in ("helped", "did_not_help")
+        assert recommendation.comment == recommendation.verdict
+        saved = {entry.item for entry in SavedItem.objects.filter(saved_list=saved_list, removed_at=None)}
+        assert saved in ({item}, {record}, {item, record})
+        assert outcomes[2:4] == ["helped", "did_not_help"]
+        assert isinstance(outcomes[4], int)
+
+    works = [
+        matched,
+        undone,
+        lambda data: decide(data[2], "helped"),
+        lambda data: decide(data[2], "did_not_help"),
+        # The patron saves the imported record in the list that has the item by hand.
+        lambda data: save(data[1], patron=data[3].patron, saved_list=data[3], at=timezone.now()).pk,
+    ]
+    rounds(
+        works,
+        CONVERSATION_ROUNDS,
+        before=lambda number: matching_round(session, number),
+        after=check,
+        refusals={"NothingToUndo"},
+    )
+
+
+def test_one_of_eight_simultaneous_matches_of_an_item_wins(session):
+    staff = session.staff
+
+    def check(data, outcomes):
+        assert sorted(outcomes) == ["CannotMatch"] * (PROCESSES - 1) + ["matched"]
+        assert Recommendation.objects.get(pk=data[2].pk).item == data[1]
+
+    def matched(data):
+        match(data[0], data[1], by=staff, at=timezone.now())
+        return "matched"
+
+    rounds(
+        [matched] * PROCESSES,
+        ROUNDS,
+        before=lambda number: matching_round(session, number),
+        after=check,
+        refusals={"CannotMatch"},
+    )

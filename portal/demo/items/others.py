@@ -169,6 +169,9 @@ OTHERS = [
     ("chess-club", "event", "Chess evening, Northfield, Fridays", "", "https://library.example.org/chess"),
 ]
 
+# {key: the first and the last day, as numbers of days from today}
+DAYS = {"tax-clinic": (-75, -12), "repair-cafe": (9, 9)}
+
 DOIS = {
     "reporting-guideline": "10.1136/bmj.n71",
     "wfh-article": "10.1093/qje/qju032",

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.conversations.forms import SEQUENCE_MAX
 from portal.conversations.models import Draft, Message
 from portal.desk.languages import language_choices
+from portal.imports.pasting.reading import MAX_PASTED
 from portal.text import TextField
 
 from .fields import language_field
@@ -56,7 +57,7 @@ class DraftForm(forms.Form):
 def composer_extras(data):
     """Return the posted fields that a draft saves besides its text: the items and the field `then`."""
     return {
-        name[:60]: data[name][:20_000]
+        name[:60]: data[name][:MAX_PASTED]
         for name in list(data)[:500]
         if name == "then" or name.startswith(("items-", "new-"))
     }

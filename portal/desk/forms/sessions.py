@@ -360,7 +360,8 @@ def typed_fields(data):
 def has_content(data):
     """Return whether staff entered a text or items in the posted form."""
     typed = typed_fields(data)
-    names = ["question", "summary", "note", "card", "new-title", "new-url", "items-0-item", "items-0-title"]
+    names = ["question", "summary", "note", "card", "new-title", "new-url"]
+    names += ["new-pasted", "items-0-item", "items-0-title"]
     return any(typed.get(name, "").strip() for name in names)
 
 

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from portal.conversations import email_messages
 from portal.desk.timeline_entries import by_link_words
-from portal.templatetags.portal import icon, in_original_script, plain, when
+from portal.happening import happening
+from portal.templatetags.portal import icon, in_original_script, own_address, plain, when
 from recommendations.models import Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
@@ -39,12 +40,16 @@ def item_line(item, call_number="", *, links=False):
     parts.append(escape(item.kind_name))
     if item.year:
         parts.append(escape(item.year))
+    if item.starts_on:
+        parts.append(escape(happening(item)))
+    if item.phone:
+        parts.append(f"<bdi>{escape(item.phone)}</bdi>")
     for place in item.places if item.pk else ():
         parts.append(f'<span class="call">{escape(place.call_number)}</span> {escape(place.branch)}')
     if call_number:
         parts.append(f'<span class="call">{escape(call_number)}</span>')
-    if item.url:
-        parts.append(f'<span class="address">{escape(Truncator(item.url).chars(60))}</span>')
+    if address := own_address(item):
+        parts.append(f'<span class="address">{escape(Truncator(address).chars(60))}</span>')
     return mark_safe(f'{_titles(item, links)} <span class="meta">{" · ".join(parts)}</span>')
 
 

@@ -37,7 +37,7 @@ from .conversation_responses import redirect_to, show_conversation, show_message
 
 # The buttons of the item picker post these values as `action`. The public id of an item follows "pick-", and
 # the number of a row follows "remove-" and "up-".
-ITEM_ACTIONS = ("find", "by_hand", "add_item", "pick-", "remove-", "up-")
+ITEM_ACTIONS = ("find", "by_hand", "add_item", "read_pasted", "add_pasted", "pick-", "remove-", "up-")
 
 
 @puts_text_back(put_text_back)

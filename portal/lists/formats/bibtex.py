@@ -59,6 +59,7 @@ def _entry(entry):
         "author": " and ".join(map(_author, names_of(item))),
         "publisher": _escaped(item.publisher),
         "year": _escaped(item.year),
+        "date": _date(item),
         "series": _escaped(item.series),
         "isbn": _escaped(item.isbn),
         "doi": _address(item.doi),
@@ -84,6 +85,11 @@ def _author(name):
     # BibTeX writes the suffix between the two other parts.
     parts = filter(None, [name.family, name.suffix, name.first_names])
     return ", ".join(f"{{{_escaped(part)}}}" if AND.search(part) else _escaped(part) for part in parts)
+
+
+def _date(item):
+    """Return the days of an event or course in EDTF, such as "2027-05-03/2027-05-05", or ""."""
+    return "/".join(day.isoformat() for day in (item.starts_on, item.ends_on) if day)
 
 
 def _address(text):

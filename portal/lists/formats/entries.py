@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from portal.folding import fold
+from portal.happening import happening
 from portal.text import clean
 from recommendations.bibliography.csl import as_csl
 from recommendations.bibliography.names import names_of
@@ -43,9 +45,16 @@ class Entry:
 
     @property
     def remarks(self):
-        """Return the patron's note and the library's reason, for formats that have one field for both."""
+        """Return the patron's note, the library's reason and more, for formats with one field for all."""
         reason = _("Why the library recommended it: %(reason)s") % {"reason": self.reason}
-        return [text for text in (self.saved.note, self.reason and reason) if text]
+        phone = _("Phone: %(number)s") % {"number": self.item.phone}
+        texts = (
+            self.saved.note,
+            self.reason and reason,
+            self.item.phone and phone,
+            capfirst(happening(self.item)),
+        )
+        return [text for text in texts if text]
 
     def as_csl(self):
         """Return the title as a dict in CSL JSON, without the patron's note and the library's reason."""

@@ -42,6 +42,7 @@ def _reference(entry, library):
         *[("AU", name.inverted) for name in names_of(item)],
         ("PB", item.publisher),
         ("PY", item.year),
+        ("DA", f"{item.starts_on:%Y/%m/%d}/" if item.starts_on else ""),
         ("T2", item.series),
         ("SN", item.isbn),
         ("DO", item.doi),

@@ -23,11 +23,18 @@ def write(entries, *, library):
         _("ISBN"): lambda entry: _isbn(entry.item.isbn),
         _("DOI"): lambda entry: entry.item.doi,
         _("Link"): lambda entry: entry.item.url,
+        _("Day"): lambda entry: _day(entry.item.starts_on),
+        _("Last day"): lambda entry: _day(entry.item.ends_on),
+        _("Phone"): lambda entry: entry.item.phone,
         _("Title in its original script"): lambda entry: entry.item.original_title,
         _("Author in the original script"): lambda entry: entry.item.original_creators,
         _("Saved on"): lambda entry: timezone.localdate(entry.saved.saved_at).isoformat(),
     }
     return csv_file(list(columns), [[value(entry) for value in columns.values()] for entry in entries])
+
+
+def _day(day):
+    return day.isoformat() if day else ""
 
 
 def _isbn(digits):

@@ -69,6 +69,13 @@ LINES = {
         "to find it on the shelf",
         Group.LIBRARY,
     ),
+    "recommendations.ItemMatch": Line(
+        "which item that staff made by hand is the same as an imported record",
+        "Kept until the item is removed.",
+        "to undo the match",
+        Group.LIBRARY,
+        ends_with="recommendations.Item",
+    ),
     "recommendations.SearchEntry": Line(
         "an item's words, for the search", "Kept until the item is removed.", "to find it", Group.LIBRARY
     ),

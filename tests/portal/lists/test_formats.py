@@ -1,6 +1,7 @@
 """Read the files of a list with other programs, and compare the result with the items."""
 
 import csv
+import datetime
 import io
 import json
 import re
@@ -104,7 +105,7 @@ def test_csv_has_the_same_titles_when_another_program_reads_it(entries):
     content = spreadsheet.write(entries, library=LIBRARY)
     assert content.startswith(b"\xef\xbb\xbfTitle,Author or creator,Call number,")
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-    assert [len(row) for row in rows] == [16] * (len(entries) + 1)
+    assert [len(row) for row in rows] == [19] * (len(entries) + 1)
     assert [dict(zip(rows[0], row, strict=True)) for row in rows[1:]] == [
         {
             "Title": spreadsheet_cell(entry.item.title),
@@ -120,6 +121,9 @@ def test_csv_has_the_same_titles_when_another_program_reads_it(entries):
             "ISBN": entry.item.isbn and f"{entry.item.isbn[:3]}-{entry.item.isbn[3:]}",
             "DOI": entry.item.doi,
             "Link": entry.item.url,
+            "Day": "",
+            "Last day": "",
+            "Phone": "",
             "Title in its original script": spreadsheet_cell(entry.item.original_title),
             "Author in the original script": spreadsheet_cell(entry.item.original_creators),
             "Saved on": timezone.localdate().isoformat(),
@@ -281,6 +285,30 @@ def entry_of(places=(), note="", reason="", **fields):
     saved = SavedItem(item=item, note=note, saved_at=timezone.now())
     saved.recommendation = Recommendation(reason=reason)
     return with_keys([saved])[0]
+
+
+def test_each_format_has_the_days_of_an_event():
+    days = {"starts_on": datetime.date(2027, 5, 3), "ends_on": datetime.date(2027, 5, 5)}
+    entry = entry_of(kind="event", title="Seed swap", **days)
+    [_names, row] = list(csv.reader(io.StringIO(spreadsheet.write([entry], library=LIBRARY).decode())))
+    assert row[13:15] == ["2027-05-03", "2027-05-05"]
+    [reference] = rispy.loads(ris.write([entry], library=LIBRARY).decode())
+    assert (reference["date"], reference["notes"]) == ("2027/05/03/", ["From May 3, 2027 to May 5, 2027"])
+    [found] = bibtex_entries(bibtex.write([entry], library=LIBRARY))
+    assert (found["date"], found["annote"]) == ("2027-05-03/2027-05-05", "From May 3, 2027 to May 5, 2027")
+    [item] = json.loads(csl_json.write([entry], library=LIBRARY))
+    assert item["issued"] == {"date-parts": [[2027, 5, 3], [2027, 5, 5]]}
+
+
+def test_each_format_has_the_phone_number_of_a_person():
+    entry = entry_of(kind="person", title="Ada, data librarian", phone="414-555-0134")
+    [_names, row] = list(csv.reader(io.StringIO(spreadsheet.write([entry], library=LIBRARY).decode())))
+    assert row[15] == "414-555-0134"
+    [reference] = rispy.loads(ris.write([entry], library=LIBRARY).decode())
+    [found] = bibtex_entries(bibtex.write([entry], library=LIBRARY))
+    [item] = json.loads(csl_json.write([entry], library=LIBRARY))
+    words = "Phone: 414-555-0134"
+    assert (reference["notes"], found["annote"], item["note"]) == ([words], words, words)
 
 
 @pytest.mark.parametrize(

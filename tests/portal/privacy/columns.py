@@ -129,10 +129,11 @@ LEFT_OUT = {
     "recommendations.Item": {
         LIBRARY: "id public_id kind title creators original_title original_creators original_lang publisher "
         "year isbn doi url series summary search_words language is_fiction source source_key added_at retired_at "
-        "has_cover"
+        "has_cover starts_on ends_on phone"
     },
     "recommendations.Cover": {LIBRARY: "isbn found asked_on"},
     "recommendations.Holding": {LIBRARY: "id item branch call_number location"},
+    "recommendations.ItemMatch": {LIBRARY: "id item record recommendations saved_items at undone_at"},
     "recommendations.SearchEntry": {LIBRARY: "item title names rest"},
     "conversations.Conversation": {
         PORTAL: "id changed_at version desk_version pending_from closes_at",

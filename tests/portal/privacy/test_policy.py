@@ -13,6 +13,8 @@ from portal.privacy.policy_lines.line import Group
 TEXTS_NOT_ABOUT_PEOPLE = {
     "conversations.ReplyTemplate",
     "recommendations.Item",
+    # It has only keys of rows, for undoing.
+    "recommendations.ItemMatch",
     "recommendations.SearchEntry",
 }
 TEXTS_NOT_ABOUT_PEOPLE |= {

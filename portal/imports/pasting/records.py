@@ -1,0 +1,167 @@
+"""Read pasted records in RIS and BibTeX, the formats of citation programs."""
+
+import re
+
+from django.utils.translation import gettext as _
+
+from recommendations.models import Item
+
+from .entries import Entry, first_doi, first_isbn, shortened
+
+Kind = Item.Kind
+# {type of reference in RIS: kind}. Other types are OTHER.
+RIS_KINDS = {
+    **dict.fromkeys(["BOOK", "EBOOK", "EDBOOK", "CHAP", "ECHAP", "CONF", "THES"], Kind.BOOK),
+    **dict.fromkeys(["JOUR", "EJOUR", "MGZN", "NEWS", "ABST", "INPR", "CPAPER"], Kind.ARTICLE),
+    **dict.fromkeys(["ELEC", "BLOG"], Kind.WEB_PAGE),
+    **dict.fromkeys(["DBASE", "AGGR"], Kind.DATABASE),
+    **dict.fromkeys(["VIDEO", "MPCT", "ADVS"], Kind.VIDEO),
+    "SOUND": Kind.SOUND,
+    "MUSIC": Kind.SCORE,
+    "MAP": Kind.MAP,
+    "SER": Kind.SERIAL,
+    "JFULL": Kind.SERIAL,
+}
+# {type of entry in BibTeX and BibLaTeX: kind}. Other types are OTHER.
+BIBTEX_KINDS = {
+    **dict.fromkeys(
+        [
+            "book",
+            "mvbook",
+            "inbook",
+            "incollection",
+            "collection",
+            "booklet",
+            "phdthesis",
+            "mastersthesis",
+            "thesis",
+        ],
+        Kind.BOOK,
+    ),
+    **dict.fromkeys(["article", "inproceedings", "conference"], Kind.ARTICLE),
+    **dict.fromkeys(["online", "electronic", "www", "webpage"], Kind.WEB_PAGE),
+    "audio": Kind.SOUND,
+    "music": Kind.SOUND,
+    **dict.fromkeys(["video", "movie"], Kind.VIDEO),
+    "periodical": Kind.SERIAL,
+}
+START_OF_RECORD = re.compile(r"^\s*(?=TY  ?-)", re.MULTILINE)
+START_OF_FIELD = re.compile(r"^\s*([A-Z][A-Z0-9])  ?- ?", re.MULTILINE)
+END_OF_RECORD = re.compile(r"^ER  - .*\Z", re.MULTILINE | re.DOTALL)
+AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+YEAR = re.compile(r"\d{4}", re.ASCII)
+
+
+def read_ris(text):
+    """Return an Entry for each RIS record. A text before the first record is left out."""
+    parts = [part for part in START_OF_RECORD.split(text) if part.lstrip().startswith("TY")]
+    return [_read_ris(number, part.strip()) for number, part in enumerate(parts, start=1)]
+
+
+def _read_ris(number, part):
+    # Importing rispy and bibtexparser takes a tenth of a second, and most processes never read records.
+    import rispy
+
+    # A record without an end would take in the next one, so each record is read alone and gets an end. Some
+    # programs write one space after a tag, or none after the hyphen.
+    record = START_OF_FIELD.sub(r"\1  - ", part)
+    record = END_OF_RECORD.sub("", record).rstrip() + "\nER  - \n"
+    try:
+        # rispy would split a link at each semicolon.
+        [found] = rispy.loads(record, delimiter_tags_mapping={})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Entry(number, part, fault=_unreadable())
+    urls = found.get("urls", [])
+    year = YEAR.search(_text(found, "year", "publication_year", "date"))
+    values = {
+        "kind": RIS_KINDS.get(found.get("type_of_reference", "").upper(), Kind.OTHER),
+        "title": _text(found, "title", "primary_title", "short_title"),
+        "creators": "; ".join(found.get("authors") or found.get("first_authors") or []),
+        "publisher": _text(found, "publisher"),
+        "year": year[0] if year else "",
+        "series": _text(found, "secondary_title", "journal_name", "alternate_title3"),
+        "doi": first_doi([_text(found, "doi"), *urls]),
+        "isbn": first_isbn([_text(found, "issn")]),
+        "url": _first_url(urls),
+    }
+    return _finished(number, part, values, had_doi=bool(_text(found, "doi")))
+
+
+def read_bibtex(text):
+    """Return an Entry for each BibTeX entry, and for each text between the entries."""
+    from bibtexparser import model
+
+    faults: dict[type, str] = {
+        model.ImplicitComment: _(
+            "This text is not part of an entry. Paste it again without the other entries."
+        ),
+        model.DuplicateFieldKeyBlock: _("It has a field twice. Remove one of the two."),
+    }
+    skipped = model.ExplicitComment, model.Preamble, model.String
+    entries: list[Entry] = []
+    for block in _blocks(text):
+        number, source = len(entries) + 1, (block.raw or "").strip()
+        if isinstance(block, model.DuplicateBlockKeyBlock):
+            # Two entries with the same key are two items. The second one can be read alone.
+            block = next(iter(_blocks(source)), block)
+        if isinstance(block, model.Entry):
+            entries.append(_read_bibtex(number, source, block))
+        elif not isinstance(block, skipped):
+            entries.append(Entry(number, source, fault=faults.get(type(block)) or _unreadable()))
+    return entries
+
+
+def _blocks(text):
+    """Return the blocks of a BibTeX file, with characters in the place of LaTeX commands."""
+    import bibtexparser
+    from bibtexparser.middlewares import LatexDecodingMiddleware
+
+    return bibtexparser.parse_string(text, append_middleware=[LatexDecodingMiddleware()]).blocks
+
+
+def _read_bibtex(number, source, entry):
+    found = {field.key.lower(): _plain(field.value) for field in entry.fields}
+    year = YEAR.search(found.get("year") or found.get("date") or "")
+    values = {
+        "kind": BIBTEX_KINDS.get(entry.entry_type.lower(), Kind.OTHER),
+        "title": ": ".join(filter(None, [found.get("title"), found.get("subtitle")])),
+        "creators": "; ".join(filter(None, AND.split(found.get("author") or found.get("editor") or ""))),
+        "publisher": found.get("publisher", ""),
+        "year": year[0] if year else "",
+        "series": found.get("journaltitle")
+        or found.get("journal")
+        or found.get("booktitle")
+        or found.get("series"),
+        "doi": first_doi([found.get("doi", ""), found.get("url", "")]),
+        "isbn": first_isbn([found.get("isbn", "")]),
+        "url": _first_url([found.get("url", "")]),
+    }
+    return _finished(number, source, values, had_doi=bool(found.get("doi")))
+
+
+def _finished(number, source, values, *, had_doi):
+    values = shortened({name: value or "" for name, value in values.items()})
+    values.setdefault("title", values.get("doi") or values.get("isbn") or "")
+    if not values["title"]:
+        return Entry(number, source, fault=_("It has no title. Add the title and try again."))
+    remark = _("Its DOI has a wrong form and was left out.") if had_doi and not values.get("doi") else ""
+    return Entry(number, source, values, remark=remark)
+
+
+def _unreadable():
+    return _("It can't be read. Export it again from the other program, or type it as a line.")
+
+
+def _text(found, *names):
+    return next((str(found[name]) for name in names if found.get(name)), "")
+
+
+def _first_url(urls):
+    return next(
+        (url for url in urls if url.lower().startswith(("http://", "https://")) and not first_doi([url])), ""
+    )
+
+
+def _plain(value):
+    """Return the text of a field without the braces that BibTeX uses to keep capital letters."""
+    return str(value).replace("{", "").replace("}", "")

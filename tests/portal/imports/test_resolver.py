@@ -1,0 +1,142 @@
+"""Looking up the details of a DOI at the resolver that the library has set."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.core.cache import cache
+
+from portal.desk.pasted import Pasted
+from portal.imports.pasting import resolver
+from tests.factories import ItemFactory
+
+pytestmark = pytest.mark.django_db
+PRISMA = {
+    "type": "journal-article",
+    "title": ["The <i>PRISMA</i> 2020 statement &amp; more"],
+    "author": [{"family": "Page", "given": "Matthew J."}, {"literal": "The group"}, "nonsense"],
+    "container-title": ["BMJ"],
+    "publisher": "BMJ",
+    "issued": {"date-parts": [[2021, 3, 29]]},
+}
+
+
+@pytest.fixture
+def server(settings):
+    """Return a resolver. `answers` are {path: (status, headers, body or seconds to wait)}; `asked` are the paths."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802
+            server.asked.append(self.path)
+            status, headers, body = server.answers.get(self.path, (404, {}, b""))
+            if isinstance(body, int):
+                server.ended.wait(body)
+                return
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.answers, server.asked, server.ended = {}, [], threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings.DOI_RESOLVER = f"http://127.0.0.1:{server.server_port}/works/{{doi}}"
+    cache.clear()
+    yield server
+    server.ended.set()
+    server.shutdown()
+    server.server_close()
+
+
+def answer(server, doi, body, status=200, **headers):
+    body = json.dumps(body).encode() if isinstance(body, dict) else body
+    server.answers[f"/works/{doi.replace('/', '%2F')}"] = (status, headers, body)
+
+
+def preview(text):
+    return [
+        (each.item.title, each.item.creators, each.words) for each in Pasted(text, chosen=[], room=20).preview
+    ]
+
+
+def test_details_of_a_doi_are_looked_up(server):
+    answer(server, "10.1136/bmj.n71", PRISMA)
+    [row] = Pasted("https://doi.org/10.1136/bmj.n71", chosen=[], room=20).rows
+    assert row == {
+        "item": "",
+        "starred": "on",
+        "kind": "article",
+        "title": "The PRISMA 2020 statement & more",
+        "creators": "Page, Matthew J.; The group",
+        "series": "BMJ",
+        "publisher": "BMJ",
+        "year": "2021",
+        "doi": "10.1136/bmj.n71",
+    }
+
+
+def test_nothing_is_looked_up_without_a_resolver(server, settings):
+    settings.DOI_RESOLVER = ""
+    Pasted("10.1136/bmj.n71", chosen=[], room=20)
+    assert server.asked == []
+
+
+def test_only_dois_without_a_title_and_without_an_item_are_asked_and_only_once(server):
+    ItemFactory(title="In the catalog", doi="10.1000/catalog")
+    answer(server, "10.1000/new", PRISMA)
+    for _number in range(2):
+        preview("10.1000/catalog\nMy title | 10.1000/titled\n10.1000/new\nEmma")
+    assert server.asked == ["/works/10.1000%2Fnew"]
+
+
+def test_unknown_doi_can_be_added_without_details(server):
+    words = "The resolver doesn't know this DOI. Check it, or write a title."
+    assert preview("10.1000/unknown") == [("10.1000/unknown", "", words)]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (302, {"Location": "http://127.0.0.1:1/elsewhere"}, b""),
+        (500, {}, b"{}"),
+        (200, {}, b"no json"),
+        (200, {}, b"[]"),
+        (200, {}, b"[" * 100_000),
+        (200, {}, b'"' + b"x" * (resolver.MAX_ANSWER_BYTES + 1) + b'"'),
+        (200, {}, 30),
+    ],
+    ids=["redirect", "error", "no json", "list", "deep", "too long", "slow"],
+)
+def test_bad_answer_costs_only_the_details(server, monkeypatch, status, headers, body):
+    monkeypatch.setattr(resolver, "MAX_SECONDS", 1)
+    answer(server, "10.1000/a", body, status=status, **headers)
+    answer(server, "10.1000/b", PRISMA)
+    begun = time.monotonic()
+    words = "The details could not be looked up just now. You can write a title."
+    assert preview("10.1000/a\n10.1000/b") == [("10.1000/a", "", words), ("10.1000/b", "", words)]
+    assert time.monotonic() - begun < 20
+    assert server.asked == ["/works/10.1000%2Fa"]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, {}, [], [5], [None], "", {"a": 1}])
+def test_answer_with_strange_values_is_no_error(server, wrong):
+    answer(server, "10.1000/a", dict.fromkeys((*PRISMA, "ISBN"), wrong))
+    [(title, _creators, _words)] = preview("10.1000/a")
+    assert title == "10.1000/a"
+
+
+def test_doi_cannot_lead_to_another_path(server):
+    preview("10.1000/../../admin?x=1")
+    assert server.asked == ["/works/10.1000%2F..%2F..%2Fadmin%3Fx%3D1"]
+
+
+def test_resolver_that_is_not_there_costs_only_the_details(settings):
+    settings.DOI_RESOLVER = "http://127.0.0.1:1/{doi}"
+    cache.clear()
+    assert preview("10.1000/a")[0][0] == "10.1000/a"
