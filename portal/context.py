@@ -10,6 +10,7 @@ UNSET = dict.fromkeys(
         *("form_error", "oob", "cleared", "counted", "taken_back", "swapped"),
         # templates/components/item_card.html and what it includes
         *(
+            "all_links",
             "choices",
             "compact",
             "full",

@@ -20,7 +20,7 @@ TAGS = (
     *("block", "endblock", "partialdef", "endpartialdef", "fixed", "endfixed", "load", "include"),
 )
 # Tags such as {% url … as address %} store their result in a variable.
-TAG = rf"\{{% (?:(?:{'|'.join(TAGS)})(?: [^%\n]*)?|(?:url|translate) [^%\n]* as \w+ )%\}}"
+TAG = rf"\{{% (?:(?:{'|'.join(TAGS)})(?: [^%\n]*)?|\w+ [^%\n]* as \w+ )%\}}"
 ONLY_TAGS = re.compile(rf"^(?:(?:{TAG}|\{{#[^\n]*?#\}}) ?)+\n", re.MULTILINE)
 
 

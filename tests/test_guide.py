@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.one_database
 # The names of the URLs that contain a code or a token that gives access.
 WITH_A_KEY = {
     *("open_code_link", "how_it_went", "invitation", "stop_address", "unsubscribe"),
-    *("shared_list", "copy_shared_list"),
+    *("shared_list", "copy_shared_list", "shared_item", "shared_cover"),
 }
 
 TEXT = """\
@@ -120,7 +121,8 @@ def test_log_of_the_proxy_contains_no_code_and_no_token_from_an_address(guide):
     assert block.count("access_log ") == block.count("server {") == 2
     assert block.count("without_codes;") == block.count("access_log ")
     secret = "abcDEF_hiJKLmnoPQRst-1"
-    paths = {name: reverse(name, args=[secret]) for name in WITH_A_KEY}
+    of_item = {"shared_item", "shared_cover"}
+    paths = {name: reverse(name, args=[secret, *[uuid4()] * (name in of_item)]) for name in WITH_A_KEY}
 
     logged = {
         name: f"/{found['door']}/..." if (found := key.match(path)) else path for name, path in paths.items()
@@ -131,6 +133,8 @@ def test_log_of_the_proxy_contains_no_code_and_no_token_from_an_address(guide):
         "how_it_went": "/how/...",
         "shared_list": "/shared/...",
         "copy_shared_list": "/shared/...",
+        "shared_item": "/shared/...",
+        "shared_cover": "/shared/...",
         "invitation": "/invitation/...",
         "stop_address": "/not-me/...",
         "unsubscribe": "/unsubscribe/...",

@@ -51,7 +51,7 @@ def _rows(conversation, person, since):
     return rows.select_related("person").only(*shown).order_by("person__name", "person_id")
 
 
-def update(conversation, *, person, at, writing=False, read_until=None, around=None):
+def refresh(conversation, *, person, at, writing=False, read_until=None, around=None):
     """Record that this staff member has the conversation open, whether they write, and what they have read.
 
     If nothing has changed, write to the database only once in WRITTEN_EVERY. `around` is the result of

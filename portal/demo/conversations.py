@@ -116,7 +116,7 @@ class _Exchange:
             self._attach(name, by, side, token, at)
         if message.by:
             # A staff member who answers has read all earlier messages.
-            presence.update(self.conversation, person=by, at=at, read_until=at)
+            presence.refresh(self.conversation, person=by, at=at, read_until=at)
 
     def _open(self, staff, at):
         """Log that a staff member opened the conversation. They must open it before they act in it."""
@@ -202,7 +202,7 @@ class _Exchange:
                     client_token=token,
                 )
             case "read" if action.by:
-                presence.update(conversation, person=by, at=at, read_until=at)
+                presence.refresh(conversation, person=by, at=at, read_until=at)
             case "read":
                 conversations.mark_read(conversation, person=self.patron, at=at)
             case _:

@@ -91,6 +91,7 @@ urlpatterns = [
     path("items/<uuid:public_id>/", items.desk_item, name="desk_item"),
     path("items/<uuid:public_id>/match/", matching.match_item, name="match_item"),
     path("items/<uuid:public_id>/undo-match/", matching.undo_match, name="undo_match"),
+    path("covers/<uuid:public_id>/", items.desk_cover, name="desk_cover"),
     path("templates/", templates.desk_templates, name="desk_templates"),
     path("absences/", absences.absences, name="absences"),
     path("absences/<uuid:public_id>/", absences.absence, name="absence"),

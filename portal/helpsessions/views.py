@@ -32,6 +32,9 @@ from .check_ins import may_leave_out, question_about
 from .models import HelpSession
 from .recommendation_panels import count_at_once, recommendation_panels, removed_panels
 
+# The page of a visit shows this many of its conversations, and a link to the older ones.
+MAX_CONVERSATIONS = 3
+
 
 @require_safe
 def help_sessions(request):
@@ -161,6 +164,8 @@ def session_page(request, public_id, *, partial="", marked_at=None, undone=0, cl
     for conversation in conversations:
         conversation.help_session = session
     given = each_once(_recommended_in(session=session.pk))
+    listed = [conversation for conversation in conversations if conversation.merged_into_id is None]
+    shown = listed if "conversations" in request.GET else listed[:MAX_CONVERSATIONS]
     declined, wish = _declined_and_wish(session, given, conversations)
     recommendations = recommendation_panels(
         [recommendation for recommendation in given if recommendation.removed_at is None],
@@ -187,9 +192,8 @@ def session_page(request, public_id, *, partial="", marked_at=None, undone=0, cl
         "help_session": session,
         "recommendations": recommendations,
         "removed_items": removed_panels(given),
-        "conversations": [
-            conversation for conversation in conversations if conversation.merged_into_id is None
-        ],
+        "conversations": shown,
+        "not_shown": len(listed) - len(shown),
         "all_at_once": count_at_once(sum(r.starred and not r.verdict for r in recommendations)),
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,

@@ -87,8 +87,9 @@ def items_shown_to_visitors(link: ListLink | StaffLink | None):
     """Return the catalog's items on all pages of the link. Without a link, return none."""
     if link is None:
         return Item.objects.none()
-    rows = link.items if isinstance(link, StaffLink) else _rows(link)
-    return Item.objects.filter(pk__in=rows.values("item"))
+    if isinstance(link, StaffLink):
+        return Item.objects.filter(pk__in=link.items.values("item"))
+    return Item.objects.filter(pk__in=_rows(link).values("item"))
 
 
 def _title(saved_list):

@@ -6,7 +6,6 @@ All templates can use them without loading this module.
 import datetime
 import re
 from functools import lru_cache, partial
-from urllib.parse import quote
 
 from django import template
 from django.utils import timezone
@@ -96,13 +95,13 @@ KIND_ICONS = {
 }
 
 
-@register.simple_tag
-def cover(item, shared_by="", paper=""):
+@register.simple_tag(takes_context=True)
+def cover(context, item, paper=""):
     """Render a cover with the item's title and author. The same item always gets the same cover.
 
     If the item has a real cover, js/app.js loads it over the drawn one as soon as it comes into view. The
-    drawn one stays if the picture can't be loaded, for example without a connection. `shared_by` is the token
-    of the link to the list on whose page a visitor sees the item.
+    drawn one stays if the picture can't be loaded, for example without a connection. On pages for visitors
+    and for staff, `covers_at` in the context is the path of the pictures that they may see.
 
     `paper` is the kind of paper on a page that will be printed. Its pictures are loaded with the page,
     because people may print before they see all of it. A receipt has only drawn covers, because its printer
@@ -113,7 +112,7 @@ def cover(item, shared_by="", paper=""):
     drawn, end = _cover(item.title, item.creators, item.kind, item.public_id.int)
     if not item.has_cover or paper == "receipt":
         return mark_safe(drawn + end)
-    where = f"/shared/{quote(shared_by, safe='')}/covers" if shared_by else "/covers"
+    where = context.get("covers_at", "/covers")
     picture = f'<img src="{where}/{item.public_id}/" alt="">'
     return mark_safe(f"{drawn}{picture if paper else f'<noscript>{picture}</noscript>'}{end}")
 
@@ -132,8 +131,8 @@ def _cover(title, creators, kind, number):
     shape = icon(KIND_ICONS[kind]) if kind in KIND_ICONS else ""
     drawn = format_html(
         '<span class="cover h{} p{}{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span>',
-        number % 8,
-        number // 8 % 4,
+        number % 6,
+        number // 6 % 3,
         _size_of_letters(title),
         title,
         shape,

@@ -113,7 +113,7 @@
     notice.scrollIntoView({ block: "nearest" });
     announce(notice.textContent);
   };
-  document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
+  document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.unreached));
   // A 429 response says when to try again, and a 401 response has links. A proxy's pages are never shown.
   document.addEventListener("htmx:responseError", event => {
     const { xhr } = event.detail, { status } = xhr, body = xhr.getResponseHeader("X-From-Portal") && xhr.responseText;

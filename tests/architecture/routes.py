@@ -120,7 +120,7 @@ OBJECT = {
     "wish_about_item": "recommendation",
     "got_it": "recommendation",
     "share_words": "session",
-    **dict.fromkeys(["save_item", "item", "desk_item", "item_cover"], "item"),
+    **dict.fromkeys(["save_item", "item", "desk_item", "desk_cover", "item_cover"], "item"),
     "remove_saved": "saved_item",
     "restore_saved": "saved_item",
     "delete_saved": "saved_item",
@@ -240,7 +240,9 @@ OBJECT = {
 # {name of a URL with an id: why its view finds any row with this id}. All other views find only rows that the
 # person may see.
 SHARED = {
-    **dict.fromkeys(["save_item", "match_item", "undo_match"], "items of the catalog belong to nobody"),
+    **dict.fromkeys(
+        ["save_item", "match_item", "undo_match", "desk_cover"], "items of the catalog belong to nobody"
+    ),
     "desk_item": "items belong to nobody, and the page has nothing about patrons",
     "manifest": "the same for everybody; the URL has only a language",
     "app_icon": "the same for everybody; the URL has only a version and a size",

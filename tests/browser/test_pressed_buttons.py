@@ -146,7 +146,7 @@ def test_form_is_sent_with_the_value_of_the_pressed_button(staff, desk_computer,
 
 
 FAILURES = {
-    "network": (None, "No connection. Nothing was sent. Please try again in a moment."),
+    "network": (None, "We couldn't reach the library. Try again."),
     "server": (503, "That didn't work. Please reload the page and try again."),
     "signed out": (
         401,

@@ -51,6 +51,14 @@ class _Finder(HTMLParser):
         self.handle_data(f"&#{name};")
 
 
+def shown_to_visitors(page):
+    """Return the HTML of a shared list without what only one of its pages can have.
+
+    The preview has no links to the items, and other addresses of covers.
+    """
+    return re.sub(r"</?a\b[^>]*>|<noscript>.*?</noscript>", "", part(page, "shown"))
+
+
 def part(response, element_id):
     """Return the HTML of the element with this id.
 

@@ -70,7 +70,7 @@ def _whole_page(request, conversation, *, status, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, start=request.GET.get("from")
     )
-    presence.update(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
+    presence.refresh(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     drafts = saved_drafts(request, conversation)
     note, reply = drafts[Draft.Kind.NOTE], drafts[Draft.Kind.REPLY]
     context = {
@@ -108,7 +108,7 @@ def _composer_and_news(request, conversation, **composer):
     # `newer`. In both cases, log that the staff member opened the conversation.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
-    presence.update(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
+    presence.refresh(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     drafts = saved_drafts(request, conversation)
     latest = timeline.latest or conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
     context = {

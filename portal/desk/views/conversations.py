@@ -46,7 +46,7 @@ def desk_news(request, public_id):
     is_writing = "writing" in request.GET
     around = presence.look(conversation, person=request.user, at=at)
     if request.GET.get("since") == state_of_page(conversation, around):
-        presence.update(conversation, person=request.user, at=at, writing=is_writing, around=around)
+        presence.refresh(conversation, person=request.user, at=at, writing=is_writing, around=around)
         return HttpResponse(status=204)
     if conversation.status == Conversation.Status.ERASED or conversation.merged_into_id:
         # This element makes the script reload the page. The new page says that the conversation was erased,
@@ -66,7 +66,7 @@ def _news(request, conversation, around, is_writing, at):
     )
     if timeline.entries:
         log_reading(request, conversation, at=at)
-    presence.update(
+    presence.refresh(
         conversation,
         person=request.user,
         at=at,

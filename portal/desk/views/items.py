@@ -7,10 +7,14 @@ from django.views.decorators.http import require_GET, require_safe
 from accounts.sign_in.access import staff_only
 from portal.desk.branches import branch_for
 from portal.desk.items_part import MAX_FOUND
+from portal.lists.views.covers import picture
 from portal.text import uuid_or_none
 from recommendations.holdings import fetch_holdings
 from recommendations.models import Item
 from recommendations.search import find_items
+
+# The path of the pictures on desk pages.
+COVERS_AT = "/desk/covers"
 
 
 @staff_only
@@ -42,5 +46,12 @@ def desk_item(request, public_id):
     item = get_object_or_404(Item, public_id=public_id)
     fetch_holdings([item])
     branch = branch_for(request)
-    context = {"item": item, "own_branch_id": branch and branch.pk}
+    context = {"item": item, "own_branch_id": branch and branch.pk, "covers_at": COVERS_AT}
     return render(request, "desk/item.html", context)
+
+
+@staff_only
+@require_safe
+def desk_cover(request, public_id):
+    """Return the picture of an item's real cover. Staff may see all items of the catalog."""
+    return picture(Item.objects.all(), public_id)

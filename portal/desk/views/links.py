@@ -22,6 +22,7 @@ from portal.desk.shared_items import (
     items_of_answer,
     items_of_session,
 )
+from portal.desk.views.items import COVERS_AT
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.limits import TooOften, count
@@ -89,6 +90,7 @@ def _share(request, items, *, branch, back):
     context = {
         "form": form,
         "shown": shown_items(items),
+        "covers_at": COVERS_AT,
         "back": back,
         "client_token": uuid_or_none(request.POST.get("client_token", "")) or uuid.uuid4(),
     }
@@ -156,6 +158,7 @@ def desk_link(request, public_id):
         "is_mine": link.made_by_id == request.user.pk,
         "address": links.address_of(link) if works else "",
         "shown": shown_to_visitors(link),
+        "covers_at": COVERS_AT,
         "form": form,
     }
     return render_page(request, "desk/links/link.html", context, status=422 if form.errors else 200)

@@ -23,7 +23,7 @@ POLICY = "sandbox; frame-ancestors 'none'"
 @require_safe
 def item_cover(request, public_id):
     """Return the cover of an item that a visit or a list shows to the viewer."""
-    return _picture(seen_items(request.viewer, at=timezone.now()), public_id)
+    return picture(seen_items(request.viewer, at=timezone.now()), public_id)
 
 
 @require_safe
@@ -33,10 +33,11 @@ def shared_cover(request, token, public_id):
     The requests are not counted: one page has many covers, and nobody can guess the token.
     """
     link = links.find(token, at=timezone.now(), library=request.library)
-    return _picture(items_shown_to_visitors(link), public_id)
+    return picture(items_shown_to_visitors(link), public_id)
 
 
-def _picture(items, public_id):
+def picture(items, public_id):
+    """Return the picture of the cover of one of these items. Raise Http404 if it has none."""
     item = get_object_or_404(items.only("isbn"), public_id=public_id, has_cover=True)
     content = read_cover(item.isbn)
     if content is None:

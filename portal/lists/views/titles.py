@@ -11,12 +11,13 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.sign_in.access import sign_in_to_open
 from portal.htmx import announce, render_page
+from portal.own_search_form import SearchForm
 from portal.text import uuid_or_none
 
 from .. import actions, catalog_search, links, own_words
 from ..actions import ListFull
 from ..details import add_details
-from ..forms import NoteForm, ReadingForm, SearchForm, TitleForm
+from ..forms import NoteForm, ReadingForm, TitleForm
 from ..models import MAX_ITEMS, SavedItem, SavedList
 
 

@@ -4,6 +4,8 @@ A link that has ended, a wrong address and a deleted list get the same page. Its
 number of queries are always the same.
 """
 
+from urllib.parse import quote
+
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.shortcuts import redirect
@@ -31,7 +33,7 @@ def shared_list(request, token):
         return _ended(request)
     after = request.GET.get("after")
     shown = shown_to_visitors(link, after=after)
-    context = {"shown": shown, "token": token, "later_page": bool(after)}
+    context = {"shown": shown, "later_page": bool(after), **_addresses(token)}
     return render_page(request, "lists/visitors.html", context)
 
 
@@ -45,7 +47,7 @@ def shared_item(request, token, public_id):
     if item is None:
         return _ended(request)
     fetch_holdings([item])
-    context = {"item": item, "shown": shown_to_visitors(link), "token": token}
+    context = {"item": item, "shown": shown_to_visitors(link), **_addresses(token)}
     return render_page(request, "lists/visitors_item.html", context)
 
 
@@ -84,6 +86,11 @@ def copy_shared_list(request, token):
         "most_items": MAX_ITEMS,
     }
     return render_page(request, "lists/copy.html", context, status=422 if form.errors else 200)
+
+
+def _addresses(token):
+    """Return the template context for the addresses of the items and covers that the link opens."""
+    return {"token": token, "covers_at": f"/shared/{quote(token, safe='')}/covers"}
 
 
 def _copied_words(saved_list, count):

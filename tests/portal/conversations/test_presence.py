@@ -29,7 +29,7 @@ def others(conversation, person, at):
 
 def test_colleague_is_no_longer_present_thirty_seconds_after_the_last_poll(conversation, staff, coordinator):
     assert others(conversation, staff, NOW) == []
-    presence.update(conversation, person=coordinator, at=NOW)
+    presence.refresh(conversation, person=coordinator, at=NOW)
     assert others(conversation, staff, NOW) == [(coordinator, False)]
     # The coordinator doesn't see their own name in the list.
     assert others(conversation, coordinator, NOW) == []
@@ -40,20 +40,20 @@ def test_colleague_is_no_longer_present_thirty_seconds_after_the_last_poll(conve
 def test_colleague_whose_page_polls_is_still_present(conversation, staff, coordinator):
     for poll in range(20):
         at = NOW + poll * 8 * second
-        presence.update(conversation, person=coordinator, at=at)
+        presence.refresh(conversation, person=coordinator, at=at)
         assert others(conversation, staff, at + 7 * second) == [(coordinator, False)]
 
 
 def test_staff_member_sees_at_once_when_a_colleague_starts_or_stops_writing(conversation, staff, coordinator):
-    presence.update(conversation, person=coordinator, at=NOW)
-    presence.update(conversation, person=coordinator, at=NOW + second, writing=True)
+    presence.refresh(conversation, person=coordinator, at=NOW)
+    presence.refresh(conversation, person=coordinator, at=NOW + second, writing=True)
     assert others(conversation, staff, NOW + second) == [(coordinator, True)]
-    presence.update(conversation, person=coordinator, at=NOW + 2 * second)
+    presence.refresh(conversation, person=coordinator, at=NOW + 2 * second)
     assert others(conversation, staff, NOW + 2 * second) == [(coordinator, False)]
 
 
 def test_colleague_who_closes_the_conversation_page_is_no_longer_present(conversation, staff, coordinator):
-    presence.update(conversation, person=coordinator, at=NOW, writing=True)
+    presence.refresh(conversation, person=coordinator, at=NOW, writing=True)
     presence.leave(conversation, person=coordinator)
     assert others(conversation, staff, NOW) == []
 
@@ -62,18 +62,18 @@ def test_colleague_who_closes_the_conversation_page_is_no_longer_present(convers
 def test_polls_write_to_the_database_at_most_every_ten_seconds(
     conversation, coordinator, writing, django_assert_num_queries
 ):
-    presence.update(conversation, person=coordinator, at=NOW, writing=writing)
+    presence.refresh(conversation, person=coordinator, at=NOW, writing=writing)
     for seconds in (2, 5, 9):
         # One query reads the colleague's row, and none changes it.
         with django_assert_num_queries(1):
-            presence.update(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
+            presence.refresh(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
     with django_assert_num_queries(2):
-        presence.update(conversation, person=coordinator, at=NOW + 10 * second, writing=writing)
+        presence.refresh(conversation, person=coordinator, at=NOW + 10 * second, writing=writing)
 
 
 def test_presence_uses_one_row_per_person_and_keeps_the_read_position(conversation, coordinator, patron):
-    presence.update(conversation, person=coordinator, at=NOW, read_until=NOW)
-    presence.update(conversation, person=coordinator, at=NOW + 60 * second)
+    presence.refresh(conversation, person=coordinator, at=NOW, read_until=NOW)
+    presence.refresh(conversation, person=coordinator, at=NOW + 60 * second)
     [row] = Participation.objects.filter(person=coordinator)
     assert (row.side, row.read_until, row.seen_at) == ("staff", NOW, NOW + 60 * second)
 

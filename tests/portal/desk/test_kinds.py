@@ -106,7 +106,7 @@ def test_patron_reads_the_day_the_phone_number_and_the_doi_as_links(client, sign
     page = shown(sign_in(client, given.patron).get(given.get_absolute_url()))
     assert "was on February 3, 2026" in page
     assert '<a href="tel:4145550134"><bdi>414-555-0134</bdi></a>' in page
-    assert '<a href="https://doi.org/10.1136/bmj.n71">PRISMA 2020</a>' in page
+    assert '<a class="link-button" href="https://doi.org/10.1136/bmj.n71">' in page
 
 
 def test_slip_and_titles_to_share_have_them_too(client, sign_in, desk, given):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.sign_in import desk_pins
 
 pytestmark = pytest.mark.django_db
-PAGES = ["desk_check_ins", "made_possible", "absences", "desk_notices"]
+PAGES = ["desk_check_ins", "made_possible", "desk_links", "absences", "desk_notices"]
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def work_at_two_branches(conversation, staff, coordinator, branch, patron):
             client_token=uuid.uuid4(),
         )
         NoteMention.objects.get_or_create(note=each.notes.get(), person=staff)
-        presence.update(each, person=staff, at=at)
+        presence.refresh(each, person=staff, at=at)
         token = uuid.uuid4()
         drafts.save_draft(
             each,
@@ -234,7 +234,7 @@ def work_at_two_branches(conversation, staff, coordinator, branch, patron):
         body="Hers",
         at=at,
     )
-    presence.update(conversation, person=coordinator, at=at)
+    presence.refresh(conversation, person=coordinator, at=at)
     return there
 
 

@@ -392,3 +392,22 @@ def test_visit_page_shows_the_default_branch_if_the_branch_of_the_visit_has_clos
     library.default_branch = gone
     library.save()
     assert 'id="branch"' not in client.get(session.get_absolute_url()).content.decode()
+
+
+def test_visit_shows_the_three_latest_conversations_and_leads_to_the_older_ones(me, session):
+    now = timezone.now()
+    conversations = [
+        ConversationFactory(help_session=session, last_message_at=now - datetime.timedelta(hours=hours))
+        for hours in range(5)
+    ]
+    page = me.get(session.get_absolute_url())
+    assert listed(page) == [conversation.get_absolute_url() for conversation in conversations[:3]]
+    assert "Show 2 older conversations" in text(page)
+    everything = me.get(f"{session.get_absolute_url()}?conversations=all")
+    assert listed(everything) == [conversation.get_absolute_url() for conversation in conversations]
+    assert "older conversation" not in text(everything)
+
+
+def listed(page):
+    """Return the addresses of the conversations that the page lists."""
+    return re.findall(r'href="(/messages/[0-9a-f-]+/)#latest"', page.content.decode())

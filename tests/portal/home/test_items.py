@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -15,6 +16,7 @@ from portal.lists.actions import remove
 from portal.lists.links import address_of, end_link, make_link
 from portal.lists.own_lists import remove_list
 from portal.lists.own_words import add_title
+from portal.paging import PAGE
 from recommendations.models import Holding, Recommendation
 from tests.factories import (
     BranchFactory,
@@ -373,3 +375,12 @@ def test_item_of_a_link_that_has_ended_looks_like_one_that_never_existed(shared,
     )
     assert (ended.status_code, unknown.status_code) == (404, 404)
     assert text(ended) == text(unknown)
+
+
+def test_visitor_opens_an_item_from_a_later_page_of_the_list(patron):
+    saved_list = SavedListFactory(patron=patron)
+    items = [SavedItemFactory(saved_list=saved_list).item for _ in range(PAGE + 1)]
+    link = make_link(saved_list, with_notes=False, at=timezone.now())
+    address = urlsplit(address_of(link)).path
+    pages = [Client().get(f"{address}items/{item.public_id}/") for item in items]
+    assert [page.status_code for page in pages] == [200] * (PAGE + 1)

@@ -3,6 +3,7 @@
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from django.utils import timezone
 from portal.lists.actions import remove
 from portal.lists.links import address_of, end_link, make_link
 from portal.lists.own_words import add_title
+from portal.lists.staff_links import end_staff_link, make_staff_link
 from portal.notifications.models import Notification
 from portal.paging import PAGE
 from recommendations.covers.stored import FOLDER, name_of, save_cover
@@ -236,3 +238,24 @@ def test_covers_are_in_no_email_and_in_no_file(shared, sign_in, patron, way):
         for kind in ("csv", "ris", "bibtex", "csl"):
             answer = browser.get(reverse("export_list", args=[public_id]), {"format": kind})
             assert b"covers" not in answer.content
+
+
+def test_staff_load_the_cover_of_any_item_at_the_desk_only(sign_in, patron, staff):
+    item = item_with_cover()
+    address = reverse("desk_cover", args=[item.public_id])
+    page = sign_in(Client(), staff).get(reverse("desk_item", args=[item.public_id]))
+    assert f'<noscript><img src="{address}"'.encode() in page.content
+    assert sign_in(Client(), staff).get(address).content == PICTURE
+    assert sign_in(Client(), patron).get(address).status_code == 404
+
+
+def test_visitor_of_a_staff_link_loads_only_the_covers_of_its_items_until_it_ends(branch, staff):
+    item, other = item_with_cover(), item_with_cover("9780000000002")
+    link = make_staff_link([item], branch=branch, by=staff, at=timezone.now())
+    address = urlsplit(address_of(link)).path
+    page = Client().get(address)
+    assert f'<noscript><img src="{address}covers/{item.public_id}/"'.encode() in page.content
+    assert Client().get(f"{address}covers/{item.public_id}/").content == PICTURE
+    assert Client().get(f"{address}covers/{other.public_id}/").status_code == 404
+    end_staff_link(link, by=staff, at=timezone.now())
+    assert Client().get(f"{address}covers/{item.public_id}/").status_code == 404

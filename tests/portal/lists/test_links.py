@@ -23,7 +23,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
-from tests.portal.pages import asks_to_sign_in, heading, part, text
+from tests.portal.pages import asks_to_sign_in, heading, part, shown_to_visitors, text
 
 CHOICES = {"days": "90"}
 
@@ -130,7 +130,7 @@ def test_preview_comes_before_the_link_and_shows_what_visitors_see(me, winter, p
         link = ListLink.objects.get()
         assert response.url == link.get_absolute_url()
         page = open_address(link)
-        assert part(page, "shown") == part(preview, "shown")
+        assert shown_to_visitors(page) == shown_to_visitors(preview)
         assert ("Lend it to Ana" in text(page)) == ("with_notes" in choices)
         assert ("Shared by Sam from the garden" in text(page)) == ("name" in choices)
         link.delete()

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommendations', '0011_days_phones_and_dois'),
+        ('recommendations', '0012_days_phones_and_dois'),
     ]
 
     operations = [

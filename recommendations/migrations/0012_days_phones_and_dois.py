@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommendations', '0010_when_patrons_answered'),
+        ('recommendations', '0011_covers'),
     ]
 
     operations = [
