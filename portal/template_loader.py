@@ -21,6 +21,8 @@ TAGS = (
 )
 # Tags such as {% url … as address %} store their result in a variable.
 TAG = rf"\{{% (?:(?:{'|'.join(TAGS)})(?: [^%\n]*)?|\w+ [^%\n]* as \w+ )%\}}"
+# A line that only an {% if %} without {% else %} writes. Its line break is left out together with the text.
+ONE_IF = re.compile(r"^(\{% if (?:(?!\{% (?:if|elif|else)\b)[^\n])*?)\{% endif %\}\n", re.MULTILINE)
 ONLY_TAGS = re.compile(rf"^(?:(?:{TAG}|\{{#[^\n]*?#\}}) ?)+\n", re.MULTILINE)
 
 
@@ -40,4 +42,5 @@ class Loader(filesystem.Loader):
 def compact(template):
     """Return the template without indentation, comments, and line breaks after lines that only have tags."""
     template = INDENTATION.sub("\n", COMMENT.sub("", template))
+    template = ONE_IF.sub(r"\1\n{% endif %}", template)
     return ONLY_TAGS.sub(lambda line: line[0].rstrip("\n"), template)

@@ -15,17 +15,9 @@ from recommendations.verdicts import label_for
 KEY = BigAutoField()
 FIELDS = (
     *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at", "by_link"),
-    *(
-        "item__public_id",
-        "item__title",
-        "item__creators",
-        "item__kind",
-        "item__is_fiction",
-        "item__year",
-        "item__url",
-    ),
+    *("item__public_id", "item__title", "item__creators", "item__kind", "item__is_fiction", "item__year"),
+    *("item__url", "item__doi", "item__starts_on", "item__ends_on", "item__phone"),
     *("item__original_title", "item__original_creators", "item__original_lang"),
-    *("item__doi", "item__starts_on", "item__ends_on", "item__phone"),
 )
 
 

@@ -174,10 +174,10 @@
       // A download and a new tab leave this page as it is.
       const stays = "download" in form.dataset || (button?.formTarget || form.target) === "_blank";
       const timer = setTimeout(() => {
-        const { unreached, unreachedText } = document.body.dataset, isLost = !stays && pressed.has(button);
+        const { unreached, stillHere } = document.body.dataset, isLost = !stays && pressed.has(button);
         delete form.dataset.sent;
         showReady(button);
-        if (isLost) showMessage(button, [...form.elements].some(each => each.matches(TEXT) && each.value) ? unreachedText : unreached);
+        if (isLost) showMessage(button, [...form.elements].some(each => each.matches(TEXT) && each.value) ? `${unreached} ${stillHere}` : unreached);
       }, stays ? STAYS : SLOW);
       pressed.get(button)?.timers.push(timer);
     });

@@ -273,7 +273,7 @@ def test_button_works_again_after_two_seconds_if_the_response_opens_no_page(
 @pytest.mark.parametrize(
     ("button", "words"),
     [
-        ("#save-name", "We couldn't reach the library. Your text is still here. Try again."),
+        ("#save-name", "We couldn't reach the library. Try again. Your text is still here."),
         ("#sign-out", "We couldn't reach the library. Try again."),
     ],
 )

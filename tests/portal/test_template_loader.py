@@ -16,7 +16,13 @@ from portal.template_loader import compact
         ("a\n{% comment %}\n  Why.\n{% endcomment %}\nb\n", "a\nb\n"),
         # These tags write something, so a space after them may be part of a sentence.
         ("{% when day %}\n· {{ branch }}\n", "{% when day %}\n· {{ branch }}\n"),
-        ("{% if a %}one{% endif %}\ntwo\n", "{% if a %}one{% endif %}\ntwo\n"),
+        # The line break after a line that may be left out is left out with it.
+        ("{% if a %}one{% endif %}\ntwo\n", "{% if a %}one\n{% endif %}two\n"),
+        ("{% if a %}1{% else %}2{% endif %}\nb\n", "{% if a %}1{% else %}2{% endif %}\nb\n"),
+        (
+            "{% if a %}{% if b %}1{% endif %}{% endif %}\nc\n",
+            "{% if a %}{% if b %}1{% endif %}{% endif %}\nc\n",
+        ),
     ],
 )
 def test_template_is_compiled_without_indentation_and_empty_lines(template, smaller):
