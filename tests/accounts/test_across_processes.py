@@ -34,7 +34,7 @@ from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import at_once, rounds
 
-ROUNDS, PROCESSES = times(4, 50), 8
+ROUNDS, PROCESSES = times(4, 20), 8
 
 pytestmark = [
     pytest.mark.long,

@@ -32,7 +32,7 @@ from tests.passkey_device import Device
 from tests.processes import rounds
 from tests.sign_on_provider import running
 
-ROUNDS, PROCESSES = times(4, 50), 4
+ROUNDS, PROCESSES = times(4, 20), 4
 CODE_PAGE = reverse("account_confirm_login_code")
 REAUTHENTICATE = "/me/prove/?next=%2Fme%2Fexport%2F"
 

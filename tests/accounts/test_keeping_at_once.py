@@ -16,7 +16,7 @@ from tests.factories import LibraryFactory, UserFactory
 from tests.kept import list_sign_in
 from tests.processes import rounds
 
-ROUNDS = times(8, 60)
+ROUNDS = times(8, 25)
 
 pytestmark = [
     pytest.mark.long,

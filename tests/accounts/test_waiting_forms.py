@@ -435,7 +435,7 @@ def test_form_that_arrives_six_times_at_once_is_saved_once(sign_in):
         assert outcomes == [SENT] * 6
         assert Message.objects.filter(body=f"Thank you {token}.").count() == 1
 
-    count = times(4, 50)
+    count = times(4, 20)
     rounds([reply] * 6, count, before=lambda _number: uuid.uuid4(), after=check)
     assert (Message.objects.count(), SentForm.objects.count()) == (1 + count, count)
 

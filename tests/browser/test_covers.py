@@ -41,7 +41,7 @@ def test_real_covers_come_when_they_are_in_view(phone, show, patron, winter):
     page.mouse.wheel(0, 1)
     page.wait_for_function("() => document.querySelectorAll('.cover > img').length > 2")
     page.wait_for_function(
-        "[...document.querySelectorAll('.cover > img')].every(picture => picture.complete)"
+        "() => [...document.querySelectorAll('.cover > img')].every(picture => picture.complete)"
     )
     assert set(page.evaluate(FILLED)) == {True}
     assert page.locator(LOADED).count() < 20
@@ -57,7 +57,7 @@ def test_first_view_with_real_covers_is_within_its_bar(phone, show, patron, wint
     page.goto(address)
     expect(page.locator(LOADED).first).to_be_visible()
     page.wait_for_function(
-        "[...document.querySelectorAll('.cover > img')].every(picture => picture.complete)"
+        "() => [...document.querySelectorAll('.cover > img')].every(picture => picture.complete)"
     )
     covers = [answer for answer in requests if "/covers/" in answer.url]
     assert 1 <= len(covers) <= 2

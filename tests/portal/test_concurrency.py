@@ -76,9 +76,9 @@ from tests.factories import (
 from tests.opening_hours import open_on_weekdays
 from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(4, 50), 8
+ROUNDS, PROCESSES = times(4, 20), 8
 # The number of rounds of tests of actions on a conversation. They run more rounds than other tests.
-CONVERSATION_ROUNDS = times(5, 100)
+CONVERSATION_ROUNDS = times(5, 40)
 
 pytestmark = [
     pytest.mark.long,

@@ -36,7 +36,7 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-ROUNDS = times(5, 60)
+ROUNDS = times(5, 25)
 WORDS = "It rained all week."
 
 pytestmark = [

@@ -105,4 +105,4 @@ def test_two_workers_send_each_check_in_once_while_patrons_and_visits_change(tra
             wanted = bool(still_wanted([email], patron, at))
             assert wanted == (patron.check_ins == "email" and email.to_address == patron.email)
 
-    rounds([work, work, let_go, refuse, erase, merge], times(4, 60), before=before, after=after)
+    rounds([work, work, let_go, refuse, erase, merge], times(4, 25), before=before, after=after)

@@ -20,7 +20,7 @@ from tests.factories import CheckInFactory, HelpSessionFactory, LibraryFactory, 
 from tests.opening_hours import open_on_weekdays
 from tests.processes import rounds
 
-ROUNDS = times(5, 60)
+ROUNDS = times(5, 25)
 
 pytestmark = [
     pytest.mark.long,

@@ -19,7 +19,7 @@ from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, Us
 from tests.portal.conversations.test_answer_effects import CONTACT
 from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(5, 100), 8
+ROUNDS, PROCESSES = times(5, 40), 8
 
 pytestmark = [
     pytest.mark.long,

@@ -678,7 +678,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
 
 # Tests of simultaneous uploads, with real processes on a real database.
 
-ROUNDS = times(5, 50)
+ROUNDS = times(5, 20)
 
 
 def at_once(test):

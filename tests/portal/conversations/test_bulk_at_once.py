@@ -17,7 +17,7 @@ from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-ROUNDS = times(8, 50)
+ROUNDS = times(8, 20)
 
 pytestmark = [
     pytest.mark.long,

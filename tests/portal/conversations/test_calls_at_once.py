@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 NOW = timezone.now
-ROUNDS = times(4, long=50)
+ROUNDS = times(4, long=20)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.extent import times
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
 from tests.processes import MAX_WAIT, rounds
 
-ROUNDS = times(6, 50)
+ROUNDS = times(6, 20)
 
 pytestmark = [
     pytest.mark.long,

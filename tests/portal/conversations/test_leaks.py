@@ -230,7 +230,7 @@ def test_no_patron_page_and_no_email_contains_internal_words_of_staff(
     world = build_for(branch, patron, staff, coordinator)
 
     @settings(
-        max_examples=times(3, 50),
+        max_examples=times(3, 25),
         phases=[Phase.generate],
         deadline=None,
         derandomize=True,

@@ -14,7 +14,7 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(5, 100), 8
+ROUNDS, PROCESSES = times(5, 40), 8
 
 pytestmark = [
     pytest.mark.long,

@@ -53,7 +53,7 @@ BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 second, minute, hour, day = (
     datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
 )
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(5, 200)))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(5, 100)))
 MEANWHILE = ["close", "take back", "words", "words, then take back", "transfer", "patron closes"]
 OUTCOME = "outcome"
 CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)

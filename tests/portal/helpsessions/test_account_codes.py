@@ -203,7 +203,7 @@ def test_only_one_of_eight_simultaneous_uses_of_an_account_code_succeeds(transac
 
     rounds(
         [lambda code: account_codes.use_code(code, at=timezone.now()).pk] * 8,
-        times(4, 50),
+        times(4, 20),
         before=lambda _number: code_for_phone(pike, staff),
         after=check,
         refusals={"CodeEnded"},

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 NOW = timezone.now
-ROUNDS = times(4, long=50)
+ROUNDS = times(4, long=20)
 
 
 def test_email_that_two_processes_receive_at_once_becomes_one_message(conversation, write, disk):

@@ -28,7 +28,7 @@ from tests.factories import ConversationFactory, LibraryFactory, StaffFactory, U
 from tests.processes import rounds
 
 WORKERS = 4
-ROUNDS = times(5, 100)
+ROUNDS = times(5, 40)
 
 pytestmark = [
     pytest.mark.long,

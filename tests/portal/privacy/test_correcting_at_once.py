@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-ROUNDS = times(6, 50)
+ROUNDS = times(6, 20)
 REFUSALS = {
     *("AlreadyKept", "CorrectedMeanwhile", "Erased", "Forgotten", "Gone", "HeldByLaw", "MustStay"),
     *("NotThePatron", "QuietSession"),

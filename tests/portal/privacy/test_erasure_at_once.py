@@ -35,7 +35,7 @@ from tests.processes import rounds
 
 from . import everything
 
-ROUNDS = times(5, 50)
+ROUNDS = times(5, 20)
 
 pytestmark = [
     pytest.mark.long,

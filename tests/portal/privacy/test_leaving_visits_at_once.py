@@ -31,7 +31,7 @@ from tests.factories import (
 from tests.processes import MAX_WAIT, rounds
 
 # The number of rounds. Each of the four ways of leaving gets a fourth of the rounds.
-ROUNDS = times(4, 50)
+ROUNDS = times(4, 20)
 # Tells the process that leaves that the other process has set the hold.
 is_held = multiprocessing.get_context("fork").Event()
 

@@ -275,7 +275,7 @@ def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
     assert word("question") in own or word("summary") in own
 
     @examples(
-        max_examples=times(3, 30),
+        max_examples=times(3, 15),
         phases=[Phase.generate],
         deadline=None,
         derandomize=True,

@@ -18,7 +18,7 @@ from tests.factories import HelpSessionFactory, LibraryFactory, PushSubscription
 from tests.processes import rounds
 from tests.push_device import PushDevice
 
-ROUNDS = times(10, 100)
+ROUNDS = times(10, 40)
 
 pytestmark = [
     pytest.mark.long,

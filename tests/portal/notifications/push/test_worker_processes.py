@@ -39,7 +39,7 @@ from tests.portal.notifications.test_delivery import start_worker, write_email
 from tests.processes import MAX_WAIT, rounds
 from tests.push_device import PRIVATE_KEY, PushDevice
 
-ROUNDS = times(5, 100)
+ROUNDS = times(5, 40)
 
 pytestmark = [
     pytest.mark.slow,
