@@ -145,7 +145,7 @@ def cover_rules():
     return [
         (
             "afterword.E040",
-            bool(address) and not _is_cover_url(address),
+            bool(address) and not _is_address_with("{isbn}", address),
             f"COVER_URL is {address!r}, not an https address in which {{isbn}} is once, after the host.",
             "Set it to an address such as https://covers.library.example/{isbn}.jpg. "
             "Or remove it: the portal then draws all covers.",
@@ -156,13 +156,10 @@ def cover_rules():
 def doi_rules():
     """Return the rule that DOI_RESOLVER must follow."""
     resolver = settings.DOI_RESOLVER
-    parts = urlsplit(resolver)
-    is_whole = bool(parts.hostname) and "{doi}" in parts.path + parts.query
-    is_safe = parts.scheme == "https" or (settings.LOCAL and parts.scheme == "http")
     return [
         (
             "afterword.E045",
-            bool(resolver) and not (is_whole and is_safe),
+            bool(resolver) and not _is_address_with("{doi}", resolver),
             f"DOI_RESOLVER is {resolver!r}, not an https address with {{doi}} in it.",
             "Set it to an address such as https://api.crossref.org/v1/works/{doi}/transform/"
             "application/vnd.citationstyles.csl+json, or remove it to look nothing up.",
@@ -235,7 +232,8 @@ def _is_push_key(text):
     return len(content) == 32
 
 
-def _is_cover_url(text):
+def _is_address_with(placeholder, text):
+    """Return whether the text is an https address in which the placeholder is once, after the host."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -252,7 +250,7 @@ def _is_cover_url(text):
         and not parts.fragment
         and is_plain
         and text.count("{") == text.count("}") == 1
-        and "{isbn}" in after_host
+        and placeholder in after_host
     )
 
 

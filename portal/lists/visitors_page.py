@@ -1,8 +1,8 @@
 """Decide what visitors see of a link: a patron's list, or items that staff share.
 
 The preview and the page of the link both show the result of `shown_to_visitors`. Copies are made from
-`all_shown_to_visitors`, which has the same titles and notes. So no page of a link can show anything that its
-preview didn't.
+`all_shown_to_visitors`, which has the same titles and notes. So no page of a link can show a title or note
+that its preview didn't. The page of an item shows more about it, such as call numbers. The preview says so.
 """
 
 from dataclasses import dataclass

@@ -140,6 +140,8 @@ def test_web_server_reports_a_data_folder_that_cannot_be_created(tmp_path):
         ({"DOI_RESOLVER": "http://api.crossref.org/{doi}"}, "E045", "an https address"),
         ({"DOI_RESOLVER": "https://api.crossref.org/"}, "E045", "with {doi} in it"),
         ({"DOI_RESOLVER": "https:///{doi}"}, "E045", "an https address"),
+        ({"DOI_RESOLVER": "https://user:password@api.crossref.org/{doi}"}, "E045", "an https address"),
+        ({"DOI_RESOLVER": "https://api.crossref.org:x/{doi}"}, "E045", "an https address"),
         ({"PUSH_PRIVATE_KEY": "nonsense"}, "E032", "manage.py push_keys"),
         ({"PUSH_PRIVATE_KEY": "é"}, "E032", "manage.py push_keys"),
         ({"PUSH_PRIVATE_KEY": "A" * 43}, "E032", "manage.py push_keys"),

@@ -20,7 +20,9 @@ from recommendations.models import Item
 from .entries import MAX_LENGTHS, Entry, shortened
 
 Kind = Item.Kind
-BETWEEN_PARTS = re.compile(r"\t+|\s*\|\s*")
+BETWEEN_PARTS = re.compile(r"[\t|]")
+# Long runs of spaces would make the patterns below very slow.
+SPACES = re.compile(r"[^\S\t]+")
 ADDRESS = re.compile(r"((?:https?://|www\.|doi:\s?)\S+|(?<![\w./])10\.\d{4,9}(?:\.\d+)*/\S+)", re.IGNORECASE)
 ISBN = re.compile(
     r"(?:isbn(?:-?1[03])?:?\s*)?(?=(?:[\s-]*[\dx]){10}(?:(?:[\s-]*\d){3})?$)[\d\sx-]+", re.IGNORECASE
@@ -67,7 +69,7 @@ def _read(number, line):
 
 
 def _parts(line):
-    for part in BETWEEN_PARTS.split(line):
+    for part in BETWEEN_PARTS.split(SPACES.sub(" ", line)):
         yield from (piece.strip(" ,;") for piece in ADDRESS.split(part) if piece.strip(" ,;.–-"))
 
 

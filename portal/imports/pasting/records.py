@@ -163,5 +163,8 @@ def _first_url(urls):
 
 
 def _plain(value):
-    """Return the text of a field without the braces that BibTeX uses to keep capital letters."""
-    return str(value).replace("{", "").replace("}", "")
+    """Return the text of a field as one line, without the braces that BibTeX uses to keep capital letters.
+
+    Each run of spaces becomes one space, because long runs would make AND very slow.
+    """
+    return " ".join(str(value).replace("{", "").replace("}", "").split())

@@ -14,6 +14,7 @@ from portal.lists.links import address_of, seal_links_anew
 from portal.lists.models import MAX_STAFF_LINKS, SavedList, StaffLink, StaffLinkItem
 from portal.lists.staff_links import end_staff_link, forget_staff_links, make_staff_link
 from portal.privacy.erasure import erase
+from recommendations.models import Holding
 from tests.factories import (
     ChildFactory,
     ConversationFactory,
@@ -88,6 +89,10 @@ def titles(page):
     return re.findall(r"<strong>(.*?)</strong>", part(page, "shown"))
 
 
+def token_of(link):
+    return address_of(link).split("/")[-2]
+
+
 def token_in(page):
     return re.search(r'name="client_token" value="([^"]+)"', page.content.decode())[1]
 
@@ -134,6 +139,17 @@ def test_visit_leads_to_a_preview_and_to_a_link(desk, session):
     assert titles(visitors) == [each.item.title for each in given]
     assert shown_to_visitors(visitors) == shown_to_visitors(preview)
     assert "divorce" not in visitors.content.decode()
+
+
+def test_preview_says_that_visitors_also_read_call_numbers(desk, session, branch):
+    [given] = recommend_in(session)
+    Holding.objects.create(item=given.item, branch=branch, call_number="Hold shelf, SMITH")
+    url = reverse("share_session", args=[session.public_id])
+    preview = text(desk.get(url))
+    link = make(desk, url)
+    item_page = Client().get(reverse("shared_item", args=[token_of(link), given.item.public_id]))
+    assert "Hold shelf, SMITH" in text(item_page)
+    assert "The page of each item also shows its publisher, ISBN and call numbers." in preview
 
 
 def test_only_the_items_of_the_chosen_answer_are_shared_each_once(desk, conversation, staff, answer):

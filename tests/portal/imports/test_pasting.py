@@ -176,8 +176,10 @@ def test_no_pasted_text_is_an_error(text):
 @pytest.mark.parametrize(
     "text",
     ["@a{b," * 10_000, "@a{b, title={" + "\\'" * 24_000 + "}}", "@a{b, title={" + "\\textbf{" * 3000 + "}" * 3000 + "}}",
-     "TY  - \n" * 7000, "TY  - BOOK\n" + "x\n" * 20_000, "10." * 16_000, "1-" * 25_000, "http://" * 7000, "\n" * MAX_PASTED],
-    ids=range(9),
+     "TY  - \n" * 7000, "TY  - BOOK\n" + "x\n" * 20_000, "10." * 16_000, "1-" * 25_000, "http://" * 7000, "\n" * MAX_PASTED,
+     "a" + " " * 49_000 + "b", "a" + " \t" * 24_000 + "b", "a | isbn" + "\u2003" * 49_000 + "x", "2027-05-03" + "\u2003" * 49_000 + "x",
+     "@a{b, title={x}, author={a" + " " * 49_000 + "b}}"],
+    ids=range(14),
 )  # fmt: skip
 @pytest.mark.slow
 def test_hostile_text_of_the_maximum_length_is_read_quickly(text):

@@ -126,6 +126,7 @@ def test_preview_comes_before_the_link_and_shows_what_visitors_see(me, winter, p
     for choices in (CHOICES, CHOICES | {"with_notes": "on", "name": "Sam from the garden"}):
         preview = me.post(address, choices)
         assert (preview.status_code, heading(preview), ListLink.objects.count()) == (200, "Preview", 0)
+        assert "a page with its publisher, ISBN and call numbers" in text(preview)
         response = me.post(address, choices | {"make": "1"})
         link = ListLink.objects.get()
         assert response.url == link.get_absolute_url()
