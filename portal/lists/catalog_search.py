@@ -18,8 +18,12 @@ def find_in_catalog(words):
 
 def catalog_item(public_id):
     """Return the item with this public id if a search can find it, or None."""
-    item = Item.objects.filter(public_id=public_id).first() if public_id else None
-    return item if item and _is_imported(item) else None
+    return imported_items().filter(public_id=public_id).first() if public_id else None
+
+
+def imported_items():
+    """Return the items that a search can find."""
+    return Item.objects.exclude(source="").filter(retired_at=None)
 
 
 def _is_imported(item):

@@ -5,6 +5,7 @@ from django.core.validators import URLValidator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.catalog_links import BORROWED
 from portal.desk.widgets import LongSelect
 from portal.dois import MAX_LENGTH, clean_doi
 from portal.phone_numbers import clean_number
@@ -22,6 +23,9 @@ ONLY_FOR = {
     "ends_on": (Kind.EVENT, Kind.COURSE),
     "phone": (Kind.PERSON,),
 }
+# An article can be in a journal on the shelf, and a web page can be a comic.
+ON_SHELF = {*BORROWED, Kind.ARTICLE}
+STORIES = {*ON_SHELF, Kind.WEB_PAGE}
 
 
 class WebURLField(forms.URLField):
@@ -68,14 +72,16 @@ class PhoneField(TextField):
 class DescribesItem(forms.Form):
     """A form with fields that describe an item."""
 
+    only_for = ONLY_FOR
+
     def clean(self):
         """Drop the values that items of this kind don't have, and check the days of an event or course."""
         data = super().clean()
         kind = data.get("kind")
-        for name, kinds in ONLY_FOR.items():
+        for name, kinds in self.only_for.items():
             if kind not in kinds:
                 self.errors.pop(name, None)
-                data[name] = None if isinstance(self.fields[name], forms.DateField) else ""
+                data[name] = self.fields[name].to_python("")
         first, last = data.get("starts_on"), data.get("ends_on")
         if last and not first and "starts_on" not in self.errors:
             self.add_error("starts_on", gettext("Enter the first day too."))
@@ -88,6 +94,7 @@ class TypedItem(DescribesItem):
     """The fields for typing an item that is not in the catalog, such as a web page, a person or a course."""
 
     prefix = "new"
+    only_for = {**ONLY_FOR, "call_number": ON_SHELF, "is_fiction": STORIES}
 
     kind = forms.ChoiceField(
         label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect
@@ -106,7 +113,7 @@ class TypedItem(DescribesItem):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             # Read by templates/desk/items.html.
-            field.only_for = " ".join(ONLY_FOR.get(name, ()))
+            field.only_for = " ".join(sorted(self.only_for.get(name, ())))
 
 
 class ItemRow(DescribesItem):

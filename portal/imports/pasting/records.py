@@ -46,6 +46,12 @@ BIBTEX_KINDS = {
     "periodical": Kind.SERIAL,
 }
 START_OF_RECORD = re.compile(r"^\s*(?=TY  ?-)", re.MULTILINE)
+END_OF_RIS = re.compile(r"^\s*ER  ?-.*$", re.MULTILINE)
+# Databases write lines such as "Provider: ProQuest" before the first record.
+ADDED_TO_RIS = re.compile(
+    r"^(Provider|Database|Content|Source|Export Date): .*$", re.MULTILINE | re.IGNORECASE
+)
+LETTER = re.compile(r"[^\W\d_]")
 START_OF_FIELD = re.compile(r"^\s*([A-Z][A-Z0-9])  ?- ?", re.MULTILINE)
 END_OF_RECORD = re.compile(r"^ER  - .*\Z", re.MULTILINE | re.DOTALL)
 AND = re.compile(r"\s+and\s+", re.IGNORECASE)
@@ -53,9 +59,24 @@ YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
 def read_ris(text):
-    """Return an Entry for each RIS record. A text before the first record is left out."""
-    parts = [part for part in START_OF_RECORD.split(text) if part.lstrip().startswith("TY")]
-    return [_read_ris(number, part.strip()) for number, part in enumerate(parts, start=1)]
+    """Return an Entry for each RIS record, and for each text outside the records."""
+    return [
+        _read_ris(number, part) if START_OF_RECORD.match(part) else Entry(number, part, fault=_outside())
+        for number, part in enumerate(_ris_parts(text), start=1)
+    ]
+
+
+def _ris_parts(text):
+    """Return the records of a RIS file and the texts outside them, without what databases add there."""
+    for part in START_OF_RECORD.split(text):
+        outside = part
+        if START_OF_RECORD.match(part):
+            end = END_OF_RIS.search(part)
+            length = end.end() if end else len(part)
+            yield part[:length].strip()
+            outside = part[length:]
+        if LETTER.search(ADDED_TO_RIS.sub("", outside)):
+            yield outside.strip()
 
 
 def _read_ris(number, part):
@@ -92,9 +113,7 @@ def read_bibtex(text):
     from bibtexparser import model
 
     faults: dict[type, str] = {
-        model.ImplicitComment: _(
-            "This text is not part of an entry. Paste it again without the other entries."
-        ),
+        model.ImplicitComment: _outside(),
         model.DuplicateFieldKeyBlock: _("It has a field twice. Remove one of the two."),
     }
     skipped = model.ExplicitComment, model.Preamble, model.String
@@ -146,6 +165,10 @@ def _finished(number, source, values, *, had_doi):
         return Entry(number, source, fault=_("It has no title. Add the title and try again."))
     remark = _("Its DOI has a wrong form and was left out.") if had_doi and not values.get("doi") else ""
     return Entry(number, source, values, remark=remark)
+
+
+def _outside():
+    return _("This text is not part of an entry. Paste it again without the other entries.")
 
 
 def _unreadable():

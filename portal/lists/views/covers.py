@@ -13,6 +13,7 @@ from accounts.sign_in.access import sign_in_to_open
 from recommendations.covers.stored import read_cover
 
 from .. import links
+from ..catalog_search import imported_items
 from ..seen_items import seen_items
 from ..visitors_page import items_shown_to_visitors
 
@@ -22,8 +23,11 @@ POLICY = "sandbox; frame-ancestors 'none'"
 @sign_in_to_open()
 @require_safe
 def item_cover(request, public_id):
-    """Return the cover of an item that a visit or a list shows to the viewer."""
-    return picture(seen_items(request.viewer, at=timezone.now()), public_id)
+    """Return the cover of an item that a visit, a list or the catalog search shows to the viewer."""
+    items = seen_items(request.viewer, at=timezone.now())
+    if request.viewer.person:
+        items |= imported_items()
+    return picture(items, public_id)
 
 
 @require_safe

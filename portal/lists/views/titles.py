@@ -106,7 +106,7 @@ def add_found(request, public_id):
     if not request.htmx:
         return redirect(f"{saved_list.get_absolute_url()}#saved-{saved.public_id}")
     item.is_added = True
-    context = {"item": item, "saved_list": saved_list, "is_new": True}
+    context = {"item": item, "saved_list": saved_list, "is_new": True, **_counted(saved_list)}
     words = _("“%(title)s” is in your list.") % {"title": item.title}
     return announce(render(request, "lists/add.html#found", context), words)
 
@@ -124,6 +124,10 @@ def _mark_added(items, saved_list):
         item.is_added = item.pk in added
 
 
+def _counted(saved_list):
+    return {"count": saved_list.saved_items.in_lists().count(), "most": MAX_ITEMS}
+
+
 def _add_page(request, saved_list, *, form=None, search=None, found=None):
     most = catalog_search.MAX_FOUND
     if form is None:
@@ -138,7 +142,6 @@ def _add_page(request, saved_list, *, form=None, search=None, found=None):
         "has_searched": found is not None,
         "has_more": bool(found) and len(found) > most,
         "saved_list": saved_list,
-        "count": saved_list.saved_items.in_lists().count(),
-        "most": MAX_ITEMS,
+        **_counted(saved_list),
     }
     return render_page(request, "lists/add.html", context, status=422 if has_errors else 200)

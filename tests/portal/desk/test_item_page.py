@@ -58,3 +58,11 @@ def test_items_of_a_recorded_visit_link_to_their_pages(desk, branch, staff, item
     recommend_in(visit, item=item)
     page = desk.get(reverse("desk_session", args=[visit.public_id])).content.decode()
     assert f'href="{address(item)}"' in page
+
+
+def test_only_an_item_by_hand_can_be_matched_from_its_page(desk, item):
+    match = reverse("match_item", args=[item.public_id])
+    assert f'href="{match}"' in desk.get(address(item)).content.decode()
+    item.source = "catalog"
+    item.save()
+    assert match not in desk.get(address(item)).content.decode()

@@ -53,9 +53,16 @@ def test_item_by_hand_has_the_fields_of_its_kind(desk, typed, written, kept, is_
 
 def test_values_that_the_kind_does_not_have_are_dropped(desk, typed):
     written = {"new-kind": "web_page", "new-title": "Seeds", "new-doi": "nonsense", "new-phone": "none"}
-    dates = {"new-starts_on": "soon", "new-ends_on": "2026-01-01"}
-    assert desk.post(RECORD, typed(**written, **dates)).status_code == 302
-    assert values(Recommendation.objects.get().item) == {"kind": "web_page", "title": "Seeds"}
+    others = {"new-starts_on": "soon", "new-ends_on": "2026-01-01", "new-call_number": "641 SEE"}
+    assert desk.post(RECORD, typed(**written, **others)).status_code == 302
+    item = Recommendation.objects.get().item
+    assert values(item) == {"kind": "web_page", "title": "Seeds"}
+    assert not item.holdings.exists()
+
+
+def test_person_is_never_fiction(desk, typed):
+    desk.post(RECORD, typed(**{"new-kind": "person", "new-title": "Ada", "new-is_fiction": "on"}))
+    assert Recommendation.objects.get().item.is_fiction is False
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,26 @@ def test_ris_record_without_a_title_or_an_end_costs_only_itself():
     ]
 
 
+def test_text_outside_the_ris_records_is_not_lost():
+    record = "TY  - BOOK\nTI  - Emma\nER  -\n"
+    entries, _unit = read_pasted(
+        f"Persuasion | Jane Austen\n{record}@book{{a, title={{Beloved}}}}\n\n{record}"
+    )
+    fault = "This text is not part of an entry. Paste it again without the other entries."
+    assert [(entry.number, entry.source, entry.fault) for entry in entries] == [
+        (1, "Persuasion | Jane Austen", fault),
+        (2, record.strip(), ""),
+        (3, "@book{a, title={Beloved}}", fault),
+        (4, record.strip(), ""),
+    ]
+
+
+def test_lines_that_databases_add_to_ris_are_left_out():
+    record = "TY  - BOOK\nTI  - Emma\nER  - \n"
+    entries, _unit = read_pasted(f"Provider: ProQuest\nDatabase: ERIC\n\n1.\n{record}2.\n{record}")
+    assert [(entry.number, entry.values["title"]) for entry in entries] == [(1, "Emma"), (2, "Emma")]
+
+
 BIBTEX = r"""@article{page,
   title = {{PRISMA} 2020 \& more},
   author = {Garc{\'i}a, Ana and McKenzie, Joanne E.},

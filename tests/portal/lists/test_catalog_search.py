@@ -111,6 +111,7 @@ def test_adding_by_htmx_shows_the_title_as_added_and_keeps_the_results(me, winte
     answer = me.post(add(winter), {"item": item.public_id}, **HTMX)
     row = f"found-{item.public_id}"
     again = me.post(search(winter), {"words": "snow"})
+    assert "This list has 1 title. It can have 500." in text(answer)
     assert "In this list" in part(answer, row)
     assert part(answer, row).replace(' tabindex="-1" autofocus', "") == part(again, row)
 

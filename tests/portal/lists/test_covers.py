@@ -19,6 +19,7 @@ from portal.lists.own_words import add_title
 from portal.lists.staff_links import end_staff_link, make_staff_link
 from portal.notifications.models import Notification
 from portal.paging import PAGE
+from recommendations.actions import change_item
 from recommendations.covers.stored import FOLDER, name_of, save_cover
 from recommendations.models import Item
 from tests.factories import (
@@ -83,6 +84,21 @@ def test_nobody_else_loads_the_cover_of_an_item(sign_in, patron, branch, staff):
     SavedItemFactory(saved_list__patron=stranger)
     assert [status(sign_in(Client(), person), item) for person in (stranger, staff)] == [404, 404]
     assert load(Client(), item).headers["Location"].startswith("/sign-in/")
+
+
+def test_patrons_with_an_account_load_the_covers_that_the_catalog_search_shows(
+    sign_in, patron, branch, staff
+):
+    item = item_with_cover(source="catalog", source_key="1")
+    assert status(sign_in(Client(), patron), item) == 200
+    change_item(item, retired_at=timezone.now())
+    assert status(sign_in(Client(), patron), item) == 404
+
+
+def test_code_of_a_visit_opens_no_other_covers_of_the_catalog(client, branch, staff, show_code):
+    item = item_with_cover(source="catalog", source_key="1")
+    show_code(client, code_for(HelpSessionFactory(branch=branch, staff=staff)))
+    assert status(client, item) == 302
 
 
 def test_cover_in_a_quiet_visit_ends_with_its_code(client, branch, staff, show_code):
