@@ -9,6 +9,7 @@ import itertools
 import re
 import uuid
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 import time_machine
@@ -68,7 +69,9 @@ class Desk:
         self.pending = []
 
     def mark(self, kind):
-        return f"{MARK}{kind}{'abcdefghijklmnopqrstuvwxyz'[next(self.numbers) % 26]}"
+        """Return a word that no other text has. It has only letters, because pages format numbers."""
+        letters = [ascii_lowercase[place] for place in divmod(next(self.numbers), 26)]
+        return f"{MARK}{kind}{''.join(letters)}"
 
     def colleague(self, conversation):
         return StaffFactory(name=self.mark("colleague"), branch=conversation.branch)
