@@ -31,6 +31,15 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason="", re
     return event
 
 
+def merged_into(public_id):
+    """Return the person whose record contains the merged record with this public id, or None."""
+    merges = AuditEvent.objects.filter(
+        action="merged_people", subject_type="user", subject=str(public_id), patron__isnull=False
+    )
+    last = merges.select_related("patron").order_by("-at", "-pk").first()
+    return last.patron if last else None
+
+
 def former_ids(person):
     """Return the public ids of the records that were merged into this person's record, as strings.
 

@@ -10,7 +10,9 @@ import sqlite3
 import subprocess
 from contextlib import closing
 
+from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
@@ -51,9 +53,26 @@ def load(copy):
         drop_tables()
         try:
             _pg_restore(copy)
-        except BaseException:
-            _pg_restore(before)
+        except BaseException as error:
+            _put_back(before, error)
             raise
+
+
+def _put_back(before, error):
+    """Load the old database again after a failed restore. If that fails too, keep the copy of it.
+
+    Raises BackupError with the place of the copy and the command that loads it.
+    """
+    try:
+        _pg_restore(before)
+    except BackupError as second:
+        kept = shutil.move(before, settings.DATA_DIR / f"before-restore-{timezone.now():%Y%m%d-%H%M%S}.dump")
+        first = str(error).rstrip(".") or "The restore was stopped"
+        raise BackupError(
+            f"{first}. Then the old database could not be put back: {str(second).rstrip('.')}. The database "
+            f"is empty now. The old one is in {kept}. Keep this file. When the database server works again, "
+            f"load it: pg_restore --no-owner --no-privileges --dbname=NAME {kept}"
+        ) from second
 
 
 def drop_tables():

@@ -73,7 +73,8 @@ def _save(help_session, given, *, by_link, at, tapped_at=None):
         help_session.found_at = found_at if is_same_complaint else conversation.changed_at
     times = [time for name in QUESTIONS if (time := getattr(help_session, f"{name}_at"))]
     help_session.answered_at = max([at, *times]) if times else None
-    help_session.answered_by_link = by_link
+    if "found" in given:
+        help_session.answered_by_link = by_link
     help_session.save()
     if conversation is not None:
         if has_failed and before not in states.REASONS:

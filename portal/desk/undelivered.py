@@ -16,6 +16,7 @@ LATE_AFTER = timedelta(minutes=15)
 
 TITLES = {
     "account/mail": _("Sign-in code, invitation or security notice"),
+    "checkins/check_in": _("Question about how a visit turned out"),
     "conversations/answer": _("Answer"),
     "conversations/mention": _("Mention in a note"),
     "conversations/new": _("Notice about the desk"),
@@ -26,6 +27,8 @@ TITLES = {
     "notifications/desk_digest": _("Notices about the desk"),
     "notifications/digest": _("Several notices"),
     "helpsessions/hand_over": _("Visit code"),
+    "incoming/not_read": _("Reply to an email that couldn't be read"),
+    "lists/list": _("List of titles"),
     "privacy/corrected": _("Corrected visit"),
     "privacy/erased": _("Receipt for an erased record"),
     "privacy/export_ready": _("Copy ready to download"),

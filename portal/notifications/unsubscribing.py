@@ -1,11 +1,13 @@
 """Links that let people turn notices off without signing in (RFC 8058).
 
 A link names a person and kinds of notices, and is signed with the time of its email. The link works for a
-year, or until the person's record is erased or merged into another record.
+year, or until the person's record is erased. If the record was merged into another one, the link turns off
+the notices of that person.
 """
 
 from datetime import timedelta
 from functools import cache
+from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
@@ -13,6 +15,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import get_language
 
+from accounts.audit import merged_into
 from accounts.models import User
 from accounts.patron import check_ins
 
@@ -49,7 +52,9 @@ def read_token(token):
         public_id, *kinds = signing.loads(token, salt=SALT, max_age=LINK_WORKS)
     except signing.BadSignature:
         return None, []
-    person = User.objects.filter(public_id=public_id, is_active=True).first()
+    person = User.objects.filter(public_id=public_id).first() or merged_into(UUID(public_id))
+    if person is None or not person.is_active:
+        return None, []
     return person, [KINDS[kind] for kind in kinds if kind in KINDS]
 
 

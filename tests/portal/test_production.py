@@ -53,7 +53,7 @@ seen = {
     "desk": ask("get", "/desk/").headers.get("Location"),
     "demo": ask("get", "/demo/").status_code,
     "become": ask("post", "/demo/become/nobody/", {"csrfmiddlewaretoken": token(ask("get", "/me/"))}).status_code,
-    "other files": {path: ask("get", path).status_code for path in ("/.git/config", "/static/", "/static/../manage.py", "/manage.py", "/private/")},
+    "other files": {path: ask("get", path).status_code for path in ("/.git/config", "/static/", "/static/../manage.py", "/manage.py", "/private/", "/static/staticfiles.json")},
     "trace": ask("trace", "/", **{"x-secret": "echoed?"}).content.decode().count("echoed"),
     "plain http": ask("get", "/sign-in/", secure=False).headers.get("Location"),
     "an unknown proxy": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,

@@ -193,7 +193,7 @@ class HelpSession(models.Model):
     would_return = models.CharField(max_length=8, choices=WouldReturn, blank=True, default="")
     would_return_at = models.DateTimeField(null=True, blank=True)
     answered_by_link = models.BooleanField(
-        default=False, help_text="the last answer came from the link in an email, and nobody was signed in"
+        default=False, help_text="`found` came from the link in an email, and nobody was signed in"
     )
     check_ins = models.CharField(
         max_length=8,

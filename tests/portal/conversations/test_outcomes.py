@@ -82,10 +82,28 @@ def test_time_of_each_outcome_question_is_stored_separately(session, at):
     assert (session.satisfaction, session.satisfaction_at) == ("poor", at)
     assert (session.found, session.found_at) == ("all", at + minute)
     assert (session.would_return, session.would_return_at) == ("maybe", at + 2 * minute)
-    assert (session.answered_at, session.answered_by_link) == (at + 2 * minute, True)
-    take(session, at + 3 * minute, satisfaction="good")
+    assert session.answered_at == at + 2 * minute
+
+
+def test_by_link_says_how_found_was_answered_and_no_other_question(session, at):
+    marks = []
+    for number, (answer, by_link) in enumerate(
+        [
+            ({"satisfaction": "poor"}, True),
+            ({"found": "part"}, True),
+            ({"would_return": "yes"}, False),
+            ({"found": "all"}, False),
+            ({"satisfaction": "good"}, True),
+        ]
+    ):
+        take(session, at + number * minute, **answer, by_link=by_link)
+        session.refresh_from_db()
+        marks.append(session.answered_by_link)
+    assert marks == [False, True, True, False, False]
+    take(session, at + 9 * minute, found="no", by_link=True)
+    outcomes.clear_outcome(session, at=at + 10 * minute)
     session.refresh_from_db()
-    assert (session.answered_at, session.answered_by_link) == (at + 3 * minute, False)
+    assert not session.answered_by_link
 
 
 def test_conversation_without_messages_closes_if_the_outcome_is_corrected_to_found_all(session, at):

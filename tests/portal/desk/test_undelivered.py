@@ -7,7 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from portal.desk.undelivered import TITLES
 from portal.notifications.actions import TOO_LATE
+from portal.notifications.kinds import DIGESTS, KINDS
 from portal.notifications.models import Notification
 from tests.factories import (
     BranchFactory,
@@ -182,3 +184,8 @@ def test_undelivered_message_to_a_phone_is_listed_without_an_email_address(desk,
         words = desk.get(page).content.decode()
         assert "on the patron&#x27;s phone" in words
         assert "@" not in words.partition("<main")[2].partition("</main>")[0]
+
+
+def test_every_kind_of_email_has_a_name_in_the_list():
+    sent = set(KINDS) | set(DIGESTS.values())
+    assert [kind for kind in sorted(sent) if kind not in TITLES] == []
