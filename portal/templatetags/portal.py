@@ -132,7 +132,7 @@ def _cover(title, creators, kind, number):
     drawn = format_html(
         '<span class="cover h{} p{}{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span>',
         number % 6,
-        number // 6 % 3,
+        number // 6 % 2,
         _size_of_letters(title),
         title,
         shape,
