@@ -24,7 +24,7 @@ help:
 	@echo "make fix            format the code, and fix what can be fixed automatically"
 	@echo "make run            run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
 	@echo "make bench          compare the CPU time of each page with a minimal page, on both databases, in ten minutes"
-	@echo "make bench-large    the same among 100,000 conversations; the first run builds 1 GB for each database"
+	@echo "make bench-large    the same in large databases, which the first run builds; PART=catalog or conversations"
 	@echo "make screens        take a screenshot of every page, in var/screens/"
 	@echo "make messages       collect the texts to translate, and compile the translations"
 	@echo "make migrations     write the migrations for changed models"
@@ -93,7 +93,7 @@ bench: .venv/developing
 	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) -m bench
 
 bench-large: .venv/developing
-	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) -m bench large
+	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) -m bench large $(PART)
 
 screens: .venv/developing
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && DATA_DIR=$$scratch .venv/bin/pytest -q tests/browser/screens.py
@@ -105,8 +105,8 @@ migrations: .venv/developing
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 		AFTERWORD_MODE=development DATA_DIR=$$scratch $(PY) manage.py makemigrations
 
-# The first two files are on the supported Django for every Python. The third is for `make test-newest` alone. It begins
-# as a copy of the second, so that the two differ in Django and django-allauth and in nothing else.
+# requirements.txt and requirements-dev.txt pin the supported Django. requirements-newest.txt is only for `make test-newest`.
+# It begins as a copy of requirements-dev.txt, so that the two differ only in Django and django-allauth.
 LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url $(UPGRADE) \
 	pyproject.toml
 

@@ -36,14 +36,14 @@ DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.
 HOST, ADDRESS = "help.example.org", "sam@example.org"
 # The answers to the questions of setup_library. An empty answer accepts the suggested answer.
 ANSWERS = ["Example Library", "America/Chicago", "", ADDRESS, "Sam Okafor", ""]
-# The settings that step 3 of the guide asks for. The README sets them in its own block.
+# The settings that step 3 of docs/operations.md asks for. A block of the README sets them.
 SETTINGS = {
     "BASE_URL": f"https://{HOST}",
     "ALLOWED_HOSTS": HOST,
     "MAIL_FROM": "help@example.org",
     "TRUSTED_PROXY_COUNT": "1",
 }
-# The beginning of each block that isn't run, and the reason.
+# {beginning of a block: the reason why the block isn't run}
 SKIPPED = {
     ".venv/bin/python manage.py ils_check": "it needs a library system",
     ".venv/bin/python manage.py sso_check": "it needs a provider of single sign-on",
@@ -226,11 +226,11 @@ class Run:
         if database_url:
             typed["DATABASE_URL"] = database_url
         self.environment = clean_environment() | typed
-        # Each command first reads the variables that the command before it exported.
+        # Before each command, bash reads from this file the variables that earlier commands exported.
         self.state.write_text("")
 
     def step(self, command):
-        """Run one command. Raises Failed if it fails."""
+        """Run one command. Raises Failed if the command fails."""
         line, started = command.splitlines()[0], time.monotonic()
         command = self.filled_in(command)
         if re.match(r"\S*python manage\.py run\b", command):

@@ -38,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def get_login_stages(self):
-        """Return allauth's login stages without its stage for the second factor.
+        """Return allauth's login stages, except the stage for the second factor.
 
         Our own SecondFactorMiddleware asks for the second factor before any desk page.
         """
@@ -48,8 +48,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Sign the person in, and set how long the session lasts.
 
         An anonymous session may expire soon. Signing in gives the session its usual lifetime. On a borrowed
-        device, the session is shorter. On a shared desk computer, it ends when staff must unlock the computer
-        again.
+        device, the session is shorter. On a shared desk computer, the session ends when staff must unlock the
+        computer again.
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
@@ -134,8 +134,8 @@ class MFAAdapter(DefaultMFAAdapter):
         """
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
-    # The next two methods encrypt and decrypt authenticator app secrets, so that a copy of the database alone
-    # is not enough to generate codes.
+    # The next two methods encrypt and decrypt authenticator app secrets. So a copy of the database alone is
+    # not enough to generate codes.
 
     def encrypt(self, text):
         return keys.seal(SEALED_FOR).encrypt(text.encode()).decode()

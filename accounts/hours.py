@@ -32,7 +32,7 @@ class Calendar:
     def of(cls, branch, library=None):
         """Return the calendar of a branch whose hours and closed days are prefetched.
 
-        If you need the calendars of many branches, pass `library`. Then no query reads the library again.
+        To get the calendars of many branches, pass `library`. Otherwise, each call reads the library again.
         """
         return cls(
             branch.promise_hours,
@@ -57,7 +57,10 @@ class Calendar:
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def promised_at(self, waiting_since):
-        """Return when the branch promises to answer a patron who has waited since `waiting_since`."""
+        """Return the time by which the branch promises to answer a patron.
+
+        `waiting_since` is the time when the patron began to wait.
+        """
         return self.after(waiting_since, datetime.timedelta(hours=self.promise_hours))
 
     def after(self, start, open_time):
@@ -128,7 +131,7 @@ def _closed_days(branch, since):
 
 
 def promised_at(branch, waiting_since):
-    """Return when `branch` promises to answer a patron who has waited since `waiting_since`.
+    """Return the time by which `branch` promises to answer a patron who has waited since `waiting_since`.
 
     Only opening hours count toward the promise. If the branch lists no opening hours, every hour counts.
     """
@@ -141,7 +144,7 @@ def is_open(branch, at):
 
 
 def end_of_next_opening_day(branch, day):
-    """Return when the branch closes on its first opening day after `day`.
+    """Return the time when the branch closes on its first opening day after `day`.
 
     A branch without opening hours counts as open every day until midnight. Return None if the branch never
     opens.

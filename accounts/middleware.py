@@ -53,9 +53,9 @@ class DeviceMiddleware(SessionMiddleware):
             self._note_day_of_use(request)
         response = super().process_response(request, response)
         if not request.session.modified:
-            # The session had ended before this request. Django would delete the cookie. But another request,
-            # such as the first request of a double tap on "Sign in", may just have replaced the session and
-            # the cookie.
+            # The session had ended before this request, so Django would delete the cookie. But another
+            # request may just have replaced the session and the cookie, for example the first request of a
+            # double tap on "Sign in".
             response.cookies.pop(settings.SESSION_COOKIE_NAME, None)
         cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie and cookie.value and is_borrowed(request):
@@ -144,7 +144,7 @@ class EndedMeanwhileMiddleware:
         if isinstance(error, RoleEnded):
             if request.session.exists(request.session.session_key):
                 raise Http404
-            return redirect_to_login(request.get_full_path())
+            return redirect_to_login(request.get_full_path_info())
         if not isinstance(error, (ObjectDoesNotExist, IntegrityError)) or not request.user.is_authenticated:
             return None
         if User.objects.filter(pk=request.user.pk).exists():

@@ -16,12 +16,13 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.headers import split_address
 from portal.limits import TooOften, count
 from portal.text import clean, uuid_or_none
 
 from .models import RefusedPost, User
 from .patron.refused_posts import claim_refused_post
-from .sign_in.access import last_person_id
+from .sign_in.access import last_person_id, was_borrowed
 from .sign_in.unsent import as_query, words_of
 from .staff.desk_lock import DESK_TOKEN
 from .staff_actions import RoleEnded
@@ -106,7 +107,7 @@ def fields_to_save(request):
     - The form or its path is too long.
     - A redirect to the path of the form would be unsafe.
     """
-    is_safe = url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)
+    is_safe = url_has_allowed_host_and_scheme(request.get_full_path_info(), allowed_hosts=None)
     if not is_safe or len(request.path_info) > 300:
         return None
     if not _is_same_origin(request) or _may_be_about_opened_visit(request):
@@ -129,14 +130,14 @@ def _is_same_origin(request):
     if site := request.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"
     origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
-    return urlsplit(origin).netloc == request.get_host()
+    return split_address(origin).netloc == request.get_host()
 
 
 def _may_be_about_opened_visit(request):
     """Return whether the refused form may be about a visit that this browser has opened by code.
 
-    A form about such a visit must not be saved for the person who is signed in. If nobody is signed in, a
-    visit counts even if its code has stopped working.
+    A form about such a visit must not be saved for the person who is signed in. If nobody is signed in,
+    visits whose codes have stopped working count too.
     """
     if request.path_info.startswith("/desk/"):
         return False
@@ -182,12 +183,20 @@ def may_wait(request, person, fields):
 
     `person` is the author, or None if the author is unknown. A form by a known author may always wait.
 
-    A form by an unknown author must be short, and the rate limit must not be reached. If the form is about an
-    object, the object must be in somebody's library account. So nothing is saved about a quiet visit, or
-    about a visit that nobody has added to an account.
+    Text by an unknown author may wait only if people can use the form while they are signed out. Otherwise
+    the next person who signs in could see the text, for example the name of a new list. Such a form must be
+    short, and the rate limit must not be reached.
+
+    A button by an unknown author may wait. If the button is about an object, the object must be in somebody's
+    library account. So nothing is saved about a quiet visit, or about a visit that nobody has added to an
+    account.
+
+    After a sign-in on a borrowed device, nothing waits until somebody signs in there in the usual way.
     """
     if person:
         return True
+    if was_borrowed(request) or not (_is_button(request) or _is_for_everybody(request)):
+        return False
     if sum(len(text) for name, values in fields.items() for text in [name, *values]) > MAX_UNSENT_CHARACTERS:
         return False
     if hasattr(_view(request), "opens"):
@@ -210,7 +219,7 @@ def own_page(request):
     view = _view(request)
     if hasattr(view, "shows_unsent_text"):
         name = view.shows_unsent_text
-        page = reverse(name, kwargs=_match(request).kwargs) if name else request.get_full_path()
+        page = reverse(name, kwargs=_match(request).kwargs) if name else request.get_full_path_info()
         return page if len(page) <= 300 else request.path_info
     return request.path_info if is_done_after_sign_in(request) else ""
 
@@ -218,6 +227,15 @@ def own_page(request):
 def is_done_after_sign_in(request):
     """Return whether the view has the decorator done_after_sign_in."""
     return hasattr(_view(request), "done_after_sign_in")
+
+
+def _is_button(request):
+    return is_done_after_sign_in(request) and not typed_words(request)
+
+
+def _is_for_everybody(request):
+    """Return whether people can use the form while they are signed out."""
+    return getattr(_view(request), "saves_text_by_unknown_author", False)
 
 
 def has_object(request):

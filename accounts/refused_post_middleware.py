@@ -21,7 +21,7 @@ from accounts.patron import refused_posts
 from portal.errors import page_it_came_from, signed_out
 
 from . import refused_form
-from .sign_in.access import LAST_PERSON, is_borrowed, last_person_id
+from .sign_in.access import LAST_PERSON, WAS_BORROWED, is_borrowed, last_person_id, was_borrowed
 from .sign_in.unsent import browser_of, tie_to_browser
 from .staff.desk_lock import DESK_TOKEN
 
@@ -84,21 +84,37 @@ class KeepRefusedPostMiddleware:
             # this computer could still read the current page.
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
-            # htmx ignores a 401 response. After a redirect, htmx would show the sign-in form inside the page.
+            # htmx ignores a 401 response, so the page stays as it is. After a redirect, htmx would show the
+            # sign-in form inside the page.
             if request.path_info.endswith("/draft/") and not request.path_info.startswith("/desk/"):
                 return _say_beside(request, draft=True)
             return HttpResponse(status=401)
         return response
 
     def _set_last_person(self, request, response):
-        """Store the id of the signed-in person in a cookie, except on a borrowed device."""
+        """Store the id of the signed-in person in a cookie, except on a borrowed device.
+
+        A borrowed device gets a cookie without an id. As long as the browser has this cookie, forms that are
+        sent while nobody is signed in aren't saved.
+        """
         if not request.user.is_authenticated:
             return
         if is_borrowed(request):
             # The device belongs to somebody else. Its owner must not find what this person typed.
             if LAST_PERSON in request.COOKIES:
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
-        elif last_person_id(request) != str(request.user.public_id):
+            if not was_borrowed(request):
+                response.set_cookie(
+                    WAS_BORROWED,
+                    "1",
+                    httponly=True,
+                    samesite="Lax",
+                    secure=bool(settings.SESSION_COOKIE_SECURE),
+                )
+            return
+        if was_borrowed(request):
+            response.delete_cookie(WAS_BORROWED, samesite="Lax")
+        if last_person_id(request) != str(request.user.public_id):
             response.set_signed_cookie(
                 LAST_PERSON,
                 str(request.user.public_id),
@@ -141,11 +157,12 @@ class KeepRefusedPostMiddleware:
         if page and fields is not None and DESK_TOKEN not in request.COOKIES:
             return self._leave_in_browser(request, response, refused_to, person, page, fields)
         at_desk = request.path_info.startswith("/desk/")
-        # A patron's form without `page` has only a choice, and no text. It isn't saved, because the person
-        # can choose again after signing in.
+        # A patron's form without `page` has only a choice, and no text. It isn't saved: the person can choose
+        # again after signing in.
         can_wait = page or at_desk
         if person and can_wait and any(any(values) for values in fields.values()):
-            path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path_info
+            path = request.get_full_path_info()
+            path = path if len(path) <= 300 else request.path_info
             refused_posts.save_refused_post(person, path=path, fields=fields, at=timezone.now())
             self._drop_previous(request, person)
             return _to_sign_in(request, response, refused_to, reverse("kept"))
@@ -156,7 +173,7 @@ class KeepRefusedPostMiddleware:
         came_from = page_it_came_from(request)
         is_signed_out = refused_to == resolve_url(settings.LOGIN_URL)
         if is_signed_out and at_desk and came_from != "/" and not request.htmx:
-            # Somebody pressed a button on this page. Say that nothing was done.
+            # Somebody pressed a button on a desk page. Say that nothing was done.
             return signed_out(request)
         return _to_sign_in(request, response, refused_to, came_from)
 
@@ -164,7 +181,7 @@ class KeepRefusedPostMiddleware:
         """Save a patron's form until somebody signs in with this browser, and return the response.
 
         If the author is unknown, the response shows the text, because the person who signs in may be somebody
-        else who can't open the page.
+        else.
         """
         words = refused_form.typed_words(request)
         if not refused_form.may_wait(request, person, fields):
@@ -218,7 +235,8 @@ def _to_sign_in(request, response, refused_to, url):
 def _show_again(request, words, *, saved_for="", status=403):
     """Return a page that shows the typed text.
 
-    If htmx sent the form, the browser still shows the text. Then return a notice with the status 401.
+    If htmx sent the form, the browser still shows the text. In this case, return a notice with the status 401
+    instead.
 
     `saved_for` is the page that shows the text after signing in, or "" if the text isn't saved.
     """

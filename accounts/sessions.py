@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from portal.prepared import prepared
 
-# The portal sends this signal before a session is emptied or deleted, and as soon as other people may use the
-# session's browser. The argument is `session`. Receivers delete what they have stored for this browser.
+# The portal sends this signal before a session is emptied or deleted. It also sends it when a browser becomes
+# a borrowed device or a shared desk computer. The argument is `session`. Receivers delete what they have
+# stored for this browser.
 browser_given_up = Signal()
 
 
@@ -30,7 +31,7 @@ class SessionStore(db.SessionStore):
         super().flush()
 
     def save(self, must_create=False):
-        """Save the session. Raises UpdateError if the session was deleted meanwhile.
+        """Save the session. Raises UpdateError if the session was deleted after it was loaded.
 
         Django's own method raises UpdateError for every database error. The error page would then say that
         the browser sent something wrong. So if the database fails, this method raises the database's own

@@ -19,9 +19,10 @@ class RoleEnded(Exception):
 def staff_action(action=None, *, also=None):
     """Decorate an action so that it runs in a transaction, which first locks the roles of `by`.
 
-    `by` is the staff member who does the action. If the action has an argument with a second staff member or
-    None, `also` is the name of this argument. One query locks the roles of both people, because two actions
-    with two queries each could deadlock. The decorated action raises RoleEnded, as `lock_roles` does.
+    `by` is the staff member who does the action. If a second staff member can take part in the action, `also`
+    is the name of the argument with this staff member. The argument can be None. One query locks the roles of
+    both people, because two actions with two queries each could deadlock. The decorated action raises
+    RoleEnded, as `lock_roles` does.
     """
     if action is None:
         return lambda decorated: staff_action(decorated, also=also)

@@ -19,26 +19,28 @@ from portal.text import uuid_or_none
 
 from . import audit
 
-# Headers of the request: the form's token, the public id of the person who wrote the form, and how many
-# seconds the form has waited. The clock of a phone can be wrong, but it measures a duration well enough.
+# Headers of the request: the form's token, the public id of its writer, and how many seconds it has waited on
+# the phone. The clock of a phone can be wrong, but it measures a duration well enough.
 TOKEN, WRITER, WAITED = "X-Form-Token", "X-Form-Writer", "X-Form-Waited"
 
-# A form can arrive long after the tap. A longer wait counts as this long.
+# A form can arrive long after the tap. If it waited longer than this, it counts as if it had waited this
+# long.
 LONGEST_WAIT = datetime.timedelta(days=400)
 
 
 def may_wait_on_phone(view):
     """Decorate a view whose form can wait on a phone. This must be the outermost decorator.
 
-    If the form has waited, the response is JSON: {"words": text for the patron}. The status code is:
+    If the form has waited on a phone, the response is JSON: {"words": text for the patron}. The status code
+    is:
 
     - 200 if the form is saved now or was saved before
 
     - 401 if the writer isn't signed in
 
-    - 409 if the patron changed the same thing later
+    - 409 if the patron changed the same thing after the tap
 
-    - 410 if the form is too old for the portal to know whether the patron did
+    - 410 if the form is so old that the portal no longer knows whether the patron changed the same thing
 
     - the view's own status code in all other cases
     """
@@ -49,7 +51,7 @@ def may_wait_on_phone(view):
             return view(request, *args, **kwargs)
         token = uuid_or_none(request.headers[TOKEN])
         if token is None or request.method != "POST":
-            return _answer(400, _("The library couldn't read this. Open the page and try again."))
+            return _answer(400, _("The library couldn't read what you sent. Open the page and try again."))
         is_writer = request.user.is_authenticated and str(request.user.public_id) == request.headers.get(
             WRITER
         )
@@ -66,7 +68,10 @@ def has_waited(request):
 
 
 def tapped_at(request):
-    """Return when the patron sent the form on their phone, or None if the form has not waited."""
+    """Return the time when the patron sent the form on their phone.
+
+    Return None if the form has not waited on a phone.
+    """
     if not has_waited(request):
         return None
     waited = request.headers.get(WAITED, "")
@@ -86,9 +91,10 @@ def refuse_waiting(request):
 
 
 def refuse_quiet(session):
-    """Raise PermissionDenied if the form has waited on a phone and is about a quiet visit.
+    """Raise PermissionDenied if a form that has waited on a phone is about a quiet visit.
 
-    `session` is the visit, or None if the form is about no visit.
+    Call this function only for a form that has waited. `session` is the visit, or None if the form is about
+    no visit.
 
     Nothing about a quiet visit may be stored on a phone, so our scripts never send such a form.
     """
@@ -113,7 +119,11 @@ def _take(request, token, view):
         )
     except TooOld:
         return _answer(
-            410, _("You pressed this too long ago. If you still want it, press it again on the page.")
+            410,
+            _(
+                "You pressed this button too long ago, so nothing was changed. To do it now, press the "
+                "button again on the page."
+            ),
         )
     except PermissionDenied:
         return _answer(403, _("You can send this only while you're online. Open the page and try again."))
@@ -128,7 +138,7 @@ def _take(request, token, view):
     return _answer(
         status,
         getattr(request, "refused_words", "")
-        or _("The library couldn't accept this. Open the page and try again."),
+        or _("The library couldn't accept what you sent. Open the page and try again."),
     )
 
 

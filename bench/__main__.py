@@ -16,9 +16,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from bench import searches
 from bench.databases import databases
 from bench.server import CheckIns, Deliveries, Jobs, Server, environment
 
+# The parts of `make bench-large`, which can be measured alone.
+PARTS = ["conversations", "catalog"]
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
 # The maximum time to deliver an email, as a multiple of the time that smtplib takes.
@@ -29,7 +32,7 @@ CHECK_INS_BAR = 5
 GROWTH_BARS, DEFAULT_GROWTH_BAR = {"queue": 1.15}, 1.3
 
 
-def main(large):
+def main(large, parts):
     started, results = time.monotonic(), {}
     if os.getloadavg()[0] > 0.5:
         print("Other programs are running, so the numbers are not reliable.")
@@ -39,15 +42,25 @@ def main(large):
         subprocess.run(collect, env=environment("sqlite://", folder), check=True)
         for database in databases(folder):
             stack.callback(database.close)
-            rows = results[database.title] = (_large if large else _small)(database, folder)
-            _show(database.title, rows, "the small database" if large else "the minimal page")
+            rows = results[database.title] = []
+            if not large:
+                rows += _small(database, folder)
+                _show(database.title, rows, "the minimal page")
+            if large and "conversations" in parts:
+                rows += _large(database, folder)
+                _show(database.title, rows, "the small database")
+            if large and "catalog" in parts:
+                found = searches.measure(database, folder)
+                searches.show(database.title, found)
+                rows += found
+    print(f"\nThe bench took {time.monotonic() - started:.0f} s.")
     if large:
         return int(any(row["over"] for rows in results.values() for row in rows))
     report = {"runs": RUNS, "rounds": ROUNDS, "requests": REQUESTS, "databases": results}
     out = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"\nSaved as JSON in {out}. The bench took {time.monotonic() - started:.0f} s.")
+    print(f"Saved as JSON in {out}.")
     return 0
 
 
@@ -63,9 +76,10 @@ def _small(database, folder):
             settings="bench.minimal.settings",
         ) as minimal,
         Server(database, database.new("portal"), folder, count=COUNT) as portal,
-        # These processes have their own databases, because their thousands of rows would slow the pages down.
+        # Deliveries and check-ins have separate databases, because their many rows would slow the pages down.
         Deliveries(database.new("deliveries"), folder) as deliveries,
         CheckIns(database.new("check_ins"), folder) as check_ins,
+        Jobs(database.new("imports"), folder, "bench.imports", set_up_by="bench.pages") as imports,
     ):
         bars = {name: page.bar for name, page in portal.browser.pages.items()}
         base = partial(minimal.measure, "minimal")
@@ -75,7 +89,10 @@ def _small(database, folder):
             partial(check_ins.measure, "inserting"),
             partial(check_ins.measure, "check-ins"),
         )
-        return _measured(pairs, bars | {"email": EMAIL_BAR, "check-ins": CHECK_INS_BAR})
+        reading = partial(imports.measure, "pymarc reading")
+        pairs |= {name: (reading, partial(imports.measure, name)) for name in searches.IMPORT_BARS}
+        bars |= {"email": EMAIL_BAR, "check-ins": CHECK_INS_BAR, **searches.IMPORT_BARS}
+        return _measured(pairs, bars)
 
 
 def _large(database, folder):
@@ -148,4 +165,5 @@ def _show(title, rows, base):
 
 
 if __name__ == "__main__":
-    sys.exit(main(large="large" in sys.argv[1:]))
+    _program, *words = sys.argv
+    sys.exit(main("large" in words, [word for word in words if word != "large"] or PARTS))

@@ -1,7 +1,7 @@
 """Measure how long the worker takes to write the emails of due check-ins, and how long inserting them takes.
 
 Each line on stdin is "inserting COUNT" or "check-ins COUNT". For each line, write COUNT emails, and print the
-milliseconds that an email took.
+milliseconds per email.
 
 For "inserting", the rows are inserted into the outbox in bulk. For "check-ins", all the work of the worker is
 done: find the check-ins that are due and may be sent, lock rows, make links, and mark the check-ins as asked.
@@ -19,9 +19,9 @@ from bench import pages
 from portal.checkins.models import CheckIn
 from portal.checkins.sending import send_due_check_ins
 from portal.helpsessions.models import HelpSession
+from portal.jobs import refresh_statistics
 from portal.notifications.models import Notification
 from portal.notifications.writing import new_message_id, save_all
-from portal.worker import refresh_statistics
 
 WEEK_AGO = datetime.timedelta(days=7)
 

@@ -23,8 +23,16 @@ from portal.privacy.models import Export
 def main():
     jobs = {
         "export of a person": (_ask_for_export, _build_export),
-        "retention of a batch": (_end_visits, _forget),
+        "retention of a batch": (_create_ended_visits, _forget),
     }
+    serve(jobs)
+
+
+def serve(jobs):
+    """Print the names of the jobs. Then run the job of each line on stdin, as described above.
+
+    `jobs` is {name: (function that prepares the job, function that is measured)}.
+    """
     print(json.dumps(list(jobs)), flush=True)
     for line in sys.stdin:
         prepare, run = jobs[line.strip()]
@@ -54,7 +62,7 @@ def _build_export():
     exports.build_exports(at=timezone.now())
 
 
-def _end_visits():
+def _create_ended_visits():
     """Create one batch of visits for `_forget`. They have no patron, and their conversations are closed."""
     conversations = pages.new_conversations(retention.BATCH, Conversation.Status.CLOSED)
     HelpSession.objects.filter(conversations__in=conversations).update(

@@ -1,7 +1,7 @@
 """Set up the pages of bench.pages in a database with 100,000 conversations and a million messages.
 
-Building the database takes a few minutes, so it is kept for the next run. The generated texts repeat a few
-words often and most words rarely, as real texts do.
+Building the database takes a few minutes, so the next run uses the same database. As in real texts, a few
+words are frequent in the generated texts, and most words are rare.
 """
 
 import datetime
@@ -21,8 +21,8 @@ from bench import pages
 from portal.conversations.models import Conversation, ConversationWords, Message, Participation
 from portal.conversations.search import REBUILD
 from portal.helpsessions.models import HelpSession, SessionRecommendation
-from recommendations import search
 from recommendations.models import Item, QuestionType, Recommendation
+from recommendations.search import entries
 
 CONVERSATIONS, MESSAGES_EACH, AT_ONCE, PATRONS, ITEMS, WORDS = 100_000, 10, 2_000, 20_000, 10_000, 30_000
 # The maximum age of a visit, in days. Retention then deletes nothing in the first two months after a build.
@@ -55,7 +55,7 @@ def _build(rng):
         batch_size=AT_ONCE,
     )
     for first in range(0, ITEMS, AT_ONCE):
-        search.index([item.pk for item in items[first : first + AT_ONCE]])
+        entries.index([item.pk for item in items[first : first + AT_ONCE]])
     library = pages.library()
     for first in range(0, CONVERSATIONS, AT_ONCE):
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Run a mail server that accepts every email and keeps none. Print its port, which the system chooses."""
+"""Run a mail server that accepts every email and stores none. Print its port, which the system chooses."""
 
 import asyncio
 

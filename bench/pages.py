@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Branch, Library, NameWord, StaffRole, User
 from accounts.sign_in.access import SECOND_FACTOR
 from accounts.sign_in.sign_ins import LAST_USED_ON
+from bench import titles
 from bench.browser import Page, Request
 from portal.conversations.models import Conversation, Message, Participation, Side
 from portal.conversations.search import index_conversation, index_message
@@ -47,6 +48,8 @@ BARS = {
     "conversation poll": 0.7,
     "patron reply": 2.5,
     "saved list": 2.5,
+    "list of 300": 2.5,
+    "recommendations": 2.5,
     "verdict": 3,
     "queue": 2,
     "queue poll": 0.7,
@@ -56,13 +59,15 @@ BARS = {
     "record form": 3,
     "record form, saved": 3,
     "item keystroke": 2,
+    "search, two errors": 4,
+    "what worked": 2,
 }
 
-PATRON, ASKED_PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
-    f"bench-{who}@example.org" for who in ("patron", "asked", "staff", "coordinator", "elsewhere")
+PATRON, ASKED_PATRON, READER, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
+    f"bench-{who}@example.org" for who in ("patron", "asked", "reader", "staff", "coordinator", "elsewhere")
 )
 NAME = "Wilhelmina Quillfeather"
-# The slug of the only branch whose data the requests change. So polls of other branches find nothing new.
+# Requests change only the data of the branch with this slug. So polls of other branches find nothing new.
 ELSEWHERE = "bench-elsewhere"
 BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
@@ -86,6 +91,9 @@ def set_up(count):
     address = conversation.get_absolute_url()
     item = Item.objects.filter(recommendations__patron__email=PATRON).order_by("pk")[0]
     at_desk = reverse("desk_conversation", args=[conversation.public_id])
+    long_list, topic = _list_of_300(), Topic.objects.order_by("pk")[0]
+    titles.publish_what_helped(topic)
+    asked = {"question": "How do I start a compost bin?", "topic": topic.pk, "question_type": "reference"}
     pages = {
         "home": _get("/", patron),
         "home with check-in": _get("/", asked),
@@ -95,6 +103,11 @@ def set_up(count):
         "conversation poll": _poll(address, patron),
         "patron reply": Page(list(_patron_replies(count)), status=302),
         "saved list": _get(reverse("saved"), patron),
+        "list of 300": _get(long_list.get_absolute_url(), _cookies(long_list.patron)),
+        "list of 300, printed": _get(
+            reverse("print_list", args=[long_list.public_id]), _cookies(long_list.patron)
+        ),
+        "recommendations": _get(reverse("recommendations"), patron),
         "verdict": Page(list(_verdicts(count)), htmx=True),
         "sign-in": _get(reverse("sign_in"), {}),
         "sign-in, code sent": Page(list(_sign_ins(count)), status=302),
@@ -107,7 +120,10 @@ def set_up(count):
         "record form": _get(reverse("record"), staff),
         "record form, saved": Page(list(_records(count)), status=302),
         "item keystroke": _get(f"{reverse('desk_items')}?q=book+of+th", staff, htmx=True),
+        "search, two errors": _get(f"{reverse('desk_items')}?q=bookk+of+thigns", staff, htmx=True),
+        "what worked": Page([_post(reverse("asked_before"), staff, asked)], htmx=True),
         "figures": _get(reverse("figures"), coordinator),
+        "outcomes": _get(reverse("outcomes"), coordinator),
         "people lookup": Page(list(_lookups(count))),
     }
     return pages | {name: pages[name]._replace(bar=bar) for name, bar in BARS.items()}
@@ -128,6 +144,13 @@ def library():
     return list(branches), list(_colleagues()), list(Topic.objects.order_by("pk"))
 
 
+def staff_cookies():
+    """Return the cookies of a staff member. Create the data of the pages first if there is none."""
+    if not User.objects.filter(email=STAFF).exists():
+        _fill()
+    return _cookies(User.objects.get(email=STAFF))
+
+
 def _colleagues():
     return User.objects.filter(staff_roles__isnull=False, email__startswith="colleague").order_by("pk")
 
@@ -135,7 +158,8 @@ def _colleagues():
 def _fill():
     """Create the data of the pages.
 
-    The patron has 30 visits. Other patrons have 25 conversations, which wait longest in the queue.
+    The patron has 30 visits. The 25 conversations of other patrons are first in the queue, because they have
+    waited longest.
     """
     [branch, *_others], colleagues, topics = library()
     staff = StaffFactory(branch=branch, email=STAFF)
@@ -180,6 +204,12 @@ def _ask_about_a_visit(staff, branch):
     person = UserFactory(email=ASKED_PATRON)
     visits = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=branch)
     CheckInFactory(help_session=visits[0])
+
+
+def _list_of_300():
+    """Return a patron's list of 300 titles. Create it if it does not exist."""
+    patron = User.objects.filter(email=READER).first() or UserFactory(email=READER)
+    return titles.list_of_300(patron, library()[0][0])
 
 
 def new_conversations(count, status):
@@ -266,7 +296,7 @@ def _records(count):
     """Yield requests that save a record form with two items. Each request also makes a code for the patron.
 
     The browser session of a staff member stores the new codes of the last ten minutes. If all requests shared
-    one session, this session would grow with each request. So each request has its own.
+    one session, this session would grow with each request. So each request has a separate session.
     """
     today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
     chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}

@@ -67,9 +67,13 @@ class Server(Process):
         count=0,
         application="portal.wsgi:application",
         settings="portal.settings",
+        warm_up=True,
     ):
-        """Start the server. Before that, `module` sets up the database for `count` requests of each page."""
-        self.database, self.url = database, url
+        """Let `module` set up the database for `count` requests of each page. Then start the server.
+
+        If `warm_up` is true, request each page several times before the measurement begins.
+        """
+        self.database, self.url, self.warm_up = database, url, warm_up
         env = environment(url, folder, settings)
         pages = set_up(env, module, count + WARM_UP)
         listener = socket.create_server(("127.0.0.1", 0))
@@ -91,7 +95,7 @@ class Server(Process):
 
     def __enter__(self):
         self._wait()
-        for name in self.names:
+        for name in self.names if self.warm_up else []:
             self.browser.ask(name, WARM_UP)
         return self
 
@@ -120,11 +124,14 @@ class Server(Process):
 
 
 class Jobs(Process):
-    """A process that runs jobs of the worker, one at a time."""
+    """A process that runs jobs, one at a time. It runs `main` of a module in this package."""
 
-    def __init__(self, url, folder):
+    def __init__(self, url, folder, module="bench.jobs", set_up_by=""):
+        """Start the process. If `set_up_by` names a module, that module sets up the database first."""
+        if set_up_by:
+            set_up(environment(url, folder), set_up_by, 0)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "import django; django.setup(); import bench.jobs; bench.jobs.main()"],
+            [sys.executable, "-c", f"import django; django.setup(); import {module}; {module}.main()"],
             env=environment(url, folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -132,7 +139,7 @@ class Jobs(Process):
         )
         self.names = json.loads(self.process.stdout.readline())
 
-    def measure(self, name, times):
+    def measure(self, name, times=1):
         """Run the job once, and return its CPU milliseconds as (Python, database). `times` is ignored."""
         print(name, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
@@ -157,6 +164,18 @@ class Timed(Process):
         """Write or deliver some emails, and return the milliseconds per email as (Python, 0)."""
         print(name, self.factor * times, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline()), 0
+
+
+class AskedBefore(Timed):
+    """A process that asks what helped before."""
+
+    def __init__(self, url, folder):
+        super().__init__(url, folder, "bench.verdicts")
+
+    def times(self, count):
+        """Return the milliseconds that each of `count` questions took."""
+        print(count, file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
 
 
 class Deliveries(Timed):

@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from django.conf import settings
-from django.core.files.storage import storages
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -29,12 +28,19 @@ from django.utils import timezone
 
 from accounts.models import Library, User
 from portal import keys
-from portal.checks import other_tables
-from portal.data_folder import DataFolderInUse, lock_data_folder
+from portal.data_folder import (
+    MARK,
+    MOUNT_THE_DISK,
+    DataFolderInUse,
+    is_another_private_folder,
+    lock_data_folder,
+    private_folder,
+)
 from portal.database_copies import BackupError, dump, load
 from portal.notifications.actions import running_worker
 from portal.notifications.models import Heartbeat
 from portal.privacy import erased_list
+from portal.right_database import ANOTHER_KEY, has_another_key, other_tables, remove_mark
 from recommendations.covers import stored as covers
 
 FORMAT = 1
@@ -51,6 +57,7 @@ def make(target):
     """Write the archive to the path `target`, and return the manifest.
 
     Raises BackupError if the path exists, or has a name that `remove_old` in old_backups.py would not find.
+    Also raises BackupError if the folder of the private files may be an empty one in the place of a disk.
     """
     target = Path(target)
     if not target.name.endswith(".tar.gz"):
@@ -60,6 +67,8 @@ def make(target):
     # Path.exists() would raise an error if this account may not open the folder.
     if os.path.exists(target):
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
+    if is_another_private_folder():
+        raise BackupError(MOUNT_THE_DISK)
     unfinished = target.with_name(target.name + ".part")
     try:
         with _scratch_next_to(target) as scratch:
@@ -81,8 +90,8 @@ def make(target):
                 with tarfile.open(fileobj=stream, mode="w:gz") as archive:
                     _add_text(archive, "manifest.json", json.dumps(manifest, indent=2))
                     archive.add(copy, "database")
-                    if _private().exists():
-                        archive.add(_private(), "private", filter=_without_scratch_and_covers)
+                    if private_folder().exists():
+                        archive.add(private_folder(), "private", filter=_belongs_in_backups)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
@@ -95,26 +104,30 @@ def make(target):
     return manifest
 
 
-def _without_scratch_and_covers(member):
-    """Return the tar `member`, or None if no backup contains it.
+def _belongs_in_backups(member):
+    """Return the tar `member`, or None if backups leave it out.
 
-    These are the temporary folder of a restore that was killed, and the covers. The worker asks for missing
-    covers again, so they need no room in each night's archive.
+    Backups leave out cover images, the mark of the folder, and the temporary folder of a restore that was
+    killed. The worker asks for missing cover images again, so they need no room in each night's archive.
     """
-    is_cover = PurePosixPath(member.name).parts[:2] == ("private", covers.FOLDER)
-    return None if is_cover or member.name.startswith(f"private/{SCRATCH}") else member
+    is_left_out = PurePosixPath(member.name).parts[1:2] in {(covers.FOLDER,), (MARK,)}
+    return None if is_left_out or member.name.startswith(f"private/{SCRATCH}") else member
 
 
 def restore(source, *, replace=False, other_key=False):
     """Restore the database and the private files from the archive `source`. Return the archive's manifest.
 
-    Raises BackupError in three cases: the portal runs, it has data and `replace` is False, or the archive was
-    made with another SECRET_KEY and `other_key` is False.
+    Raises BackupError in these cases:
+    - The portal runs.
+    - The portal has data, and `replace` is False.
+    - The archive or the database was made with another SECRET_KEY, and `other_key` is False.
     """
     with _portal_stopped():
         if not replace and _has_data():
             raise BackupError("This portal already has data. Add --replace to overwrite it with the backup.")
-        with _scratch_next_to(_private() / "database") as scratch:
+        if has_another_key() and not other_key:
+            raise BackupError(f"{ANOTHER_KEY}, or add --other-key to replace it. Nothing was changed.")
+        with _scratch_next_to(private_folder() / "database") as scratch:
             manifest = _unpack(source, scratch)
             _check(manifest, scratch / "database")
             if has_same_key(manifest) is False and not other_key:
@@ -125,12 +138,17 @@ def restore(source, *, replace=False, other_key=False):
                 )
             with _files_swapped(scratch / "private", old=scratch / "old-private"):
                 load(scratch / "database")
+        if not has_same_key(manifest):
+            remove_mark()
         _forget_heartbeats()
     return manifest
 
 
 def has_same_key(manifest):
-    """Return whether the backup was made with SECRET_KEY or a fallback key, or None if that is unknown."""
+    """Return whether the backup was made with the current SECRET_KEY or a fallback key.
+
+    Return None if that is unknown.
+    """
     kept = manifest.get("key")
     if not isinstance(kept, dict):
         return None
@@ -202,10 +220,6 @@ def newer_migrations():
     """Return the (app, name) of each applied migration that this version doesn't have."""
     loader = MigrationLoader(connection)
     return sorted(set(loader.applied_migrations) - set(loader.disk_migrations))
-
-
-def _private():
-    return Path(storages["private"].location)  # type: ignore[attr-defined]  # it is a FileSystemStorage
 
 
 def _version():
@@ -313,13 +327,15 @@ def _files_swapped(new, *, old):
 
     If the `with` block fails, move all files back. Only the content of the folder is moved, because the
     folder may be a mount, which can't be renamed. The list of erased records is not replaced, because it is
-    newer than the list in the backup. The covers stay, because no backup has them.
+    newer than the list in the backup. The cover images and the mark of the folder stay, because no backup
+    contains them.
     """
     old.mkdir()
     moves = []
-    stays = {name for name in (erased_list.FOLDER, covers.FOLDER) if (_private() / name).exists()}
+    names = (erased_list.FOLDER, covers.FOLDER, MARK)
+    stays = {name for name in names if (private_folder() / name).exists()}
     try:
-        for source, target in ((_private(), old), (new, _private())):
+        for source, target in ((private_folder(), old), (new, private_folder())):
             for path in sorted(source.iterdir()):
                 if not path.name.startswith(SCRATCH) and path.name not in stays:
                     os.rename(path, target / path.name)

@@ -1,7 +1,7 @@
 """Build the web addresses of an item: its own, and the one in the library's catalog."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from django.core.exceptions import ValidationError
 from django.utils.text import get_text_list
@@ -16,26 +16,32 @@ PLACEHOLDER = re.compile(r"\{(isbn|title|number)\}")
 LICENSED = {"article", "database", "serial"}
 # The characters that a web address may have. A percent sign begins a character that is encoded already.
 OF_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"
-# A word of a search ends at one of these.
+# The signs between the words of a search in a web address.
 BETWEEN_WORDS = re.compile(r"\+|%20")
 
 
-def own_link(item, library):
+def own_link(item, library, *, for_anyone=False):
     """Return the web address of the item itself, or "" if it has none that is safe to open.
 
-    The address of a licensed source leads through the library's proxy server.
+    The address of a licensed source leads through the library's proxy server. If `for_anyone` is true, it
+    doesn't, because the proxy server asks everybody else for a library account.
     """
     address = item.url or doi_url(item.doi)
+    prefix = library.proxy_prefix if library else ""
+    if for_anyone:
+        address = _without_proxy(address, prefix)
     if not address.startswith(("https://", "http://")):
         return ""
-    prefix = library.proxy_prefix if library else ""
-    if item.kind not in LICENSED or not prefix.startswith("https://"):
+    if for_anyone or item.kind not in LICENSED or not prefix.startswith("https://"):
         return address
     return _through_proxy(address, prefix)
 
 
 def _through_proxy(address, prefix):
-    """Return the address behind the prefix. An imported address may have the prefix of the same server."""
+    """Return the address with the proxy's prefix before it.
+
+    If an imported address already leads through this proxy server, return it unchanged.
+    """
     proxy = prefix.partition("?")[0]
     if address.startswith(proxy):
         return address
@@ -44,20 +50,31 @@ def _through_proxy(address, prefix):
     return prefix + quote(address, safe=OF_ADDRESSES if is_plain else "")
 
 
-def item_link(item, library):
-    """Return the item's own web address. If it has none, return its address in the catalog, or ""."""
-    return own_link(item, library) or through_catalog(item, library)
+def _without_proxy(address, prefix):
+    """Return the address without the proxy's prefix, which an imported address can have."""
+    if not prefix or not address.startswith(prefix):
+        return address
+    rest = address.removeprefix(prefix)
+    return rest if "://" in rest else unquote(rest)
+
+
+def link_for_anyone(item, library):
+    """Return the item's own web address, which everybody can open. If it has none, return its address in the
+    catalog, or "".
+    """
+    return own_link(item, library, for_anyone=True) or through_catalog(item, library)
 
 
 def in_catalog(item):
-    """Return whether the library's catalog can have this item."""
+    """Return whether an item of this kind can be in the library's catalog."""
     return not item.retired_at and (item.kind in BORROWED or bool(item.source))
 
 
 def through_catalog(item, library):
-    """Return the address in the catalog at which people see whether the item is in, and reserve it, or "".
+    """Return the address in the catalog where people see whether the item is in, and can reserve it.
 
-    If the item lacks a value that the library's template needs, use the template of the title search.
+    Return "" if there is no such address. If the item lacks a value that the library's template needs, use
+    the template of the title search.
     """
     if not library or not in_catalog(item):
         return ""
@@ -68,7 +85,8 @@ def through_catalog(item, library):
 def fill(template, values):
     """Return the template with the values of its placeholders, or "" if it can't be filled.
 
-    A parameter of the address is left out if its placeholder has no value. One of them must remain.
+    A parameter of the address is left out if its placeholder has no value. At least one placeholder must
+    remain.
     """
     if not template.startswith("https://"):
         return ""
@@ -89,9 +107,10 @@ def _lacks_values(text, values):
 
 
 def _without_empty(parameter, values):
-    """Return the parameter without the words that have no value, or "" if it must be left out.
+    """Return the parameter without the search words whose placeholders have no value.
 
-    A parameter with words of its own, such as OR, would no longer make sense.
+    Return "" if no search word is left. Also return "" if the parameter has fixed words, such as OR. They
+    make no sense if a search word is missing.
     """
     if not _lacks_values(parameter, values):
         return parameter

@@ -4,18 +4,25 @@ import shlex
 from email.utils import getaddresses
 from urllib.parse import urlsplit
 
-from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db import connection
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 
 from portal.data_folder import FIX, make_data_folder, open_paths
 from portal.env import MALFORMED, misspelled
-from portal.service_rules import cover_rules, doi_rules, ils_rules, push_rules, reply_rules, sso_rules
+from portal.right_database import problem_with_database
+from portal.service_rules import (
+    cover_rules,
+    doi_rules,
+    ils_rules,
+    oai_rules,
+    push_rules,
+    reply_rules,
+    sso_rules,
+)
 
 MODES = ("production", "development", "demo", "test")
 PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
@@ -58,6 +65,7 @@ def settings_are_safe(app_configs=None, **kwargs):
         *push_rules(),
         *cover_rules(),
         *doi_rules(),
+        *oai_rules(),
         *([] if settings.LOCAL else _production_rules()),
     ]
     errors += [
@@ -75,6 +83,19 @@ def names_of_settings_are_right(app_configs=None, **kwargs):
             id="afterword.W002",
         )
         for name, similar in misspelled().items()
+    ]
+
+
+@checks.register(checks.Tags.security)
+def earlier_settings_are_gone(app_configs=None, **kwargs):
+    if not settings.ILS_BRANCHES:
+        return []
+    return [
+        checks.Warning(
+            "ILS_BRANCHES is no longer read. The upgrade copied its codes to the table of branch codes.",
+            hint="Check the codes at the desk under Settings, Branch codes, and remove ILS_BRANCHES.",
+            id="afterword.W003",
+        )
     ]
 
 
@@ -111,25 +132,9 @@ def database_stores_every_script(app_configs=None, databases=None, **kwargs):
 
 @checks.register(checks.Tags.database)
 def database_is_the_portals_own(app_configs=None, databases=None, **kwargs):
-    """Report a database that another application uses. Only `migrate` runs this check."""
-    tables = other_tables() if databases else []
-    return [
-        checks.Error(
-            f"The database belongs to another application: it has the table {table}.",
-            hint="Give the portal a database of its own, and correct DATABASE_URL.",
-            id="afterword.E029",
-        )
-        for table in tables[:1]
-    ]
-
-
-def other_tables():
-    """Return the tables of another application. Return [] if the portal already uses this database."""
-    tables = set(connection.introspection.table_names())
-    if apps.get_model("accounts", "Library")._meta.db_table in tables:
-        return []
-    own = {*connection.introspection.django_table_names(), MigrationRecorder.Migration._meta.db_table}
-    return sorted(tables - own - {settings.CACHES["default"]["LOCATION"]})
+    """Report a database of another application or portal. Only `migrate` runs this check."""
+    problem = problem_with_database() if databases else ""
+    return [checks.Error(problem, id="afterword.E029")] if problem else []
 
 
 def _production_rules():

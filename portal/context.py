@@ -7,15 +7,16 @@ from django.utils.functional import SimpleLazyObject
 # missing variable.
 UNSET = dict.fromkeys(
     (
-        *("form_error", "oob", "cleared", "counted", "taken_back", "swapped"),
-        # templates/components/item_card.html and what it includes
+        *("form_error", "is_needed", "is_news", "oob", "cleared", "counted", "taken_back", "swapped"),
+        # The variables of templates/components/item_card.html, and of the templates that it includes.
         *(
-            "all_links",
+            "bare",
             "choices",
             "compact",
             "full",
             "list",
             "on_item_page",
+            "own",
             "remove",
             "removed",
             "restored",

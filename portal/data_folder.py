@@ -7,10 +7,13 @@ the portal may read the database file and the private files.
 import fcntl
 import os
 import stat
+import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.core.files.storage import storages
 
 FIX = (
     "Create the folder and let the user that runs the portal write to it, or set DATA_DIR to another folder."
@@ -18,6 +21,14 @@ FIX = (
 # The permission bits that other accounts must not have. With NOTHING, they can do nothing. With ONLY_ENTER,
 # they can only enter a folder. The data folder has ONLY_ENTER, because a proxy may serve static/ in it.
 NOTHING, ONLY_ENTER = 0o077, 0o066
+# The file in the folder of the private files that says which folder it is.
+MARK = "folder-mark"
+ANOTHER_FOLDER = "the folder of the private files is another one than before, so a disk may be missing"
+MOUNT_THE_DISK = (
+    "The folder of the private files is another one than before, so a disk may be missing. Mount the disk. "
+    "If the folder is the right one, delete the file private-folder-mark in the data folder, and run: "
+    "manage.py migrate"
+)
 # {purpose of a lock: beginning of the error that another process gets}
 PURPOSES = {"run": "The portal already runs with", "restore": "A backup is being restored into"}
 
@@ -33,6 +44,36 @@ def make_data_folder(folder):
     if os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return ""
     return f"The data folder {folder} can't be made, or this user can't write to it."
+
+
+def make_private_folder(**kwargs):
+    """Make the folder of the private files, and a mark in it. This is a receiver of post_migrate.
+
+    The data folder has a copy of the mark. If the mark is missing but the copy exists, no new mark is made.
+    The folder may then be the empty mount point of a missing disk.
+    """
+    mark, copy = private_folder() / MARK, _copy_of_mark()
+    with suppress(OSError):
+        private_folder().mkdir(mode=0o700, exist_ok=True)
+        if not copy.exists():
+            if not mark.exists():
+                mark.write_text(f"{uuid.uuid4()}\n")
+            copy.write_text(mark.read_text())
+
+
+def is_another_private_folder():
+    """Return whether the folder of the private files has another mark than before, or none."""
+    mark, copy = private_folder() / MARK, _copy_of_mark()
+    return copy.exists() and not (mark.exists() and mark.read_text() == copy.read_text())
+
+
+def private_folder():
+    storage: Any = storages["private"]  # mypy doesn't know the attributes of a storage in the file system
+    return Path(storage.location)
+
+
+def _copy_of_mark():
+    return private_folder().with_name("private-folder-mark")
 
 
 class DataFolderInUse(Exception):

@@ -1,6 +1,6 @@
-"""Copy the whole database to a file, and replace the database by such a copy.
+"""Copy the whole database to a file, and replace the database with such a copy.
 
-The copy of SQLite is another SQLite database. For PostgreSQL, pg_dump and pg_restore do the work.
+The copy of a SQLite database is another SQLite database. For PostgreSQL, pg_dump and pg_restore do the work.
 """
 
 import os
@@ -32,7 +32,7 @@ def dump(copy):
 
 
 def load(copy):
-    """Replace the database by the copy. If that fails, put the old database back. Raises BackupError."""
+    """Replace the database with the copy. If that fails, put the old database back. Raises BackupError."""
     connection.close()
     if connection.vendor == "sqlite":
         with (
@@ -59,9 +59,10 @@ def load(copy):
 
 
 def _put_back(before, error):
-    """Load the old database again after a failed restore. If that fails too, keep the copy of it.
+    """Load the old database again after a failed restore.
 
-    Raises BackupError with the place of the copy and the command that loads it.
+    If that fails too, don't delete the copy of the old database. Raises BackupError with the path of this
+    copy and the command that loads it.
     """
     try:
         _pg_restore(before)

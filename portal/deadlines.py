@@ -11,9 +11,10 @@ from django.utils import timezone
 def compares_deadlines(action):
     """Decorate an action so that it gets the argument `now`, a function that returns the current time.
 
-    An action can wait for seconds: on PostgreSQL for a locked row, on SQLite for its transaction to begin. So
-    rows can be newer than `at`. now() is `at` plus the time since the call. The action must call now() after
-    it has locked rows. Callers don't pass `now`.
+    `at` is the time of the request. An action can then wait for seconds: on PostgreSQL for a locked row, on
+    SQLite for its transaction to begin. So rows can be newer than `at`. now() returns `at` plus the time that
+    has passed since the action was called. The action must call now() after it has locked rows. Callers don't
+    pass `now`.
 
     Put this decorator first, because the decorators below it begin the transaction.
     """

@@ -1,4 +1,7 @@
-"""Check the form of a DOI, and make a link of it. https://www.doi.org/the-identifier/resources/handbook"""
+"""Check the form of a DOI, and turn a DOI into a link.
+
+The DOI handbook explains the form: https://www.doi.org/the-identifier/resources/handbook
+"""
 
 import re
 from urllib.parse import quote

@@ -73,10 +73,11 @@ def env_flag(name, *, default=False):
     return default
 
 
-def env_database(name, default):
+def env_database(name, default, *, synchronous):
     """Return the database in the variable's URL, as a value for Django's DATABASES.
 
-    If the URL can't be read, return a database to which nothing can connect.
+    If the URL can't be read, return a database to which nothing can connect. The URL of a PostgreSQL database
+    may contain options, which replace ours. `synchronous` is the PRAGMA of that name for SQLite.
     """
     try:
         database = dj_database_url.parse(env(name) or default)
@@ -88,7 +89,40 @@ def env_database(name, default):
             "characters as %23 (#), %2F (/), %3A (:), %3F (?) or %40 (@)"
         )
         return {"ENGINE": "django.db.backends.dummy"}
-    return database
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        return database | {"OPTIONS": _sqlite_options(synchronous)}
+    return database | {"OPTIONS": _postgresql_options() | database.get("OPTIONS", {})}
+
+
+def _sqlite_options(synchronous):
+    # docs/decisions/0002-sqlite-by-default.md has the measurements for these options. With secure_delete,
+    # SQLite overwrites the data of deleted rows.
+    return {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA temp_store=MEMORY; "
+            "PRAGMA cache_size=-16000; PRAGMA secure_delete=ON;"
+        ),
+    }
+
+
+def _postgresql_options():
+    options = {
+        # JIT compilation only helps queries that run for seconds, and ours are shorter.
+        "options": "-c jit=off",
+        # By default, an attempt to connect to a server that doesn't respond ends after two minutes. Pages and
+        # health checks would wait that long.
+        "connect_timeout": 5,
+        # `restore` finds other processes of the portal by this name.
+        "application_name": "afterword",
+    }
+    if not env_flag("PREPARED_STATEMENTS", default=True):
+        return options
+    # Prepared statements save planning time (docs/decisions/0002-sqlite-by-default.md). With a threshold of
+    # 0, `migrate` fails. Some migrations send several commands in one query, and PostgreSQL can't prepare
+    # such a query.
+    return options | {"server_side_binding": True, "prepare_threshold": 5}
 
 
 def env_mailbox(name, *, password=""):
@@ -120,3 +154,64 @@ def env_mailbox(name, *, password=""):
         )
         return {}
     return mailbox
+
+
+def env_mail_server():
+    """Return the server that sends the emails, as arguments of Django's SMTP backend."""
+    return {
+        "host": env("EMAIL_HOST", "localhost"),
+        "port": env_port("EMAIL_PORT", 25),
+        "username": env("EMAIL_HOST_USER"),
+        "password": env("EMAIL_HOST_PASSWORD"),
+        "use_tls": env_flag("EMAIL_USE_TLS"),
+        "use_ssl": env_flag("EMAIL_USE_SSL"),
+        "timeout": 20,
+    }
+
+
+def env_single_sign_on():
+    """Return the provider of single sign-on. If its "issuer" is empty, the library has none."""
+    return {
+        "name": env("SSO_NAME").strip(),
+        "issuer": env("SSO_ISSUER").strip().rstrip("/"),
+        "client_id": env("SSO_CLIENT_ID").strip(),
+        "client_secret": env("SSO_CLIENT_SECRET").strip(),
+        "scopes": env("SSO_SCOPES", "openid profile email").split(),
+        "proven_domains": [domain.lower() for domain in env_list("SSO_PROVEN_DOMAINS")],
+        "ca_file": env("SSO_CA_FILE"),
+    }
+
+
+def env_ils(ils, *, timeout):
+    """Return the arguments of the adapter for this ILS in accounts/ils/. Return {} if it needs none."""
+    sip2 = {
+        "host": env("SIP2_HOST"),
+        "port": env_port("SIP2_PORT", 6001),
+        "tls": env_flag("SIP2_TLS"),
+        "ca_file": env("SIP2_CA_FILE"),
+        "login": env("SIP2_LOGIN"),
+        "password": env("SIP2_PASSWORD"),
+        "location": env("SIP2_LOCATION"),
+        "institution": env("SIP2_INSTITUTION"),
+        "terminal_password": env("SIP2_TERMINAL_PASSWORD"),
+        "charset": env("SIP2_CHARSET", "cp850"),
+        "error_detection": env_flag("SIP2_ERROR_DETECTION", default=True),
+        "card_aliases": env_flag("SIP2_CARD_ALIASES"),
+        "id_field": env("SIP2_ID_FIELD", "AA"),
+        "group_field": env("SIP2_GROUP_FIELD", "PC"),
+        "branch_field": env("SIP2_BRANCH_FIELD", "AQ"),
+        "expires_field": env("SIP2_EXPIRES_FIELD", "PA"),
+        "pin_has_letters": env_flag("PIN_HAS_LETTERS"),
+    }
+    koha = {
+        "url": env("KOHA_URL"),
+        "ca_file": env("KOHA_CA_FILE"),
+        "user": env("KOHA_USER"),
+        "password": env("KOHA_PASSWORD"),
+        "client_id": env("KOHA_CLIENT_ID"),
+        "client_secret": env("KOHA_CLIENT_SECRET"),
+        "pin_has_letters": env_flag("PIN_HAS_LETTERS", default=True),
+    }
+    # Read all variables, because `misspelled` knows only those that were read.
+    shared = {"timeout": timeout, "card_has_letters": env_flag("CARD_HAS_LETTERS")}
+    return {"sip2": sip2 | shared, "koha": koha | shared}.get(ils, {})

@@ -19,8 +19,8 @@ from portal.security_log import note
 from portal.styles import page_style
 
 RETRY_AFTER_SECONDS = 30
-# Only signed-in people can send forms to paths with these prefixes. Other patron pages are not listed,
-# because a browser that has opened a visit with a code can send their forms.
+# Only signed-in people can send forms to paths with these prefixes. The paths of other patron pages are not
+# listed, because viewers by code can send forms there too.
 ONLY_SIGNED_IN = ("/desk/", "/me/", "/lists/", "/messages/", "/sessions/")
 
 log = logging.getLogger(__name__)

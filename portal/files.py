@@ -1,4 +1,4 @@
-"""Make uploaded files safe to keep and to serve.
+"""Make uploaded files safe to store and to serve.
 
 A picture is decoded and encoded again. A PDF is always served as a download. The first bytes of a file decide
 its type, because the file name and the browser's Content-Type can be wrong.
@@ -27,32 +27,35 @@ MAX_JPEG_PIXELS = 64_000_000
 # only a hundred bytes takes as long to decode as the whole picture.
 MAX_JPEG_SCAN_PIXELS = 25 * MAX_JPEG_PIXELS
 
-# A larger picture is made smaller before it is kept. Seven million pixels keep small print readable.
+# A larger picture is made smaller before it is stored. With seven million pixels, small print stays readable.
 MAX_KEPT_PIXELS = 7_000_000
 MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
-# In pixels. Pages show a preview at half this size, so that it is sharp on a phone.
+# The longer side of a preview, in pixels. Pages show a preview at half this size, so that it is sharp on a
+# phone.
 PREVIEW_SIDE = 480
-# The longer side of a preview is at most three times its shorter side. If a picture is longer or wider than
-# that, its preview shows only the beginning of the picture.
+# The longer side of a preview is at most three times its shorter side. The preview of a picture that is
+# longer than that shows only the top of the picture. If a picture is wider than that, its preview shows only
+# the left part.
 PREVIEW_RATIO = 3
 MAX_PREVIEW_BYTES = 40_000
 
-# A page first shows a soft copy of a preview, until the person touches the page. Two of them and the page
+# A page first shows a soft copy of a preview, until the person touches the page. Two soft copies and the page
 # itself are smaller than 35 KiB together.
 SOFT_SIDE = 96  # in pixels
 MAX_SOFT_BYTES = 800
 
 # The size of a stored cover in pixels: twice its size on a page, so that it is sharp on a phone.
 COVER_SIZE = (160, 224)
-# A page with two of them is smaller than 35 KiB.
+# A page with two covers of this size is smaller than 35 KiB.
 MAX_COVER_BYTES = 2_400
-# Pictures that are smaller than this say "no cover", as a single transparent pixel does.
+# Some cover sources send a tiny picture, such as a single transparent pixel, if they have no cover. A picture
+# counts as "no cover" if its shorter side has fewer pixels than this.
 MIN_COVER_SIDE = 40
 MAX_COVER_PIXELS = 16_000_000
-# A picture whose width divided by its height is between these two is cut to the shape of a cover. The whole
-# of any other picture is shown, such as that of a square compact disc.
+# A picture is cut to the shape of a cover if its width divided by its height is between these two numbers.
+# Any other picture is shown whole, such as that of a square compact disc.
 COVER_RATIOS = (0.6, 0.82)
 
 # With this lock, each process decodes only one picture at a time, because decoding briefly needs a hundred
@@ -65,7 +68,7 @@ class NotAPicture(Exception):
 
 
 class Unusable(Exception):
-    """The file can't be kept. `reason` is "empty", "too_large", "too_many_dots", "damaged" or "unknown"."""
+    """The file can't be stored. `reason` is "empty", "too_large", "too_many_dots", "damaged" or "unknown"."""
 
     def __init__(self, reason):
         super().__init__(reason)
@@ -74,7 +77,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Usable:
-    """An uploaded file that is now safe to keep. A PDF has no preview and no size in pixels."""
+    """An uploaded file that is now safe to store. A PDF has no preview and no size in pixels."""
 
     content: bytes
     extension: str
@@ -106,7 +109,7 @@ def picture(file, *, side):
 def usable(file):
     """Make the uploaded Django File safe, and return it as a Usable.
 
-    Raises Unusable if the file is not a picture or PDF that can be kept.
+    Raises Unusable if the file is not a picture or PDF that can be stored.
     """
     if not file.size:
         raise Unusable("empty")
@@ -137,7 +140,7 @@ def cover_picture(content):
                 raise NotAPicture
             drawn = _on_white(_upright(image))
     except Unusable as error:
-        # Errors inside the block arrive here too.
+        # _open_picture also raises Unusable for an error inside the `with` block.
         raise NotAPicture from error
     if COVER_RATIOS[0] <= drawn.width / drawn.height <= COVER_RATIOS[1]:
         fitted = ImageOps.fit(drawn, COVER_SIZE, Image.Resampling.LANCZOS)
@@ -204,7 +207,7 @@ def _has_too_many_pixels(image, scans):
 
 
 def _upright(image):
-    """Return the image's first frame, upright, small enough to keep, in 8 bits and without metadata."""
+    """Return the image's first frame, upright, small enough to store, in 8 bits and without metadata."""
     width, height = image.size
     shrink = min(1, (MAX_KEPT_PIXELS / (width * height)) ** 0.5, MAX_KEPT_SIDE / max(width, height))
     size = max(1, int(width * shrink)), max(1, int(height * shrink))
@@ -257,9 +260,9 @@ def soft_copy(preview):
 
 
 def _encoded_within(most, drawn, *, qualities):
-    """Return the picture as a WebP of at most `most` bytes, or in the lowest quality if none is small enough.
+    """Return the picture as a WebP of at most `most` bytes, in the best quality that is small enough.
 
-    `qualities` begins with the best.
+    If no quality is small enough, return the picture in the lowest quality. `qualities` begins with the best.
     """
     for quality in qualities:
         encoded = _encoded(drawn, "WEBP", quality=quality)

@@ -1,7 +1,7 @@
 """Render form fields in Python.
 
-Django renders a template for each input. Rendering these templates took an eighth of the time of the record
-form.
+Django renders a template for each input. These templates accounted for an eighth of the time that it took to
+render the record form.
 """
 
 from django.forms.renderers import Jinja2
@@ -43,7 +43,7 @@ def _input(widget):
 
 def _textarea(widget):
     name, value = escape(widget["name"]), escape(widget["value"] or "")
-    # Browsers skip the first line break, so it isn't part of the text.
+    # Browsers skip a line break directly after the start tag, so this line break isn't part of the text.
     return f'<textarea name="{name}"{_attrs(widget)}>\n{value}</textarea>'
 
 

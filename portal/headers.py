@@ -1,8 +1,10 @@
 """Set the security headers, limit the size of requests and write one log line per request."""
 
 import logging
+import re
 import time
 import uuid
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
@@ -53,7 +55,18 @@ def content_security_policy(style_source=""):
 
 def is_prefetch(request):
     """Return whether a browser fetches the page in advance, before the person has opened it."""
-    return "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
+    return any("prefetch" in request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+
+
+def split_address(text):
+    """Return the parts of an address from a header. All parts are "" if it is not a web address.
+
+    Browsers send valid addresses in Referer and Origin. Other programs may send any text, such as "https://[".
+    """
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 class SecurityHeadersMiddleware:
@@ -115,6 +128,33 @@ def is_too_large(path, length):
     except Resolver404:
         return True
     return length > settings.MAX_BODY_BYTES_BY_URL.get(name, settings.MAX_BODY_BYTES)
+
+
+MEDIA_TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)", re.ASCII)
+BOUNDARY = re.compile(r""";\s*boundary=("[^"\\\s]+"|[^\s";]+)""", re.ASCII | re.IGNORECASE)
+
+
+def with_plain_content_type(application):
+    """Wrap the WSGI application so that it gets only the media type and the boundary of a Content-Type.
+
+    Otherwise, Django would decode the form, and even the query string, in the encoding that the request
+    names. Many of Python's encodings raise errors, and "unicode_escape" can make any character. All forms of
+    the portal are in UTF-8. Django also fails if it can't parse another parameter.
+    """
+
+    def plain(environ, start_response):
+        environ["CONTENT_TYPE"] = plain_content_type(environ.get("CONTENT_TYPE", ""))
+        return application(environ, start_response)
+
+    return plain
+
+
+def plain_content_type(text):
+    """Return the media type with its boundary, or "" if the text doesn't begin with a media type."""
+    media_type, boundary = MEDIA_TYPE.match(text), BOUNDARY.search(text)
+    if not media_type:
+        return ""
+    return media_type[1] + (f"; boundary={boundary[1]}" if boundary else "")
 
 
 log = logging.getLogger("portal.requests")

@@ -18,6 +18,7 @@ from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from portal.data_folder import ANOTHER_FOLDER, is_another_private_folder, private_folder
 from portal.notifications.actions import ADDRESS_OFF, MAILBOX, running_worker, take_turn
 from portal.notifications.models import Heartbeat, Notification
 
@@ -103,21 +104,25 @@ def _cache(at):
 
 
 def _disk(at):
-    """Write a few bytes to the database and to the private files, at most once in WRITE_EVERY.
+    """Write a few bytes to the database, the data folder and its private folder, once in WRITE_EVERY.
 
-    A failed write is undone and tried again by the next check.
+    The private folder may be on another disk. A failed write is undone and tried again by the next check.
     """
+    if not private_folder().exists():
+        return "the folder of the private files is missing"
     try:
         with transaction.atomic():
             if take_turn("health_write", at=at, every=WRITE_EVERY):
-                with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
-                    file.write(bytes(BYTES_WRITTEN))
-                    file.flush()
+                for folder in (settings.DATA_DIR, private_folder()):
+                    with tempfile.TemporaryFile(dir=folder) as file:
+                        file.write(bytes(BYTES_WRITTEN))
+                        file.flush()
+        # A missing disk can leave an empty folder.
+        return ANOTHER_FOLDER if is_another_private_folder() else "ok"
     except AnyDatabaseError as error:
         return f"the database can't be written: {error}"
     except OSError as error:
         return f"files can't be written: {error.strerror}"
-    return "ok"
 
 
 def _worker(at):
@@ -146,8 +151,8 @@ def _outbox(at):
     Return "ok" if other emails were delivered recently, because the problem is then a single address.
 
     The wait of a failed email counts from its creation, because each failed attempt changes `due_at`. The
-    wait of a notice counts from the time when the worker decided to send the notice. Notices to an address
-    that the portal has turned off are not a problem, because they are given up on purpose.
+    wait of a notice counts from the time when the worker decided to send the notice. If the portal has turned
+    off notices to an address, it gives them up on purpose. So such notices are not a problem.
     """
     rows = Notification.objects.order_by()
     waiting = rows.filter(state=Notification.State.WAITING)

@@ -16,7 +16,7 @@ def render_page(request, template, context=None, *, partial="", status=200):
 
 
 def announce(response, words):
-    """Make screen readers announce these words when htmx receives the response. Return the response."""
+    """Make screen readers announce the text `words` when htmx receives the response. Return the response."""
     return trigger_client_event(response, "announce", words)
 
 

@@ -57,6 +57,7 @@ ICONS = {
         'M15.9 15.9 18 18M18 6l-2.1 2.1M8.1 15.9 6 18"/>'
     ),
     "desk": '<path d="M3 9h18M5 9v11M19 9v11M12 9v6.5h7M9 9V4h6"/>',
+    "chart": '<path d="M4 4v16h16M8.5 16v-4M13 16V7M17.5 16v-6.5"/>',
     "queue": '<path d="M4 6h16M4 12h16M4 18h9"/>',
     "card": '<rect x="3" y="5.5" width="18" height="13" rx="2"/><path d="M3 10h18M7 15h4"/>',
     "mail": '<rect x="3.5" y="5.5" width="17" height="13" rx="2"/><path d="m4.5 7 7.5 6 7.5-6"/>',

@@ -100,6 +100,8 @@ LIMITS = {
         "pages of links to lists and items, whether the link works or not", network="120/m, 1200/h"
     ),
     "list_email": Limit("lists that patrons email to themselves", "10/h, 30/d"),
+    # A search with typing errors costs more than a page. Nobody types fast enough to reach this limit.
+    "catalog_search": Limit("searches of patrons in the catalog", "40/m, 300/10m", "200/m"),
     "push_device": Limit("devices that get messages", "20/h", "600/h"),
     # The limits for work at the desk. They are far higher than a shift needs, but too low for guessing a code
     # or for reading the records of all patrons.
@@ -109,6 +111,8 @@ LIMITS = {
     ),
     "look_up_by_name": Limit("patrons looked up by letters of their name", "20/h"),
     "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
+    # Each preview can ask the resolver about many DOIs, and can take seconds.
+    "doi_look_up": Limit("previews of pasted DOIs that ask the resolver", "20/10m, 60/h"),
     "test_email": Limit("test emails that a coordinator sends", "20/h"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }

@@ -28,7 +28,7 @@ from portal.times import time_of_day
 # By how many seconds the clocks of two machines may differ. A counted time that is further in the future
 # comes from a fast clock, and is ignored.
 CLOCK_TOLERANCE = 60
-# How long a count can be kept at most.
+# The longest time for which a count is stored.
 KEPT_FOR = datetime.timedelta(
     seconds=max(seconds for limit in LIMITS.values() for by in BY for _most, seconds in limit.rates(by))
 )
@@ -54,7 +54,12 @@ class TooOften(Exception):
 
     @property
     def words(self):
-        return _("You've tried too many times. You can try again %(when)s or later.") % {"when": self.when}
+        words = _("You've tried too many times. You can try again %(when)s or later.")
+        if self.what == "catalog_search":
+            words = _("You've searched very often in a short time. You can search again %(when)s or later.")
+        elif self.what == "doi_look_up":
+            words = _("You've looked up many DOIs. Write a title, or look this one up %(when)s or later.")
+        return words % {"when": self.when}
 
     @property
     def words_for_writer(self):
@@ -109,10 +114,10 @@ def count(request, what, *, target="", names_nobody=False):
     raise request.too_often
 
 
-def count_by_email(what, person):
-    """Count one action of a person who has sent an email. Raises TooOften.
+def count_by_person(what, person):
+    """Count one action for a person, and not for a network address. Raises TooOften.
 
-    Such an action has no network address.
+    Emails from the person have no network address, and neither has work that is far from the request.
     """
     done, until = _count(what, _keys_of(what, {"person": person.pk}))
     if not done:

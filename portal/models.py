@@ -41,15 +41,15 @@ class SentForm(models.Model):
 
 
 class Removal(models.Model):
-    """A row for something that a patron removed, so that an earlier tap doesn't bring it back.
+    """A row for something that a patron removed, so that a delayed earlier tap doesn't bring it back.
 
-    The patron removed an item of a list, the answers about a visit, or an "I've got it". `mark` is an HMAC of
-    what was removed, so the row says neither what it was nor whose it was. `removed_at` is the time of the
-    last removal.
+    The patron removed an item of a list, cleared what they had said about a visit, or took back an "I've got
+    it". `mark` is an HMAC of what was removed, so the row says neither what it was nor whose it was.
+    `removed_at` is the time of the last removal.
     """
 
     # A form can arrive this long after the tap: it waits on the phone for 7 days, the phone shows it for 30
-    # more days, and "Try again" sends it for 7 days. One more day, because clocks can be wrong.
+    # more days, and "Try again" sends it for 7 days. One day is added, because clocks can be wrong.
     KEPT_FOR = timedelta(days=45)
 
     mark = models.CharField(max_length=64, primary_key=True)

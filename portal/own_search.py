@@ -8,8 +8,8 @@ from portal.folding import after_elisions, fold
 
 # A search uses at most this many of the typed words.
 MAX_WORDS = 12
-# A search finds at most this many titles, and this many visits. If there are more, the page asks for another
-# word.
+# A search finds at most this many titles, and this many visits. If there are more, the page asks the person
+# to type an additional word.
 MAX_FOUND = 100
 
 

@@ -45,7 +45,7 @@ class SearchForm(forms.Form):
 
     @property
     def is_first_time(self):
-        """Return whether the page shows the first rows, so nobody has pressed "Show more" yet."""
+        """Return whether the page shows only the first rows, because nobody has pressed "Show more" yet."""
         return self.cleaned_data["show"] == PAGE
 
     @property

@@ -30,8 +30,8 @@ TYPED = re.compile(
     r"(?:[ ,]*(?:x|ext\.?|extension|extensión|int\.?) ?\.?(?P<extension>\d{1,6}))?",
     re.IGNORECASE | re.ASCII,
 )
-# How many digits a number may have: from 7, without an area code, to 15, as the longest international
-# numbers.
+# How many digits a number may have. A number without an area code has 7, and the longest international
+# numbers have 15.
 DIGITS = range(7, 16)
 MAX_LENGTH = 40
 

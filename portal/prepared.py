@@ -53,7 +53,8 @@ def prepared(**fields):
                 parts = value if isinstance(value, list) else [value]
                 arguments += [convert(part, connection) for part in parts]
             compiler.set_call(connection, arguments)
-            # Evaluating a copy of the queryset does the same, but copying takes longer than most SQL.
+            # Evaluating a copy of the queryset returns the same rows. But making a copy takes longer than
+            # running most SQL.
             rows = list(queryset._iterable_class(queryset))
             if queryset._prefetch_related_lookups:
                 prefetch_related_objects(rows, *queryset._prefetch_related_lookups)
@@ -117,7 +118,8 @@ class CachedCompiler(SQLCompiler):
         columns = [column for column, *_ in self.select[: self.col_count]]
         self.converters = super().get_converters(columns)
         self.has_composite = super().has_composite_fields(columns)
-        # Each call makes a new queryset, which would copy its query. Copying takes longer than most SQL.
+        # Each call makes a new queryset, which would copy its query. Copying takes longer than running most
+        # SQL.
         query.chain = lambda *args, **kwargs: query
         query.get_compiler = lambda *args, **kwargs: self
 
@@ -148,7 +150,7 @@ class CachedCompiler(SQLCompiler):
 
 def insert(row):
     """Save a new row as `row.save()` does, but without signals, and set its primary key."""
-    fields, sql = _insertion(type(row))
+    fields, _sql, sql = _insertion(type(row))
     with connection.cursor() as cursor:
         cursor.execute(
             sql, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
@@ -159,11 +161,13 @@ def insert(row):
 
 @cache
 def _insertion(model):
+    """Return (fields of the parameters, SQL, the same SQL that also returns the primary key) of an INSERT."""
     fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
     quoted = connection.ops.quote_name
     columns, values = ", ".join(quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
     table, key = quoted(model._meta.db_table), quoted(model._meta.pk.column)
-    return fields, f"INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {key}"  # noqa: S608  names only
+    sql = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608  names only
+    return fields, sql, f"{sql} RETURNING {key}"
 
 
 def update(row):
@@ -188,9 +192,52 @@ def update_rows(model, changes, **where):
         return cursor.rowcount
 
 
+def update_all(rows, names):
+    """Save the columns `names` of rows that exist, with one UPDATE per row.
+
+    `bulk_update` makes one long statement for all rows, which takes several times as long.
+    """
+    if not rows:
+        return
+    fields, sql = _change(type(rows[0]), tuple(names), (("pk", False),))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql,
+            [
+                [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+                for row in rows
+            ],
+        )
+
+
+def insert_all(common, rows):
+    """Insert a row for each dict in `rows`, which is {attribute: value}. Other values are those of `common`.
+
+    `common` is an unsaved object of the model. `bulk_create` needs an object for each row and compiles long
+    statements, which takes several times as long.
+    """
+    fields, sql, _returning = _insertion(type(common))
+    same = [field.get_db_prep_save(getattr(common, field.attname), connection) for field in fields]
+    places = {field.attname: (place, field) for place, field in enumerate(fields)}
+
+    def parameters(row):
+        values = same.copy()
+        for name, value in row.items():
+            place, field = places[name]
+            values[place] = field.get_db_prep_save(value, connection)
+        return values
+
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, [parameters(row) for row in rows])
+
+
 @lru_cache(maxsize=200)
 def _change(model, changed, conditions):
-    """Return (fields of the parameters, SQL). `conditions` are pairs of (name, whether it must be NULL)."""
+    """Return (fields of the parameters, SQL) of an UPDATE.
+
+    `conditions` are pairs of (name of a field, whether the field must be NULL).
+    """
     fields, quoted = [], connection.ops.quote_name
 
     def column(name, *, has_value=True):

@@ -29,7 +29,7 @@ KEPT_OUT = {"refused", "too_often", "not_theirs", "not_from_here"}
 def note(request, event, **facts):
     """Log the event.
 
-    The only `facts` are `by` and `what`. Their values come from our code, never from what a person typed.
+    `facts` can only contain `by` and `what`. Their values come from our code, never from what a person typed.
     """
     person = getattr(request, "user", None)
     marks = {

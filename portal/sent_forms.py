@@ -5,8 +5,8 @@ from datetime import timedelta
 from portal.keys import fingerprints
 from portal.models import Removal, SentForm
 
-# The time of a tap can be wrong by this much, because the network delays forms. To count as earlier than
-# another change, a tap must be earlier by more than this.
+# The network delays forms, so the recorded time of a tap can be wrong by this much. A tap counts as earlier
+# than another change only if the difference between their times is larger than this.
 MARGIN = timedelta(minutes=1)
 
 
@@ -25,8 +25,8 @@ def claim_form(person, token, *, former_ids=(), at):
     arrived before the merge.
 
     Call this function in the transaction that saves the form. If the transaction fails, the form counts as
-    not arrived. If the same form arrives twice at once, the second call waits until the first transaction
-    ends.
+    not arrived. If two requests bring the same form simultaneously, the second call waits until the first
+    transaction ends.
     """
     mark, *earlier = _marks(person.public_id, token)
     earlier += [mark for former_id in former_ids for mark in _marks(former_id, token)]
@@ -70,7 +70,7 @@ def check_not_removed(key, *, tapped_at, now):
 
 
 def forget_removals(*, at):
-    """Delete the Removals that are older than each form that can still arrive. The worker runs this job."""
+    """Delete the Removals that are older than every form that can still arrive. The worker runs this job."""
     return Removal.objects.filter(removed_at__lte=at - Removal.KEPT_FOR).delete()[0]
 
 

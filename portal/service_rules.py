@@ -21,6 +21,8 @@ LOCAL_LETTERS = frozenset(string.ascii_letters + string.digits + "._-")
 LOCAL_PART_MAX, TOKEN_LENGTH = 64, 43
 # A host name, or "*." and the end of a host name.
 PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)+[a-z0-9-]+")
+# The characters of a metadata prefix of OAI-PMH.
+OAI_NAME = re.compile(r"[A-Za-z0-9\-_.!~*'()]{1,80}")
 
 
 def ils_rules():
@@ -167,6 +169,34 @@ def doi_rules():
     ]
 
 
+def oai_rules():
+    """Return the rules that the settings of the harvest must follow."""
+    address = settings.OAI_URL
+    return [
+        (
+            "afterword.E050",
+            bool(address) and not _is_server_address(address),
+            f"OAI_URL is {address!r}, not an https address. Without https, records could be forged.",
+            "Set it to the base address of your OAI-PMH server, such as "
+            "https://catalog.library.example/cgi-bin/koha/oai.pl, without a verb. "
+            "Or remove it to harvest nothing.",
+        ),
+        (
+            "afterword.E051",
+            bool(address) and not OAI_NAME.fullmatch(settings.OAI_PREFIX),
+            f"OAI_PREFIX is {settings.OAI_PREFIX!r}.",
+            "Set it to the metadata prefix with which the server offers MARCXML, such as marc21 or marcxml.",
+        ),
+        (
+            "afterword.E052",
+            bool(address) and not 1 <= len(settings.OAI_SOURCE) <= 40,
+            f"OAI_SOURCE is {settings.OAI_SOURCE!r}.",
+            "Set it to a name of 1 to 40 characters, the same as --source of earlier imports. "
+            "Or remove it to use catalogue.",
+        ),
+    ]
+
+
 def sso_rules():
     """Return the rules that the settings of single sign-on must follow."""
     given = settings.SSO
@@ -210,7 +240,7 @@ def sso_rules():
 
 
 def is_push_subject(text):
-    """Return whether all push services accept this subject. Apple refuses a machine without a public name."""
+    """Return whether all push services accept this subject. Apple refuses a host without a public name."""
     if text.startswith("mailto:"):
         address = text.removeprefix("mailto:")
         try:
@@ -233,14 +263,21 @@ def _is_push_key(text):
 
 
 def _is_address_with(placeholder, text):
-    """Return whether the text is an https address in which the placeholder is once, after the host."""
+    """Return whether the text is an https address in which the placeholder occurs once, after the host."""
+    if not _is_server_address(text):
+        return False
+    parts = urlsplit(text)
+    return text.count("{") == text.count("}") == 1 and placeholder in parts.path + "?" + parts.query
+
+
+def _is_server_address(text):
+    """Return whether the text is an https address. On one's own machine, http is allowed too."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
     is_local = settings.LOCAL and parts.scheme == "http" and host == "127.0.0.1"
-    after_host = parts.path + "?" + parts.query
     is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
     return (
         (is_local or parts.scheme == "https")
@@ -249,8 +286,6 @@ def _is_address_with(placeholder, text):
         and "@" not in parts.netloc
         and not parts.fragment
         and is_plain
-        and text.count("{") == text.count("}") == 1
-        and placeholder in after_host
     )
 
 

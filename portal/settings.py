@@ -11,7 +11,18 @@ import django
 from django.core.files.storage import FileSystemStorage
 from django.utils.translation import gettext_lazy as _
 
-from portal.env import env, env_database, env_flag, env_list, env_mailbox, env_number, env_pairs, env_port
+from portal.env import (
+    env,
+    env_database,
+    env_flag,
+    env_ils,
+    env_list,
+    env_mail_server,
+    env_mailbox,
+    env_number,
+    env_pairs,
+    env_single_sign_on,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = BASE_DIR / (env("DATA_DIR") or "var")
@@ -56,6 +67,9 @@ INSTALLED_APPS = [
     "portal.conversations",
     "portal.checkins",
     "portal.incoming",
+    "portal.kits",
+    "portal.counts",
+    "portal.surveys",
     "portal.imports",
     "portal.privacy",
     "portal.home",
@@ -131,36 +145,15 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env_database("DATABASE_URL", f"sqlite:///{DATA_DIR}/afterword.sqlite3")}
 SQLITE_SYNCHRONOUS = env("SQLITE_SYNCHRONOUS", "normal")
+DATABASES = {
+    "default": env_database(
+        "DATABASE_URL", f"sqlite:///{DATA_DIR}/afterword.sqlite3", synchronous=SQLITE_SYNCHRONOUS
+    )
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # docs/decisions/0002-sqlite-by-default.md has the measurements for these options.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": (
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous={SQLITE_SYNCHRONOUS}; PRAGMA temp_store=MEMORY; "
-            "PRAGMA cache_size=-16000; PRAGMA secure_delete=ON;"
-        ),
-    }
     # Browser tests need a database file, because connections to an in-memory database lock each other.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
-else:
-    OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
-    # JIT compilation only helps queries that run for seconds, and ours are shorter. DATABASE_URL can turn it
-    # on.
-    OPTIONS.setdefault("options", "-c jit=off")
-    # By default, connecting to a server that doesn't answer takes two minutes. Meanwhile, pages and health
-    # checks would wait.
-    OPTIONS.setdefault("connect_timeout", 5)
-    # `restore` finds other processes of the portal by this name.
-    OPTIONS.setdefault("application_name", "afterword")
-    if env_flag("PREPARED_STATEMENTS", default=True):
-        # Prepared statements save planning time (docs/decisions/0002-sqlite-by-default.md). With a threshold
-        # of 0, `migrate` fails. Some migrations send several commands at once, and PostgreSQL can't prepare
-        # such commands.
-        OPTIONS.setdefault("server_side_binding", True)
-        OPTIONS.setdefault("prepare_threshold", 5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -200,8 +193,9 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
-# Every response of the sign-in page takes this many seconds or a multiple. So strangers can't measure whether
-# an address is known. Creating a person for an unknown address takes 1 ms longer, or 30 ms on a busy machine.
+# Every response of the sign-in page takes this many seconds, or a multiple of this time. So strangers can't
+# measure whether an address is known. Creating a person for an unknown address takes 1 ms longer, or 30 ms on
+# a busy machine.
 SIGN_IN_SECONDS = 0.25
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -215,53 +209,14 @@ USERSESSIONS_TRACK_ACTIVITY = False
 ILS = env("ILS", "demo" if DEMO else "")
 # The time limit, in seconds, for all requests to the ILS during one sign-in.
 ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)
+# A migration of accounts copies these pairs of an earlier version to the table of branch codes. Nothing else
+# reads them.
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
-ILS_SETTINGS = {
-    "sip2": {
-        "host": env("SIP2_HOST"),
-        "port": env_port("SIP2_PORT", 6001),
-        "tls": env_flag("SIP2_TLS"),
-        "ca_file": env("SIP2_CA_FILE"),
-        "login": env("SIP2_LOGIN"),
-        "password": env("SIP2_PASSWORD"),
-        "location": env("SIP2_LOCATION"),
-        "institution": env("SIP2_INSTITUTION"),
-        "terminal_password": env("SIP2_TERMINAL_PASSWORD"),
-        "charset": env("SIP2_CHARSET", "cp850"),
-        "error_detection": env_flag("SIP2_ERROR_DETECTION", default=True),
-        "card_aliases": env_flag("SIP2_CARD_ALIASES"),
-        "id_field": env("SIP2_ID_FIELD", "AA"),
-        "group_field": env("SIP2_GROUP_FIELD", "PC"),
-        "branch_field": env("SIP2_BRANCH_FIELD", "AQ"),
-        "expires_field": env("SIP2_EXPIRES_FIELD", "PA"),
-        "timeout": ILS_TIMEOUT,
-        "card_has_letters": env_flag("CARD_HAS_LETTERS"),
-        "pin_has_letters": env_flag("PIN_HAS_LETTERS"),
-    },
-    "koha": {
-        "url": env("KOHA_URL"),
-        "ca_file": env("KOHA_CA_FILE"),
-        "user": env("KOHA_USER"),
-        "password": env("KOHA_PASSWORD"),
-        "client_id": env("KOHA_CLIENT_ID"),
-        "client_secret": env("KOHA_CLIENT_SECRET"),
-        "timeout": ILS_TIMEOUT,
-        "card_has_letters": env_flag("CARD_HAS_LETTERS"),
-        "pin_has_letters": env_flag("PIN_HAS_LETTERS", default=True),
-    },
-}.get(ILS, {})
+ILS_SETTINGS = env_ils(ILS, timeout=ILS_TIMEOUT)
 
 # Single sign-on of a campus or a city (accounts/sign_in/single_sign_on.py). If the issuer is empty, the
 # sign-in page does not mention single sign-on.
-SSO: dict = {
-    "name": env("SSO_NAME").strip(),
-    "issuer": env("SSO_ISSUER").strip().rstrip("/"),
-    "client_id": env("SSO_CLIENT_ID").strip(),
-    "client_secret": env("SSO_CLIENT_SECRET").strip(),
-    "scopes": env("SSO_SCOPES", "openid profile email").split(),
-    "proven_domains": [domain.lower() for domain in env_list("SSO_PROVEN_DOMAINS")],
-    "ca_file": env("SSO_CA_FILE"),
-}
+SSO: dict = env_single_sign_on()
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
 # An email address that a provider sends does not prove who the person is.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -331,15 +286,7 @@ DELIVERY_EMAIL_BACKEND = env("DELIVERY_EMAIL_BACKEND") or {
     "demo": "django.core.mail.backends.filebased.EmailBackend",
     "test": "django.core.mail.backends.locmem.EmailBackend",
 }.get(MODE, "django.core.mail.backends.smtp.EmailBackend")
-MAIL_SERVER = {
-    "host": env("EMAIL_HOST", "localhost"),
-    "port": env_port("EMAIL_PORT", 25),
-    "username": env("EMAIL_HOST_USER"),
-    "password": env("EMAIL_HOST_PASSWORD"),
-    "use_tls": env_flag("EMAIL_USE_TLS"),
-    "use_ssl": env_flag("EMAIL_USE_SSL"),
-    "timeout": 20,
-}
+MAIL_SERVER = env_mail_server()
 # The mailer "default" saves each email as a row in the outbox. The worker then sends the email with the
 # mailer "delivery".
 MAILERS: dict = {
@@ -384,11 +331,23 @@ PUSH_HOSTS = env_list(
 # Whether push messages may go to a server on this machine. Only tests need this.
 PUSH_LOCAL = env_flag("PUSH_LOCAL")
 
-# Where the worker asks for covers: an https address with {isbn}. If it is empty, all covers are drawn.
+# The https address, with {isbn}, at which the worker asks for real covers. If it is empty, the portal draws
+# every cover.
 COVER_URL = env("COVER_URL").strip()
+# The MARC field and subfields with the copies of a title (portal/imports/readers/marc_holdings.py). If it is
+# empty, Koha's 952 and the standard 852 are read.
+IMPORT_HOLDINGS = env("IMPORT_HOLDINGS").strip()
 # The address at which the title of a DOI is looked up, with {doi} in the place of the DOI. If
 # it is empty, nothing is looked up.
 DOI_RESOLVER = env("DOI_RESOLVER").strip()
+
+# The address of the library's own OAI-PMH server, from which the worker harvests the catalog at night. If it
+# is empty, nothing is harvested.
+OAI_URL = env("OAI_URL").strip()
+OAI_PREFIX = env("OAI_PREFIX", "marc21").strip()
+OAI_SETS = env_list("OAI_SETS")  # empty: all records
+OAI_SOURCE = env("OAI_SOURCE", "catalogue").strip()  # as --source of import_items
+OAI_CA_FILE = env("OAI_CA_FILE").strip()
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
@@ -441,7 +400,8 @@ LOGGING = {
         # Leave out Django's warnings about refused requests, because RequestLogMiddleware logs their status.
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-        # Its warnings quote what staff pasted. The page shows each fault.
+        # The warnings of bibtexparser quote the text that staff pasted. The page for pasted records shows
+        # each fault.
         "bibtexparser": {"level": "CRITICAL"},
         # At the level INFO, fido2 would log each passkey.
         "fido2": {"level": "WARNING"},

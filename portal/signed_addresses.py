@@ -81,7 +81,7 @@ def without_tokens(text):
 
 def without_tokens_in_bytes(raw):
     """Return the bytes without the tokens in our addresses. Tokens in base64 text are kept."""
-    # Each byte has a character in Latin-1, so only the tokens change.
+    # Latin-1 has one character for each byte, so every byte outside the tokens stays the same.
     return without_tokens(raw.decode("latin-1")).encode("latin-1")
 
 

@@ -7,7 +7,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """The static files in production: hashed, compressed, and our own scripts without comments."""
+    """The static files in production: hashed and compressed. Our own scripts have no comments in them."""
 
     def _save(self, name, content):
         if name.startswith("js/"):
@@ -17,5 +17,5 @@ class StaticFiles(CompressedManifestStaticFilesStorage):
 
 
 def without_comments(script):
-    """Return the script (bytes) without its lines of comments, which are a quarter of it."""
+    """Return the script (bytes) without its comment lines, which are a quarter of the script."""
     return re.sub(rb"^[ \t]*//.*\n", b"", script, flags=re.MULTILINE)

@@ -37,8 +37,7 @@ def page_style(accent_color=DEFAULT_ACCENT, *, whole=True, messages=False, extra
     """Return (css, source): the style of a page, and the "'sha256-…'" that allows this style in the CSP.
 
     If `whole` is False, the CSS has only the accent color. Use this for a page that loads the style sheet as
-    a file. `messages` and `extras` add these parts of the style sheet, and without `covers` this part is left
-    out.
+    a file. `messages`, `extras` and `covers` say whether the CSS includes these parts of the style sheet.
     """
     # The cache key contains the time of the last edit, so that developers see an edit after a reload.
     edited = STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0

@@ -21,7 +21,8 @@ TAGS = (
 )
 # Tags such as {% url … as address %} store their result in a variable.
 TAG = rf"\{{% (?:(?:{'|'.join(TAGS)})(?: [^%\n]*)?|\w+ [^%\n]* as \w+ )%\}}"
-# A line that only an {% if %} without {% else %} writes. Its line break is left out together with the text.
+# A line that begins with an {% if %} without {% else %} and ends with its {% endif %}. If the condition is
+# false, the page doesn't get the line break either.
 ONE_IF = re.compile(r"^(\{% if (?:(?!\{% (?:if|elif|else)\b)[^\n])*?)\{% endif %\}\n", re.MULTILINE)
 ONLY_TAGS = re.compile(rf"^(?:(?:{TAG}|\{{#[^\n]*?#\}}) ?)+\n", re.MULTILINE)
 

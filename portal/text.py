@@ -42,7 +42,7 @@ YEARS = range(2000, 9000)
 
 
 def clean(text, *, max_length=None, multiline=False):
-    """Return text that is safe to keep and to show. Return "" if the text has no visible character.
+    """Return text that is safe to store and to show. Return "" if the text has no visible character.
 
     Text that is longer than `max_length` is cut and ends in an ellipsis.
     """

@@ -1,195 +1,49 @@
-"""Deliver the outbox and run the repeated jobs. Several workers can run at once, on several machines."""
+"""Deliver the outbox and run the repeated jobs. Several workers can run in parallel, on several machines."""
 
 import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error as DatabaseError
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 
-import accounts.patron.people
-import accounts.patron.refused_posts
-import accounts.sign_in.authenticator_apps
-import accounts.sign_in.email_addresses
-import accounts.staff.invitations
-import accounts.staff.shared_desks
-import portal.checkins.ending
-import portal.checkins.sending
-import portal.conversations.answer_emails
-import portal.conversations.attachments
-import portal.conversations.call_backs
-import portal.conversations.drafts
 import portal.conversations.jobs
-import portal.conversations.pending_questions
-import portal.conversations.search
-import portal.helpsessions.account_codes
-import portal.helpsessions.handover
-import portal.incoming.forgetting
-import portal.incoming.originals
-import portal.incoming.readers
-import portal.limits
-import portal.lists.links
-import portal.lists.staff_links
-import portal.privacy.call_numbers
-import portal.privacy.erased_list
-import portal.privacy.exports
-import portal.privacy.retention
-import portal.privacy.unfinished_corrections
-import portal.privacy.unmerging
-import portal.sent_forms
-import recommendations.covers.stored
 from accounts.models import Library
-from portal.conversations import staff_notices
+from portal.imports.harvest import nightly as harvests
 from portal.incoming import mailbox
+from portal.jobs import JOBS, SOURCES
 from portal.notifications import actions as outbox
 from portal.notifications import bounces, delivery, settling
-from portal.notifications.facts import Sources
 from portal.notifications.models import Notification
 from portal.notifications.push import delivery as push
-from portal.notifications.push import subscriptions as push_subscriptions
 from portal.notifications.push.keys import is_set_up as push_is_set_up
 from recommendations.covers import nightly as covers
 
 log = logging.getLogger("portal.worker")
 
-EVERY_HOUR = timedelta(hours=1)
-EVERY_DAY = timedelta(days=1)
 HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
 PUSH_HOST_PAUSE_SECONDS = 60  # how long to send nothing to an unreachable push service
 EMAIL_RETRY_SECONDS = 15  # how long to wait if the email server could not be reached
 COVERS_CHECK_SECONDS = 60  # how often to look whether it is night
+HARVEST_CHECK_SECONDS = 60
+HARVEST_STOP_SECONDS = 20  # how long a harvest may take to save its page when the worker stops
 FETCH_EVERY = timedelta(seconds=20)  # how often one of the workers reads the mailbox
-
-
-def clear_expired_sign_ins(*, at):
-    """Delete expired sessions, as `manage.py clearsessions` does."""
-    SessionStore.clear_expired()
-
-
-def clear_expired_cache(*, at):
-    """Delete the expired rows of the cache table. Django deletes them only when the table is full."""
-    table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM {table} WHERE expires < %s",  # noqa: S608  it contains only a table name
-            [connection.ops.adapt_datetimefield_value(at)],
-        )
-
-
-def refresh_statistics(*, at):
-    """Renew the statistics that SQLite uses to choose its indexes. PostgreSQL renews its statistics itself.
-
-    With 100,000 rows, the desk's lists took 20 ms without these statistics and 1 ms with them.
-    """
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            # 0x02 runs ANALYZE where it helps. 0x10000 includes tables that this connection has not read.
-            cursor.execute("PRAGMA optimize = 0x10002")
-
-
-def vacuum(*, at):
-    """Free the space of deleted and changed rows in PostgreSQL, so that new rows overwrite erased data.
-
-    PostgreSQL's own autovacuum waits until a fifth of a table has changed. SQLite itself overwrites deleted
-    rows, because portal/settings.py turns on secure_delete.
-    """
-    # PostgreSQL refuses VACUUM inside a transaction. Only tests call this function inside a transaction.
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM")
-
-
-def write_staff_notices(*, at):
-    """Write the emails that tell staff about new questions, replies, mentions and other events."""
-    settling.write_staff_notices(at=at, sources=SOURCES)
-
-
-# The repeated jobs as (function, interval). The database stores the time of each job's next run under the
-# name of the function, so each name must be unique. If a function is renamed, its job runs once too early.
-JOBS = [
-    (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
-    (portal.conversations.jobs.close_after_silence, timedelta(minutes=10)),
-    (portal.conversations.jobs.release_untouched, timedelta(minutes=10)),
-    (portal.conversations.call_backs.expire_calls, timedelta(minutes=1)),
-    (portal.privacy.call_numbers.forget_call_numbers, timedelta(minutes=1)),
-    (staff_notices.announce_due_promises, timedelta(minutes=5)),
-    (write_staff_notices, timedelta(seconds=5)),
-    (portal.checkins.sending.send_due_check_ins, timedelta(minutes=5)),
-    (portal.checkins.ending.end_check_ins, EVERY_HOUR),
-    (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
-    (portal.lists.links.seal_links_anew, EVERY_DAY),
-    (portal.lists.staff_links.forget_staff_links, EVERY_HOUR),
-    (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
-    (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
-    (portal.conversations.search.renew_names, EVERY_HOUR),
-    (portal.conversations.search.forget_removed_words, EVERY_DAY),
-    (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
-    (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
-    (portal.helpsessions.handover.end_expired_codes, EVERY_HOUR),
-    (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
-    (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
-    (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),
-    (accounts.staff.invitations.forget_old_invitations, EVERY_HOUR),
-    (accounts.staff.shared_desks.forget_shared_desks, EVERY_HOUR),
-    (accounts.patron.refused_posts.forget_refused_posts, timedelta(minutes=1)),
-    (portal.privacy.erased_list.forget_erased, EVERY_DAY),
-    (portal.privacy.unmerging.forget_merged_records, EVERY_HOUR),
-    (portal.privacy.unfinished_corrections.forget_unfinished_corrections, EVERY_HOUR),
-    (accounts.patron.people.forget_unconfirmed_people, EVERY_HOUR),
-    (portal.privacy.exports.build_exports, timedelta(seconds=2)),
-    (portal.privacy.exports.forget_old_exports, EVERY_HOUR),
-    (portal.privacy.exports.forget_stray_exports, EVERY_HOUR),
-    (outbox.correct_times_of_a_fast_clock, timedelta(minutes=10)),
-    (outbox.forget_old_notifications, EVERY_HOUR),
-    (bounces.forget_failing_addresses, EVERY_HOUR),
-    (push.email_instead, timedelta(seconds=10)),
-    (push.correct_times_of_messages, timedelta(minutes=10)),
-    (push_subscriptions.forget_subscriptions, EVERY_HOUR),
-    (portal.incoming.forgetting.forget_dropped_emails, EVERY_DAY),
-    (portal.incoming.readers.forget_former_readers, EVERY_HOUR),
-    (portal.incoming.originals.forget_stray_originals, EVERY_DAY),
-    (recommendations.covers.stored.tidy_covers, EVERY_DAY),
-    (portal.sent_forms.forget_sent_forms, EVERY_HOUR),
-    (portal.sent_forms.forget_removals, EVERY_HOUR),
-    (portal.limits.forget_counts, EVERY_HOUR),
-    (clear_expired_sign_ins, EVERY_HOUR),
-    (clear_expired_cache, EVERY_HOUR),
-    (refresh_statistics, EVERY_DAY),
-    (vacuum, EVERY_DAY),
-]
-
-# The functions that say which notices are still needed, and who gets them. See Sources.
-SOURCES = Sources(
-    unsettled={
-        "checkins/check_in": portal.checkins.sending.still_wanted,
-        "conversations/answer": portal.conversations.answer_emails.unread,
-        "conversations/new": staff_notices.waiting,
-        "conversations/reply": staff_notices.waiting,
-        "conversations/promise_due": staff_notices.due,
-        "conversations/mention": staff_notices.unseen,
-    },
-    recipients={
-        "conversations/new": staff_notices.staff_or_assignee,
-        "conversations/reply": staff_notices.assignee,
-        "conversations/promise_due": staff_notices.staff_or_assignee,
-    },
-    count_unread=portal.conversations.answer_emails.count_unread,
-)
 
 
 class Worker:
     """One worker process, with a heartbeat that /readyz reads.
 
-    Each kind of work that waits for another server has a thread of its own, so a slow server delays only that
+    Each kind of work that waits for another server has a separate thread, so a slow server delays only that
     work.
     """
 
@@ -204,6 +58,8 @@ class Worker:
         # What this worker still has to ask the cover source tonight, and the monotonic time of its next look.
         self.covers = covers.Batch()
         self.next_cover_at = 0.0
+        # The monotonic time at which this worker checks again whether a harvest is due.
+        self.next_harvest_at = 0.0
         # {name of a function: monotonic time at which the function last made progress}
         self.progress: dict[str, float] = {}
 
@@ -217,6 +73,7 @@ class Worker:
             *([self.fetch_emails] if settings.IMAP else []),
             *([self.push_due] if push_is_set_up() else []),
             *([self.ask_for_covers] if settings.COVER_URL else []),
+            *([self.harvest_catalog] if settings.OAI_URL else []),
         ]
         with ThreadPoolExecutor(max_workers=len(work), thread_name_prefix="network") as pool:
             threads = [pool.submit(self._repeat, function) for function in work]
@@ -332,6 +189,33 @@ class Worker:
         except Exception:
             log.exception("a cover could not be stored")
             self.next_cover_at = time.monotonic() + COVERS_CHECK_SECONDS
+
+    def harvest_catalog(self):
+        """Harvest the catalog, if it is night and this worker's turn.
+
+        The harvest runs in a process of its own with a low priority, so other work never waits for it.
+        """
+        if time.monotonic() < self.next_harvest_at:
+            return
+        self.next_harvest_at = time.monotonic() + HARVEST_CHECK_SECONDS
+        at = timezone.now()
+        if not harvests.is_due(at) or not outbox.take_turn(
+            "harvest_catalog", at=at, every=harvests.TRY_EVERY
+        ):
+            return
+        # No argument of the command comes from outside.
+        process = subprocess.Popen([sys.executable, settings.BASE_DIR / "manage.py", "harvest"])  # noqa: S603
+        while process.poll() is None:
+            self._note_progress(self.harvest_catalog)
+            if self.stopping:
+                process.terminate()
+                try:
+                    process.wait(HARVEST_STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    # The process is ended before it has saved its last page. The next harvest reads this page
+                    # again.
+                    process.kill()
+            time.sleep(ROUND_SECONDS)
 
     def run_jobs(self):
         """Run all jobs that are due now."""

@@ -6,8 +6,8 @@ Each change of an item also updates the search index.
 from django.db import transaction
 
 from portal.sent_forms import MARGIN, ChangedMeanwhile
-from recommendations import search
 from recommendations.models import Holding, Item, Recommendation
+from recommendations.search import entries
 
 
 class UnknownVerdict(ValueError):
@@ -19,23 +19,23 @@ def record_verdict(
 ):
     """Save the patron's verdict, and return the updated `recommendation`. Raises UnknownVerdict.
 
-    `tapped_at` is the time of the tap, if the verdict waited on a phone until `at`. Raises ChangedMeanwhile
-    if the patron has changed the verdict, the reason or the comment after the tap.
+    `tapped_at` is the time of the tap, if the verdict waited offline on a phone until `at`. Raises
+    ChangedMeanwhile if the patron has changed the verdict, the reason or the comment after the tap.
 
     `locked` is the locked row of `recommendation`, if the caller has already locked it. `by_link` is true if
-    the verdict came through the link in an email, from a signed-out person.
+    a signed-out person gave the verdict by the link in an email.
 
     An empty `verdict` withdraws the verdict, and also deletes the reason and the comment.
 
-    If `comment` is None, the saved comment is kept. If `why` is None, the saved reason is kept too, so a
-    second tap on the same verdict loses nothing. If the verdict changes, the saved reason is deleted, because
-    it explained the old verdict.
+    If `comment` is None, the saved comment stays. If `why` is None and the verdict is the same as before, the
+    saved reason stays too, so a second tap loses nothing. If the verdict changes, the saved reason is
+    deleted, because it explained the old verdict.
     """
     if verdict not in ("", *Recommendation.Verdict.values):
         raise UnknownVerdict(verdict)
     if why and why not in Recommendation.Why.values:
         raise UnknownVerdict(why)
-    # If this block fails, the caller's transaction fails too, so the block needs no savepoint.
+    # If this block fails inside a caller's transaction, that transaction fails too. So it needs no savepoint.
     with transaction.atomic(savepoint=False):
         locked = locked or Recommendation.objects.select_for_update().get(pk=recommendation.pk)
         answer = {"verdict": verdict, "why": why, "comment": comment}
@@ -60,10 +60,10 @@ def record_verdict(
 
 
 def repeats(locked, *, tapped_at, **answer):
-    """Return whether a verdict that waited on a phone only repeats the saved verdict.
+    """Return whether a verdict that waited offline on a phone only repeats the saved verdict.
 
-    `answer` has the keys `verdict`, `why` and `comment`. A value that is None isn't compared. If the patron
-    tapped after the saved verdict, return False. `tapped_at` is None if the verdict has not waited.
+    `answer` has the keys `verdict`, `why` and `comment`. Values that are None are not compared. Return False
+    if the tap was after the saved verdict, or if `tapped_at` is None because the verdict has not waited.
     """
     answered_at = locked.answered_at or locked.decided_at
     if tapped_at is None or answered_at is None or tapped_at > answered_at + MARGIN:
@@ -82,8 +82,8 @@ def mark_as_helped(recommendations, *, at, by_link=False, tapped_at=None):
     """Save the verdict "helped" on each of these recommendations that is starred and has no verdict.
 
     All these verdicts get the same time, so that `unmark_as_helped` can find them. `by_link` and
-    `tapped_at` are the same as in `record_verdict`. If a recommendation was made after the tap, or its
-    verdict was withdrawn after the tap, it stays without a verdict.
+    `tapped_at` mean the same as in `record_verdict`. Skip a recommendation that was made after the tap, or
+    whose verdict was withdrawn after the tap.
     """
     for row in _locked(recommendations).undecided():
         is_newer = tapped_at and (row.recommended_at > tapped_at + MARGIN or _is_later(row, tapped_at))
@@ -96,7 +96,7 @@ def mark_as_helped(recommendations, *, at, by_link=False, tapped_at=None):
 def unmark_as_helped(recommendations, *, marked_at):
     """Withdraw the verdicts that `mark_as_helped` saved at this time, and return their number.
 
-    If the patron has changed a verdict since then, the verdict has another time and is not withdrawn.
+    A verdict that the patron has changed since then has a later time, so it is not withdrawn.
     """
     rows = _locked(recommendations).filter(verdict=Recommendation.Verdict.HELPED, decided_at=marked_at)
     for row in rows:
@@ -109,16 +109,29 @@ def _locked(recommendations):
     return Recommendation.objects.select_for_update().filter(pk__in=keys).order_by("pk")
 
 
-@transaction.atomic
-def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="", **rest):
-    """Add an item that is not in the catalog, and return the item. `rest` has other fields of Item.
+def add_item(**described):
+    """Add an item that is not in the catalog, and return the item. `add_items` has the arguments."""
+    return add_items([described])[0]
 
-    `branch` is a branch that has the item, and `call_number` is the item's call number there.
+
+@transaction.atomic
+def add_items(described):
+    """Add items that are not in the catalog, and return them in the same order.
+
+    Each value of `described` has the keys `at`, `kind` and `title`, and may have other fields of Item. It may
+    also have `branch`, a branch that has the item, and `call_number`, the item's call number there.
+
+    All items are indexed together, because `entries.index` must be called only once in a transaction.
     """
-    item = Item.objects.create(added_at=at, kind=kind, title=title, creators=creators, url=url, **rest)
+    items = [_create(**fields) for fields in described]
+    entries.index([item.pk for item in items])
+    return items
+
+
+def _create(*, at, branch=None, call_number="", **fields):
+    item = Item.objects.create(added_at=at, **fields)
     if branch and call_number:
         Holding.objects.create(item=item, branch=branch, call_number=call_number)
-    search.index([item.pk])
     return item
 
 
@@ -129,22 +142,21 @@ def change_item(item, **changes):
     If `changes` sets `retired_at`, searches no longer find the item.
     """
     item = _write(item, changes)
-    search.index([item.pk])
+    entries.index([item.pk])
     return item
 
 
 @transaction.atomic
-def place_item(item, *, branch, call_number, location=""):
+def place_item(item, *, branch, call_number, location="", not_for_loan=False):
     """Set the call number and location of an item at a branch, and return the holding.
 
-    Holdings of the item at this branch with other call numbers are deleted.
+    Other holdings of the item at this branch are deleted.
     """
     Item.objects.select_for_update().get(pk=item.pk)
-    Holding.objects.filter(item=item, branch=branch).exclude(call_number=call_number).delete()
-    holding, _new = Holding.objects.update_or_create(
-        item=item, branch=branch, call_number=call_number, defaults={"location": location}
-    )
-    search.index([item.pk])
+    same = {"item": item, "branch": branch, "call_number": call_number, "location": location}
+    Holding.objects.filter(item=item, branch=branch).exclude(**same).delete()
+    holding, _new = Holding.objects.update_or_create(**same, defaults={"not_for_loan": not_for_loan})
+    entries.index([item.pk])
     return holding
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
-from .actions import add_item
-from .models import Holding, Item, Recommendation
+from .actions import add_items
+from .models import Item, Recommendation
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class ChosenItem:
     reason: str = ""
     starred: bool = True
     kind: str = Item.Kind.OTHER
+    form: str = ""
     title: str = ""
     creators: str = ""
     url: str = ""
@@ -31,23 +33,29 @@ class ChosenItem:
     starts_on: date | None = None
     ends_on: date | None = None
     phone: str = ""
+    # The public id of the kit from which the item was taken, or None.
+    kit: UUID | None = None
 
 
-# The fields of a ChosenItem that become fields of the new item.
+# The fields of a ChosenItem that are copied to the new Item.
 DESCRIBED = (
-    *("kind", "title", "creators", "url", "is_fiction", "doi", "isbn", "year", "publisher", "series"),
+    *("kind", "form", "title", "creators", "url", "is_fiction", "doi", "isbn", "year", "publisher", "series"),
     *("starts_on", "ends_on", "phone"),
 )
 
 
-def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=None):
+def recommend_chosen(
+    chosen, *, by, at, branch, topic, question_type, visit_number, never_counted, patron=None
+):
     """Recommend each ChosenItem, and return the recommendations in the same order.
 
     Call this function in the transaction that saves the visit or the answer with these recommendations.
+    `visit_number` is from visit_numbers.py. `never_counted` is true if the visit is quiet.
     """
+    chosen = list(chosen)
     return Recommendation.objects.bulk_create(
         Recommendation(
-            item=row.item or _add(row, at=at, branch=branch),
+            item=item,
             reason=row.reason,
             starred=row.starred,
             recommended_by=by,
@@ -56,14 +64,26 @@ def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=Non
             topic=topic,
             question_type=question_type,
             patron=patron,
+            visit_number=visit_number,
+            never_counted=never_counted,
+            from_kit=row.kit,
         )
-        for row in chosen
+        for row, item in zip(chosen, saved_items(chosen, at=at, branch=branch), strict=True)
     )
 
 
-def _add(row, *, at, branch):
-    """Add the new item that staff described in the form, and return the item."""
-    item = add_item(at=at, **{name: getattr(row, name) for name in DESCRIBED})
-    if row.call_number:
-        Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
-    return item
+def saved_items(chosen, *, at, branch):
+    """Return the item of each ChosenItem, in the same order. Add the items that staff described.
+
+    `branch` has the new items. It may be None if no branch does.
+    """
+    described = [_described(row, at=at, branch=branch) for row in chosen if row.item is None]
+    # Without new items, `add_items` would only cost a savepoint.
+    new = iter(add_items(described) if described else ())
+    return [row.item or next(new) for row in chosen]
+
+
+def _described(row, *, at, branch):
+    """Return the arguments of `add_items` for the new item that staff described in the form."""
+    described = {name: getattr(row, name) for name in DESCRIBED}
+    return {"at": at, "branch": branch, "call_number": row.call_number, **described}

@@ -10,16 +10,19 @@ from .models import Holding, Place
 
 
 def fetch_holdings(items):
-    """Fill in `item.places` for all items with one query."""
+    """Fill in `item.places` for all items with one query. See `Item.places`."""
     places = {item.pk: [] for item in items}
     for item, *place in _holdings(items=list(places)):
         places[item].append(Place(*place))
     for item in items:
-        item.places = places[item.pk]
+        item.places = [] if item.retired_at else places[item.pk]
 
 
 class Arranged(NamedTuple):
-    """The places of an item: those to show, those to fold, and how many branches the folded ones are at."""
+    """The places of an item: those that a page shows at once, and those that it collapses.
+
+    `branches` is the number of branches with collapsed places.
+    """
 
     shown: list[Place]
     folded: list[Place]
@@ -27,9 +30,10 @@ class Arranged(NamedTuple):
 
 
 def arrange(places, branch_id):
-    """Return the places as Arranged. The places at this branch are shown, and the others are folded.
+    """Return the places as Arranged. The places at this branch are shown, and the others are
+    collapsed.
 
-    A single place is never folded.
+    A single place is never collapsed.
     """
     if len(places) < 2:
         return Arranged(places, [], 0)
@@ -41,4 +45,5 @@ def arrange(places, branch_id):
 @prepared(items=BigAutoField())
 def _holdings(items):
     places = Holding.objects.filter(item__in=items)
-    return places.values_list("item", "branch", "branch__name", "call_number", "location")
+    columns = ("branch", "branch__name", "call_number", "location", "not_for_loan")
+    return places.values_list("item", *columns)

@@ -1,4 +1,4 @@
-"""Say in which of a person's lists an item is."""
+"""Find out in which of a person's lists each item is, and return the text for its save button."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ from portal.prepared import prepared
 
 
 class SavedAs(NamedTuple):
-    """What the save button of an item shows.
+    """What the save button of a saved item shows.
 
-    `public_id` is that of the SavedItem, or None if the item is in several lists.
+    `public_id` is the public id of the SavedItem, or None if the item is in several lists.
     """
 
     public_id: object

@@ -8,14 +8,14 @@ something").
   Classification and Shelflisting Manual of the Library of Congress, sheets G 55, G 63 and G 140.
 - Dewey: a decimal number, then an author mark or a Cutter number, then dates, volumes and copies. In MARC
   082, a slash or an apostrophe marks where a library may cut the number. These marks are ignored.
-- A prefix such as FIC, REF or DVD names a collection, which has shelves of its own. Its items stay
+- A prefix such as FIC, REF or DVD names a collection, which has separate shelves. Its items stay
   together, and are sorted by the rules above. A prefix of one or two letters before a number, as in
   J 599, is sorted like the class letters of the Library of Congress. Both give the same order.
 - Everything else is a local scheme. Its numbers are whole numbers, so A-9 comes before A-10.
 
-Call numbers of different schemes don't mix. They are in this order: Dewey, local numbers, Library of
-Congress, collections, empty ones. An accession number of three digits looks like Dewey, so local numbers
-follow Dewey.
+Call numbers of different schemes are not mixed. The schemes are in this order: Dewey, local numbers, Library
+of Congress, collections, empty call numbers. Local numbers come right after Dewey, because a local number of
+three digits looks like Dewey.
 """
 
 import re
@@ -23,7 +23,7 @@ import unicodedata
 
 DEWEY, LOCAL, CONGRESS, COLLECTION, EMPTY = range(5)
 
-# A longer call number is a mistake.
+# The maximum number of characters that are read. A longer call number is a mistake.
 MAX_LENGTH = 200
 LETTERS = r"[^\W\d_]"
 DEWEY_NUMBER = re.compile(r"(\d{3})(?!\d)(?:\.(\d+))?")
@@ -49,7 +49,8 @@ PARTS = re.compile(
     rf"|(?P<dot>\.?)(?P<letters>{LETTERS}+)(?:(?P<digits>\d+)(?P<mark>{LETTERS}{{1,3}}(?![^\W_]))?)?"
     rf"|(?P<number>\d+)(?:\.(?P<decimals>\d+))?(?P<end>{LETTERS}{{1,2}}(?![^\W_]))?"
 )
-# Each part of a key begins with its kind. So Python compares the rest of two parts only if the kind is equal.
+# Each part of a key is a tuple that begins with one of these kinds. So Python compares the rest of two parts
+# only if they have the same kind.
 NUMBER, MARK, CUTTER = range(3)
 
 
@@ -65,7 +66,8 @@ def _plain(call_number):
     text = unicodedata.normalize("NFKD", str(call_number)[:MAX_LENGTH])
     text = "".join(
         str(unicodedata.decimal(character, character))
-        # Some characters become many words, and each word of a prefix is one level of recursion.
+        # NFKD expands some characters to many words, and each word of a prefix is one level of recursion. So
+        # shorten the text again.
         for character in text[:MAX_LENGTH]
         if unicodedata.category(character)[0] != "M"
     )
@@ -123,17 +125,17 @@ def _scan(text, scheme):
 
 
 def _number(whole, decimals=None, end=None):
-    """Return a part for a number, such as a date. `end` has the letters after it, as in 1990a or 2nd."""
+    """Return the part of a sort key for a number. `end` is the letters after it, as in 1990a or 2nd."""
     return (NUMBER, *_whole(whole), (decimals or "").rstrip("0"), end or "")
 
 
 def _mark(letters, whole=None, end=None):
-    """Return a part for letters and a whole number, such as LEE, v.2 or op.7."""
+    """Return a part of a key for letters, with or without a whole number, such as LEE, v.2 or op.7."""
     return (MARK, letters, *_whole(whole), end or "")
 
 
 def _whole(digits):
-    """Return a key that sorts whole numbers of any length. None comes before zero."""
+    """Return a key that sorts whole numbers given as text. The key of None comes before the key of zero."""
     if digits is None:
         return (-1, "")
     significant = digits.lstrip("0")

@@ -26,9 +26,9 @@ STARTING = [
     ("Small business", {"es": "Pequeños negocios"}),
     ("Technology", {"es": "Tecnología"}),
 ]
-# Topics with these words are private: health, law, immigration, housing, money and abuse. Most are prefixes.
-# Nobody should be asked about such a topic by email, because others may read the email. The words are English
-# and Spanish, without accents.
+# Topics with these words are private: health, law, immigration, housing, money and abuse. Nobody should be
+# asked about such a topic by email, because others may read the email. The words are English and Spanish,
+# without accents. Most of them are beginnings of words.
 SENSITIVE = re.compile(
     r"\b(health|medic|illness|disease|mental|addict|pregnan|disab|hiv\b|sexual|gender|lgbt|laws?\b|lawyer"
     r"|legal|court|crime|crimin|prison|police|divorce|custody|immigra|asylum|refugee|citizen|visas?\b|deport|housing"
@@ -54,8 +54,14 @@ def add_starting_topics():
 
 
 def sounds_sensitive(*names):
-    """Return whether a topic with these names is probably private, so that no email should mention it."""
+    """Return whether a topic with these names is probably private. No email should mention such a topic."""
     return any(SENSITIVE.search(fold(name)) for name in names)
+
+
+def private_but_not_marked():
+    """Return the offered topics that sound private, but about which the library may ask by email."""
+    topics = Topic.objects.filter(never_by_message=False, retired_at=None).prefetch_related("names")
+    return [each for each in topics if sounds_sensitive(each.name, *(row.name for row in each.names.all()))]
 
 
 @transaction.atomic

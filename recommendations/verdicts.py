@@ -1,6 +1,6 @@
-"""Choose the words for a verdict, and the reasons that a patron can give for it.
+"""Choose the labels for verdicts, and the reasons that a patron can give for a verdict.
 
-The words depend on the question type and on the item. The stored values are always the same.
+The labels depend on the question type and on the item. The stored values are always the same.
 """
 
 from django.utils.translation import gettext_lazy as _
@@ -32,14 +32,14 @@ FOR_AN_EVENT = [
 ]
 
 ONLINE = {Kind.ARTICLE, Kind.DATABASE, Kind.WEB_PAGE}
-# {kind: words for the verdict COULD_NOT_GET_IT}. People get a book, talk to a person and go to a class.
+# {kind: label for the verdict COULD_NOT_GET_IT}. People get a book, but talk to a person and go to a class.
 NOT_GOTTEN = {
     Kind.PERSON: _("could not talk to them"),
     **dict.fromkeys((Kind.COURSE, Kind.EVENT), _("could not go")),
     **dict.fromkeys(ONLINE, _("could not open it")),
 }
-# {kind: the words about an item of this kind}, for a patron who wanted something to read. For a kind that
-# isn't in this dict, the words are FOR_ENJOYMENT.
+# {kind: the labels for a patron who wanted something to read}. For a kind that isn't in this dict, the labels
+# are FOR_ENJOYMENT.
 WORDS_FOR_READERS = {
     Kind.PERSON: FOR_INFORMATION,
     **dict.fromkeys((Kind.COURSE, Kind.EVENT), FOR_AN_EVENT),
@@ -67,15 +67,15 @@ def choices_for(recommendation):
 
 
 def label_for(recommendation):
-    """Return the words for the recommendation's verdict. Return an empty string if it has no verdict."""
+    """Return the label of the recommendation's verdict, or an empty string if it has no verdict."""
     return dict(choices_for(recommendation)).get(recommendation.verdict, "")
 
 
 def reasons_for(recommendation):
     """Return (value, label) for each reason that the patron can give for the verdict.
 
-    The reasons fit the verdict and the kind of item. For example, a person can't be checked out. The reason
-    that the patron has already given is included.
+    The reasons depend on the verdict and the kind of item. For example, a person can't be checked out. A
+    reason that the patron has already given is always included.
     """
     if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
         reasons = _reasons_not_gotten(recommendation.item)
@@ -89,7 +89,7 @@ def reasons_for(recommendation):
 
 
 def _words_for(recommendation):
-    """Return FOR_INFORMATION, FOR_ENJOYMENT or FOR_AN_EVENT.
+    """Return the labels to use: FOR_INFORMATION, FOR_ENJOYMENT or FOR_AN_EVENT.
 
     Patrons who wanted something to read, or a certain novel, film or piece of music, are asked whether they
     liked the item. If the item is a person, patrons are asked whether the person helped.

@@ -1,9 +1,13 @@
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 from django.conf import settings
@@ -26,6 +30,15 @@ from tests import databases
 from tests.certificates import make_certificate
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
+# The most cases of a test marked `few_cases` that `make test` runs. On PostgreSQL, also the most cases of a test
+# marked `sql`.
+MAX_CASES = 2
+# .ci/test runs only the tests whose result may differ between the databases. Its mark expression then begins with
+# this text. Modules with such tests match MAY_DIFFER. Sweeps with such tests match MAY_DIFFER_AMONG_SWEEPS.
+LEAVES_OUT_ONE_DATABASE = "not one_database and "
+MAY_DIFFER = re.compile(r"mark\.sql\b|transaction=True")
+MAY_DIFFER_AMONG_SWEEPS = re.compile(r"mark\.core\b")
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
@@ -36,23 +49,94 @@ def pytest_xdist_make_scheduler(config, log):
     return WorkStealingScheduling(config, log)
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Ignore a module if all its tests have the marker one_database, and the run leaves out this marker.
+
+    `make test` runs a fifteenth of the tests on PostgreSQL. Collecting all of them would take seven seconds in
+    each process.
+    """
+    if config.getoption("markexpr").startswith(LEAVES_OUT_ONE_DATABASE) and collection_path.suffix == ".py":
+        return not has_tests_for_both_databases(collection_path) or None
+    return None
+
+
+@cache
+def has_tests_for_both_databases(path):
+    """Return whether `make test` may run a test of this module on PostgreSQL, judged by its text."""
+    pattern = MAY_DIFFER_AMONG_SWEEPS if "architecture" in path.parts else MAY_DIFFER
+    return path.name.startswith("test_") and bool(pattern.search(path.read_text("utf-8")))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Add the marker `one_database` to the tests that `make test` runs on only one database.
+    """Add the markers that depend on what kind of test it is. docs/testing.md explains them.
 
-    The other tests run on PostgreSQL too: races, tests that are marked `sql`, and the sweeps in
-    tests/architecture, which open every page. `make test-postgres` runs every test on PostgreSQL.
+    `make test` runs races and tests marked `sql` on both databases, and most other tests on SQLite alone. It runs
+    a long race or a browser test only if the test is marked `core`. It runs at most MAX_CASES cases, spread
+    evenly, of each test marked `few_cases`. On PostgreSQL, this limit also holds for each test marked `sql`,
+    unless the test is a race or marked `core`.
     """
     for item in items:
-        fixtures = set(item.fixturenames)
-        marker = item.get_closest_marker("django_db")
-        is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
-        has_database = is_case or marker or {"db", "transactional_db", "live_server"} & fixtures
-        is_race = marker and marker.kwargs.get("transaction")
-        is_sweep = "architecture" in item.path.parts
-        is_sql = item.get_closest_marker("sql") and not {"client", "sign_in", "show_code"} & fixtures
-        if not has_database or not (is_race or is_sweep or is_sql):
+        is_core = item.get_closest_marker("core")
+        if (item.get_closest_marker("browser") or is_long_race(item)) and not is_core:
+            item.add_marker("only_long")
+        if is_sweep(item) and not is_core:
+            item.add_marker("sqlite_first")
+        if not may_differ_between_databases(item):
             item.add_marker("one_database")
+        elif not item.get_closest_marker("sqlite_first") and not has_tests_for_both_databases(item.path):
+            raise pytest.UsageError(
+                f"{item.nodeid}: write its marker in this module, or it is not collected."
+            )
+    for item in further_cases(items, "few_cases"):
+        item.add_marker("only_long")
+    for item in further_cases(items, "sql"):
+        if not item.get_closest_marker("core") and not is_race(item):
+            item.add_marker("sqlite_first")
+
+
+def further_cases(items, marker):
+    """Return all cases of the tests with this marker, except MAX_CASES cases of each test."""
+    return [
+        item
+        for cases in cases_of_each_test(items, marker)
+        for number, item in enumerate(cases)
+        if number % math.ceil(len(cases) / MAX_CASES)
+    ]
+
+
+def cases_of_each_test(items, marker):
+    """Return a list of the cases of each test that has the marker."""
+    tests = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker(marker):
+            tests[item.path, item.parent.name, item.originalname].append(item)
+    return tests.values()
+
+
+def is_race(item):
+    marker = item.get_closest_marker("django_db")
+    return bool(marker and marker.kwargs.get("transaction"))
+
+
+def is_long_race(item):
+    return is_race(item) and item.get_closest_marker("long")
+
+
+def is_sweep(item):
+    return "architecture" in item.path.parts
+
+
+def may_differ_between_databases(item):
+    fixtures = set(item.fixturenames)
+    is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
+    has_database = (
+        is_case
+        or item.get_closest_marker("django_db")
+        or {"db", "transactional_db", "live_server"} & fixtures
+    )
+    is_sql = item.get_closest_marker("sql") and not {"client", "sign_in", "show_code"} & fixtures
+    return has_database and (is_race(item) or is_sweep(item) or is_sql)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,7 +22,7 @@ def photo(size=(600, 900)):
 
 
 class CoverSource:
-    """The source answers with `answers[path]`, or with 404.
+    """A running cover source, which responds with `answers[path]` or with 404.
 
     An answer is (status, headers, content). It can also be a function that gets the request handler and
     writes the answer itself. `requests` has (path, headers) of each request.

@@ -42,7 +42,15 @@ from portal.conversations.models import (
     ReplyTemplate,
 )
 from portal.helpsessions import codes
-from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from portal.helpsessions.models import (
+    ClaimCode,
+    HelpSession,
+    PatronGroup,
+    ServicePoint,
+    SessionNote,
+    SessionRecommendation,
+    TallyKind,
+)
 from portal.incoming.models import IncomingEmail
 from portal.lists.models import SavedItem, SavedList
 from portal.notifications.models import Notification, PushSubscription
@@ -193,13 +201,36 @@ class HelpSessionFactory(DjangoModelFactory):
     created_at = factory.LazyFunction(timezone.now)
 
 
+class PatronGroupFactory(DjangoModelFactory):
+    class Meta:
+        model = PatronGroup
+
+    name = factory.Sequence(lambda n: f"Group {n}")
+
+
+class ServicePointFactory(DjangoModelFactory):
+    class Meta:
+        model = ServicePoint
+
+    branch = factory.SubFactory(BranchFactory)
+    name = factory.Sequence(lambda n: f"Desk {n}")
+
+
+class TallyKindFactory(DjangoModelFactory):
+    class Meta:
+        model = TallyKind
+
+    service_point = factory.SubFactory(ServicePointFactory)
+    name = factory.Sequence(lambda n: f"Kind {n}")
+
+
 class QuietSessionFactory(HelpSessionFactory):
     quiet = True
     question = "Where can I get help with a violent partner?"
 
 
 class SharedSessionFactory(HelpSessionFactory):
-    """A shared visit with a child. If `shared_with` is given, that adult has kept the visit."""
+    """A shared visit with a child. If `shared_with` is given, this adult has the visit in their account."""
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
@@ -362,7 +393,7 @@ class MessageFactory(DjangoModelFactory):
     body = "The soil test page was spot on."
     language = "en"
     sent_at = factory.LazyFunction(timezone.now)
-    # The message is shown at once, without an undo window.
+    # The message is shown immediately, without an undo window.
     shown_from = factory.SelfAttribute("sent_at")
     then = factory.LazyAttribute(lambda m: "turn" if m.side == Message.Side.STAFF else "")
     client_token = factory.LazyFunction(uuid.uuid4)
@@ -383,7 +414,10 @@ def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b587
 
 
 def photograph(name="photo.jpg", *, size=(960, 720), seed=1):
-    """Return an uploaded picture with shapes and grain. It and its preview have as many bytes as a photograph."""
+    """Return an uploaded picture with shapes and grain.
+
+    The picture and its preview have as many bytes as a photograph and the preview of a photograph.
+    """
     chance, (width, height) = random.Random(seed), size
     picture = Image.merge("RGB", [Image.linear_gradient("L").resize(size)] * 3)
     draw = ImageDraw.Draw(picture)
@@ -393,7 +427,7 @@ def photograph(name="photo.jpg", *, size=(960, 720), seed=1):
         color = tuple(chance.randrange(40, 220) for _channel in "RGB")
         draw.ellipse((x - across, y - down, x + across, y + down), fill=color)
     picture = picture.filter(ImageFilter.GaussianBlur(2))
-    # The grain is about as coarse as a pixel of the preview. Finer grain would not reach the preview.
+    # The grain is about as coarse as a pixel of the preview. Finer grain would disappear in the preview.
     columns, rows = (max(1, side * 480 // max(size)) for side in size)
     grain = Image.frombytes("L", (columns, rows), chance.randbytes(columns * rows)).resize(size)
     out = io.BytesIO()

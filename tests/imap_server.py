@@ -87,7 +87,10 @@ class Mailbox:
 
 
 class SilentServer:
-    """A server on `port` that greets and then is silent. After `recover()`, it passes bytes on to Dovecot."""
+    """A server on `port` that sends a greeting and then nothing.
+
+    After `recover()`, it passes bytes on to Dovecot.
+    """
 
     def __init__(self, behind):
         self._behind = behind
@@ -96,12 +99,12 @@ class SilentServer:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self.url = behind.url.replace(f":{behind.port}/", f":{self.port}/")
-        # The number of connections that got a greeting and nothing else.
+        # The number of connections that got only a greeting.
         self.kept_waiting = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def recover(self):
-        """Drop the connections that wait, and serve each further connection."""
+        """Close the waiting connections, and connect each later connection to Dovecot."""
         self._recovered = True
         while self._silent:
             self._silent.pop().close()

@@ -1,4 +1,4 @@
-"""Make a test browser keep a person's pages for reading offline, without opening the page for this choice."""
+"""Make a test browser keep a person's pages for reading offline, as if the person had chosen this."""
 
 from allauth.usersessions.models import UserSession
 from django.utils import timezone

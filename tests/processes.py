@@ -9,7 +9,7 @@ from django.db import connections
 MAX_WAIT = 60
 
 
-def at_once(*works):
+def run_simultaneously(*works):
     """Run each function in its own process at the same moment, and return their outcomes.
 
     An outcome is what the function returned, or the class name of its exception. The processes are forks of

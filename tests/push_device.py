@@ -1,4 +1,4 @@
-"""A device that gets push messages, and decrypts them with code of its own.
+"""A device that gets push messages, and decrypts them with its own code.
 
 The portal encrypts with portal/notifications/push/encryption.py. This module shares no code with that module,
 so a mistake in either module makes the tests fail. This module follows RFC 8188 and RFC 8291, and uses only

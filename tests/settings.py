@@ -17,6 +17,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # noqa: F
     DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405
 else:
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
+# Hashing a PIN as in production takes a quarter of a second.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Many tests sign in, so each sign-in takes less time than in production.
 SIGN_IN_SECONDS = 0.04
 # Some tests open all pages. The page for card and PIN exists only if an ILS is set.

@@ -157,11 +157,11 @@ def _define_provider():
     @csrf_exempt
     def sign_in(request):
         if request.method == "GET":
-            words = (
+            page = (
                 "<!doctype html><html lang=en><title>College</title>"
                 "<form method=post><input name=person id=person><button id=it-is-me>It is me</button></form>"
             )
-            return HttpResponse(words)
+            return HttpResponse(page)
         person = json.loads(request.POST["person"])
         user, _created = get_user_model().objects.get_or_create(username=person["sub"])
         people[person["sub"]] = person

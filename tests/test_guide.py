@@ -61,7 +61,7 @@ def test_guide_runner_reads_the_commands_from_the_code_blocks(guide):
     assert guide.to_run(TEXT) == ["one && two   # a comment", 'shell -c "first\n    second"', "three"]
 
 
-def test_readme_and_operations_guide_each_contain_the_command_that_starts_the_portal(guide):
+def test_readme_and_operations_guide_both_contain_the_command_that_starts_the_portal(guide):
     for text in guide.documents().values():
         assert any(command.split("#")[0].strip().endswith("manage.py run") for command in guide.to_run(text))
 
@@ -72,7 +72,7 @@ def test_every_code_block_listed_as_skipped_is_in_the_guide(guide):
 
 
 @pytest.mark.parametrize("command", ["false", "false && true", "true && false", "(exit 3)   # a comment"])
-def test_guide_runner_stops_at_a_failed_command_and_names_the_command(guide, run, command):
+def test_guide_runner_stops_at_a_failed_command_and_prints_the_command(guide, run, command):
     with pytest.raises(guide.Failed) as failure:
         run.step(command)
     assert f"    {command}\n" in str(failure.value)
@@ -94,13 +94,13 @@ def test_guide_runner_fails_at_a_placeholder_without_a_value(guide, run):
         run.step("manage.py end_sign_ins --of …")
 
 
-def test_guide_runner_fails_if_the_portal_does_not_answer(guide, run, monkeypatch):
+def test_guide_runner_fails_if_the_portal_does_not_start(guide, run, monkeypatch):
     monkeypatch.setattr(guide, "SECONDS_TO_START", 1)
     with pytest.raises(guide.Failed, match="does not answer at /sign-in/"):
         run.step("python manage.py run")
 
 
-def test_systemd_unit_for_backups_has_the_limits_of_the_portals_unit_and_may_write_backups(guide):
+def test_backup_service_has_the_same_limits_as_the_portal_but_may_write_backups(guide):
     units = dict(guide.UNIT.findall(guide.documents()["operations.md"]))
     portal, backup = (
         [line.strip() for line in units[name].splitlines() if "=" in line and "#" not in line]
@@ -114,8 +114,8 @@ def test_systemd_unit_for_backups_has_the_limits_of_the_portals_unit_and_may_wri
     ]
 
 
-def test_log_of_the_proxy_contains_no_code_and_no_token_from_an_address(guide):
-    """Read the configuration of nginx in the guide. A code or token in an address is a key."""
+def test_proxy_log_contains_no_code_or_token_from_an_address(guide):
+    """Read the configuration of nginx in the guide. Anyone with a code or token can open what it protects."""
     [block] = [block for block in guide.blocks(guide.documents()["operations.md"]) if "map $uri" in block]
     key = re.compile(re.search(r"~\*(\S+)", block)[1].replace("(?<", "(?P<"), re.IGNORECASE)
     assert block.count("access_log ") == block.count("server {") == 2

@@ -17,8 +17,8 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# An ILS may reject an unknown card faster or slower than a wrong PIN. The portal delays each rejection to a
-# multiple of this many seconds, so that strangers can't tell an unknown card from a wrong PIN.
+# An ILS may reject an unknown card faster or slower than a wrong PIN. Strangers could then tell the two
+# apart. So the portal delays each rejection to a multiple of this many seconds.
 REFUSAL_INTERVAL = 0.5
 
 

@@ -61,7 +61,7 @@ class Misconfigured(IlsError):
 
 
 def ignore(card):
-    """Do nothing. This is the default for the argument `count` of `check`."""
+    """Do nothing. `check` calls this function if its caller passes no `count`."""
 
 
 class Ils(Protocol):

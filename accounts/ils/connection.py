@@ -74,8 +74,8 @@ class Connection:
                 line = self._receive_line(deadline)
             except Unavailable:
                 # A server without error detection sends no checksum, and may ignore our request to repeat the
-                # response. In this case, raise the error that names this cause. Some servers end a line with
-                # a line feed alone. Then the response is still in the buffer.
+                # response. If the checksum is missing, raise the error that says so instead of this one. If
+                # the server ends its lines with only a line feed, the response is still in the buffer.
                 self._require_checksum(self.buffer if self.buffer.endswith(b"\n") else line)
                 raise
             try:

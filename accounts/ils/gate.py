@@ -13,7 +13,7 @@ PAUSE_SECONDS = 10.0
 class Gate:
     """A limit on how many sign-ins ask the ILS at the same time.
 
-    After the ILS fails to respond, no sign-in sends it a request for a few seconds.
+    After the ILS has failed to respond, it gets no requests for a few seconds.
     """
 
     def __init__(self):

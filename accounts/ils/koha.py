@@ -125,7 +125,7 @@ class Koha:
             )
 
     def _card_numbers(self, typed, deadline):
-        """Return the card numbers of the patrons whose card number or user name was typed.
+        """Return the card numbers of the patrons whose card number or user name is `typed`.
 
         Koha's password check accepts a card number or a user name. If Koha rejects the password, its response
         doesn't name the patron, so a separate request looks up the card number.

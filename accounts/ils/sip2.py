@@ -184,9 +184,10 @@ class Sip2:
     def _require_alias_allowed(self):
         """Raise WrongCardOrPin if the response may be for another patron's request.
 
-        The card numbers in the request and the response differ. If patrons may use an alias of their card
-        number, accept the response. Otherwise log a warning. With error detection, a request and its response
-        have the same sequence number, so accept the response. Without error detection, raise WrongCardOrPin.
+        Call this method if the card number in the response differs from the card number in the request. The
+        response is accepted in two cases: if patrons may use an alias of their card number, and if error
+        detection is on. With error detection, a request and its response have the same sequence number. If
+        patrons may not use an alias, log a warning.
         """
         if self.card_aliases:
             return

@@ -1,7 +1,7 @@
 """The models for the library, its patrons and staff, their sign-in methods, and the audit trail."""
 
 from .audit import AuditEvent, LookingReason
-from .library import Branch, ClosedDay, Library, OpeningHours, private_storage
+from .library import Branch, BranchCode, ClosedDay, Library, OpeningHours, private_storage
 from .names import NameWord
 from .people import Consent, RefusedPost, User
 from .sign_in import AddressChange, KeptDevice, LibraryCard, Passkey
@@ -12,6 +12,7 @@ __all__ = [
     "AddressChange",
     "AuditEvent",
     "Branch",
+    "BranchCode",
     "ClosedDay",
     "Consent",
     "DeskPin",

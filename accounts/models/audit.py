@@ -9,7 +9,7 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return the events where another person looked up a patron, or opened or changed their record."""
+        """Return the events where another person looked up the patron, or opened or changed the record."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
         # A merge of two records writes one event about each record. The patron sees only the event about
         # their own record.

@@ -1,5 +1,6 @@
 """The models for the library, its branches, and their opening hours."""
 
+import uuid
 import zoneinfo
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.core.files.storage import storages
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -118,6 +120,12 @@ class Library(models.Model):
     check_ins_of_children = models.BooleanField(
         default=False, help_text="whether a child with a confirmed address is asked by email"
     )
+    year_starts_in = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(12)],
+        help_text="the first month of the reporting year, from 1 to 12",
+    )
     first_week_hidden_at = models.DateTimeField(
         null=True, blank=True, help_text="when a coordinator hid the list of first steps"
     )
@@ -125,12 +133,22 @@ class Library(models.Model):
     email_tried_at = models.DateTimeField(
         null=True, blank=True, help_text="when a test email was last delivered"
     )
+    key_mark = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="a salt and its HMAC with SECRET_KEY, which only this portal can make",
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(pk=1), name="one_library"),
             models.CheckConstraint(
                 condition=Q(children__in=["paper", "shared", "own"]), name="known_choice_for_children"
+            ),
+            models.CheckConstraint(
+                condition=Q(year_starts_in__gte=1, year_starts_in__lte=12), name="year_starts_in_a_month"
             ),
         ]
 
@@ -257,6 +275,31 @@ class Branch(models.Model):
     def is_covered(self, at):
         """Return whether staff of `covered_by` see the conversations of this branch at the time `at`."""
         return bool(self.covered_by_id and self.unattended_from and self.unattended_from <= at)
+
+
+class BranchCode(models.Model):
+    """A code that the library's own system (ILS) has for a branch.
+
+    If `branch` is None, an import of the catalog met the code, and nobody has assigned it yet.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    code = models.CharField(_("code"), max_length=40)
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, null=True, blank=True, related_name="codes")
+    met = models.PositiveIntegerField(
+        default=0, help_text="how many holdings the last import left out because the code was unknown"
+    )
+    met_at = models.DateTimeField(null=True, blank=True, help_text="when this import began")
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(Lower("code"), name="one_row_per_branch_code"),
+            models.CheckConstraint(condition=~Q(code=""), name="branch_code_is_not_empty"),
+        ]
+
+    def __str__(self):
+        return self.code
 
 
 class OpeningHours(models.Model):

@@ -17,9 +17,9 @@ class WordQuerySet(models.QuerySet):
     def beginning_with(self, letters):
         """Return the words that begin with these letters, which must be folded.
 
-        SQLite can use the index on `word` for a range, but not for LIKE. PostgreSQL can use it only for LIKE,
-        because the order of words in a range depends on the language of the database. So each database gets
-        its own condition.
+        SQLite can use the index on `word` for a range, but not for LIKE. PostgreSQL can use the index only
+        for LIKE, because the order of words in a range depends on the language of the database. So each
+        database gets its own condition.
         """
         if connection.vendor == "sqlite":
             return self.filter(word__gte=letters, word__lt=letters + LAST_CHARACTER)
@@ -41,13 +41,13 @@ def words_and_endings(name):
     """Return a set with the folded words of the name, and with all endings of these words.
 
     "O'Sullivan" gives "osullivan", "sullivan", "ullivan" and so on. Any part of a word is the beginning of
-    the word or of one of its endings.
+    the word or of one of its endings. So a search for beginnings finds any part of a word.
     """
     return {word[start:] for word in fold(name).split() for start in range(len(word))}
 
 
 class NameWord(models.Model):
-    """A word of a person's name, folded, or an ending of such a word.
+    """One folded word of a person's name, or an ending of such a word.
 
     User.save() updates the words when the name changes. Code that changes names in another way calls `index`.
     """

@@ -42,7 +42,7 @@ class User(AbstractBaseUser):
         """How the library may ask this person later how a visit turned out."""
 
         EMAIL = "email", _("by email")
-        PUSH = "push", _("on this phone")
+        PUSH = "push", _("by message on this phone")
         PAGES = "pages", _("only on the library's web pages")
         NONE = "none", _("don't ask")
 
@@ -144,6 +144,11 @@ class User(AbstractBaseUser):
     def desk_branch_ids(self):
         """Return the primary keys of the branches where this person works at the desk."""
         return [role.branch_id for role in self.roles]
+
+    @property
+    def coordinated_branch_ids(self):
+        """Return the primary keys of the branches where this person is a coordinator."""
+        return [role.branch_id for role in self.roles if role.is_coordinator]
 
     @cached_property
     def covered_branch_ids(self):
@@ -258,9 +263,9 @@ class RefusedPost(models.Model):
     If `browser` is empty, the author finds the form on the page /kept/, and can send the form to `path`
     again.
 
-    If `browser` is set, the form waits until somebody signs in with that browser. The page at `path` then
-    shows the text again. If `at_once` is also true, the form is only a button without text. Then the view at
-    `path` does what the button asks for.
+    If `browser` is set, the form waits until somebody signs in with that browser. After the sign-in, the page
+    at `path` shows the text again. If `at_once` is also true, the form is only a button without text. After
+    the sign-in, the view at `path` does what the button asks for.
     """
 
     KEPT_FOR = timedelta(minutes=30)
@@ -293,7 +298,7 @@ class RefusedPost(models.Model):
     path = models.CharField(max_length=300)
     fields = models.JSONField()
     refused_at = models.DateTimeField(db_index=True)
-    # When the person deleted the form. From then on, no page shows the form.
+    # The time when the person deleted the form. From then on, no page shows the form.
     discarded_at = models.DateTimeField(null=True, blank=True)
 
     objects = RefusedPostQuerySet.as_manager()
@@ -320,7 +325,10 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the form's longest text, so that the author can recognize the form, or ""."""
+        """Return the form's longest text, by which the author can recognize the form.
+
+        Return "" if the form has no text.
+        """
         return max(self.texts, key=len, default="")
 
     @property

@@ -59,7 +59,7 @@ class Invitation(models.Model):
     """An invitation to work at a desk. It is deleted when it is accepted or withdrawn.
 
     Only a hash of the link's token is stored. After the link expires, a coordinator can still send the
-    invitation again. The invitation is deleted KEPT_FOR after it was last sent.
+    invitation again. If nobody sends it again within KEPT_FOR, the invitation is deleted.
     """
 
     LASTS = timedelta(days=7)

@@ -1,7 +1,7 @@
 """Let people choose whether the library may ask them later how visits turned out.
 
 Staff can also turn check-ins off for a patron. Each choice, even "don't ask", is stored as a consent with the
-exact words that the person read. The words name no visit, item, day or staff member. After "don't ask", only
+exact text that the person read. The text names no visit, item, day or staff member. After "don't ask", only
 the person can choose something else.
 """
 
@@ -47,9 +47,10 @@ def offers_email(person, library):
 
 
 def offers_push(person, library):
-    """Return whether "on this phone" is one of the choices. `person` is None if nobody is signed in.
+    """Return whether "by message on this phone" is one of the choices.
 
-    The page shows this choice only in a browser that can get messages from the library.
+    `person` is None if nobody is signed in. The page shows this choice only in a browser that can get
+    messages from the library.
     """
     if not settings.PUSH_PRIVATE_KEY:
         return False
@@ -109,13 +110,16 @@ def wording(choice, *, by_email=True, by_push=False, aloud=False):
 
 
 def wording_for(choice, person, library):
-    """Return the text of the consent if this person makes the choice on a page. `person` can be None."""
+    """Return the text of the consent to this choice, as the person reads it on a page.
+
+    `person` is None if nobody is signed in.
+    """
     by_email, by_push = offers_email(person, library), offers_push(person, library)
     return wording(choice, by_email=by_email, by_push=by_push)
 
 
 def _label(choice, aloud):
-    return _("on the patron's phone") if aloud and choice == CheckIns.PUSH else choice.label
+    return _("by message on the patron's phone") if aloud and choice == CheckIns.PUSH else choice.label
 
 
 def text_to_read(person, library):
@@ -163,7 +167,7 @@ def choose(person, choice, *, wording, language, at, read_by=None, only_first=Fa
 
     `read_by` is the staff member who read the text aloud, or None. Raises NotOffered if the library doesn't
     offer this choice. Raises OnlyThePatron if staff want to change the person's earlier choice "don't ask".
-    If `only_first` is true, raises OnlyThePatron if the person has made any earlier choice.
+    If `only_first` is true, any earlier choice of the person raises OnlyThePatron.
     """
     if read_by:
         lock_roles(read_by)

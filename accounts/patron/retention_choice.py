@@ -33,12 +33,12 @@ CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
 
 
 def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None, with_child=False):
-    """Return when a visit or conversation is due for deletion.
+    """Return the time when a visit or conversation is due for deletion.
 
-    `kept_at` is when the person got the visit or conversation. If `remember` is None, the person's saved
-    choice applies. To preview another choice, pass it as `remember`, `until` and `chosen_at`. `with_child` is
-    true for a visit with a child, and for a conversation about such a visit. `due` expresses the same rule as
-    a query.
+    `kept_at` is the time when the person got the visit or conversation. If `remember` is None, the person's
+    saved choice applies. To preview another choice, pass it as `remember`, `until` and `chosen_at`.
+    `with_child` is true for a visit with a child, and for a conversation about such a visit. `due` expresses
+    the same rule as a query.
     """
     if remember is None:
         remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at

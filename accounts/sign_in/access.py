@@ -36,6 +36,8 @@ VERIFIED_AT = "read_at"
 OTHER_RECORD = "other_record"
 
 LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
+# The cookie that stays after a sign-in on a borrowed device.
+WAS_BORROWED = settings.COOKIE_PREFIX + "was_borrowed"
 # The second factor lasts for a working day. The sign-in itself lasts much longer.
 SECOND_FACTOR_LASTS = timedelta(hours=12)
 # A reauthentication is valid for this time. The page that asks people to reauthenticate shows this duration.
@@ -70,8 +72,16 @@ def is_borrowed(request):
     return bool(request.session.get(BORROWED))
 
 
+def was_borrowed(request):
+    """Return whether the browser's last sign-in was on a borrowed device.
+
+    This is still true after that sign-in has ended. It says nothing about the person.
+    """
+    return WAS_BORROWED in request.COOKIES
+
+
 def session_expiry(request):
-    """Return when a new sign-in on a borrowed device ends, or None on any other device."""
+    """Return the time when a new sign-in on a borrowed device ends, or None on any other device."""
     return timezone.now() + timedelta(hours=settings.BORROWED_DEVICE_HOURS) if is_borrowed(request) else None
 
 
@@ -192,7 +202,7 @@ def other_record(request):
 
 
 def redirect_to_reauthenticate(request):
-    return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': request.get_full_path()})}")
+    return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': request.get_full_path_info()})}")
 
 
 def origin(request):
@@ -233,7 +243,7 @@ def has_shown_second_factor(request):
 
 
 def redirect_to_second_factor(request):
-    return redirect(f"{reverse('second_factor')}?{urlencode({'next': request.get_full_path()})}")
+    return redirect(f"{reverse('second_factor')}?{urlencode({'next': request.get_full_path_info()})}")
 
 
 def safe_next(request):
@@ -272,7 +282,7 @@ def sign_in_to_open(model=None, *, named_in="", opens_at=""):
             except Http404:
                 if not request.user.is_authenticated:
                     part = f"#{opens_at}" if opens_at and not request.GET else ""
-                    return redirect_to_login(request.get_full_path() + part)
+                    return redirect_to_login(request.get_full_path_info() + part)
                 if page := own_text_for_closed_page(request):
                     return page
                 raise

@@ -112,7 +112,7 @@ def _wait_for_first(request):
         return None
     key, going_to, *cookies = keys.seal(_purpose(fingerprint)).decrypt(saved).decode().split("\n")
     if not request.session.exists(key):
-        # The person has signed out since then.
+        # The person has signed out since the first request.
         return None
     response = redirect(going_to)
     for cookie in cookies:
@@ -122,7 +122,11 @@ def _wait_for_first(request):
 
 def _fingerprint(request):
     """Return a secret text that is the same for identical requests, and different for all other requests."""
-    parts = [request.COOKIES[settings.SESSION_COOKIE_NAME], request.get_full_path(), request.POST.urlencode()]
+    parts = [
+        request.COOKIES[settings.SESSION_COOKIE_NAME],
+        request.get_full_path_info(),
+        request.POST.urlencode(),
+    ]
     return salted_hmac("accounts.double_tap", "\n".join(parts), algorithm="sha256").hexdigest()
 
 

@@ -1,9 +1,9 @@
 """Confirm and change people's email addresses.
 
 To change an address, a person first enters a code that was sent to the new address. If the old address was
-never confirmed, the new address replaces it at once. Otherwise there are two ways:
+never confirmed, the new address replaces it immediately. Otherwise there are two ways:
 
-- The person also enters a code that was sent to the old address. Then the change happens at once.
+- The person also enters a code that was sent to the old address. Then the change happens immediately.
 - The person waits a week. The old address gets an email with a link that stops the change.
 
 While a change is pending, pages and emails hide the new address, because another person may read the old
@@ -54,7 +54,7 @@ class NotByWaiting(Exception):
 
     There are three possible reasons:
     - The person is staff. A coordinator has to invite their new address.
-    - The person has no confirmed address, so the change can happen at once.
+    - The person has no confirmed address, so the change can happen immediately.
     - The new address is already the person's address.
     """
 
@@ -144,7 +144,7 @@ def change_address(person, *, email, verified, at):
 
 @transaction.atomic
 def change_in_a_week(person, *, email, at):
-    """Start a change of address that happens after a week. Raises NotByWaiting and AddressTaken.
+    """Start a change of address that takes effect after a week. Raises NotByWaiting and AddressTaken.
 
     The old address gets an email with a link that stops the change. Return the AddressChange. It replaces the
     person's earlier pending change, if any.

@@ -87,10 +87,11 @@ def count_attempt(request, process):
 
 
 def claim_code(process):
-    """Return whether this request is the first with the correct code. Only the first may use it.
+    """Return whether this request is the first with the correct code. Only this request may use the code.
 
     Later requests must not write to the session, because the first request may have replaced the session. If
-    a later request is identical to the first, as in a double tap, the browser gets the response of the first.
+    a later request is identical to the first, as in a double tap, the browser gets the response to the first
+    request.
     """
     seconds = 2 * app_settings.LOGIN_BY_CODE_TIMEOUT
     return claim(process.request, "mailed_code", _sent_code(process), seconds=seconds)

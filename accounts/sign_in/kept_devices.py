@@ -123,5 +123,5 @@ def end(device):
 
 
 def note_reached(device, *, at):
-    """Save when the device last asked which pages it may keep."""
+    """Save the time when the device last asked which pages it may keep."""
     KeptDevice.objects.filter(pk=device.pk).update(reached_at=at)

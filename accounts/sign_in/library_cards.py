@@ -3,15 +3,16 @@
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import BigAutoField, Q
+from django.db.models import BigAutoField
 
 from portal import limits
 from portal.prepared import prepared
 from portal.text import clean
 
 from .. import audit
+from ..branch_codes import branch_called
 from ..ils.base import normalized
-from ..models import Branch, Library, LibraryCard, User
+from ..models import Library, LibraryCard, User
 from ..patron.children import end_childs_record, first_name, is_childrens_group, make_childs_record
 from .email_addresses import offer_address
 
@@ -53,7 +54,7 @@ def person_with_card(patron, *, at, language):
     _update_childs_record(card, is_childs=is_childs, at=at)
     card.barcode = clean(patron.barcode, max_length=60)
     card.patron_group = clean(patron.group, max_length=80)
-    card.home_branch = branch_called(clean(patron.home_branch, max_length=120))
+    card.home_branch_id = branch_called(clean(patron.home_branch, max_length=120))
     card.seen_at = at
     card.save()
     # In the ILS, a child's record usually has a parent's address. So the portal doesn't offer that address.
@@ -88,25 +89,14 @@ def _new_card(patron, *, at, language, is_childs):
 def _update_childs_record(card, *, is_childs, at):
     """Make or end a child's record if the ILS has moved the card into or out of a children's group.
 
-    If the card was never in a children's group, staff have made the record a child's record. Then it remains
-    one.
+    If the card was never in a children's group, staff have made the record a child's record. Such a record
+    stays a child's record.
     """
     person = card.person
     if is_childs and not person.is_child and not person.is_staff:
         card.person = make_childs_record(person, by=person, at=at)
     elif not is_childs and person.is_child and is_childrens_group(Library.current(), card.patron_group):
         card.person = end_childs_record(person, by=person, at=at)
-
-
-def branch_called(name):
-    """Return the branch that has this name or code in the ILS, or None.
-
-    ILS_BRANCHES maps the ILS's codes to our slugs.
-    """
-    our_name = settings.ILS_BRANCHES.get(name, name)
-    if not our_name:
-        return None
-    return Branch.objects.filter(Q(slug__iexact=our_name) | Q(name__iexact=our_name)).first()
 
 
 def card_of(person):

@@ -80,9 +80,9 @@ class Canceled(Exception):
 class Identity:
     """A person as the provider describes them.
 
-    `subject` is the provider's permanent id of the person. `shown_at` is when the person last authenticated
-    at the provider, in seconds since the epoch, or 0 if unknown. Sessions store the names of the fields, so
-    these names never change.
+    `subject` is the provider's permanent id of the person. `shown_at` is the time when the person last
+    authenticated at the provider, in seconds since the epoch. It is 0 if the time is unknown. Sessions store
+    the names of the fields, so these names never change.
     """
 
     subject: str
@@ -146,7 +146,7 @@ def pop_auth_request(request):
     except UpdateError:
         is_first = False
     if not is_first:
-        # The same response has arrived twice at once. The other request replaces the session.
+        # The same response has arrived twice at the same time. The first request replaces the session.
         request.session.modified = False
         return None
     return AuthRequest(

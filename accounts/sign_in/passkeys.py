@@ -201,8 +201,8 @@ def use(used, *, at):
 def tell_apart(passkeys, *, here=None):
     """Return a person's passkeys as a list, with attributes that help the person tell them apart.
 
-    `added` is the day when the passkey was added, or the time if another one was added on that day. `is_here`
-    is true for the passkey with the public id `here`, which is stored on the current device.
+    `added` is the day when the passkey was added, or the time if another passkey was added on the same day.
+    `is_here` is true for the passkey with the public id `here`, which is stored on the current device.
     """
     passkeys = list(passkeys)
     days = Counter(passkey.added_on for passkey in passkeys)

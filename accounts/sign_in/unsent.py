@@ -21,17 +21,23 @@ from ..models import RefusedPost
 from ..patron import refused_posts
 
 UNSENT = settings.COOKIE_PREFIX + "unsent"
+# The fields where patrons type text. A form has one of them, or "title" and "creators".
+WORDS = ("body", "comment", "words", "note", "title", "name")
 
 
-def shows_unsent_text(page=""):
-    """Mark a view whose refused form is saved until somebody signs in. Then the form's page shows the text.
+def shows_unsent_text(page="", *, for_everybody=False):
+    """Mark a view whose refused form is saved until somebody signs in.
 
-    `page` is the name of the form page's URL, which has the same arguments as the view's URL. If `page` is
-    "", the view itself shows the form.
+    After the sign-in, the form's page shows the text. `page` is the name of this page's URL, which has the
+    same arguments as the view's URL. If `page` is "", the view itself shows the form.
+
+    A text by an unknown author is saved only if `for_everybody` is true. Set it if people can use the form
+    while they are signed out.
     """
 
     def decorate(view):
         view.shows_unsent_text = page
+        view.saves_text_by_unknown_author = for_everybody
         return view
 
     return decorate
@@ -51,7 +57,7 @@ def done_after_sign_in(view):
         if post is None or not refused_posts.claim_refused_post(post):
             response = view(request, *args, **kwargs)
             if response.status_code == 405 and request.method == "GET":
-                # The person took more than 30 minutes to sign in.
+                # The person took more than 30 minutes to sign in, so the refused form is no longer saved.
                 return render(request, "errors/404.html", status=405)
             return response
         request.method, request.POST = "POST", as_query(post.fields)
@@ -75,7 +81,18 @@ def unsent_form(request, *paths):
     `paths` are the page's URLs. The default is the requested page. If no form waits in the browser, no query
     runs.
     """
-    return _waiting(request, paths or [request.get_full_path()]).filter(at_once=False).first()
+    return _waiting(request, paths or [request.get_full_path_info()]).filter(at_once=False).first()
+
+
+def with_unsent_text(request, initial):
+    """Return (the form of this page that wasn't sent, the initial values with what the person typed there).
+
+    `initial` needs a value for each field of the form. The first result is None if no form waits.
+    """
+    unsent = unsent_form(request) if request.method != "POST" else None
+    if unsent is None:
+        return None, initial
+    return unsent, {name: unsent.typed.get(name, "") for name in initial}
 
 
 def waiting_form(request, path):
@@ -94,7 +111,9 @@ def own_text_for_closed_page(request):
 
     Use this function if the person may no longer open the page. It ignores a text by an unknown author.
     """
-    post = _waiting(request, [request.get_full_path()]).filter(person=request.user, at_once=False).first()
+    post = (
+        _waiting(request, [request.get_full_path_info()]).filter(person=request.user, at_once=False).first()
+    )
     words = post and words_of(post.typed)
     if not words:
         return None
@@ -103,7 +122,7 @@ def own_text_for_closed_page(request):
 
 def words_of(typed):
     """Return the text that the person typed into the form, or "". `typed` has the values of the form."""
-    return next((typed[name] for name in ("body", "comment", "words", "name") if typed.get(name)), "")
+    return next((typed[name] for name in WORDS if typed.get(name)), "")
 
 
 def drop_unsent_forms(request, response):

@@ -10,18 +10,36 @@ from .unsent import waiting_form
 
 TO_READ_ANSWER, TO_SEE_VISIT = _("Sign in to read your answer"), _("Sign in to see your visit")
 TO_SEND_QUESTION, TO_SAVE_ANSWER = _("Sign in to send your question"), _("Sign in to save your answer")
+TO_SEE_LISTS, TO_SEE_ACCOUNT = _("Sign in to see your lists"), _("Sign in to see your account")
+TO_ADD_VISIT, TO_SAVE_LIST = _("Sign in to add the visit to your account"), _("Sign in to save your list")
+TO_GET_CALL = _("Sign in to ask for a call")
+PAGES_OF_VISITS = (
+    *("help_session", "share_titles", "visit_phone_messages"),
+    *("verdict", "ask_about_session", "ask_about_item"),
+)
+PAGES_OF_LISTS = (
+    *("saved", "removed_from_lists", "new_list", "saved_list", "change_list", "add_title", "find_in_catalog"),
+    *("order_list", "list_options", "share_list", "list_link", "search_list", "print_list", "export_list"),
+    *("email_list", "cite_list", "cite_title", "saved_title", "choose_lists", "share_saved"),
+)
+PAGES_OF_ACCOUNT = (
+    *("me", "keep_pages", "add_address", "keep_address", "add_passkey", "offer_passkey", "passkey"),
+    *("connect_sign_on", "reauthenticate", "merge_records", "try_address", "phone_messages"),
+    *("who_looked", "export", "export_file", "erase", "remember", "check_ins", "check_in_titles"),
+)
 TITLES = {
-    "conversation": TO_READ_ANSWER,
-    "attachment": TO_READ_ANSWER,
-    "help_session": TO_SEE_VISIT,
-    "keep_session": _("Sign in to keep your visit"),
-    "verdict": TO_SEE_VISIT,
-    "ask_about_session": TO_SEE_VISIT,
-    "ask_about_item": TO_SEE_VISIT,
+    **dict.fromkeys(("conversation", "attachment", "original_email"), TO_READ_ANSWER),
+    **dict.fromkeys(PAGES_OF_VISITS, TO_SEE_VISIT),
+    **dict.fromkeys(PAGES_OF_LISTS, TO_SEE_LISTS),
+    **dict.fromkeys(PAGES_OF_ACCOUNT, TO_SEE_ACCOUNT),
+    **dict.fromkeys(("keep_session", "keep_session_code"), TO_ADD_VISIT),
+    **dict.fromkeys(("call_in_conversation", "call_about_session"), TO_GET_CALL),
+    "notices": _("Sign in to choose your notices"),
     "share_words": _("Sign in to share a few words"),
-    "saved": _("Sign in to see your lists"),
-    "me": _("Sign in to see your account"),
-    "send_question": _("Sign in to send your question"),
+    "item": _("Sign in to see this item"),
+    "recommendations": _("Sign in to see what was recommended to you"),
+    "search": _("Sign in to search your visits and lists"),
+    "send_question": TO_SEND_QUESTION,
     "send_reading": _("Sign in to send your request"),
     "kept": _("Sign in to send what you wrote"),
 }
@@ -33,7 +51,12 @@ UNSENT_TITLES = {
     "ask_about_item": TO_SEND_QUESTION,
     "find_reading": _("Sign in to send your request"),
     "verdict": _("Sign in to save your comment"),
+    "share_words": _("Sign in to share your words"),
     "me": _("Sign in to save your name"),
+    "saved_title": _("Sign in to save your note"),
+    "add_title": _("Sign in to add the title"),
+    "share_list": _("Sign in to share your list"),
+    **dict.fromkeys(("new_list", "change_list", "choose_lists"), TO_SAVE_LIST),
 }
 # The titles of the sign-in page if the person pressed a button while signed out. The keys are URL names.
 PRESSED_TITLES = {

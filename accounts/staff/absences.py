@@ -28,7 +28,7 @@ def away_on(day):
 
 
 def clashes_of(absence):
-    """Return two lists of absences that overlap `absence` and leave somebody without cover.
+    """Return two lists of absences that overlap `absence` and leave somebody without a covering colleague.
 
     The first list has the absences of the colleague who covers for the absent person. The second list has the
     absences of the colleagues that the absent person covers for.

@@ -25,7 +25,7 @@ def record_attendance(person, *, at):
 
 
 def renew_unattended_from(branch, *, at):
-    """Calculate `unattended_from` again, because the opening hours, closed days or cover have changed.
+    """Calculate `unattended_from` again, because the opening hours, closed days or covering branch changed.
 
     If no staff member has ever opened the desk of the branch, calculate as if somebody had opened it today.
     """

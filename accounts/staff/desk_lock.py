@@ -160,7 +160,7 @@ def redirect_to_lock_page(request, *, going_to=""):
     """
     if not going_to:
         going_to = (request.htmx and request.htmx.current_url_abs_path) or (
-            request.get_full_path() if request.method == "GET" else ""
+            request.get_full_path_info() if request.method == "GET" else ""
         )
     whose = str(request.user.public_id) if request.user.is_authenticated else last_person_id(request)
     query = {name: value for name, value in (("next", going_to), ("whose", whose)) if value}

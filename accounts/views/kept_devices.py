@@ -27,7 +27,9 @@ def keep_pages(request):
         try:
             kept_devices.keep_here(request, at=timezone.now())
         except kept_devices.CannotKeep:
-            messages.warning(request, _("Your pages are not kept here. Sign out, sign in and try again."))
+            messages.warning(
+                request, _("We couldn't keep your pages on this phone. Sign out, sign in and try again.")
+            )
         else:
             messages.success(request, _("Your pages are now kept on this phone."))
         return redirect("keep_pages")

@@ -28,7 +28,7 @@ def me(request):
     A viewer by code can open the page to choose a language, and to remove the visits from this browser.
     """
     if not request.viewer or (request.method == "POST" and not request.user.is_authenticated):
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(request.get_full_path_info())
     person = request.user
     unsent = unsent_form(request)
     name = unsent.typed.get("name", "") if unsent else getattr(person, "name", "")

@@ -89,11 +89,11 @@ def ask_for_code(request, *, purpose, email, then, page):
         process = None
     if request.POST.get("send"):
         _send(request, process, purpose, email)
-        return redirect(request.get_full_path())
+        return redirect(request.get_full_path_info())
     form = CodeForm(request.POST or None, request=request, process=process) if process else None
     if form and form.is_valid():
         if not claim_code(process):
-            return redirect_after_used_code(request, safe_next(request) or request.get_full_path())
+            return redirect_after_used_code(request, safe_next(request) or request.get_full_path_info())
         process.abort()
         record_verified_address(request, email)
         return then()
@@ -102,7 +102,7 @@ def ask_for_code(request, *, purpose, email, then, page):
             request,
             _("You entered too many wrong codes, so the code that we sent no longer works. Get a new code."),
         )
-        return redirect(request.get_full_path())
+        return redirect(request.get_full_path_info())
     return page(form)
 
 

@@ -45,7 +45,10 @@ def kept(request):
 @login_required
 @require_POST
 def discard_kept(request, public_id):
-    """Delete a refused form, or restore it if the URL has `?undo=1`. Then show the page with the form."""
+    """Delete a refused form, or restore it if the URL has `?undo=1`.
+
+    Then redirect to the URL in `next`, or to the page /kept/.
+    """
     page, browser, at = safe_next(request) or reverse("kept"), browser_of(request), timezone.now()
     if request.GET.get("undo"):
         if not refused_posts.restore_refused_post(request.user, public_id, browser=browser, at=at):

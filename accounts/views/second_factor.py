@@ -55,7 +55,7 @@ def second_factor(request):
                 "authenticator app or a passkey."
             ),
         )
-        return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")
+        return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path_info()})}")
     if not recently_authenticated(request):
         return redirect_to_reauthenticate(request)
     return _set_up(request)

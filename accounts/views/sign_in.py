@@ -70,7 +70,7 @@ def sign_in(request):
 def send_code_to(request, form, next_page, *, began):
     """Email a code to the address in this valid SignInForm, and redirect to the page for typing the code.
 
-    `began` is when the view began, from time.monotonic().
+    `began` is the time when the view began, from time.monotonic().
     """
     set_borrowed(request, form.cleaned_data["borrowed"])
     email_code(request, form.cleaned_data["email"])

@@ -71,7 +71,7 @@ class AnswerPage:
 
     @property
     def may_share_words(self):
-        """Return whether the page links to the page where the signed-in patron can share words."""
+        """Return whether the page links to "Share a few words", which the patron must sign in to open."""
         return self.found in HelpSession.FOUND_SOMETHING and self.visit.may_share_words(self.patron)
 
     @property
@@ -101,7 +101,10 @@ class AnswerPage:
         return items
 
     def press(self, verdicts):
-        """Show these verdicts as pressed. `verdicts` is {public id of the recommendation: verdict}."""
+        """Show the buttons of these verdicts as pressed.
+
+        `verdicts` is {public id of the recommendation: verdict}.
+        """
         for item in self.items:
             item.pressed = verdicts.get(item.public_id, item.pressed)
             item.asks_whether_to_write = item.pressed in NEEDS_FOLLOW_UP
@@ -114,7 +117,8 @@ class AnswerPage:
         0 means that there is no button.
 
         If the browser may not open the visit, an item counts as unanswered until a button for it is pressed
-        on this page. Otherwise the number would reveal how many items had a verdict before.
+        on this page. Otherwise the number would reveal how many items had a verdict before the page was
+        opened.
         """
         if self.answerer.may_open:
             return count_at_once(sum(not item.verdict for item in self.items))
@@ -131,7 +135,10 @@ class AnswerPage:
 
     @cached_property
     def answer_arrives_in(self):
-        """Return how the patron reaches the library's answer: by "code", by "email" or in the "account"."""
+        """Return where the patron will find the library's answer: "code", "email" or "account".
+
+        With "code", the patron types the code of the visit again to read the answer.
+        """
         if self.answerer.may_open and self.answerer.person not in self.visit.keepers:
             return "code"
         wants_email = Choices(self.patron).of("conversations/answer") != NONE

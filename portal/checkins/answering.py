@@ -71,7 +71,7 @@ def note_answers(sender, *, visits, at, **_signal):
     This function receives the signal `patron_answered`.
     """
     asked = Q(status=Status.ASKED) | Q(status=Status.PLANNED, due_on__lte=Library.current().today(at))
-    # All changes of several check-ins lock the rows in this order. Otherwise two changes could deadlock.
+    # Every function that changes several check-ins locks them by primary key. Otherwise two could deadlock.
     locked = CheckIn.objects.select_for_update(no_key=True).filter(asked, help_session__in=visits)
     answered = list(locked.order_by("pk").values_list("pk", flat=True))
     if answered:
@@ -79,10 +79,10 @@ def note_answers(sender, *, visits, at, **_signal):
 
 
 def by_link(action):
-    """Decorate an action on a check-in, so that the action raises LinkEnded if the link doesn't work.
+    """Decorate an action on a check-in: raise LinkEnded, and save nothing, if the link doesn't work.
 
     The action may have to wait for the lock on the visit or its conversation. During the wait, the visit may
-    be erased, forgotten or given to someone else. So check after the action that the link still works.
+    be erased, forgotten or given to someone else. So the link is checked after the action.
     """
 
     @compares_deadlines
@@ -107,13 +107,13 @@ def answer(check_in, *, answerer, at, **answers):
 
 @by_link
 def give_verdict(check_in, recommendation, *, verdict, answerer, at):
-    """Save the verdict on an item. An earlier comment of the patron is kept."""
+    """Save the verdict on an item. The patron's earlier comment on the item doesn't change."""
     take_verdict(recommendation, verdict=verdict, why=None, comment=None, at=at, **answerer.mark)
 
 
 @by_link
 def give_all_helped(check_in, *, answerer, at):
-    """Save the verdict "helped" on the starred items without a verdict."""
+    """Save the verdict "helped" on the starred items that have no verdict yet."""
     visit = check_in.help_session
     mark_all_helped(visit, items_of(visit), at=at, by_link=not answerer.may_open)
 
@@ -122,7 +122,7 @@ def give_all_helped(check_in, *, answerer, at):
 def undo_all_helped(check_in, *, answerer, marked_at, at):
     """Withdraw the verdicts that one press of "Mark the unanswered items as helpful" saved at `marked_at`.
 
-    A browser that may not open the visit can withdraw only verdicts that were given by link.
+    A browser that may not open the visit can withdraw only verdicts that were given with an emailed link.
     """
     items = items_of(check_in.help_session)
     if not answerer.may_open:
@@ -174,6 +174,6 @@ def leave_out(check_in, *, at):
 
 
 def items_of(help_session):
-    """Return those recommendations of the visit that the check-in asks about."""
+    """Return the visit's recommendations that the check-in asks about: the starred ones."""
     links = help_session.recommendation_links.not_removed()
     return Recommendation.objects.filter(sessionrecommendation__in=links, starred=True)

@@ -16,26 +16,27 @@ from portal.helpsessions.models import SessionRecommendation
 from portal.templatetags.portal import day_in_a_sentence
 
 Tone = Branch.Tone
-# A draft names at most this many items, and says how many more there are.
+# A draft names at most this many items. If there are more items, it says how many more.
 MAX_TITLES = 3
 MAX_TITLE = 70
-# The fields of a visit that the draft is written from, by their names in a saved correction.
+# The fields of a visit that appear in the draft or change it. A saved correction uses the same names.
 DRAFTED_FROM = frozenset(
     {"question", "items", "item_order", "happened_on", "language", "branch", "with_child"}
 )
 
 
 def asker(help_session, *, at):
-    """Return the person whose name the check-in is sent in at the time `at`, or None for the branch.
+    """Return the person in whose name the library asks at the time `at`, or None for the branch.
 
-    This is the helper, or the helper's cover while the helper is away. Return None if the helper no longer
-    works at the branch, or if the helper and the cover are both away.
+    This is the helper, or the covering colleague while the helper is away. Return None if the helper no
+    longer works at the branch. Also return None if the helper is away and nobody covers, or the covering
+    colleague is also away or has left.
     """
     return askers([(help_session, Library.current().today(at))])[help_session.pk]
 
 
 def asker_on_its_day(check_in, *, at):
-    """Return the person whose name a planned check-in will be sent in, or None for the branch."""
+    """Return the person in whose name a planned check-in will be sent, or None for the branch."""
     day = day_of(check_in, today=Library.current().today(at))
     return askers([(check_in.help_session, day)])[check_in.help_session_id]
 
@@ -87,11 +88,11 @@ def with_drafts(check_ins):
 
 
 def letter(check_in, *, by, neutral=False, language=None):
-    """Return the whole text that the patron reads: the greeting, the words and the signature.
+    """Return the whole text that the patron reads: the greeting, the main text and the signature.
 
-    `by` is the person who asks, or None for the branch. A neutral letter says nothing about the question or
-    the items. So it contains the portal's words, even if the helper has written different words. Pass
-    `language` if `language_of` was already called.
+    `by` is the person who asks, or None for the branch. The main text is what the helper has written, or else
+    the portal's draft. A neutral letter says nothing about the question or the items. So its main text is
+    always the portal's neutral draft. Pass `language` if `language_of` was already called.
     """
     language = language or language_of(check_in.help_session)
     words = "" if neutral else check_in.words
@@ -114,11 +115,11 @@ def signature(check_in, *, by):
 
 
 def draft(check_in, *, by, tone="", neutral=False, language=None):
-    """Return the portal's words for this check-in, in the visit's language, without greeting and signature.
+    """Return the text that the portal suggests for this check-in, without greeting and signature.
 
     If `tone` is "", use the tone of the check-in or of the branch. `by` is the person who asks, or None for
     the branch. A draft says "I" only if the helper asks. A neutral draft says nothing about the question or
-    the items.
+    the items. If `language` is None, use the result of `language_of`.
     """
     visit = check_in.help_session
     tone = tone or check_in.tone or visit.branch.check_in_tone
@@ -131,9 +132,10 @@ def draft(check_in, *, by, tone="", neutral=False, language=None):
 
 
 def language_of(help_session, *, library=None):
-    """Return the language of the check-in: the visit's, or else the patron's, or else the library's.
+    """Return the language of the check-in.
 
-    The first two are used only if the portal is translated into them. Pass `library` to save a query.
+    This is the visit's language, or else the patron's, but only if the portal is translated into it.
+    Otherwise it is the library's. Pass `library` to save a query.
     """
     patron, translated = help_session.patron, dict(settings.LANGUAGES)
     for code in (help_session.language, patron.language if patron else ""):
@@ -143,7 +145,7 @@ def language_of(help_session, *, library=None):
 
 
 def _question(visit, tone):
-    """Return a sentence that reminds the patron of the visit. A child's words are never quoted."""
+    """Return a sentence that reminds the patron of the visit. A child's question is never quoted."""
     is_childs = visit.with_child or visit.patron and visit.patron.is_child
     if visit.quiet or is_childs or not visit.question:
         return _("You came to us on %(day)s.") % {"day": day_in_a_sentence(visit.happened_on)}
@@ -168,7 +170,10 @@ def _items(titles, *, is_helper):
 
 
 def _titles(visit):
-    """Return the titles of the visit's items. Without `with_drafts`, this runs a query."""
+    """Return the titles of the visit's items.
+
+    This runs a query if the check-in was not loaded by `with_drafts`.
+    """
     links = getattr(visit, "links_to_name", None)
     if links is None:
         links = visit.recommendation_links.not_removed().select_related("recommendation__item")
@@ -176,7 +181,7 @@ def _titles(visit):
 
 
 def asks(tone, *, is_helper):
-    """Return the draft's question, in the current language."""
+    """Return the question that ends a draft in this tone, such as "Did it help?", in the current language."""
     if tone == Tone.BRIEF:
         return _("Did it help?")
     if tone == Tone.PLAIN:

@@ -14,12 +14,12 @@ from .models import CheckIn
 
 # The form for "Ask me later" suggests a day this long after today.
 LATER = timedelta(days=7)
-# The home page looks at up to this many due check-ins of a viewer, oldest first.
+# The home page checks at most this many due check-ins, oldest first, to find one that it may show.
 LOOKED_AT = 10
 
 
 def due_check_in(viewer, library, *, at):
-    """Return the check-in about one of the viewer's visits that has been due longest, or None."""
+    """Return the check-in about the viewer's visits that has been due for the longest time, or None."""
     if not library.check_ins or _refuses(viewer.person):
         return None
     for check_in in _due(viewer, today=library.today(at), **times_of_too_late(library, at)):
@@ -52,9 +52,10 @@ def _refuses(person):
 
 
 def _is_over(help_session, viewer, library, at):
-    """Return whether the retention period of the visit is over, so that it will be forgotten the next night.
+    """Return whether the visit's retention period is over, so that it will be forgotten the next night.
 
-    `may_be_asked` must be true. A visit that the viewer opened by code is kept for as long as its code works.
+    Call this only if `may_be_asked` has returned True. A visit that the viewer opened by code is kept for as
+    long as its code works.
     """
     if help_session.patron_id is None:
         return False

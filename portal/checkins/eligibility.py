@@ -1,7 +1,7 @@
 """Find out whether the library may ask how a visit turned out, and if not, why.
 
-Check all conditions at the moment when the library asks. Until then, patrons may change their choice, remove
-the visit from their account or write to the library.
+The conditions are checked at the moment when the library asks, not when the check-in is planned. Before that
+moment, patrons may change their choice, remove the visit from their account or write to the library.
 """
 
 from datetime import datetime, time, timedelta
@@ -24,9 +24,9 @@ from .models import CheckIn
 
 # A patron gets at most one email or push message about check-ins per week.
 WEEK = timedelta(days=7)
-# A check-in that could not be sent within this time of its day is never sent.
+# A check-in that could not be sent within this time after its due day is never sent.
 ASKED_WITHIN = timedelta(days=30)
-# The opening hours that apply if a branch lists none.
+# The opening hours that are assumed for a branch that has entered none.
 USUAL_OPENING, USUAL_CLOSING = time(9), time(17)
 
 
@@ -39,7 +39,7 @@ class Why(models.TextChoices):
     PAPER = "paper", _("The child got only a printed slip.")
     OVER = "over", _("The library no longer keeps this visit.")
     LEFT_OUT = "left_out", _("The patron doesn't want to be asked about this visit.")
-    REFUSED = "refused", _("The patron doesn't want to be asked.")
+    REFUSED = "refused", _("The patron doesn't want check-ins.")
     ANSWERED = "answered", _("The patron has answered everything.")
     LATE = "late", _("The day of the check-in was more than 30 days ago.")
     CONVERSATION = (
@@ -53,15 +53,18 @@ class Why(models.TextChoices):
     DIED = "died", _("The patron has died.")
     INACTIVE = "inactive", _("The patron's account is closed.")
     SEVERAL = "several", _("The visit was recorded for several people.")
-    TOPIC = "topic", _("We never ask patrons about this topic by email or on a phone.")
+    TOPIC = "topic", _("We never ask patrons about this topic by email or with a message on their phone.")
     CHILD = "child", _("The library sends no message about this visit with a child.")
     PAGES = "pages", _("The patron wants to be asked only on the library's web pages.")
-    NOT_CHOSEN = "not_chosen", _("The patron hasn't chosen yet whether we may ask by email or on a phone.")
+    NOT_CHOSEN = (
+        "not_chosen",
+        _("The patron hasn't chosen yet whether we may ask by email or with a message on their phone."),
+    )
     NO_ADDRESS = "no_address", _("The patron's account has no email address.")
     UNCONFIRMED = "unconfirmed", _("The patron has not confirmed their email address.")
     ADDRESS_OFF = "address_off", _("Emails to the patron's address don't arrive.")
     NO_PHONE = "no_phone", _("None of the patron's phones gets messages from the library now.")
-    THIS_WEEK = "this_week", _("The patron was asked less than a week ago.")
+    THIS_WEEK = "this_week", _("The patron was asked about a visit less than a week ago.")
     NOT_REVIEWED = (
         "not_reviewed",
         _("Nobody has approved the check-in, so it appears only on the patron's pages."),
@@ -70,10 +73,10 @@ class Why(models.TextChoices):
 
 
 ORDER = {why: number for number, why in enumerate(Why)}
-# These reasons only delay the email. The email is sent later if no other reason applies.
+# These reasons only delay the email. If there are no other reasons, it is sent when these no longer apply.
 WAITS = {Why.CONVERSATION, Why.NOT_DUE, Why.THIS_WEEK, Why.NOT_REVIEWED, Why.CLOSED}
-# The worker checked these reasons when it wrote the email. It ignores them while the email waits in the
-# outbox.
+# These reasons are checked only when the email is written to the outbox. They are not checked again when the
+# email is sent from there.
 PASSED_WHEN_WRITTEN = frozenset({Why.NOT_DUE, Why.THIS_WEEK, Why.NOT_REVIEWED, Why.CLOSED})
 
 
@@ -153,11 +156,11 @@ def times_of_too_late(library, at):
 
 
 def too_late(late_before, closed_after):
-    """Return the condition for check-ins that were due before the day `late_before`.
+    """Return the condition for check-ins that can no longer be sent, because they are long overdue.
 
-    While a conversation about its visit is open, a check-in is not too late. After the conversation is
-    closed, the check-in can be sent within ASKED_WITHIN. So a check-in isn't too late if its conversation was
-    closed after the time `closed_after`.
+    A check-in is too late if it was due before the day `late_before`. There is one exception: a conversation
+    about its visit is open, or was closed after the time `closed_after`. The library doesn't ask while the
+    conversation is open, so it may ask for as long as ASKED_WITHIN after the conversation was closed.
     """
     open_or_just_closed = Q(status__in=Conversation.OPEN) | Q(closed_at__gt=closed_after)
     about_it = Conversation.objects.filter(open_or_just_closed, help_session=OuterRef("help_session"))
@@ -191,7 +194,7 @@ def _by_message(library, at):
     unconfirmed = EmailAddress.objects.filter(user=OuterRef(patron), verified=False, **address)
     off = FailingAddress.objects.off().filter(person=OuterRef(patron), **address)
     on_phone = Q(**{f"{patron}__check_ins": User.CheckIns.PUSH})
-    # A time far in the future comes from a clock that was fast and has been set back.
+    # A time of sending far in the future comes from a clock that was fast and has been set back. Ignore it.
     this_week = Q(
         **{f"{patron}__check_in_sent_at__gt": at - WEEK, f"{patron}__check_in_sent_at__lt": at + WEEK}
     )

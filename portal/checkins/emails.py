@@ -36,7 +36,7 @@ class Emails:
         headers = unsubscribe_headers(patron, [KIND])
         words = letter(check_in, by=by, neutral=True, language=language)
         stop_url = headers["List-Unsubscribe"].strip("<>")
-        # Insert the letter last, so that nothing in the letter is replaced.
+        # Insert the letter last. Otherwise a name in the letter that looks like a placeholder is replaced.
         text = frame.text.replace(TOKEN, token).replace(STOP_URL, stop_url).replace(LETTER, words)
         html = frame.html.replace(TOKEN, token).replace(STOP_URL, escape(stop_url))
         return write(

@@ -35,8 +35,7 @@ def end_check_ins(*, at):
 def _update(check_ins, **values):
     """Update these check-ins in batches. Each batch is locked in the order of the primary keys.
 
-    The action that approves many check-ins locks them in the same order. So the action and this job can't
-    deadlock.
+    `reviewing.approve` locks many check-ins in the same order, so the two can't deadlock.
     """
     keys = list(check_ins.order_by("pk").values_list("pk", flat=True))
     for first in range(0, len(keys), BATCH):
@@ -47,6 +46,9 @@ def _update(check_ins, **values):
 
 
 def _answered_at(at):
-    """Return when the patron answered about the visit, or `at` if the patron only gave verdicts on items."""
+    """Return the SQL expression for the time when the patron answered the questions about the visit.
+
+    If that time is not stored, the expression has the value `at`.
+    """
     visit = HelpSession.objects.filter(pk=OuterRef("help_session"))
     return Coalesce(Subquery(visit.values("answered_at")), Value(at))

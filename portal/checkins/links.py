@@ -16,7 +16,7 @@ PURPOSE = "check-in link"
 
 
 def new_link(check_in, *, at):
-    """Make a new link, and return its token. The caller must save the check-in."""
+    """Give the check-in a new link, and return the token of the link. The caller must save the check-in."""
     token = keys.new_token()
     check_in.token_hmac = keys.fingerprint(PURPOSE, token)
     check_in.link_ends_at = at + LINK_WORKS
@@ -49,8 +49,8 @@ def _hmacs(text):
 def working(at):
     """Return the check-ins whose link works at the time `at`.
 
-    A link stops working when the visit is forgotten or replaced, becomes quiet, or is removed from the
-    account of the patron who got the email.
+    A link stops working when the visit is forgotten or replaced or becomes quiet. It also stops when the
+    visit leaves the account of the patron who got the email.
     """
     return CheckIn.objects.select_related(
         "help_session__branch", "help_session__staff", "asked", "asked_by"

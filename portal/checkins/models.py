@@ -61,38 +61,44 @@ class CheckInQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the check-ins that this staff member may open at the desk.
 
-        These are the check-ins about visits that the staff member may open, and the planned check-ins of
-        colleagues that the staff member covers for.
+        They are about visits that the staff member may open, or are planned check-ins of colleagues that the
+        staff member covers for.
         """
         visits = HelpSession.objects.at_desk_of(user, shown).values("pk")
-        return self.filter(Q(help_session__in=visits) | _under_cover(user, timezone.localdate()))
+        return self.filter(Q(help_session__in=visits) | _under_cover(user.pk, timezone.localdate()))
 
     def reviewed_by_person(self, user, *, today):
-        """Return the check-ins that this staff member reviews.
-
-        Staff review their own check-ins. They also review a colleague's check-in if they cover for the
-        colleague today or on the day of the check-in. Coordinators also review the check-ins of helpers who
-        no longer work at the branch.
-        """
-        branches = [role.branch_id for role in user.roles if role.is_coordinator]
-        mine = Q(help_session__staff=user) | _under_cover(user, today)
-        if branches:
-            still_there = StaffRole.objects.filter(
-                user=OuterRef("help_session__staff"), branch=OuterRef("help_session__branch")
-            )
-            mine |= Q(~Exists(still_there), help_session__branch__in=branches)
-        return self.filter(mine)
+        """Return the check-ins that this staff member reviews. See `is_reviewed_by`."""
+        return self.filter(is_reviewed_by(user.pk, user.coordinated_branch_ids or None, today))
 
     def open(self):
         return self.filter(status__in=CheckIn.OPEN)
 
 
-def _under_cover(user, today):
-    """Return the condition for planned check-ins of colleagues that `user` covers for.
+def is_reviewed_by(person, branches, today):
+    """Return the condition for the check-ins that a staff member reviews.
 
-    The cover must be for today or for the day of the check-in.
+    Staff review their own check-ins. They also review a colleague's check-in if they cover for the colleague
+    today or on the day of the check-in. Coordinators also review the check-ins of helpers who no longer work
+    at the branch. `branches` are the branches that the person coordinates, or None.
     """
-    absences = Absence.objects.filter(cover=user, person=OuterRef("help_session__staff"), last_day__gte=today)
+    mine = Q(help_session__staff=person) | _under_cover(person, today)
+    if branches is None:
+        return mine
+    still_there = StaffRole.objects.filter(
+        user=OuterRef("help_session__staff"), branch=OuterRef("help_session__branch")
+    )
+    return mine | Q(~Exists(still_there), help_session__branch__in=branches)
+
+
+def _under_cover(person, today):
+    """Return the condition for planned check-ins of colleagues that this person covers for.
+
+    The person must cover for the colleague today or on the day of the check-in.
+    """
+    absences = Absence.objects.filter(
+        cover=person, person=OuterRef("help_session__staff"), last_day__gte=today
+    )
     on_its_day = Q(first_day__lte=OuterRef("due_on"), last_day__gte=OuterRef("due_on"))
     is_there = Q(
         status=CheckIn.Status.PLANNED,
@@ -214,10 +220,10 @@ class CheckIn(models.Model):
 
 
 class SharedWords(models.Model):
-    """Words that a patron shares with the staff member who helped them at a visit.
+    """A short text that a patron shares with the staff member who helped them at a visit.
 
-    The staff member's page "What you made possible" shows the words until the visit leaves the patron's
-    account.
+    The patron writes it on the page "Share a few words". The staff member's page "What you made possible"
+    shows the text until the visit leaves the patron's account.
     """
 
     help_session = models.OneToOneField(

@@ -1,7 +1,7 @@
 """Plan, move and end check-ins.
 
-These actions lock rows in this order: the visit, its recommendations, its check-in. sending.py locks the
-patron before the visit.
+The functions of this module lock rows in this order: the visit, its recommendations, its check-in. sending.py
+locks the patron before the visit.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from .weekly_limit import uncount_unsent_email
 Status, SetBy = CheckIn.Status, CheckIn.SetBy
 # The day of a check-in is at most this many days after today.
 MAX_DAYS = 180
-# If "Ask me later" plans a new check-in, these fields are copied from the earlier one.
+# If "Ask me later" plans a new check-in, these fields are copied from the visit's earlier check-in.
 TAKEN_OVER = ["tone", "words", "reviewed_at", "reviewed_by_id"]
 
 
@@ -36,7 +36,11 @@ class NotPlanned(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What staff chose on the record form: another day, a reason, their own words, or no check-in at all."""
+    """What staff chose about the check-in on the record form.
+
+    They can choose a different day with a reason, write the text and choose its tone, or plan no check-in
+    (`dismissed`).
+    """
 
     day: date | None = None
     reason: str = ""
@@ -76,7 +80,7 @@ def replan(help_session, *, at, changed=()):
 
     Don't change a day that staff or the patron chose. If the check-in was asked, answered or skipped, plan no
     second check-in. `changed` has the names of the corrected fields. If the draft depends on a corrected
-    field, delete the staff's words and require a new approval.
+    field, delete the text that staff wrote for the check-in, and require a new approval.
     """
     help_session = _lock_session(help_session)
     if help_session is None:
@@ -189,8 +193,8 @@ def unskip(check_in, *, by, at):
 def ask_later(help_session, *, day, at):
     """Let the patron choose the day of the check-in. Return the check-in, or None if the library can't ask.
 
-    If the patron was already asked by email, end that check-in and plan a new one. The link in the first
-    email still works until it expires.
+    If the patron was already asked by email, end that check-in and plan a new one. The link in the email that
+    was sent still works until it expires.
     """
     help_session = _lock_session(help_session)
     if help_session is None or not is_asked_about(help_session):
@@ -233,11 +237,11 @@ def ask_again(help_session, *, day, at, person=None):
 
 @transaction.atomic
 def got_it(recommendation, *, at, tapped_at=None):
-    """Save that the patron has the item now. A rule may count its days from this time.
+    """Save that the patron has the item now, and return whether anything changed.
 
-    If the patron tapped offline and the phone sent the tap later, `tapped_at` is the time of the tap. Raises
-    ChangedMeanwhile if the patron has undone "I've got it" after the tap. Raises TooOld if the portal no
-    longer knows this.
+    A rule may count the days until the check-in from this time. If the patron tapped offline and the phone
+    sent the tap later, `tapped_at` is the time of the tap. Raises ChangedMeanwhile if the patron has undone
+    "I've got it" after the tap. Raises TooOld if the tap is so old that the portal can't tell.
     """
     is_saved = _save_got_at(recommendation, tapped_at or at, at)
     if is_saved and tapped_at:
@@ -250,7 +254,7 @@ def undo_got_it(recommendation, *, at):
     """Undo a mistaken "I've got it"."""
     is_undone = _save_got_at(recommendation, None, at)
     if is_undone:
-        # A phone can still send the tap that the patron has undone here.
+        # A phone may later send an offline tap on "I've got it" from before this undo. Refuse such a tap.
         remember_removals({_got_it_key(recommendation): at})
     return is_undone
 
@@ -264,7 +268,7 @@ def _save_got_at(recommendation, got_at, at):
     help_session = sessions.select_for_update(no_key=True, of=("self",)).first()
     changed = Recommendation.objects.filter(pk=recommendation.pk).exclude(got_at=got_at)
     if got_at is not None:
-        # If the button was already pressed, pressing it on an old page doesn't change the time.
+        # If the patron presses the button a second time on an old page, the saved time doesn't change.
         changed = changed.filter(got_at=None)
     if not changed.update(got_at=got_at):
         return False
@@ -285,10 +289,10 @@ def end_all(help_session, *, at):
 
 @transaction.atomic
 def let_go(help_session, *, at):
-    """End the check-ins that were already sent, and delete their waiting emails and links.
+    """End the check-ins that the patron was already asked, and delete their links and unsent emails.
 
     Call this when the visit is removed from a patron's account. A planned check-in stays planned, for the
-    next patron who keeps the visit.
+    next patron who adds the visit to an account.
     """
     _end_those(help_session, [Status.ASKED], at=at)
 
@@ -344,7 +348,7 @@ def _replan(check_ins, rules, library):
 
 
 def _got_on(help_sessions, library):
-    """Return {primary key of a visit: the day of its last "I've got it"}."""
+    """Return {primary key of a visit: the day when the patron last pressed "I've got it"}."""
     taps = HelpSession.objects.filter(pk__in=help_sessions, recommendation_links__removed_at=None).annotate(
         got_at=Max("recommendation_links__recommendation__got_at")
     )

@@ -1,4 +1,7 @@
-"""Let patrons share words about a visit with the staff member who helped them, and store their consent."""
+"""Let patrons share a short text about a visit with the staff member who helped them.
+
+The page calls the text *words*. The patron's consent is stored with it.
+"""
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,7 +17,7 @@ QUOTE = Consent.Purpose.QUOTE
 
 
 class NotShared(Exception):
-    """The person may not share words about this visit. See HelpSession.may_share_words."""
+    """The person may not share a text about this visit. See HelpSession.may_share_words."""
 
 
 def wording(help_session):
@@ -26,9 +29,10 @@ def wording(help_session):
 
 @transaction.atomic
 def share_words(help_session, *, person, words, wording, language, at):
-    """Share these words with the staff member who helped, and save the consent. Raises NotShared.
+    """Share the text `words` with the staff member who helped, and save the consent. Raises NotShared.
 
-    `wording` is the text that the person agreed to, in `language`. The new words replace earlier ones.
+    The new text replaces the text that the person shared about the visit before. `wording` is the text of the
+    consent, in `language`.
     """
     help_session = _lock(help_session)
     if help_session is None or not help_session.may_share_words(person):
@@ -51,7 +55,7 @@ def share_words(help_session, *, person, words, wording, language, at):
 
 @transaction.atomic
 def take_back_words(help_session, *, person, at):
-    """Delete the shared words and the consent. Do nothing if the visit is not in the person's account."""
+    """Delete the shared text and the consent. Do nothing if the visit is not in the person's account."""
     help_session = _lock(help_session)
     if help_session is None or help_session.patron_id != person.pk:
         return
@@ -62,7 +66,7 @@ def take_back_words(help_session, *, person, at):
 
 
 def shared_with(helper):
-    """Return the words that patrons share with this staff member, latest first."""
+    """Return the SharedWords of all patrons who share a text with this staff member, latest first."""
     shared = SharedWords.objects.filter(
         help_session__staff=helper,
         help_session__patron__is_active=True,

@@ -1,7 +1,7 @@
 """Record a help session and plan its check-in in one transaction.
 
 Each function takes the arguments of the function with the same name in portal.helpsessions.actions. The
-additional argument `wish` is what staff chose about the check-in.
+additional argument `wish` is a planning.Wish: what staff chose about the check-in.
 """
 
 from django.db import transaction

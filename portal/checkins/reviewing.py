@@ -1,4 +1,4 @@
-"""Change the words of check-ins, and approve check-ins before they are sent."""
+"""Change the text of check-ins, and approve check-ins before they are sent."""
 
 from accounts.models import Branch, Library
 from accounts.staff_actions import staff_action
@@ -19,7 +19,7 @@ class NotPlanned(Exception):
 
 
 class ChangedMeanwhile(Exception):
-    """Somebody has changed the words or the tone. `check_in` is the check-in as it is now."""
+    """The text or the tone was changed after the page was shown. `check_in` is the check-in as it is now."""
 
     def __init__(self, check_in):
         self.check_in = check_in
@@ -27,11 +27,11 @@ class ChangedMeanwhile(Exception):
 
 @staff_action
 def edit(check_in, *, words, tone, by, at, seen):
-    """Save the words and the tone of a planned check-in, mark the check-in as reviewed, and return it.
+    """Save the text and the tone of a planned check-in, mark the check-in as reviewed, and return it.
 
-    If the words are empty or equal to the portal's draft in this tone, no words are saved, and the check-in
-    is sent with the draft. `seen` is the result of `version_of` when the page was shown. Raises NotPlanned
-    and ChangedMeanwhile.
+    If the text `words` is empty or equal to the portal's draft in this tone, no text is saved. The check-in
+    is then sent with the draft. `seen` is the result of `version_of` when the page was shown. Raises
+    NotPlanned and ChangedMeanwhile.
     """
     check_in = _lock(check_in)
     words = _clean(words)
@@ -47,10 +47,10 @@ def edit(check_in, *, words, tone, by, at, seen):
 
 
 def draft_to_read_again(check_in, *, words, tone, at):
-    """Return the portal's draft in the chosen tone if `words` are its draft in another tone, else "".
+    """Return the draft in the chosen tone if the staff member must read it before saving, or else "".
 
-    A staff member who chose another tone and left the draft as it was has not read the new draft yet. If the
-    check-in is no longer planned, return "".
+    They must read it if they changed the tone and not the text. The posted text `words` is then still the
+    portal's draft in another tone. If the check-in is no longer planned, return "".
     """
     if check_in.status != CheckIn.Status.PLANNED:
         return ""
@@ -93,9 +93,10 @@ def approve(seen, *, by, at):
 
 
 def version_of(check_in, *, language=None):
-    """Return a hash that changes when the words, the tone or the draft of the check-in change.
+    """Return a hash that changes when the text or the tone of the check-in changes.
 
-    Pass `language` if `language_of` was already called.
+    The text is what staff wrote, or else the portal's draft. Pass `language` if `language_of` was already
+    called.
     """
     words = check_in.words or draft(check_in, by=None, language=language)
     return keys.fingerprint("words of a check-in", f"{check_in.tone} {words}")[:16]

@@ -78,7 +78,7 @@ class Rules:
 
 
 def due_on(rule, *, happened_on, recorded_on, got_on=None):
-    """Return the day when this Rule asks, or None if it never asks.
+    """Return the day when the library asks by this Rule, or None if the rule says that it never asks.
 
     The arguments are explained in `Rules.due_on`.
     """

@@ -1,8 +1,8 @@
 """Send the check-ins that are due, each exactly once. The worker runs this job.
 
-Sending locks the patrons, then the visits, then the check-ins. Before all of them, `send_now` locks the staff
-member's roles. After locking, eligibility.py checks which check-ins may be sent. The check is repeated when
-the worker takes the email from the outbox.
+Sending locks the patrons, then the visits, then the check-ins. `send_now` locks the staff member's roles
+before these rows. After locking, eligibility.py checks which check-ins may be sent. The check is repeated
+when the worker takes the email from the outbox.
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
 from portal.notifications.writing import save_all
+from portal.prepared import update_all
 
 from . import links
 from .drafting import askers
@@ -27,7 +28,7 @@ from .weekly_limit import uncount_unsent_email
 Status = CheckIn.Status
 BATCH = 500
 # `send_now` ignores these reasons not to send a check-in. The staff member has chosen to send the check-in
-# before its day, and has reviewed its words. If the branch is closed, the email waits in the outbox until the
+# before its day, and has reviewed its text. If the branch is closed, the email waits in the outbox until the
 # branch is open.
 SENT_NOW_IN_SPITE_OF = frozenset({Why.NOT_DUE, Why.NOT_REVIEWED, Why.CLOSED})
 # The columns of a visit that its email needs.
@@ -92,8 +93,8 @@ def plan_dropped_again(*, at):
     written to the library. A check-in that has ended is not planned again. A dropped email never counts
     toward the limit of one email a week.
 
-    A delivered email stays in the outbox for as long as its link works. So if the link works and the email is
-    missing, the worker dropped the email.
+    A check-in was dropped if its link works and its email is missing. A delivered email stays in the outbox
+    for as long as its link works, so it is never missing.
     """
     emails = Notification.objects.filter(message_id=OuterRef("message_id"))
     counts = Q(status=Status.ASKED) | Q(asked_at__gt=at - WEEK)
@@ -139,8 +140,8 @@ def _chosen(at):
     """Return the primary keys of the check-ins to send now, at most one for each patron.
 
     A patron gets at most one email a week. If a patron has several check-ins, choose the check-in whose visit
-    is forgotten first. If that visit is forgotten within a week but its check-in isn't due yet, choose none
-    of the patron's check-ins now. Otherwise the weekly limit would stop that check-in on its day.
+    will be forgotten first. If that visit will be forgotten within a week but its check-in isn't due yet,
+    choose none of the patron's check-ins now. Otherwise the weekly limit would stop that check-in on its day.
     """
     library = Library.current()
     soon = CheckIn.objects.filter(status=Status.PLANNED, due_on__lt=library.today(at) + WEEK)
@@ -161,10 +162,10 @@ def _chosen(at):
 
 
 def _first(own, ends_at, today, at):
-    """Return the primary key of the check-in to send to one patron now, or None.
+    """Return the primary key of the check-in to send to one patron now, or None. See `_chosen`.
 
-    `own` has (primary key, day) of each of the patron's check-ins. `ends_at` is {primary key of a check-in:
-    the time when its visit is forgotten}.
+    `own` is a list of (primary key, due day) for the patron's check-ins. `ends_at` is {primary key of a
+    check-in: the time when its visit is forgotten}. It is needed only if the patron has several check-ins.
     """
     soon = at + WEEK
     urgent = [
@@ -181,8 +182,8 @@ def _send_batch(keys, *, at):
     patrons = _lock(keys)
     of_patron: dict = {}
     for row in with_why(_planned(keys), at=at).filter(why_not_by_message="").order_by("pk"):
-        # Skip the visit if its patron is not locked. Another transaction has just merged the patron's record,
-        # or moved the visit to another patron.
+        # Skip the visit if its patron is not locked. This happens if a concurrent transaction has just merged
+        # the patron's record or moved the visit to another patron.
         if row.help_session.patron_id in patrons:
             of_patron.setdefault(row.help_session.patron_id, row)
     _write(list(of_patron.values()), at=at)
@@ -202,8 +203,9 @@ def _lock(keys):
 
 def _planned(keys):
     planned = CheckIn.objects.filter(pk__in=keys, status=Status.PLANNED)
+    visits = HelpSession.objects.only(*READ_OF_VISIT).select_related("patron")
     # Many visits have the same branch and helper. Prefetching them builds each of these objects only once.
-    visits = HelpSession.objects.only(*READ_OF_VISIT).prefetch_related("patron", "branch", "staff")
+    visits = visits.prefetch_related("branch", "staff")
     return planned.prefetch_related(Prefetch("help_session", visits))
 
 
@@ -227,8 +229,4 @@ def _write(check_ins, *, at):
     save_all(written)
     patrons = [check_in.asked_id for check_in in check_ins]
     User.objects.filter(pk__in=patrons).update(check_in_sent_at=at)
-    # All rows exist and are locked, so bulk_create() only updates them. It is 15 times as fast as
-    # bulk_update().
-    CheckIn.objects.bulk_create(
-        check_ins, update_conflicts=True, unique_fields=["id"], update_fields=WRITTEN, batch_size=BATCH
-    )
+    update_all(check_ins, WRITTEN)

@@ -1,4 +1,4 @@
-"""Stop counting an email toward the limit of one email a week if the email was never sent.
+"""Correct the limit of one email a week if an email is never sent, or if its address moves to another record.
 
 `User.check_in_sent_at` is the time when the last email to the patron was written. The next email must be
 written at least a week later.
@@ -8,17 +8,19 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User
+from portal.notifications.models import Notification
 
+from .emails import KIND
 from .models import CheckIn
 
 
 @transaction.atomic
 def uncount_unsent_email(check_in):
-    """Set the patron's `check_in_sent_at` back to the time of the email before this one.
+    """Set the patron's `check_in_sent_at` back to the time of the last email before this check-in's email.
 
-    Patrons are locked before check-ins. The caller has already locked the check-in, so waiting for the
-    patron's row could deadlock. If another transaction has locked that row, change nothing. The patron's next
-    email then waits up to a week.
+    Other code locks patrons before check-ins. Here the caller has already locked the check-in, so waiting for
+    the patron's row could deadlock. If another transaction has locked the patron's row, change nothing. The
+    patron's next email then waits up to a week.
     """
     rows = User.objects.select_for_update(no_key=True, skip_locked=True)
     patron = rows.filter(pk=check_in.asked_id, check_in_sent_at=check_in.asked_at).first()
@@ -26,3 +28,17 @@ def uncount_unsent_email(check_in):
         others = CheckIn.objects.filter(asked=patron).exclude(pk=check_in.pk)
         patron.check_in_sent_at = others.aggregate(last=Max("asked_at"))["last"]
         patron.save(update_fields=["check_in_sent_at"])
+
+
+def count_emails_to_address(person, *, since):
+    """Count the emails that were sent to the person's address after `since`, while another record had it.
+
+    After two records are unmerged, an address may be on another record than at the time of the email. An
+    email that was not sent doesn't count: the worker drops it, because its recipient lost the address.
+    """
+    emails = Notification.objects.filter(kind=KIND, to_address=person.email or "", created_at__gt=since)
+    emails = emails.exclude(pk__in=emails.not_sent().values("pk")).exclude(way=Notification.Way.PUSH)
+    latest = emails.exclude(state=Notification.State.DEAD).aggregate(latest=Max("created_at"))["latest"]
+    if person.email and latest:
+        person.check_in_sent_at = max(filter(None, [person.check_in_sent_at, latest]))
+        person.save(update_fields=["check_in_sent_at"])

@@ -1,8 +1,8 @@
 """Apply and undo the effects of an answer: take the conversation, count it, or return it to the writer later.
 
 Each effect adds a DeskEvent that is linked to the answer. Taking back the answer undoes its effects.
-Lock the conversation before you call a function of this module, except for `lock_comes_back_to`. Save the
-conversation afterward.
+Callers must lock the conversation before they call a function of this module, and save it afterward. Only
+`lock_comes_back_to` is called before the conversation is locked.
 """
 
 from accounts.staff_actions import lock_if_staff
@@ -82,14 +82,14 @@ def undo_effects(message, *, at):
         conversation.assignee = was
         conversation.assigned_at = _assigned_at(conversation, was, changes[-1].at) if was else None
     contact = conversation.logged_as if any(event.kind == Kind.LOGGED for event in events) else None
-    # After a merge, `logged_as` can be a contact that another answer recorded.
+    # After a merge, `logged_as` can be a contact that was recorded with a different answer.
     is_own = contact is not None and contact.created_at == message.sent_at
     if is_own and helpsessions.undo_record(contact, by=message.author, at=at):
         conversation.logged_as = None
 
 
 def _assigned_at(conversation, person, before):
-    """Return when the person was last assigned before the time `before`."""
+    """Return the time of the person's last assignment before the time `before`."""
     earlier = conversation.desk_events.filter(to=person, at__lt=before).order_by("at", "pk").last()
     return earlier.at if earlier else before
 

@@ -43,10 +43,9 @@ def _recipients(conversation):
 
 
 def _is_for_browsers(conversation, at):
-    """Return whether browsers get the notice about an answer, instead of people.
+    """Return whether the notice about an answer goes to browsers that opened the visit by code.
 
-    This is the case if the visit is in no account, and a browser that opened the visit by code gets push
-    messages.
+    This is the case if the visit is in no account, and at least one such browser gets push messages about it.
     """
     session = conversation.help_session
     if session is None or session.quiet or conversation.patron or session.shared_with:
@@ -145,10 +144,11 @@ def _earlier_mail_ids(conversation, message):
 
 
 def unread(rows, person, at):
-    """Return {primary key of a notice: whether its answer is the first unread answer of the conversation}.
+    """Return {primary key of a notice: True if its answer is the first unread one of the conversation}.
 
-    `rows` are Notification rows about answers, and all of them are for `person`. A notice isn't in the dict
-    if the person can't see its answer yet, or has read the answer.
+    Notices about later unread answers have the value False. Notices are left out if the person can't see the
+    answer yet, or has read it. `rows` are Notification rows about answers, and all of them are addressed to
+    `person`.
 
     If `person` is None, the notices are for browsers that opened a visit by code. If any viewer by code has
     read an answer, the answer counts as read, as in ConversationQuerySet.unread_by.
@@ -194,10 +194,10 @@ def count_unread(person, about_visit=""):
     """Return the number of conversations with an answer that the person has not read.
 
     If `person` is None, count for a viewer by code. The conversations are then about the visit with the key
-    `about_visit`.
+    `about_visit` (see helpsessions.push.about).
 
-    Don't use `last_message_at` here, because the worker may push an answer a moment before it updates that
-    field.
+    Don't use `last_message_at` here. The worker may send the push message about an answer a moment before it
+    updates that field.
     """
     if person:
         theirs = Q(patron=person) | Q(help_session__shared_with=person)
@@ -216,8 +216,8 @@ def count_unread(person, about_visit=""):
 def withdraw_announcement(mail_id):
     """Withdraw the patron's email with this Message-ID, and the adult's email about the same answer.
 
-    Return True if both emails are withdrawn. Return False if a worker has already begun to send one of them,
-    because it's too late to withdraw it.
+    Return True if neither email will be sent. Return False if a worker has already begun to send one of them.
+    It is then too late to withdraw that email.
     """
     mail_ids = [mail_id, _for_adult(mail_id)]
     withdraw(mail_ids)
@@ -236,7 +236,7 @@ def withdraw_announcements_to(person, conversations):
 
 
 def delete_announcements(conversations):
-    """Delete all emails about answers in these conversations, except those that a worker is sending now.
+    """Delete all emails about answers in these conversations, except emails that a worker is sending now.
 
     Call this when the conversations must no longer be linked to a name or an address.
     """

@@ -29,8 +29,8 @@ MAX_BYTES_PER_PATRON = 200 * MEGABYTE
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-# A stored file without a row is deleted when it is older than this. A newer file may still get its row,
-# because the portal writes a file before it saves the row.
+# A stored file without an Attachment row is deleted when it is older than this. A newer file may still get
+# its row, because the portal writes a file before it saves the row.
 STRAY_FOR = datetime.timedelta(hours=1)
 NAME_MAX_LENGTH = 100
 ALT_MAX_LENGTH = 300
@@ -86,7 +86,7 @@ class NotAdded(Exception):
 
 
 def checked(uploads):
-    """Return two lists: the usable files as [(name, files.Usable)], and the other files as [NotAdded].
+    """Return two lists: the usable files as [(name, files.Usable)], and the refused files as [NotAdded].
 
     `uploads` comes from portal.uploads.uploaded.
     """
@@ -112,7 +112,7 @@ def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False
     If `is_sent` is true, the text from the same form was already sent as a message. The file is added to
     that message. If `is_sent` is false, a draft is saved, so that the person sees the file on another device.
 
-    If the composer has the same file already, the file isn't added again. Raises NotAdded, Erased.
+    If the composer already has the same file, return that attachment. Raises NotAdded, Erased.
     """
     attachment = Attachment(
         public_id=uuid.uuid4(),
@@ -141,7 +141,7 @@ def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False
 
 
 def add_each(conversation, *, uploads, **where):
-    """Add each upload with `add`. Return ([added attachments], [a NotAdded for each other file]).
+    """Add each upload with `add`. Return ([added attachments], [a NotAdded for each refused file]).
 
     Raises Erased.
     """

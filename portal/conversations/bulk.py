@@ -1,4 +1,4 @@
-"""Change many conversations at once, and undo these changes.
+"""Change many conversations in one action, and undo these changes.
 
 Simultaneous actions can't deadlock, because all of them lock rows in the same order. Each action locks the
 roles of the staff member first, and then the conversations by primary key. It then changes the conversations
@@ -26,9 +26,10 @@ SALT = "portal.conversations.bulk"
 class Done:
     """The result of a bulk action: the changed conversations, and three lists of the unchanged conversations.
 
-    `taken` has conversations that are assigned to someone else. `moved` has conversations that have changed
-    since the page was loaded. `unfit` has closed conversations, and conversations of a branch where the new
-    assignee doesn't work. `undo` is the key for the function `undo`, or "" if nothing can be undone.
+    `taken` has conversations that are assigned to someone else. `moved` has conversations that were changed
+    after the page was loaded. `unfit` has conversations that the action doesn't apply to: they are closed, or
+    belong to a branch where the new assignee doesn't work. `undo` is the key for the function `undo`, or ""
+    if nothing can be undone.
     """
 
     changed: list = field(default_factory=list)
@@ -70,7 +71,7 @@ def snooze_many(seen, *, until, by, at):
 
 @staff_action
 def take_many(seen, *, by, at):
-    """Assign the conversations to `by`, except those that a colleague has already taken."""
+    """Assign the conversations to `by`, except conversations that a colleague has already taken."""
     done = Done()
     for conversation in _locked(seen):
         try:
@@ -98,10 +99,10 @@ def assign_many(seen, *, to, by, at):
 @compares_deadlines
 @staff_action
 def undo(key, *, by, at, now):
-    """Undo a bulk action, except in conversations that have changed since.
+    """Undo a bulk action, except in conversations that were changed after the action.
 
-    `key` is the value of Done.undo. Returns (number of conversations with the action undone, number without).
-    Raises CannotUndo if too much time has passed or if someone else did the action.
+    `key` is the value of Done.undo. Return (number of restored conversations, number of conversations that
+    were not restored). Raises CannotUndo if too much time has passed or if someone else did the action.
     """
     try:
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)

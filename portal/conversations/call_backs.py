@@ -1,6 +1,6 @@
 """Ask for a call, change or cancel the request, and record how the calls went.
 
-docs/decisions/0022-call-backs.md says why a phone number has a row of its own, and when the row is deleted.
+docs/decisions/0022-call-backs.md says why a phone number has its own row, and when the row is deleted.
 """
 
 import datetime
@@ -22,7 +22,7 @@ from .models import CallBack, Conversation, Event
 from .opening import begin
 
 Kind = Event.Kind
-# How long after the promised time a number is kept, if nobody has called.
+# If nobody has called, the number is deleted this long after the promised time.
 KEPT_FOR = datetime.timedelta(days=7)
 KEPT_FOR_QUIET = datetime.timedelta(days=1)
 SPOKEN, NO_ANSWER, GIVE_UP = "spoken", "no_answer", "give_up"
@@ -30,11 +30,14 @@ OUTCOMES = (SPOKEN, NO_ANSWER, GIVE_UP)
 
 
 class NoCall(Exception):
-    """No call is open, because it was made, canceled or given up, or because its number was deleted."""
+    """The conversation has no open call.
+
+    For example, the call was made, canceled or given up, or its number was deleted.
+    """
 
 
 class TooLate(Exception):
-    """It is too late to undo the cancellation, or the undo would not reopen the call."""
+    """The cancellation can't be undone: too much time has passed, or no call would be open after the undo."""
 
 
 class CallChanged(Exception):
@@ -95,11 +98,11 @@ def ask_in(conversation, caller, *, by, at, client_token):
 
 @staff_action
 def add(caller, *, by, at, client_token, conversation=None, help_session=None, patron=None, branch=None):
-    """Let staff ask for a call for a patron, and return the conversation.
+    """Let staff enter that a patron wants a call, and return the conversation.
 
     The call is about the conversation or the help session. If both are None, the call is for `patron`, and
-    staff of `branch` call. If the same call is already open, replace its number. Raises Erased, RoleEnded,
-    and WantsNoAnswer if the patron wants no answer.
+    staff of `branch` call. If a call about the same thing is already open, replace its number. Raises Erased,
+    RoleEnded, and WantsNoAnswer if the patron wants no answer.
     """
     if conversation is None:
         conversation = _sent_before(client_token, patron, help_session)
@@ -112,19 +115,19 @@ def add(caller, *, by, at, client_token, conversation=None, help_session=None, p
 
 
 def _sent_before(client_token, patron, help_session):
-    """Return the conversation where the same call was already saved, or None.
+    """Return the conversation in which this form was already saved, or None.
 
-    A call is the same if its `client_token` is the same.
+    A form that is sent twice has the same `client_token` both times.
     """
     own = Q(help_session=help_session) if help_session else Q(patron=patron, help_session=None)
     return Conversation.objects.filter(own, call_backs__client_token=client_token).first()
 
 
 def _with_open_call(patron, help_session):
-    """Return the conversation that is waiting for a call about this visit, or None.
+    """Return the conversation with an open call about this visit, or None.
 
-    If `help_session` is None, return the conversation without messages where `patron` is waiting for a call
-    about something new.
+    If `help_session` is None, return the conversation with the patron's open call about something new. Such a
+    conversation has no messages.
     """
     open_calls = Conversation.objects.filter(call_since__isnull=False, merged_into=None).order_by("pk")
     if help_session is not None:
@@ -241,7 +244,7 @@ def undo_cancel(conversation, *, at, now):
 
 
 def _show_patron(conversation):
-    """While an answer is pending, save the status that the patron would see without that answer."""
+    """If an answer is pending, store the status that the patron sees while the answer is hidden."""
     if conversation.pending_from is not None:
         shown = states.replay(conversation, shown_at=conversation.changed_at)
         conversation.patron_status = shown.status
@@ -251,11 +254,12 @@ def _show_patron(conversation):
 def record_outcome(conversation, outcome, *, by, at, seen=None):
     """Record how a call went, and return the conversation.
 
-    `outcome` is one of OUTCOMES. After the last try that the branch allows, the call is also given up.
+    `outcome` is one of OUTCOMES. If this was the last try that the branch allows, and nobody answered, also
+    give up the call.
 
     `seen` is (primary key of the CallBack, number of tries), as the page showed them. Raises CallChanged if
     either has changed. If `seen` is None, this isn't checked. Also raises NoCall, Erased, RoleEnded, and
-    AlreadyTaken if `by` isn't assigned to the conversation.
+    AlreadyTaken if the conversation isn't assigned to `by`.
     """
     conversation = _lock_with_call(conversation, at)
     if conversation.assignee_id != by.pk:
@@ -292,7 +296,7 @@ def _require_unchanged(conversation, number_pk, tried):
 
 
 def tries(conversation):
-    """Return how often staff have called and reached nobody since the patron asked for the call."""
+    """Return how many times staff have called without an answer since the patron asked for the call."""
     tried = conversation.events.filter(kind=Kind.CALL_TRIED, at__gte=conversation.call_since)
     return tried.count()
 
@@ -358,8 +362,9 @@ def _expire(conversation):
     side = PATRON if open_call(conversation) is None else STAFF
     add_event(conversation, Kind.CALL_EXPIRED, side, None, at)
     enter(conversation, states.call_expired(states.state_of(conversation), at))
-    # Nobody can undo this. So `forget_call_numbers` doesn't have to wait, and deletes the number the next
-    # time it runs.
+    # Nobody can undo this end of the call, so its number isn't needed anymore. `forget_call_numbers` deletes
+    # a number when `done_at` is UNDO_WITHIN ago. With this earlier time, it deletes the number in its next
+    # run.
     hidden = CallBack.objects.filter(conversation=conversation, done_at=at)
     hidden.update(done_at=at - UNDO_WITHIN)
     if conversation.pending_from is None:

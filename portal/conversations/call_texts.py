@@ -16,9 +16,9 @@ Kind = Event.Kind
 
 
 def call_since(conversation, at):
-    """Return the time when the patron asked for the open call, or None.
+    """Return the time when the patron asked for the open call, or None if the patron sees no open call.
 
-    If an answer is pending, ignore this answer, because the patron can't see it yet.
+    Ignore the effects of a pending answer on the call, because the patron can't see the answer yet.
     """
     if not conversation.has_pending_answer(at):
         return conversation.call_since

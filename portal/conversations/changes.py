@@ -13,8 +13,8 @@ from .promises import promise_for, set_promise
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# The longest time that a request waits to lock a row. A stored time that is further in the future comes from
-# a wrong clock and is ignored.
+# The longest time that a request waits to lock a row. If the time of an earlier change is further in the
+# future than this, it comes from a wrong clock and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -27,7 +27,7 @@ def lock_conversation(conversation, at):
 
     If the conversation was merged, return the conversation that it was merged into. Raises Erased.
 
-    Sets `changed_at` to the time of the change that the caller will make, see `moment_of_change`.
+    Sets `changed_at` to the time of the change that the caller will make. See `moment_of_change`.
     """
     # The query has no join. If PostgreSQL has to wait for the lock, it joins rows as they were before the
     # wait. So a join would miss a conversation that was transferred to another branch during the wait.
@@ -57,7 +57,10 @@ def _locked(model):
 
 
 def _reuse_related(known, conversation):
-    """Give `conversation` the related objects that `known` has loaded, to save queries."""
+    """Give `conversation` the related objects that `known`, an older copy of the same row, has loaded.
+
+    This saves queries.
+    """
     for name in ("help_session", "patron", "branch"):
         field = Conversation._meta.get_field(name)
         if field.is_cached(known) and getattr(known, field.attname) == getattr(conversation, field.attname):
@@ -72,8 +75,8 @@ def _reuse_related(known, conversation):
 def moment_of_change(conversation, at):
     """Return the time of the next change of this conversation. The caller must have locked the row.
 
-    Usually, the time is `at`. While this request waited for the lock, another request may have made a later
-    change. The time is then just after that change.
+    Usually, this is `at`. But while the request waited for the lock, another request may have changed the
+    conversation at a later time. Then the result is just after that change.
     """
     if conversation.changed_at is None or not at <= conversation.changed_at < at + LOCK_WAIT_MAX:
         return at
@@ -112,7 +115,7 @@ def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=
     true, the patron made this change, and sees the new status immediately.
 
     If the change undoes an action, `undone_at` is the time of that action. If the undone action ended a call,
-    the phone number is shown again. Pass the `library` to save a query.
+    staff can see the phone number again. Pass the `library` to save a query.
     """
     if state.waiting_since != conversation.waiting_since:
         set_promise(conversation, promise_for(conversation, state.waiting_since), state.waiting_since)
@@ -142,8 +145,8 @@ def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=
 def _hide_or_restore_number(conversation, undone_at):
     """Hide the phone number if the call has ended, or show the number that the undone action hid.
 
-    The time of the undone action tells which number that action hid. A number that was replaced or removed
-    before stays hidden, because it was hidden at another time.
+    The undone action hid the number whose `done_at` is `undone_at`. If a number was hidden at another time,
+    it was replaced or removed, and stays hidden.
     """
     numbers = CallBack.objects.filter(conversation=conversation)
     if conversation.call_since is None:
@@ -164,7 +167,7 @@ def save(conversation, *, shows_at=None):
 
 
 def raise_queue(branch_id, *, shows_at=None):
-    """Notify the open pages of a branch's queue that something changed.
+    """Raise the version of a branch's queue, so that open pages of the queue load it again.
 
     Call this last in a transaction, because it locks a row that many other transactions of the branch need.
     """
@@ -192,8 +195,8 @@ def writer_in(conversation, person, side):
     )
 
 
-def add_event(conversation, kind, side, by, at, *, message=None):
-    """Add an event to the timeline.
+def add_event(conversation, kind, side, by, at, *, message=None, **fields):
+    """Add an event to the timeline, and return it. `fields` are values of further columns.
 
     If an answer caused the event, the patron sees the event and the answer at the same time. Any other event
     by staff is hidden from the patron until the last pending answer is shown.
@@ -201,8 +204,15 @@ def add_event(conversation, kind, side, by, at, *, message=None):
     shown_from = at if side == PATRON else pending_answers(conversation, at)["last"] or at
     if message is not None:
         shown_from = message.shown_from
-    Event.objects.create(
-        conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from
+    return Event.objects.create(
+        conversation=conversation,
+        message=message,
+        kind=kind,
+        side=side,
+        by=by,
+        at=at,
+        shown_from=shown_from,
+        **fields,
     )
 
 

@@ -55,7 +55,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 COLUMNS = [
     *("public_id", "patron", "branch", "assignee", "merged_into", "subject", "version", "last_message_at"),
     *("status", "waiting_since", "promised_at", "closes_at", "pending_from", "patron_status"),
-    *("last_promise_at", "last_promise_since", "wants_no_answer", "call_since", "reason"),
+    *("last_promise_at", "last_promise_since", "wants_no_answer", "call_since", "reason", "opened_at"),
     *("help_session__public_id", "help_session__quiet", "help_session__question"),
     *("help_session__happened_on", "help_session__with_child", "help_session__shared_with"),
 ]
@@ -84,7 +84,7 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # False if the other person of a shared visit (the child or the adult) wrote the message.
+    # In a shared visit, False for messages by the person who isn't viewing the page (the child or the adult).
     is_mine: bool = True
     # The URL of the original email, or "" if the viewer didn't send this email.
     original: str = ""
@@ -247,10 +247,9 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 
 
 def messages_before(conversation, at, public_id):
-    """Return up to PAGE_SIZE messages before the message `public_id`.
+    """Return up to PAGE_SIZE messages before the first message on the open page, which is `public_id`.
 
-    The message `public_id` is the first message on the open page. Return None if there is no message with
-    this id, or no message before it.
+    Return None if there is no such message, or no message before it.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -273,8 +272,8 @@ def messages_since(conversation, at, shown_until):
 
     `shown_until` is the text from MessageRange.shown_until. It says what the page already has.
 
-    Return None if there are too many new messages, if conversations were merged, or if earlier messages are
-    missing on the page. In these cases the whole page must be loaded again.
+    Return None if the whole page must be loaded again. This is the case if there are too many new messages,
+    if conversations were merged, or if earlier messages are missing on the page.
     """
     try:
         moment, count = map(int, shown_until.split("-"))
@@ -283,7 +282,7 @@ def messages_since(conversation, at, shown_until):
         return None
     newer = _shown_messages(conversation.pk, at).filter(shown_from__gt=after)
     messages = _fetch(newer.order_by("shown_from", "pk")[: SHOWN_MAX + 1])
-    events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at).select_related("by"))
+    events = list(_events(conversation).filter(shown_from__gt=after, shown_from__lte=at))
     if (
         len(messages) > SHOWN_MAX
         or count + len(messages) != conversation.message_count
@@ -293,6 +292,10 @@ def messages_since(conversation, at, shown_until):
     return MessageRange(
         messages=messages, events=events, total=conversation.message_count, earlier=0, after=after
     )
+
+
+def _events(conversation):
+    return conversation.events.select_related("by", "recommendation__item", "other_item")
 
 
 def _shown_messages(conversation, at):
@@ -354,7 +357,7 @@ def _with_events(part, conversation, at, until=None):
     """
     if not conversation.has_events:
         return part
-    events = conversation.events.filter(shown_from__lte=at).select_related("by")
+    events = _events(conversation).filter(shown_from__lte=at)
     if part.earlier and part.messages:
         events = events.filter(shown_from__gte=part.messages[0].shown_from)
     if until is not None:

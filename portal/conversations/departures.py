@@ -18,7 +18,7 @@ BATCH_SIZE = 500
 class Ends:
     """The conversations, help sessions and drafts that a staff member loses if one of their roles ends."""
 
-    # Whether this is the person's only role.
+    # Whether the person has no other role.
     is_last: bool
     # The number of open conversations that will be unassigned.
     open_conversations: int
@@ -43,8 +43,8 @@ def what_ends(person, *, branch):
 def end_role(person, *, branch, by, at):
     """End the person's role at `branch`, and everything that depends on the role.
 
-    If the person does something at the same moment, their action either is saved before the role ends or is
-    refused. This works because every action of staff locks their roles. Raises LastCoordinator.
+    A concurrent action of the person is either saved before the role ends, or refused. This works because
+    every action of staff locks their roles. Raises LastCoordinator.
     """
     roles.end_role(person, branch=branch, by=by, at=at)
     # Load the person again, because the ended role may still be in the cached `person.roles`.
@@ -52,8 +52,8 @@ def end_role(person, *, branch, by, at):
     only_there = branch if person.roles else None
     _release(_taken(person, only_there), person, by, at)
     if by != person:
-        # A patron may have a code card for an unfinished session. So don't delete the unfinished sessions,
-        # but give them to the person who ended the role.
+        # A patron may have a code card for an unfinished session. So the unfinished sessions are not deleted.
+        # The coordinator who ends the role gets them.
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
     _delete_attachments(

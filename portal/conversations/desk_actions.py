@@ -1,4 +1,4 @@
-"""The desk's actions that don't write to the patron: take, assign, transfer, snooze, undo, log, erase.
+"""The desk's actions that send nothing to the patron: take, assign, transfer, snooze, count, undo, erase.
 
 Each action adds a DeskEvent, which only colleagues see.
 """
@@ -15,9 +15,10 @@ from portal.deadlines import compares_deadlines
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession, UnfinishedForm
-from recommendations.models import Recommendation
+from recommendations.models import NextStep, Recommendation
+from recommendations.visit_numbers import unlinked_number
 
-from . import search, staff_notices, states
+from . import search, staff_notices, states, step_history
 from .answer_emails import withdraw_announcement
 from .changes import STAFF, enter, lock_conversation, lock_recommendations, raise_queue, save
 from .erased_signal import conversation_erased
@@ -27,12 +28,12 @@ Kind, Status = DeskEvent.Kind, Conversation.Status
 
 UNDO_WITHIN = datetime.timedelta(minutes=10)
 ASSIGNMENTS = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}
-CHANGES_OF_ASSIGNEE = ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}
+CHANGES_OF_ASSIGNEE = ASSIGNMENTS | {Kind.RETURNED, Kind.REQUESTED, Kind.RELEASED, Kind.TRANSFERRED}
 TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
-    """Someone else changed the assignee first.
+    """Somebody else changed the assignee or the branch before this action.
 
     `assignee` is the new assignee, or None if nobody is assigned.
     """
@@ -162,7 +163,7 @@ def wake(conversation, *, by, at):
 
 
 def can_be_undone(conversation, *, by):
-    """Return whether the last action of `by` is one that `undo` can undo.
+    """Return whether `undo` can undo the action that `by` has just done.
 
     `conversation` must be the object that this action returned.
     """
@@ -178,8 +179,8 @@ def undo(conversation, *, done_at, by, at, now):
     """Undo an action of the staff member `by`, and return the conversation. Raises CannotUndo.
 
     `done_at` is the value of the conversation's `changed_at` just after the action. If the action was an
-    assignment, assign the conversation to the previous assignee. If the action snoozed, woke or closed the
-    conversation, or was about a call, delete the events of the action.
+    assignment, the previous assignee gets the conversation again. Otherwise, the events of the action are
+    deleted. It can have snoozed, woken or closed the conversation, or been about a call or a next step.
     """
     conversation = lock_conversation(conversation, at)
     # Skip events that an answer caused. These events are undone when the answer is taken back.
@@ -195,8 +196,10 @@ def undo(conversation, *, done_at, by, at, now):
         conversation.version += 1
     for event in [done] if done is not None else events:
         event.delete()
+        if getattr(event, "recommendation_id", None):
+            step_history.restore(event.recommendation)
     if any(event.kind == Event.Kind.CALL_ASKED for event in events) and _is_empty(conversation):
-        # The conversation began with this call, so the patron no longer sees the conversation.
+        # The conversation began with this call. With the call undone it is empty, so hide it from the patron.
         conversation.last_message_at = None
     enter(conversation, states.replay(conversation), undone_at=done_at)
     save(conversation)
@@ -215,13 +218,13 @@ def _is_empty(conversation):
 
 
 def _own_events(conversation, by, at):
-    """Return the events of kind CLOSED or CALLS that this staff member added at the time `at`."""
-    kinds = [Event.Kind.CLOSED, *Event.CALLS]
+    """Return the events of kind CLOSED, CALLS or STEPS that this staff member added at the time `at`."""
+    kinds = [Event.Kind.CLOSED, *Event.CALLS, *Event.STEPS]
     return conversation.events.filter(by=by, at=at, kind__in=kinds, side=STAFF, message=None)
 
 
 def _something_happened(conversation, *, since):
-    """Return whether a message or event after the time `since` can have changed whose turn it is."""
+    """Return whether a message or event after `since` may have changed whose turn it is."""
     return (
         conversation.messages.filter(sent_at__gt=since).exists()
         or conversation.events.filter(at__gt=since).exists()
@@ -233,8 +236,8 @@ def _something_happened(conversation, *, since):
 def log_as_contact(conversation, *, by, at, token, **contact):
     """Count the conversation as a contact in the statistics, and return the new help session.
 
-    All other arguments are passed to helpsessions.actions.record. The session has no patron, and only the
-    desk sees it. Raises AlreadyLogged, Erased.
+    `token` and `contact` are arguments for helpsessions.actions.record. The session has no patron, and only
+    the desk sees it. Raises AlreadyLogged, Erased.
     """
     conversation = lock_conversation(conversation, at)
     logged = conversation.logged_as
@@ -271,7 +274,9 @@ def erase(conversation, *, by, at):
     at, patron = conversation.changed_at, conversation.patron
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw_announcement(mail_id)
-    recommendations.update(patron=None, reason="", comment="")
+    NextStep.objects.filter(recommendation__in=conversation.verdicts()).delete()
+    # The number of the visit could connect the items with a patron whose visit stays.
+    recommendations.update(patron=None, reason="", comment="", visit_number=unlinked_number())
     _erase_contacts(conversation)
     _delete_rows(conversation)
     _clear(conversation, at)
@@ -284,8 +289,8 @@ def erase(conversation, *, by, at):
 def _erase_contacts(conversation):
     """Remove all texts from the contacts of this conversation and of conversations that were merged into it.
 
-    A contact is a help session that counts a conversation. If staff have begun a form for a contact and not
-    saved it, empty the form.
+    A contact is a help session that counts a conversation. Also empty the unfinished record forms in which
+    staff have begun to record such a contact.
     """
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):

@@ -15,7 +15,7 @@ IS_ANSWER = (
     "AND (draft.body <> '' OR CAST(draft.typed AS text) LIKE '%%\"items-0-%%')"
 )
 CONVERSATIONS_WITH_DRAFT = f"SELECT draft.conversation_id FROM {DRAFTS} WHERE {IS_ANSWER}"
-# SQL for a number that changes when the person begins, sends or discards an answer.
+# SQL for a number that changes when the person begins, sends or discards a draft answer.
 SUM_OF_DRAFTS = f"SELECT COALESCE(SUM(draft.id), 0) FROM {DRAFTS} WHERE {IS_ANSWER}"
 # SQL for a column that says whether the person has a draft answer in a conversation.
 HAS_DRAFT = (
@@ -28,7 +28,8 @@ IS_BEGUN = "(draft.body <> '' OR (draft.kind = 'reply' AND CAST(draft.typed AS t
 def count_out_of_reach(branches, people, person):
     """Return (SQL, parameters) to count the drafts that `drafts_out_of_reach` returns.
 
-    The person can open the conversations of these `branches`, and those assigned to these `people`.
+    `branches` and `people` are as in desk_lists.Desk: the person can open the conversations of these branches
+    and the conversations that are assigned to these people.
     """
     places = [
         f"conversation.{column} IN ({', '.join(['%s'] * len(keys))})"
@@ -57,9 +58,9 @@ def drafts_out_of_reach(person):
 
 
 def writers_who_lose_access(conversation, branch):
-    """Return the staff members who would lose access to their unsent text or files in the conversation.
+    """Return the staff members who can't open the conversation anymore after a transfer to `branch`.
 
-    They would lose access if the conversation moved to `branch`.
+    Only staff members with unsent text or files in the conversation are returned.
     """
     drafts = conversation.drafts.filter(side=Side.STAFF, person__is_active=True).select_related("person")
     writers = {draft.person for draft in drafts if draft.is_begun}

@@ -16,7 +16,7 @@ from portal.text import clean, uuid_or_none
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
-# `put_back` stores the number of seconds since this time as the `sequence` of a draft.
+# `put_back` sets the `sequence` of a draft to the number of seconds since this time.
 NUMBERED_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 KEPT_FOR = datetime.timedelta(days=30)
 # How long `restore` can undo `discard_for_now`.
@@ -42,7 +42,7 @@ def draft_of(conversation, *, person, side, kind):
 def drafts_of(conversation, *, person, side, kinds):
     """Return the person's drafts as {kind: draft}, with one query.
 
-    The value is an unsaved draft if no draft of the kind exists.
+    If the person has no draft of a kind, the value is an unsaved draft with a new token.
     """
     rows = _kept(
         conversation=conversation and conversation.pk,
@@ -79,9 +79,9 @@ def save_draft(
 ):
     """Save what was typed, if `sequence` is higher than that of the saved draft.
 
-    Saving a draft locks the same row as sending a message. So if the message is sent at the same moment, the
-    draft is refused, and the sent text doesn't appear in the composer again. Raises NewerDraft, AlreadySent,
-    and RoleEnded for staff.
+    Saving a draft locks the same row as sending a message. So if one tab saves the draft while the message is
+    being sent, the draft is refused. The sent text then doesn't appear in the composer again. Raises
+    NewerDraft, AlreadySent, and RoleEnded for staff.
     """
     if side == Side.STAFF:
         lock_roles(person)
@@ -137,8 +137,8 @@ def _conversation_locked(conversation):
 def put_back(message, *, typed, at):
     """Save an answer as a draft after its writer has taken the answer back.
 
-    If there is a newer draft, the text of the newer draft is added after the answer. The saved draft gets a
-    higher `sequence` than the drafts of all open pages, so that no open page overwrites it.
+    The writer may have begun a new draft since then. Its text is added after the answer. The saved draft gets
+    a higher `sequence` than the drafts of all open pages, so that no open page overwrites it.
     """
     key = {
         "conversation": message.conversation,
@@ -156,7 +156,7 @@ def put_back(message, *, typed, at):
         "saved_at": at,
     }
     if begun:
-        # Add the files of the newer draft to the files of the answer that was taken back.
+        # Add the files of the new draft to the files of the answer that was taken back.
         Attachment.objects.filter(
             conversation=message.conversation, client_token=begun.client_token, message=None
         ).update(client_token=message.client_token)
@@ -192,9 +192,9 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Save what was typed, like save_draft, but don't lose any text.
+    """Save what was typed, as save_draft does, but never refuse it.
 
-    If the saved draft is newer, the text is appended to that draft. If the message was sent already, the text
+    If the saved draft is newer, the text is added to that draft. If the message was sent already, the text
     becomes a new draft.
     """
     words = {
@@ -217,7 +217,7 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
 
 
 def discard_for_now(draft, *, at):
-    """Delete the draft and keep its files for now, so that `restore` can undo the deletion."""
+    """Mark the draft as deleted. `restore` can undo this for UNDO_FOR. Then the worker deletes the draft."""
     Draft.objects.filter(pk=draft.pk).update(discarded_at=at)
 
 
@@ -225,7 +225,7 @@ def discard_for_now(draft, *, at):
 def restore(person, *, client_token, at):
     """Undo `discard_for_now`. Return False if it is too late.
 
-    If the person has begun another draft in the same place, add the text to that draft.
+    If the person has begun a new draft of this kind in the same conversation, add the text to that draft.
     """
     discarded = Draft.with_discarded.select_for_update().filter(
         person=person, client_token=client_token, discarded_at__gt=at - UNDO_FOR

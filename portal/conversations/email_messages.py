@@ -19,7 +19,7 @@ def mark(by_email):
 
 
 def text(body):
-    """Return the text of an email as HTML. Quotes are collapsed, and open with a tap."""
+    """Return the text of an email as HTML. Quotes are collapsed until the reader taps them."""
     parts = (_quote(part.text) if part.is_quote else plain(part.text) for part in parts_of(body))
     return mark_safe("".join(parts))
 

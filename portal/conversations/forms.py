@@ -57,7 +57,7 @@ class ComposerForm(MessageForm):
 class DraftForm(forms.Form):
     """A form that saves a text while a person is typing.
 
-    The text may be longer than a message, because the length of a message is checked when it is sent.
+    The text may be longer than a message may be, because that length is checked when the message is sent.
     """
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)

@@ -10,7 +10,7 @@ from accounts.models import Library
 from . import states
 from .changes import STAFF, Erased, count_shown_answers, enter, lock_conversation, save
 from .desk_actions import Kind, Status, change_assignee, wake_up
-from .models import Conversation, Event, Message
+from .models import Conversation, DeskEvent, Event, Message
 
 
 def show_pending_answers(*, at):
@@ -61,16 +61,21 @@ def close_after_silence(*, at):
 def release_untouched(*, at):
     """Unassign conversations that have waited for the same assignee for `released_after_days` days.
 
-    If the assignee has written or called within these days, the conversation keeps its assignee.
+    A conversation stays assigned if its assignee has written, called or recorded what
+    happens next with an item within these days. The days also begin again if the conversation came back from
+    a snooze, or because an item is late: nobody could see it in the queue before.
     """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
     written_since = Message.objects.filter(
         conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before
     )
-    called_since = Event.objects.filter(
-        conversation=OuterRef("pk"), by=OuterRef("assignee"), kind__in=Event.CALLS, at__gt=before
+    recorded_since = Event.objects.filter(
+        Q(by=OuterRef("assignee"), kind__in=[*Event.CALLS, *Event.STEPS]) | Q(kind=Event.Kind.STEP_LATE),
+        conversation=OuterRef("pk"),
+        at__gt=before,
     )
+    back_since = DeskEvent.objects.filter(conversation=OuterRef("pk"), kind=Kind.WOKEN, at__gt=before)
     untouched = (
         Q(
             status=Status.WAITING_FOR_STAFF,
@@ -79,7 +84,8 @@ def release_untouched(*, at):
             assignee__isnull=False,
         )
         & ~Exists(written_since)
-        & ~Exists(called_since)
+        & ~Exists(recorded_since)
+        & ~Exists(back_since)
     )
 
     def release(conversation):
@@ -91,10 +97,10 @@ def release_untouched(*, at):
 
 
 def _each(conversations, change, at):
-    """Lock each conversation in a transaction of its own, and call `change` with it.
+    """Lock each conversation in a separate transaction, and call `change` with it.
 
     `change` must check its condition again, because the row may have changed before it was locked. At most
-    500 conversations are changed, and the next run of the job changes the others.
+    500 conversations are changed in one run of a job. The next run changes the remaining conversations.
     """
     for conversation in conversations[:500]:
         with transaction.atomic():

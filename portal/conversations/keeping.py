@@ -1,4 +1,4 @@
-"""Move the conversations of a help session into the account of the patron who keeps the session."""
+"""Add a help session to a person's account, together with its conversations."""
 
 from django.db import transaction
 
@@ -12,7 +12,7 @@ from .models import Attachment, Conversation, Draft, Participation
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session in an account, and move its conversations to the same account.
+    """Add the session to the account of `by`, and move its conversations to the same account.
 
     The arguments and exceptions are those of helpsessions.keeping.keep.
     """
@@ -32,8 +32,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # For each conversation, all viewers by code share one row without a person. Give this row to `by`, if
-        # `by` has no row for the conversation yet.
+        # All viewers by code share one row for each conversation, which has no person. If `by` has no row for
+        # the conversation yet, this row becomes the row of `by`.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

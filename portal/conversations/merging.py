@@ -30,8 +30,8 @@ Status = Conversation.Status
 class CannotMerge(Exception):
     """The conversations can't be merged.
 
-    One reason is that different people may read the two conversations, because the patrons differ or a visit
-    is quiet or shared. The other reason is that the patron wants no answer in the remaining conversation.
+    There are two reasons. Different people may read the two conversations, because the patrons differ or a
+    visit is quiet or shared. Or the patron wants no answer in the conversation that would remain.
     """
 
 
@@ -45,9 +45,9 @@ def merge(conversation, *, into, by, at):
     locked = {}
     # Lock the rows in one order, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
-        # Don't lock a conversation that was already merged. Other requests lock it first, and then the
-        # conversation that it was merged into, even if that one has the lower key. They could deadlock with
-        # this request.
+        # Don't lock a conversation that was already merged. `lock_conversation` locks such a conversation
+        # first, and then the conversation that it was merged into, even if that has the lower key. With this
+        # different order, two requests could deadlock.
         row.refresh_from_db(fields=["merged_into"])
         locked[row.pk] = None if row.merged_into_id else lock_conversation(row, at)
     if conversation.merged_into_id == into.pk:
@@ -120,9 +120,9 @@ def may_merge(conversation, into):
 
 
 def _has_other_readers(conversation):
-    """Return whether the visit is quiet or shared.
+    """Return whether people other than the patron may read the conversation.
 
-    If the visit is quiet or shared, people other than its patron may read the conversation.
+    This is the case if the visit is quiet or shared.
     """
     session = conversation.help_session
     return bool(session) and (session.quiet or session.is_shared)
@@ -146,9 +146,10 @@ def mergeable(conversation):
 
 
 def _as_the_patron_knows(conversation, into, at):
-    """Return the `patron_status` of the merged conversation: the status that the patron sees for now.
+    """Return the `patron_status` of the merged conversation.
 
-    Return "" if neither conversation has a pending answer.
+    This is the status that the patron sees until the pending answers are shown. Return "" if neither
+    conversation has a pending answer.
     """
     if conversation.pending_from is None and into.pending_from is None:
         return ""
@@ -161,7 +162,7 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return when the last hidden message will be shown to the patron, or `at` if none is hidden."""
+    """Return when the patron will see the last pending answer, or `at` if no answer is pending."""
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 
@@ -217,8 +218,8 @@ def _move_words(conversation, into):
 def _move_numbers(conversation, into):
     """Move the phone numbers to the conversation `into`.
 
-    If both conversations wait for a call, staff call only the number that was given last. The earlier number
-    is hidden, and later deleted.
+    If both conversations have an open call, staff call only the number that was given last. The earlier
+    number is hidden now, and deleted later.
     """
     numbers = CallBack.objects.filter(conversation__in=[conversation, into])
     is_open = numbers.filter(done_at=None).order_by("-asked_at", "-pk")
@@ -229,7 +230,7 @@ def _move_numbers(conversation, into):
 
 
 def _move_readers_form(conversation, into):
-    """Move the readers' form. If both conversations have one, combine the two."""
+    """Move the readers' form. If both conversations have a readers' form, combine the two forms."""
     moved = ReadersForm.objects.filter(conversation=conversation)
     second, first = moved.first(), ReadersForm.objects.filter(conversation=into).first()
     if first is None:

@@ -58,7 +58,7 @@ class Moves:
     moved: list[Move] = field(default_factory=list)
     overdue: int = 0
     too_early: int = 0
-    # The number of patrons who were notified, by email or on a device. In a preview, how many would be.
+    # How many patrons were notified, by email or on a device. In a preview, how many would be notified.
     emails: int = 0
 
     def by_day(self):
@@ -83,7 +83,7 @@ def moved_promise(promised, before, after, at):
 
 
 def preview(branch, calendar, *, at):
-    """Return the Moves that would follow if `calendar` replaced the calendar of `branch`."""
+    """Return the Moves that result if `calendar` replaces the calendar of `branch`. Save nothing."""
     before, moves = Calendar.of(branch), Moves()
     if before == calendar:
         return moves
@@ -102,8 +102,8 @@ def change_calendar(branch, save, *, seen, email, by, at, now):
     coordinator saw. If `email` is true, tell each patron whose promised day changes. Raises CalendarChanged,
     RoleEnded.
     """
-    # Patrons can ask questions while this transaction runs, because no_key doesn't block new rows with a
-    # foreign key to the branch.
+    # Patrons can ask questions while this transaction runs, because a lock with no_key doesn't block new rows
+    # with a foreign key to the branch.
     branch = Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
     before = Calendar.of(branch)
     if before.fingerprint() != seen:
@@ -129,7 +129,10 @@ def _promised(branch):
 
 
 def _just_answered(branch, at):
-    """Return the conversations whose answer or closing can still be undone. An undo restores the promise."""
+    """Return the answered and closed conversations of the branch in which the last action can be undone.
+
+    Their last promise must move too, because an undo would restore it.
+    """
     return Conversation.objects.filter(
         branch=branch,
         status__in=[Status.WAITING_FOR_PATRON, Status.CLOSED],
@@ -168,8 +171,8 @@ def _add(moves, row, before, after, at):
 def _move(rows, moves, before, after, *, by, at):
     """Move the promises of these locked conversations.
 
-    `at` is the time after the rows were locked. While this request waited for the locks, the time of a
-    promise may have passed.
+    `at` must be a time after the rows were locked. A promised time may have passed while this request waited
+    for the locks.
     """
     changed, events = [], []
     for row in rows:

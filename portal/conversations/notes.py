@@ -48,10 +48,10 @@ def write_note(conversation, *, by, at, body, client_token):
 
 
 def may_be_mentioned(conversation):
-    """Return the colleagues who can open the conversation.
+    """Return the colleagues who can open the conversation at the desk.
 
-    These are the staff of the conversation's branch, and of the branch that covers for it now. The assignee
-    and the colleague who covers for the assignee today can also open the conversation.
+    These are the staff of the conversation's branch and of a branch that covers for it now. The assignee also
+    counts, and so does the colleague who covers for the assignee today.
     """
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
@@ -78,8 +78,9 @@ def unknown_names(body, conversation):
 def _look_up(body, conversation):
     """Return ([people], [unknown words]) for the words after an @.
 
-    The longest full name that matches wins. If no full name matches, the next word is compared with first
-    names. A first name matches only if exactly one person has that first name.
+    The text after an @ is compared with full names first. The longest full name that matches wins. If none
+    matches, the first word is compared with first names. A first name matches only if exactly one person has
+    that first name.
     """
     places = [match.end() for match in AT.finditer(body)]
     if not places:

@@ -1,7 +1,7 @@
 """Record a patron's answers about a whole visit. If the visit didn't help, open a conversation at the desk.
 
-After an answer about a visit, or after a verdict that an item failed, the patron can also say whether they
-want an answer from the library.
+Patrons can also say whether they want an answer from the library. They can say this after an answer about a
+visit, or after a verdict that an item failed.
 """
 
 import uuid
@@ -38,9 +38,10 @@ def take_outcome(
     `by` is None for a viewer by code and for the link in an email. A quiet visit has no questions, so nothing
     is saved. Raises Erased if the visit was erased or forgotten after the caller read it.
 
-    `tapped_at` is the time of the tap, if the answers waited on a phone until `at`. If the same answers are
-    saved already, nothing changes. Raises ChangedMeanwhile if the patron has given another answer or cleared
-    the answers after the tap. Raises TooOld if the portal no longer knows this.
+    If the patron answered offline and the phone sent the answers at the time `at`, `tapped_at` is the time of
+    the tap. If the same answers are saved already, nothing changes. Raises ChangedMeanwhile if the patron has
+    given a different answer or cleared the answers after the tap. Raises TooOld if the tap is so old that the
+    portal can't tell.
     """
     answers = {"found": found, "satisfaction": satisfaction, "would_return": would_return}
     given = {name: value for name, value in answers.items() if value is not None}
@@ -86,16 +87,16 @@ def _save(help_session, given, *, by_link, at, tapped_at=None):
     if any(given.values()):
         patron_answered.send(HelpSession, visits=[help_session], at=at)
     else:
-        # A phone can still send an answer that the patron gave before they cleared the answers.
+        # A phone may later send an offline answer from before the answers were cleared. It must be refused.
         remember_removals({_answers_key(help_session): at})
     return help_session
 
 
 def _repeats(help_session, given, tapped_at, at):
-    """Return whether answers that waited on a phone are already saved. Return False for all other answers.
+    """Return whether the same answers, given offline, are already saved. False if `tapped_at` is None.
 
-    Raises ChangedMeanwhile if the patron has given another answer or cleared the answers after the tap.
-    Raises TooOld if the portal no longer knows this.
+    Raises ChangedMeanwhile if the patron has given a different answer or cleared the answers after the tap.
+    Raises TooOld if the tap is so old that the portal can't tell.
     """
     if tapped_at is None:
         return False
@@ -119,8 +120,8 @@ def _answers_key(help_session):
 def enter_answer(conversation, state, *, is_new, at):
     """Save the state of the conversation after a verdict on an item, or after an answer about a visit.
 
-    The desk sees the new state after states.GRACE. If the conversation is now closed, delete the patron's
-    choice to get no answer from the library.
+    A conversation that begins to wait for staff appears at the desk only after states.GRACE. If the
+    conversation is closed now, delete the patron's choice to get no answer from the library.
     """
     enter(conversation, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
     if state.status == Status.CLOSED:
@@ -166,9 +167,9 @@ def _begin_about(help_session, helper, at):
 
 
 def _is_unanswered(conversation, *, since):
-    """Return whether staff have not answered the complaint that the patron made at the time `since`.
+    """Return whether staff still have to answer the complaint that the patron made at the time `since`.
 
-    If they have not answered, a new complaint counts as the same complaint.
+    If so, a second complaint of the patron doesn't count as a new one.
     """
     return conversation.status == Status.WAITING_FOR_STAFF and since >= conversation.waiting_since
 
@@ -178,11 +179,13 @@ def wish_for_answer(about, *, wanted, by, at, language, body="", client_token=No
     """Save whether the patron wants an answer from the library, and return the conversation, or None.
 
     `about` is a help session or a recommendation. If `body` is not empty, it is sent as a message. If
-    `wanted` is true and the patron hasn't written yet, an empty `body` is replaced by a sentence that says
-    what is missing. If `wanted` is false, staff can't write in the conversation, but they can close it.
+    `wanted` is true and the patron hasn't written yet, an empty `body` is replaced by a sentence such as "I
+    didn't find what I needed". If `wanted` is false, staff can't write in the conversation, but they can
+    close it.
 
-    The choice isn't changed if staff have already answered, or if there is no open conversation. A patron who
-    has written a message while signed in can't choose `wanted=False` with the link in an email.
+    The choice isn't changed if staff have already answered, or if there is no open conversation. A message
+    that the patron wrote while signed in needs an answer. So the link in an email can't set `wanted=False`
+    for it.
 
     Raises Erased if the visit, or the answer with the recommendation, was erased after the caller read it.
     """

@@ -7,20 +7,37 @@ from django.utils.translation import gettext_lazy
 
 from accounts.sign_in.email_addresses import confirmed_address
 from portal.helpsessions.recommendation_panels import recommendation_panels
-from recommendations.models import Recommendation, each_once
+from portal.templatetags.portal import day_in_a_sentence
+from recommendations.models import NextStep, Recommendation, each_once
 
 from .changes import writer_in
 from .models import Event, Message, Side
 
 EMAIL_ADDED = {
-    Event.Kind.EMAIL_ADDED: gettext_lazy("%(name)s added your email"),
-    Event.Kind.OTHER_EMAIL_ADDED: gettext_lazy("%(name)s added your email from another address"),
+    Event.Kind.EMAIL_ADDED: gettext_lazy("%(name)s added an email that came from your address"),
+    Event.Kind.OTHER_EMAIL_ADDED: gettext_lazy(
+        "%(name)s added an email that came from a different address than yours"
+    ),
 }
 # Texts about what the other person in a shared visit did. They don't say who did it.
 NAMELESS = {
     Event.Kind.CLOSED: gettext_lazy("This conversation was closed"),
     Event.Kind.CALL_ASKED: gettext_lazy("Someone asked for a call"),
     Event.Kind.CALL_CANCELED: gettext_lazy("The call was canceled"),
+    Event.Kind.STEP_ENDED: gettext_lazy("Someone changed the answer about an item"),
+}
+Kind, Step = Event.Kind, NextStep.Kind
+# {kind of a next step: text}
+STEPS = {
+    Step.RESERVED: gettext_lazy("We reserved “%(title)s” for you. You can have it by %(day)s"),
+    Step.ORDERED: gettext_lazy("We ordered “%(title)s”. You can expect it by %(day)s"),
+    Step.ON_ITS_WAY: gettext_lazy(
+        "“%(title)s” is on its way from another branch. You can expect it by %(day)s"
+    ),
+    Step.ON_LOAN: gettext_lazy("“%(title)s” is on loan until %(day)s"),
+    Step.OTHER_ITEM: gettext_lazy(
+        "We suggested “%(other)s” instead of “%(title)s”. You can have it by %(day)s"
+    ),
 }
 
 
@@ -46,8 +63,8 @@ def add_details(part, conversation, viewer, *, files, quiet):
 def _own_originals(part, viewer):
     """Return the primary keys of the messages whose original email the viewer sent.
 
-    If staff added an email to the conversation, somebody else may have sent it. In this case, the email must
-    have come from the viewer's confirmed address.
+    If staff added an email to the conversation, somebody else may have sent it. So such an email counts only
+    if it came from the viewer's confirmed address.
     """
     own = [
         row for row in part.messages if row.by_email and viewer.person and row.author_id == viewer.person.pk
@@ -73,6 +90,7 @@ def _items(part, conversation, viewer, quiet):
             messagerecommendation__message__in=[message.pk for message in part.messages]
         )
         .select_related("item", "branch", "recommended_by")
+        .with_next_step()
         .with_places()
         .annotate(message_id=F("messagerecommendation__message"))
         .order_by("messagerecommendation__position", "pk", "place_branch")
@@ -101,6 +119,8 @@ def _event_text(event, quiet):
         return _("You asked for a call")
     if event.kind == Event.Kind.CALL_EXPIRED and event.side == Side.PATRON:
         return _("The phone number for the call was deleted")
+    if event.kind in Event.STEPS:
+        return _step_text(event)
     return {
         Event.Kind.CLOSED: _("The library closed this conversation"),
         Event.Kind.CLOSED_BY_ITSELF: _("This conversation closed automatically because nobody wrote again"),
@@ -115,6 +135,28 @@ def _event_text(event, quiet):
     }[event.kind]
 
 
+def _step_text(event):
+    """Return the text of an event about a next step."""
+    words = {
+        "title": event.recommendation.item.title,
+        "day": event.promised_on and day_in_a_sentence(event.promised_on),
+        "other": event.other_item and event.other_item.title,
+    }
+    if event.kind == Kind.STEP_RECORDED:
+        return STEPS[event.step] % words
+    if event.other_item and event.kind in {Kind.STEP_ARRIVED, Kind.STEP_GIVEN, Kind.STEP_LATE}:
+        # These are about what staff recommended instead.
+        words["title"] = words["other"]
+    text = {
+        Kind.STEP_TAKEN_BACK: _("Our plan for “%(title)s” has changed"),
+        Kind.STEP_ARRIVED: _("“%(title)s” is ready for you"),
+        Kind.STEP_GIVEN: _("You got “%(title)s” from us"),
+        Kind.STEP_LATE: _("“%(title)s” didn't come by %(day)s. We have not forgotten you"),
+        Kind.STEP_ENDED: _("You changed your answer about “%(title)s”"),
+    }[event.kind]
+    return text % words
+
+
 def _staff_name(event, quiet):
     return event.by.name if event.by and event.by.name and not quiet else _("The library")
 
@@ -122,7 +164,8 @@ def _staff_name(event, quiet):
 def _name_child_and_adult(part, conversation, me):
     """Set the names shown for other people in a shared visit, such as "The child" or "The adult".
 
-    `me` is the person who sees the page, or None for a viewer by code. Messages by `me` keep the name "You".
+    `me` is the person who views the page, or None for a viewer by code. The name in their own messages
+    remains "You".
     """
     my_pk = me and me.pk
     for message in part.messages:
@@ -142,4 +185,7 @@ def _other_writer(message, conversation):
         return _("The child"), _("The child wrote")
     if message.author_id is not None and message.author_id == conversation.help_session.shared_with_id:
         return _("The adult"), _("The adult wrote")
-    return _("Someone who kept this visit before"), _("Written by someone who kept this visit before")
+    return (
+        _("Someone who had this visit in their account before"),
+        _("Written by someone who had this visit in their account before"),
+    )

@@ -13,7 +13,7 @@ from accounts.viewer import for_viewers
 
 from .models import Conversation, Message, Side
 
-# How many open conversations the home page shows. If there are more, it also shows a link to all.
+# How many open conversations the home page shows. If there are more, it also links to all conversations.
 ROWS_SHOWN = 5
 LAST_WORDS_LENGTH = 90
 # How many characters of a message are read from the database. This is more than the page shows, because

@@ -20,16 +20,16 @@ QUESTION, READING = "question", "reading"
 # The session key for the most recently deleted question. `restore` can undo the deletion.
 DISCARDED = "discarded"
 KEPT_FOR = datetime.timedelta(days=1)
-# How far back the worker looks for browser sessions with expired questions. It would miss some if it were
-# stopped for longer than this.
+# How far back the worker looks for browser sessions with expired questions. If the worker is stopped for
+# longer than this, it misses some of them.
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
 def get(request, kind):
     """Return the stored question or readers' form, or None.
 
-    Each time the text is stored, it gets a new `client_token`. So the button on an old page can't send a
-    newer text, which the old page doesn't show.
+    Each time a text is stored, it gets a new `client_token`. So the button on an old page can't send a text
+    that was stored later and that the page doesn't show.
     """
     kept = request.session.get(KEY, {}).get(kind)
     if kept is None or timezone.now() - datetime.datetime.fromisoformat(kept["kept_at"]) < KEPT_FOR:
@@ -74,7 +74,7 @@ def discard(request, kind):
 def restore(request):
     """Undo the last `discard`, and return the kind of the question.
 
-    Return None if it is too late: the question has expired, or another question of this kind is stored.
+    Return None if it is too late: the question has expired, or a new question of this kind is stored.
     """
     discarded = request.session.pop(DISCARDED, None)
     if discarded is None or get(request, discarded["kind"]) is not None:

@@ -23,7 +23,7 @@ HERE = datetime.timedelta(seconds=20)
 class Around:
     """The staff members who have the page of a conversation open.
 
-    `own` is the Participation of the person who sees the page, or None. `others` is [(colleague, True if the
+    `own` is the Participation of the person who views the page, or None. `others` is [(colleague, True if the
     colleague is writing)], sorted by name.
     """
 
@@ -54,7 +54,7 @@ def _rows(conversation, person, since):
 def refresh(conversation, *, person, at, writing=False, read_until=None, around=None):
     """Record that this staff member has the conversation open, whether they write, and what they have read.
 
-    If nothing has changed, write to the database only once in WRITTEN_EVERY. `around` is the result of
+    If nothing has changed, write to the database at most once per WRITTEN_EVERY. `around` is the result of
     `look`, or None if the caller has not called `look`.
     """
     around = around or look(conversation, person=person, at=at)

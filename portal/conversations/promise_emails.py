@@ -16,15 +16,16 @@ from portal.notifications.writing import notify, save_all
 from .models import Conversation
 
 KIND = "conversations/promise_moved"
-# One query loads the related rows of this many conversations. Databases limit the number of values in a
-# query.
+# Related rows are loaded for this many conversations in one query, because databases limit the number of
+# values in a query.
 BATCH = 200
 
 
 def recipients(moved):
-    """Return [(person, confirmed address, moves)] for the patrons whose page now shows another promised day.
+    """Return [(person, confirmed address, moves)] for each patron who must learn of a new promised day.
 
-    If the person gets notices only on a device, the address is "".
+    A move is left out if the patron's page doesn't show it. The address is "" if the person gets notices only
+    on a device.
     """
     own = defaultdict(list)
     for move in moved:
@@ -41,9 +42,9 @@ def recipients(moved):
 
 
 def browsers(moved, *, at):
-    """Return [(visit, moves)] for visits that are in no account.
+    """Return [(visit, moves)] for each visit without an account whose page shows a new promised day.
 
-    A browser opened each of these visits by code and gets messages about it.
+    A visit is included only if a browser that opened it by code gets push messages about it.
     """
     own = defaultdict(list)
     for move in moved:
@@ -59,11 +60,11 @@ def count(moved, *, at):
 
 
 def _is_shown(move):
-    """Return whether the page of the conversation shows another promised day than before.
+    """Return whether the conversation's page shows another promised day than before the move.
 
     The page shows no promise in three cases: the visit is quiet, the conversation has no message, or the
-    patron wants no answer. Return False also if the conversation has a pending answer, because the patron
-    will get a notice about the answer.
+    patron wants no answer. While an answer is pending, also return False, because the patron will get a
+    notice about this answer.
     """
     conversation, session = move.conversation, move.conversation.help_session
     hidden = (
@@ -80,7 +81,10 @@ def _people(conversation):
 
 
 def write(moved, *, at):
-    """Notify each patron whose promised day changed, by email or on a device. Return how many there are."""
+    """Notify each patron whose promised day changed, by email or on a device.
+
+    Return how many patrons were notified.
+    """
     for first in range(0, len(moved), BATCH):
         prefetch_related_objects(
             [move.conversation for move in moved[first : first + BATCH]],
@@ -122,7 +126,7 @@ def _for_browsers(visit, own, library, at):
         url=context["url"],
         save=False,
     )
-    # A push message contains only the subject.
+    # A push message contains only the subject, so the text is not stored.
     notice.browsers_about, notice.text, notice.html = push.about(visit), "", ""
     return notice
 

@@ -1,6 +1,6 @@
 """The form *Find me something to read*: its questions, and the message that is made from it.
 
-Each question is a step with a page of its own. A dict `answers` contains what the patron has filled in so
+Each question is a step with its own page. A dict `answers` contains what the patron has filled in so
 far: {name of the step: {name of the form field: value}}.
 """
 

@@ -23,7 +23,8 @@ PURPOSE = "reply address"
 # year 2199.
 FIRST_DAY = datetime.date(2020, 1, 1)
 ID_BYTES, DAY_BYTES = 8, 2
-# The line above the quoted text in emails. When an answer comes in, the text below this line is cut off.
+# The first line of emails that can be answered by email. In an answer, this line and the quoted email below
+# it are cut off.
 MARKER = _("Write your answer above this line.")
 # The first sentence in the HTML of each email. Mail programs show it in their lists.
 PREVIEW = _("A message from your library. Open it to read more.")

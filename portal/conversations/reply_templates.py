@@ -186,8 +186,8 @@ def language_of(conversation):
 def _item_of(conversation):
     """Return the title of the item that the conversation is about.
 
-    If the conversation isn't about an item, return the title of the first item that was recommended in the
-    visit or in an answer. If there is no such item, return "".
+    If it isn't about an item, return the title of the first item recommended in the visit or in an answer. If
+    there is no such item, return "".
     """
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title

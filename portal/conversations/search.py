@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from portal.folding import fold
-from recommendations.search import DESK_SEARCH_FIELDS, WORDS_ASKED
+from recommendations.search.finding import DESK_SEARCH_FIELDS, WORDS_ASKED
 
 from .models import Conversation, ConversationWords, Message, MessageRecommendation
 
@@ -41,8 +41,8 @@ ADD_ROW = (
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
-# How many database pages of the index FTS5 merges in one transaction. These pages have about 2 MB. Other
-# requests can write between two of these transactions.
+# How many database pages of its index FTS5 merges in one transaction. This many pages have about 2 MB. Other
+# requests can write to the database between two of these transactions.
 PAGES = 500
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
@@ -75,7 +75,7 @@ def look_up(text):
 def _asked(text):
     """Return the words of the search, in lower case and without accents.
 
-    A word is left out if another word begins with it.
+    A word is left out if a longer word of the search begins with it.
     """
     words = sorted(
         set(fold(str(text)[:TEXT_MAX_LENGTH]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
@@ -111,8 +111,8 @@ def _rows_with(word):
 def index_conversation(conversation):
     """Index the conversation's subject, its patron's name, and the titles and creators of its items.
 
-    The subjects of conversations that were merged into this one are indexed too. The words of messages have
-    rows of their own.
+    The subjects of conversations that were merged into this one are indexed too. The words of each message
+    are in a separate row, see index_message.
     """
     _remove(Q(conversation=conversation, message=None))
     _add([_row_of_conversation(conversation)])
@@ -164,7 +164,7 @@ def forget_removed_words(*, at):
 
     FTS5 doesn't remove a deleted word from the file until it merges the segments of its index.
     """
-    # With a negative number, FTS5 starts to merge all segments into one.
+    # FTS5 takes a negative number as the command to start a merge of all segments into one.
     pages = -PAGES
     while connection.vendor == "sqlite":
         with transaction.atomic(), connection.cursor() as cursor:

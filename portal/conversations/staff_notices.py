@@ -1,13 +1,14 @@
 """Notices to staff: a new conversation at their branch, a patron's answer, a promise that is due, a mention.
 
 An action only saves a StaffNotice, which says what happened. When the worker processes this row, functions of
-this module return who gets the notice, and which notices still apply.
+this module decide who gets the notice and whether it still applies.
 """
 
 import datetime
 import uuid
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,7 +16,7 @@ from accounts.models import Absence, Branch, Library, User
 from portal.notifications.models import StaffNotice
 from portal.notifications.writing import announce
 
-from .models import Conversation, NoteMention
+from .models import Conversation, DeskEvent, NoteMention
 
 NEW, REPLY, PROMISE_DUE = "conversations/new", "conversations/reply", "conversations/promise_due"
 ANNOUNCED_BEFORE = datetime.timedelta(hours=2)
@@ -35,7 +36,7 @@ def announce_reply(conversation, *, at):
 
 def announce_due_promises(*, at):
     """Tell staff once about each promise that is due within ANNOUNCED_BEFORE. The worker runs this job."""
-    # The condition lists the branches, because otherwise the database can't use the index desk_lists.
+    # The filter lists all branches. Without it, the database can't use the index desk_lists.
     due = Conversation.objects.filter(
         branch__in=list(Branch.objects.values_list("pk", flat=True)),
         status=Status.WAITING_FOR_STAFF,
@@ -57,7 +58,7 @@ def desk_url(conversation):
 def staff_or_assignee(notice, at):
     """Return the assignee of the conversation. If nobody is assigned, return the staff of its branch.
 
-    If another branch covers for this branch now, the staff of the other branch get the notice too.
+    If a different branch covers for this branch now, also return the staff of the covering branch.
     """
     conversation = _conversation_of(notice)
     if conversation is None:
@@ -74,8 +75,21 @@ def assignee(notice, at):
     return User.objects.filter(pk=conversation.assignee_id, is_active=True) if conversation else []
 
 
+def new(rows, person, at):
+    """Return {primary key: True} for the notices whose new conversation still waits for the library.
+
+    A staff member who took the conversation knows about it, so they get no notice. If a colleague assigned
+    it to them, they do.
+    """
+    taken = DeskEvent.objects.filter(kind=DeskEvent.Kind.TAKEN, by=person, conversation=OuterRef("pk"))
+    return dict.fromkeys((row.pk for row, _conversation in _waiting(rows, person, at, ~Exists(taken))), True)
+
+
 def waiting(rows, person, at):
-    """Return {primary key: True} for the notices whose conversation still waits, see `_waiting`."""
+    """Return {primary key: True} for the notices whose conversation still waits for the library.
+
+    Conversations that are assigned to other people are left out. See `_waiting`.
+    """
     return dict.fromkeys((row.pk for row, _conversation in _waiting(rows, person, at)), True)
 
 
@@ -101,11 +115,11 @@ def unseen(rows, person, at):
     return {row.pk: True for row in rows if _public_id(row) in keys}
 
 
-def _waiting(rows, person, at):
+def _waiting(rows, person, at, *conditions):
     """Return [(notice, conversation)] for the notices whose conversation is waiting for the library.
 
     The conversation must be assigned to this person, to a colleague that this person covers for, or to
-    nobody.
+    nobody. It must also meet the `conditions`.
     """
     library = Library.current()
     covered = Absence.objects.on(library.today(at)).filter(cover=person).values_list("person", flat=True)
@@ -114,7 +128,7 @@ def _waiting(rows, person, at):
         conversations = {
             conversation.public_id: conversation
             for conversation in Conversation.objects.at_desk_of(person).filter(
-                public_id__in=_public_ids(rows), status=Status.WAITING_FOR_STAFF
+                *conditions, public_id__in=_public_ids(rows), status=Status.WAITING_FOR_STAFF
             )
             if conversation.assignee_id in own
         }

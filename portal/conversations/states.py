@@ -1,4 +1,4 @@
-"""The rules that decide whose turn it is in a conversation.
+"""The rules that decide whether a conversation waits for the library, waits for the patron or is closed.
 
 Each function gets a State and what happened, and returns the next State. The functions change nothing else.
 Actions call the functions when something happens. `replay` calls them again for the whole history of a
@@ -28,9 +28,10 @@ REASONS = {
 class State:
     """Whose turn it is in a conversation, and since when.
 
-    `waiting_since` is when the library began to owe an answer or a call, or None. A snooze doesn't change
-    this time. If an answered conversation was snoozed, this time is the end of the snooze. `turned_at` is the
-    time when the conversation began to wait, or was answered, snoozed or closed.
+    `waiting_since` is the time since which the library has owed an answer or a call, or None. A snooze
+    doesn't change this time. But if the conversation was answered before it was snoozed, this time is the end
+    of the snooze. `turned_at` is the time when the conversation began to wait, or was answered, snoozed or
+    closed.
 
     `comes_back_to` is the primary key of the person who is assigned when the patron writes next, if nobody
     else is assigned by then. None means that the conversation comes back to its branch.
@@ -76,9 +77,9 @@ def help_failed(state, at, reason):
 def staff_answered(state, at, then, comes_back_to):
     """Return the state after an answer by staff.
 
-    `then` is the writer's choice of what happens next. If it is Then.OURS, it is still the library's turn,
-    and `comes_back_to` is ignored. Otherwise `comes_back_to` is saved in the new State. If it is Then.TURN
-    while a call is open, the conversation still waits for the call.
+    `then` is the writer's choice of what happens next. With Then.OURS, it is still the library's turn, and
+    `comes_back_to` is ignored. Otherwise `comes_back_to` is saved in the new State. With Then.TURN, the
+    conversation still waits for the call if one is open.
     """
     state = replace(state, comes_back_to=None if then == Then.OURS else comes_back_to)
     if then == Then.CLOSE:
@@ -89,7 +90,7 @@ def staff_answered(state, at, then, comes_back_to):
         return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
     if state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
         return state
-    # If the last reason was a call, the call has ended. So the conversation doesn't wait for the call now.
+    # If the last reason was a call, that call has ended, so it can't be what the conversation waits for now.
     reason = Reason.ASKED if state.reason == Reason.CALL else state.reason
     return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
 
@@ -117,7 +118,7 @@ def call_spoken(state, at):
 def call_given_up(state, at):
     """Return the state after staff gave up the call.
 
-    The conversation still waits if a message has no answer.
+    If a message is unanswered, the conversation still waits for the library.
     """
     return _without_call(state, at, Status.WAITING_FOR_PATRON)
 
@@ -125,7 +126,7 @@ def call_given_up(state, at):
 def call_canceled(state, at):
     """Return the state after the patron canceled the call.
 
-    The conversation still waits if a message has no answer.
+    If a message is unanswered, the conversation still waits for the library.
     """
     return _without_call(state, at, Status.CLOSED)
 
@@ -142,15 +143,44 @@ def call_expired(state, at):
     return state
 
 
+def step_recorded(state, at, leaves_queue, promised_on):
+    """Return the state after staff recorded a next step for an item that the patron couldn't get.
+
+    If the conversation waits for nothing else, it is snoozed until the day after the promised day.
+    """
+    if not leaves_queue or state.status not in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
+        return state
+    return snoozed(state, at, promised_on + timedelta(days=1))
+
+
+def step_taken_back(state, at, _leaves_queue, _promised_on):
+    """Return the state after staff took back a next step. The item needs an answer again."""
+    return woken(state, at) if state.status == Status.SNOOZED else state
+
+
+def item_came(state, at, leaves_queue, _promised_on):
+    """Return the state after the item arrived, or was given to the patron. It is the patron's turn."""
+    is_done = leaves_queue and state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}
+    if not is_done or state.call_since is not None:
+        return state
+    return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
+
+
+def step_is_late(state, at, _leaves_queue, _promised_on):
+    """Return the state after the promised day has passed without the item."""
+    reason = state.reason if _waits(state) else Reason.COULD_NOT_GET_IT
+    return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
+
+
 def snoozed(state, at, until):
     return replace(state, status=Status.SNOOZED, turned_at=at, snoozed_until=until)
 
 
 def woken(state, at):
-    """Return the state after snoozing has ended. The conversation is in the queue again.
+    """Return the state after the snooze has ended. The conversation is in the queue again.
 
-    If something is unanswered, the conversation gets the same position in the queue as before. Otherwise its
-    position is the end of the queue.
+    If something is unanswered, the conversation gets its old position in the queue. Otherwise it goes to the
+    end of the queue.
     """
     return _wait_for_staff(
         state, at, at_desk_from=at, reason=state.reason if state.waiting_since else Reason.CAME_BACK
@@ -185,10 +215,10 @@ def merged(state, at, waiting_since, call_since=None):
 
 
 def unanswered_in(conversation, at):
-    """Return since when a conversation has been waiting for the library, or None.
+    """Return the time since which the conversation has been waiting for an answer, or None. Used for merging.
 
-    Actions call this function before a merge. A snoozed conversation counts as waiting, so that it is put
-    back into the queue after the merge. A conversation that waits only for a call doesn't count.
+    A snoozed conversation counts as waiting, so that it is put back into the queue after the merge. A
+    conversation that waits only for a call doesn't count.
     """
     if conversation.call_since is not None and conversation.reason == Reason.CALL:
         return None
@@ -258,6 +288,15 @@ CHANGES = {
     Event.Kind.CALL_CANCELED.value: call_canceled,
     Event.Kind.CALL_EXPIRED.value: call_expired,
 }
+# The same for the events about next steps. Their functions also get `leaves_queue` and `promised_on` of the
+# event.
+STEP_CHANGES = {
+    Event.Kind.STEP_RECORDED.value: step_recorded,
+    Event.Kind.STEP_TAKEN_BACK.value: step_taken_back,
+    Event.Kind.STEP_ARRIVED.value: item_came,
+    Event.Kind.STEP_GIVEN.value: item_came,
+    Event.Kind.STEP_LATE.value: step_is_late,
+}
 
 
 def replay(conversation, *, shown_at=None):
@@ -295,6 +334,7 @@ def _history(conversation, shown_at):
         yield at, 0, help_failed, (REASONS[found],)
     for at, kind in conversation.events.filter(kind__in=CHANGES, **shown).values_list("at", "kind"):
         yield at, 2, CHANGES[kind], ()
+    yield from _steps(conversation, shown)
     merges = conversation.events.filter(kind=Event.Kind.MERGED)
     for at, *since in merges.values_list("at", "waiting_since", "call_since"):
         yield at, 5, merged, since
@@ -307,6 +347,25 @@ def _history(conversation, shown_at):
             yield at, 2, closed, ()
         elif kind == DeskEvent.Kind.TRANSFERRED:
             yield at, 6, transferred, ()
+
+
+def _steps(conversation, shown):
+    """Yield the events about next steps.
+
+    An event doesn't count if the patron has changed the verdict on its item since then.
+    """
+    rows = conversation.events.filter(kind__in=Event.STEPS, **shown).order_by("at", "pk")
+    counting: dict = {}
+    for recommendation, *event in rows.values_list(
+        "recommendation", "at", "kind", "leaves_queue", "promised_on"
+    ):
+        if event[1] == Event.Kind.STEP_ENDED:
+            counting[recommendation] = []
+        else:
+            counting.setdefault(recommendation, []).append(event)
+    for events in counting.values():
+        for at, kind, *arguments in events:
+            yield at, 2, STEP_CHANGES[kind], arguments
 
 
 def _messages(conversation, shown):

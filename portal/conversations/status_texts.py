@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Absence, Library
 from portal.templatetags.portal import day_in_a_sentence
 from portal.times import are_days_absolute
+from recommendations.step_texts import shown_step
 
 from . import call_texts, states
 from .models import Conversation, Side
@@ -55,6 +56,8 @@ def status_sentences(conversation, at):
         return [*ended_call, closed_text()]
     if status == Status.WAITING_FOR_STAFF and conversation.wants_no_answer:
         return [_("Thank you. We've told the library, and nobody will write to you about this.")]
+    if status == Status.WAITING_FOR_STAFF and (step := _step_sentence(conversation, at)):
+        return [*ended_call, step]
     if status == Status.WAITING_FOR_STAFF:
         promise = _promise(conversation, at)
         return [*ended_call, *filter(None, [_("Waiting for the library."), promise])]
@@ -62,12 +65,27 @@ def status_sentences(conversation, at):
     return [*(ended_call or [_("The library answered.")]), *([closing_text(closes)] if closes else [])]
 
 
+def _step_sentence(conversation, at):
+    """Return the sentence about the next step that keeps the conversation out of the queue, or ""."""
+    if conversation.status_at(at) != Status.SNOOZED:
+        return ""
+    items = conversation.verdicts().filter(next_step__overdue_at=None, next_step__isnull=False)
+    items = items.select_related("item", "branch").with_next_step().order_by("next_step__promised_on", "pk")
+    item = items.first()
+    if item is None:
+        return ""
+    return _("“%(title)s”: %(sentence)s") % {
+        "title": item.item.title,
+        "sentence": shown_step(item).sentence,
+    }
+
+
 def _promise(conversation, at):
     """Return a sentence that says when the library promised to answer, or ""."""
     promised = conversation.promised_at
     if conversation.has_pending_answer(at):
         # The pending answer has changed `promised_at`, but the patron can't see that answer yet. So show the
-        # promised time as if nobody had written the answer.
+        # time that was promised before the answer.
         promised = promise_for(conversation, _unanswered_since(conversation, at))
     if promised is None:
         return ""
@@ -86,7 +104,7 @@ def _promise(conversation, at):
 def closes_at(conversation, at):
     """Return the time when the conversation will close automatically, or None.
 
-    The time doesn't depend on pending answers, because the patron can't see these yet.
+    Ignore pending answers, because the patron can't see them yet.
     """
     if not conversation.has_pending_answer(at):
         return conversation.closes_at

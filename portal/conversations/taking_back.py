@@ -42,18 +42,18 @@ def take_back(message, *, by, at, now, typed=None):
     message.delete()
     pending = pending_answers(conversation, at)
     conversation.pending_from = pending["first"]
-    # The patron would have seen these events together with this answer. Now show them together with the last
-    # pending answer, or immediately if no answer is pending.
+    # The patron would have seen these events together with this answer. Now the patron sees them together
+    # with the last answer that is still pending, or immediately if no answer is pending.
     others = conversation.messages.filter(side=STAFF, shown_from__gt=at).values("shown_from")
     waiting_events = conversation.events.filter(shown_from__gt=at).exclude(shown_from__in=others)
     if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
-        # A colleague closed the conversation while the answer was pending, and the patron may have reopened
-        # it. Now no answer is pending, so the patron sees both events.
+        # For example, a colleague closed the conversation while the answer was pending, and the patron
+        # reopened it. No answer is pending anymore, so the patron sees both events now.
         conversation.version += 1
     enter(conversation, states.replay(conversation), undone_at=message.sent_at)
     save(conversation)
-    # Check the time again, because each query above may have waited for another lock. The answer can still
-    # appear on the patron's page until the transaction is committed.
+    # Check the time again, because each query above may have waited for a lock. Until the transaction is
+    # committed, the answer can still appear on the patron's page.
     if _may_be_seen(message, now()):
         raise TooLate
     return conversation

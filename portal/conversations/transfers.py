@@ -1,7 +1,7 @@
-"""Undo a transfer, also for a staff member who can't open the conversation at its new branch.
+"""Undo a transfer, even if the staff member can't open the conversation at its new branch.
 
-The conversation is then outside the desk's scope. So a signed key identifies the transfer and the staff
-member.
+The usual filter `at_desk_of` doesn't find such a conversation. So a signed key identifies the transfer and
+the staff member.
 """
 
 from django.core import signing
@@ -80,7 +80,7 @@ def undo(key, *, by, at, now):
 def _somebody_writes(conversation, transfer):
     """Return whether a colleague has saved a draft since the transfer.
 
-    The colleague might not be able to see the draft after the undo.
+    If so, the transfer can't be undone, because the colleague might lose access to the draft.
     """
     drafts = conversation.drafts.filter(side=Side.STAFF, saved_at__gt=transfer.at)
     return drafts.exclude(person=transfer.by).exists()

@@ -9,15 +9,16 @@ from portal.helpsessions.answer_signal import patron_answered
 from portal.helpsessions.models import HelpSession
 from portal.helpsessions.on_duty import helper_on_duty
 from recommendations.actions import record_verdict, repeats
+from recommendations.models import Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
-from . import states
+from . import next_steps, states
 from .changes import Erased, lock_conversation, lock_owned
 from .models import Conversation
 from .opening import begin, conversation_of, session_of
 from .outcomes import enter_answer
 
-Status = Conversation.Status
+Status, Verdict = Conversation.Status, Recommendation.Verdict
 
 
 @transaction.atomic
@@ -30,27 +31,28 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at, by_link=False
     If the item failed, the conversation about the recommendation is put into the desk's queue. If there is no
     conversation yet, begin one without a message, and assign it to the helper of the visit. The patron
     doesn't see the new conversation until someone writes a message there. If the patron changes the verdict
-    later, the conversation leaves the queue again.
+    later, the conversation leaves the queue again. If the patron no longer says that they couldn't get the
+    item, what staff had recorded about it ends.
 
     Raises Erased if the visit or the answer that contains the recommendation was erased after the caller read
     the recommendation.
     """
     answer = {"verdict": verdict, "why": why, "comment": comment, "by_link": by_link, "tapped_at": tapped_at}
-    recommendation = _take(recommendation, at=at, **answer)
+    recommendation = _take(recommendation, by=by, at=at, **answer)
     if verdict:
         visits = HelpSession.objects.filter(recommendation_links__recommendation=recommendation)
         patron_answered.send(HelpSession, visits=visits, at=at)
     return recommendation
 
 
-def _take(recommendation, *, verdict, at, **answer):
+def _take(recommendation, *, verdict, by, at, **answer):
     helper = None
     if verdict in NEEDS_FOLLOW_UP and conversation_of(recommendation) is None:
         help_session = session_of(recommendation)
         helper = helper_on_duty(help_session, at=at) if help_session else None
     if verdict in NEEDS_FOLLOW_UP:
-        # The verdict may begin a conversation about the visit, so lock the visit. Lock it before its items,
-        # because erasing and forgetting use the same order. Another order could cause a deadlock.
+        # The verdict may begin a conversation about the visit, so lock the visit. Lock the visit before its
+        # items, as erasing and forgetting do. With a different order, two transactions could deadlock.
         visits = HelpSession.objects.filter(recommendation_links__recommendation=recommendation)
         list(visits.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
     before = lock_owned(recommendation)
@@ -72,7 +74,11 @@ def _take(recommendation, *, verdict, at, **answer):
     else:
         return recommendation
     _date_verdict(recommendation, before, conversation)
-    if verdict in NEEDS_FOLLOW_UP and before.verdict not in NEEDS_FOLLOW_UP:
+    if before.verdict == Verdict.COULD_NOT_GET_IT != verdict:
+        next_steps.end_by_patron(conversation, recommendation, by)
+    resumes = verdict == Verdict.COULD_NOT_GET_IT != before.verdict
+    resumes = resumes and next_steps.resume(conversation, recommendation)
+    if verdict in NEEDS_FOLLOW_UP and before.verdict not in NEEDS_FOLLOW_UP and not resumes:
         state = states.help_failed(states.state_of(conversation), recommendation.decided_at, verdict)
     else:
         state = states.replay(conversation)
@@ -98,10 +104,11 @@ def _begin_about(recommendation, helper, at):
 
 
 def _date_verdict(recommendation, before, conversation):
-    """Set the time of the verdict to the time of this change, or to the time of the earlier verdict.
+    """Set the time of the verdict. Usually, this is the time of the change.
 
-    The earlier time is kept if both verdicts count as one complaint: both say that the item failed, and staff
-    haven't answered in between.
+    There is one exception: both the earlier and the new verdict say that the item failed, and staff haven't
+    answered in between. The two then count as one complaint, so the new verdict gets the time of the earlier
+    one.
     """
     is_unanswered = (
         conversation.status == Status.WAITING_FOR_STAFF

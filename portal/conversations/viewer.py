@@ -22,7 +22,7 @@ OPENED_CODES = "opened_codes"
 
 
 class BrowserViewer(Viewer):
-    """A viewer who may also open visits by code. The Django session stores these visits."""
+    """A viewer who may also open visits by code. The Django session stores which codes the browser opened."""
 
     def __init__(self, person, opened_code_ids):
         self.person = person
@@ -75,7 +75,7 @@ class BrowserViewer(Viewer):
         return "ended" if found else ""
 
     def lost_visit(self, public_id):
-        """Return the visit that this browser opened by code, if somebody else has kept it since.
+        """Return the visit that this browser opened by code, if it has since been added to an account.
 
         Otherwise return None.
         """
@@ -91,8 +91,8 @@ class BrowserViewer(Viewer):
     def opened_recommendations(self):
         """Return a subquery of the recommendations in opened sessions and in the sessions' conversations.
 
-        The subquery is a union, because a condition with OR would read every recommendation. Returns [] if
-        the viewer has no opened sessions.
+        The subquery is a union, because the database would read every recommendation for a condition with OR.
+        Returns [] if the viewer has no opened sessions.
         """
         if not self.opened_sessions:
             return []
@@ -149,7 +149,7 @@ class ViewerMiddleware:
 def set_viewer(request):
     """Set request.viewer. Call this function again after the person signs in during the request.
 
-    A page that a browser keeps for reading offline shows no visit that was opened by code.
+    If a browser fetches the page to store it for reading offline, the viewer has no visits opened by code.
     """
     request.viewer = SimpleLazyObject(
         lambda: BrowserViewer(

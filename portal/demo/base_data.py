@@ -1,22 +1,26 @@
 """Add everything that exists before the first visit: the library, its people and its items."""
 
 import datetime
+from collections import Counter
 
 from allauth.account.models import EmailAddress
 
 import accounts.library
+from accounts import branch_codes
 from accounts.ils import fake
 from accounts.models import Library, User
 from accounts.patron.people import person_with_address, person_without_address
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles
 from portal.conversations import reply_templates
+from portal.helpsessions import choices
 from recommendations.actions import add_item, place_item
 from recommendations.topics import add_topic, sounds_sensitive
 
 from . import library as demo
 from .covers import store_covers
-from .items.books import BOOKS, FICTION, ISBNS, ORIGINALS, SUMMARIES
+from .items.books import BOOKS, FICTION, ISBNS, ORIGINALS, SUBJECTS, SUMMARIES
+from .items.details import AUDIENCES, CODES, EXTENTS, FORMS, REFERENCE, UNKNOWN_CODES
 from .items.others import DAYS, DOIS, OTHERS
 from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
@@ -28,6 +32,7 @@ CARD_PATRON = "delroy"  # this patron owns the first library card in the demo's 
 def add_base_data(builder, *, at):
     _add_library(builder, at)
     _add_branches(builder, at)
+    _add_lists(builder, at)
     _add_people(builder, at)
     _add_absences(builder, at)
     _add_reply_templates(builder, at)
@@ -64,6 +69,18 @@ def _add_library(builder, at):
         )
 
 
+def _add_lists(builder, at):
+    """Add the patron groups and the service points."""
+    rosa = builder.people["rosa"]
+    for name, card_groups in demo.PATRON_GROUPS.items():
+        choices.save_group(None, name=name, card_groups=card_groups, by=rosa, at=at)
+    for branch, names in demo.SERVICE_POINTS.items():
+        for name in names:
+            point = choices.save_point(None, branch=builder.branches[branch], name=name, by=rosa, at=at)
+            kinds = [(None, kind, key) for key, kind in demo.TALLY_KINDS.items()]
+            choices.save_kinds(point, kinds=kinds, seen=[], by=rosa, at=at)
+
+
 def _add_branches(builder, at):
     library, rosa = Library.current(), builder.people["rosa"]
     for number, branch in enumerate(demo.BRANCHES):
@@ -88,6 +105,9 @@ def _add_branches(builder, at):
             day = library.today(builder.now) + datetime.timedelta(days=days)
             accounts.library.add_closed_day(row, day=day, reason=reason, by=rosa, at=at)
         builder.branches[branch.key] = row
+    for code, key in CODES.items():
+        branch_codes.add_code(code, branch=builder.branches[key], by=rosa, at=at)
+    branch_codes.record_unknown(Counter(UNKNOWN_CODES), at=at)
 
 
 def _add_people(builder, at):
@@ -163,13 +183,23 @@ def _add_items(builder, at):
             source="catalog",
             source_key=key,
             summary=SUMMARIES.get(key, ""),
+            subjects=SUBJECTS.get(key, "Novels" if key in FICTION else ""),
             isbn=ISBNS.get(key, ""),
+            form=FORMS.get(key, "print" if kind == "book" else ""),
+            extent=EXTENTS.get(key, ""),
+            audience=AUDIENCES.get(key, ""),
             **ORIGINALS.get(key, {}),
         )
         for branch in branches:
-            place_item(builder.items[key], branch=builder.branches[branch], call_number=call_number)
+            place_item(
+                builder.items[key],
+                branch=builder.branches[branch],
+                call_number=call_number,
+                location=REFERENCE.get(key, ""),
+                not_for_loan=key in REFERENCE,
+            )
     for key, kind, title, creators, url in OTHERS:
-        # For a person, OTHERS has the phone number in the place of the creators.
+        # The entry of a person in OTHERS has a phone number where other entries have the creators.
         fields = {"phone": creators} if kind == "person" else {"creators": creators}
         if key in DAYS:
             first, last = (

@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Library
-from portal.conversations import jobs
+from portal.conversations import jobs, next_steps
 from portal.notifications.models import Notification
 from portal.privacy import retention
 
+from . import kits, links, lists, notices
 from . import library as demo
-from . import links, lists
 from .base_data import add_base_data
 from .calendar import Calendar
 from .check_ins import plan_check_ins
@@ -77,11 +77,13 @@ class Builder:
         jobs.show_pending_answers(at=self.now)
         links.make(self)
         retention.forget(at=self.now)
-        plan_check_ins(at=self.now)
+        kits.make(self)
+        plan_check_ins(self)
         settle_outcomes(at=self.now)
         send_emails(at=self.now)
         self.codes["blank"] = self.visits.code_cards[-1]
-        _mark_old_emails_delivered()
+        _mark_old_emails_delivered(but=self.people[notices.GETS_A_DIGEST])
+        notices.add(self)
 
     def schedule(self, at, step):
         """Schedule a call of `step(at)`. A step may schedule other steps.
@@ -94,14 +96,20 @@ class Builder:
 
 def _run_worker_jobs(at):
     jobs.show_pending_answers(at=at)
+    next_steps.return_late_items(at=at)
     jobs.wake_snoozed(at=at)
     jobs.close_after_silence(at=at)
     jobs.release_untouched(at=at)
 
 
-def _mark_old_emails_delivered():
-    """Mark all emails except the latest few as delivered, as the worker does after sending an email."""
-    for email in Notification.objects.order_by("-created_at", "-pk")[EMAILS_STILL_TO_SEND:]:
+def _mark_old_emails_delivered(*, but):
+    """Mark emails as delivered, as the worker does after sending an email.
+
+    The latest few emails and the emails to the person `but` still wait.
+    """
+    for email in Notification.objects.exclude(recipient=but).order_by("-created_at", "-pk")[
+        EMAILS_STILL_TO_SEND:
+    ]:
         email.state, email.delivered_at = Notification.State.DELIVERED, email.created_at
         if email.blanked:
             email.text = email.html = ""

@@ -12,7 +12,11 @@ class Calendar:
         self.today = now.astimezone(zone).date()
 
     def moment(self, branch, days_ago, hour):
-        """Return a past time near `hour`, `days_ago` days ago or earlier, at which the branch was open."""
+        """Return a past time when the branch was open, as near to `hour` as the opening hours allow.
+
+        The day is `days_ago` days ago. If the branch was closed on that day, or if the time is less than an
+        hour ago, use an earlier day.
+        """
         day = self.today - datetime.timedelta(days=days_ago)
         while True:
             hours = self._hours(branch, day)

@@ -9,27 +9,40 @@ from django.utils.translation import override
 from accounts.models import Library, User
 from accounts.patron import check_ins as consent
 from portal.checkins import planning, reviewing, sending
-from portal.checkins.models import CheckIn
+from portal.checkins.changing_rules import set_topic_rule
+from portal.checkins.models import CheckIn, CheckInRule
+from portal.checkins.rules import Rule
 from portal.conversations import outcomes
 from portal.helpsessions.models import HelpSession
+from recommendations.models import Recommendation
+
+from .people import person_id
 
 # The maximum age of the visits that get check-ins, in days.
 DAYS = 14
-# The choices of the patrons, in turn. "" means that a patron hasn't chosen yet.
+# What the patrons have chosen about check-ins. After the last choice in this list, the next patron has the
+# first one again. "" means that a patron hasn't chosen yet.
 CHOICES = (User.CheckIns.EMAIL, User.CheckIns.EMAIL, User.CheckIns.PAGES, "", User.CheckIns.NONE)
+HAS_ITEMS = "fern"  # this patron has pressed "I've got it" for each book of the visits with check-ins
 REASON = "when the essay is due"
 WORDS = "How is it going? I found one more thing that may help. Shall I put it aside for you?"
 
 
-def plan_check_ins(*, at):
-    """Turn check-ins on, and plan one for each visit of the last DAYS days."""
+def plan_check_ins(builder):
+    """Turn on check-ins, and plan one for each visit of the last DAYS days."""
+    at = builder.now
     Library.objects.update(check_ins=True)
+    # Three days after a visit about a tax form, the patron knows whether it was the right form.
+    rule = Rule(CheckInRule.Since.VISIT, 3)
+    set_topic_rule(builder.topics["tax"], rule, by=builder.people["rosa"], at=at)
     since = Library.current().today(at) - datetime.timedelta(days=DAYS)
     visits = HelpSession.objects.recorded().filter(happened_on__gte=since).order_by("happened_on", "pk")
     check_ins = [planned for visit in visits if (planned := planning.plan(visit, at=at))]
     _choose({visit.patron for visit in visits.select_related("patron") if visit.patron}, at=at)
+    _tap_got_it(check_ins, at=at)
     _review(check_ins, at=at)
     _ask(at=at)
+    _leave_out(at=at)
 
 
 def _choose(patrons, *, at):
@@ -45,8 +58,19 @@ def _choose(patrons, *, at):
             consent.allow_titles(patron, True, wording=titles, language=language, at=at)
 
 
+def _tap_got_it(check_ins, *, at):
+    visits = [check_in.help_session for check_in in check_ins]
+    items = Recommendation.objects.filter(
+        patron__public_id=person_id(HAS_ITEMS),
+        item__kind="book",
+        sessionrecommendation__help_session__in=visits,
+    )
+    for item in items.order_by("pk"):
+        planning.got_it(item, at=min(at, item.recommended_at + datetime.timedelta(days=1)))
+
+
 def _review(check_ins, *, at):
-    """Make each helper move their second check-in, write words for the third, and approve the fourth."""
+    """For each helper, move the second check-in, write a text for the third, and approve the fourth."""
     of_helper = defaultdict(list)
     for check_in in check_ins:
         of_helper[check_in.help_session.staff].append(check_in)
@@ -75,3 +99,13 @@ def _ask(*, at):
     for answered in due[1:]:
         visit = answered.help_session
         outcomes.take_outcome(visit, by=visit.patron, at=at, found=HelpSession.Found.ALL)
+
+
+def _leave_out(*, at):
+    """Let a patron who gets check-ins by email leave out one visit: the one with the latest day."""
+    planned = CheckIn.objects.filter(
+        status=CheckIn.Status.PLANNED, help_session__patron__check_ins=User.CheckIns.EMAIL
+    )
+    if check_in := planned.order_by("due_on", "pk").last():
+        visit = check_in.help_session
+        planning.leave_out(visit, person=visit.patron, at=at)

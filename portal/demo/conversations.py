@@ -19,7 +19,7 @@ from .pictures import FILES
 from .story import DemoMessage
 
 SIX_HOURS = datetime.timedelta(hours=6)
-# The time between opening a conversation and answering it, or doing something else with it.
+# Staff open a conversation this long before they answer it or do something else with it.
 READING_TIME = datetime.timedelta(minutes=3)
 
 
@@ -33,7 +33,8 @@ class Conversations:
         about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
 
         def ask(**message):
-            # Load `help_session` again, because the patron may have added the visit to their account.
+            # Load `help_session` again, because the patron may have added the visit to their account since
+            # this step was planned.
             help_session.refresh_from_db()
             return conversations.ask(by=patron, **about, **message)
 
@@ -119,7 +120,7 @@ class _Exchange:
             presence.refresh(self.conversation, person=by, at=at, read_until=at)
 
     def _open(self, staff, at):
-        """Log that a staff member opened the conversation. They must open it before they act in it."""
+        """Log that a staff member opened the conversation. Staff do this before they answer or change it."""
         conversation = self._current()
         before = max(conversation.opened_at, at - READING_TIME)
         for person in patrons_of(conversation, conversation.help_session):

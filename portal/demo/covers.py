@@ -1,6 +1,7 @@
 """Draw covers for some of the demo's books, and store them as if the cover source had sent them.
 
-They are not the covers of these books. The demo asks no other host, and the repository needs no pictures.
+The drawings don't show the covers that these books really have. So the demo sends no requests to other hosts,
+and the repository needs no image files.
 """
 
 import io
@@ -13,7 +14,7 @@ from portal.files import cover_picture
 from recommendations.covers.stored import save_cover
 
 SIZE = WIDTH, HEIGHT = (400, 600)
-# The colors of each cover: the ground, the shapes and the letters.
+# The colors of each cover: the background, the shapes and the letters.
 PALETTES = [
     ("#f3e6cf", "#c8553d", "#2b2d42"),
     ("#16324f", "#e9b44c", "#fdf8ec"),
@@ -25,7 +26,10 @@ PALETTES = [
 
 
 def store_covers(items, *, on):
-    """Draw and store a cover for each of these items. `on` is the night in which the source was asked."""
+    """Draw and store a cover for each of these items.
+
+    `on` is stored as the date on which the portal asked the cover source.
+    """
     for item in items:
         save_cover(item.isbn, cover_picture(_drawn(item)), on=on)
 

@@ -47,7 +47,7 @@ def send_emails(*, at):
     if not is_configured():
         return
     plain, inline, late, added, other = _answered()[:5]
-    _send(late, late.patron.email, LATE, at=at - 5 * HOUR, written_to=at - WORKS_FOR - 48 * HOUR)
+    _send(late, late.patron.email, LATE, at=at - 5 * HOUR, address_sent_at=at - WORKS_FOR - 48 * HOUR)
     _send(added, "home@family.example", FROM_HOME, at=at - 4 * HOUR)
     for email in IncomingEmail.objects.filter(message=None).order_by("came_at"):
         _add(email, at=email.came_at + HOUR / 2)
@@ -65,6 +65,7 @@ def _answered():
     found = Conversation.objects.filter(
         status=Conversation.Status.WAITING_FOR_PATRON, patron__language="en", patron__email__isnull=False
     )
+    found = found.exclude(last_message_at=None)
     found = found.exclude(help_session__quiet=True).exclude(help_session__with_child="shared")
     found = found.select_related("patron", "help_session").order_by("-last_message_at", "pk")
     return [row for row in found if row.messages.in_order().last().side == Side.STAFF and _is_read(row)]
@@ -75,7 +76,7 @@ def _is_read(conversation):
 
 
 def _add(email, *, at):
-    """Add the email to its conversation, in the name of the staff member who wrote the last answer."""
+    """Make the staff member who wrote the last answer add the email to its conversation."""
     answer = email.conversation.messages.filter(side=Side.STAFF).in_order().last()
     audit.record("opened", email, by=answer.author, patron=email.person, at=at)
     audit.record(
@@ -85,12 +86,13 @@ def _add(email, *, at):
     add_to_conversation(email, by=answer.author, at=at)
 
 
-def _send(conversation, sender, text, *, at, subject=SUBJECT, written_to=None):
-    """Take in an email as if a mail server had delivered it.
+def _send(conversation, sender, text, *, at, subject=SUBJECT, address_sent_at=None):
+    """Receive an email as if a mail server had delivered it.
 
-    `written_to` is when the library sent the reply address. None means `at`.
+    `address_sent_at` is the time when the library sent the reply address to the patron. If it is None, the
+    time is `at`.
     """
-    known = conversation and address_for(conversation, conversation.patron, at=written_to or at)
+    known = conversation and address_for(conversation, conversation.patron, at=address_sent_at or at)
     email = EmailMessage()
     email["From"], email["Subject"] = sender, subject
     email["To"] = known or settings.REPLY_ADDRESS

@@ -52,6 +52,12 @@ BRANCHES = [
 ]
 
 
+# {patron group: the groups on library cards of the demo's ILS that are mapped to it}
+PATRON_GROUPS = {"Residents": ["ADULT"], "Students": [], "Teachers": [], "Visitors": ["NONRES"]}
+TALLY_KINDS = {"d": "Directions", "p": "Printing", "h": "Phone", "s": "Shelf"}
+SERVICE_POINTS = {"central": ["Front desk", "Second floor"], "harbor": ["Front desk"]}
+
+
 class DemoStaff(NamedTuple):
     key: str
     name: str

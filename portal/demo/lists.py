@@ -94,7 +94,10 @@ LISTS = [
 
 
 def make(builder):
-    """Make the lists. Call this after the visits, because patrons save items in the list last used."""
+    """Make the lists.
+
+    Call this after the visits, because patrons save items in the list that they used last.
+    """
     for demo_list in LISTS:
         _make(builder, demo_list, at=builder.now - datetime.timedelta(days=demo_list.days_ago))
 

@@ -1,4 +1,7 @@
-"""Continue the conversations in which patrons said how a visit turned out. Share some patrons' words."""
+"""Continue the conversations in which patrons said how a visit turned out.
+
+Some patrons also share a comment with the staff member who helped them.
+"""
 
 import datetime
 import uuid
@@ -15,10 +18,15 @@ WORDS = [
     "You took the time to explain it twice. Thank you.",
     "My daughter reads every night now.",
 ]
-# Whether the patrons of the latest three conversations want an answer. None means that they haven't said.
+# Whether the patron wants an answer, for each of the latest three conversations. None means that the patron
+# hasn't said.
 WISHES = [None, False, True]
 MINUTE = datetime.timedelta(minutes=1)
-QUESTION = "The form for last year was missing. Where do I get it?"
+# {language: a text that fits any visit}
+QUESTIONS = {
+    "en": "It was only half of what I needed. Is there anything else I could try?",
+    "es": "Era solo la mitad de lo que necesitaba. ¿Hay algo más que pueda probar?",
+}
 
 
 def settle_outcomes(*, at):
@@ -38,14 +46,18 @@ def settle_outcomes(*, at):
             actions.close(row, by=visit.staff, side=Side.STAFF, at=at)
         elif wanted is not None:
             if wanted:
-                outcomes.take_outcome(visit, by=visit.patron, at=at - MINUTE, found=HelpSession.Found.NO)
+                # This patron answered with the link in an email.
+                outcomes.take_outcome(
+                    visit, by=None, by_link=True, at=at - MINUTE, found=HelpSession.Found.NO
+                )
             outcomes.wish_for_answer(
                 visit,
                 wanted=wanted,
-                by=visit.patron,
+                by=None if wanted else visit.patron,
+                by_link=wanted,
                 at=at,
                 language=visit.language,
-                body=QUESTION if wanted else "",
+                body=QUESTIONS.get(visit.language, QUESTIONS["en"]) if wanted else "",
                 # The token is the same in each build of the demo.
                 client_token=uuid.UUID(int=number),
             )

@@ -62,7 +62,7 @@ PATRONS = [
         "Margaret “Peg” O’Sullivan-Kowalczyk",
         "peg.osk",
         "en",
-        "Family history: found Gran under another spelling",
+        "Family history: found Gran under another spelling; staff have noted that she died",
     ),
     DemoPatron(
         "andre", "Andre Baptiste", "andre.b", "en", "Asked about a tax form by phone; the tax clinic helped"
@@ -120,14 +120,14 @@ PATRONS = [
         "Constance Whitcombe",
         "constance.whitcombe",
         "en",
-        "Researches her house; a conversation of more than sixty messages",
+        "Researches her house; a conversation of more than sixty messages; gets one email a day",
     ),
     DemoPatron(
         "bradley",
         "Bradley Nguyen",
         "bradn",
         "en",
-        "Got two answers and never wrote again; his conversation will close by itself soon",
+        "Got two answers and never wrote again, because the emails came back, so he gets no more notices",
     ),
     DemoPatron(
         "yusuf", "يوسف الخطيب", "yusuf", "en", "Writes in Arabic; his conversation runs from right to left"
@@ -137,7 +137,7 @@ PATRONS = [
         "Fern Castellanos",
         "fern.c",
         "en",
-        "A regular with many kept visits and a long saved list; two of her questions were merged",
+        "A regular with many kept visits and a long saved list; her phone keeps pages and gets messages",
     ),
     DemoPatron(
         "olive",
@@ -168,12 +168,14 @@ PATRONS = [
         "Marcus Bell",
         "marcus.bell",
         "en",
-        "Has an unread answer and an unsent draft",
+        "Has unread answers in two conversations and an unsent draft; gets one email an hour",
     ),
     DemoPatron(
         "ingrid", "Ingrid Solheim", "ingrid.s", "en", "Writes long messages with paragraphs and links"
     ),
-    DemoPatron("kofi", "Kofi Mensah", "kofi", "en", "Closed his conversation, then wrote again"),
+    DemoPatron(
+        "kofi", "Kofi Mensah", "kofi", "en", "Closed his conversation, then wrote again; wants no emails"
+    ),
     DemoPatron(
         "rebecca",
         "Rebecca Stein",

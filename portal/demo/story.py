@@ -7,10 +7,31 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class DemoStep:
+    """What the staff member `by` recorded about an item that the patron couldn't get.
+
+    It was recorded `days` after the patron's verdict. `until` is the promised day, as a number of days from
+    today. `other` is the key of another item.
+
+    `end` says how the step ended, `end_days` after it was recorded: "arrived", "given", "taken_back", or
+    "helped" if the patron gave this verdict. It is "" if the step has not ended.
+    """
+
+    kind: str
+    by: str
+    until: int
+    days: float = 0.5
+    other: str = ""
+    end: str = ""
+    end_days: float = 1
+
+
+@dataclass(frozen=True)
 class DemoRecommendation:
     """A recommended item with the reason and the patron's verdict. The verdict comes `days` after the visit.
 
-    `item` is a key in portal/demo/items, or the title of a web page that staff entered by hand.
+    `item` is a key in portal/demo/items, or the title of a web page that staff entered by hand. `step` is
+    what staff did if the patron couldn't get the item.
     """
 
     item: str
@@ -21,6 +42,7 @@ class DemoRecommendation:
     days: float = 3
     saved: bool = False
     starred: bool = True
+    step: DemoStep | None = None
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def demo_become(request, public_id):
 
 @require_POST
 def demo_become_nobody(request):
-    """Sign out and close all opened visits, so that the browser is like a new phone."""
+    """Sign out and close all opened visits, as if the browser had never opened the portal."""
     logout(request)
     return redirect("open_code")
 
@@ -66,7 +66,7 @@ def demo_one_mail(request, name):
 
 
 def _people(characters, *, with_roles=False):
-    """Return [(user, text about the user)] for the demo's people. Leave out those not in the database."""
+    """Return [(user, text about the user)] for the demo's people who are in the database."""
     about = {people.person_id(character.key): character.about for character in characters}
     users = User.objects.filter(public_id__in=about)
     if with_roles:

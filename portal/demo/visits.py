@@ -6,10 +6,12 @@ from functools import partial
 from django.conf import settings
 
 import portal.lists.actions
-from accounts.models import Library
-from portal.conversations import keeping, outcomes, verdicts
+from accounts import audit
+from accounts.models import AuditEvent, Library
+from portal.conversations import keeping, next_steps, outcomes, verdicts
+from portal.conversations.models import Conversation
 from portal.helpsessions import actions as helpsessions
-from portal.helpsessions import handover, unfinished
+from portal.helpsessions import handover, tallies, unfinished
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Item, Recommendation
 
@@ -17,17 +19,23 @@ from . import library as demo
 from .scenarios.letters import LETTERS
 from .scenarios.life import LIFE
 from .scenarios.reading import READING
-from .scenarios.small import SHARED, SMALL_VISITS
+from .scenarios.small import OLD, SHARED, SMALL_VISITS
 from .scenarios.study import STUDY
 from .scenarios.tray import UNFINISHED
 from .scenarios.work import WORK
 
-VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *SHARED]
+VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *OLD, *SHARED]
 SESSIONS = 150  # visits, unfinished sessions and tallies
 NOT_TRIED_YET = 19  # how many recommendations in SMALL_VISITS get the verdict "not tried yet"
 CODE_CARDS = 10
-# The words to which patrons agree when they add a visit to their account.
+# The text that patrons agree to when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
+# How a DemoStep ends, and the function for it.
+STEP_ENDS = {
+    "arrived": next_steps.mark_arrived,
+    "given": next_steps.mark_given,
+    "taken_back": next_steps.take_back,
+}
 
 
 class Visits:
@@ -76,7 +84,10 @@ class Visits:
         return [self._chosen_item(recommendation) for recommendation in recommendations]
 
     def plan_verdicts(self, planned, recommendations, patron, since):
-        """Schedule the verdicts and saved items that the DemoRecommendations `planned` describe."""
+        """Schedule the patron's verdicts on these recommendations, and the saving of items in a list.
+
+        `planned` are the DemoRecommendations from which the recommendations were made.
+        """
         for plan, recommendation in zip(planned, recommendations, strict=True):
             at = since + datetime.timedelta(days=plan.days)
             if plan.saved and patron:
@@ -88,7 +99,7 @@ class Visits:
                 self.builder.schedule(at, partial(self._take_verdict, recommendation, plan, verdict, patron))
 
     def _tally(self, staff, branch, at):
-        helpsessions.tally(by=self.builder.people[staff], at=at, branch=self.builder.branches[branch])
+        tallies.tally(by=self.builder.people[staff], at=at, branch=self.builder.branches[branch])
 
     def _start_unfinished(self, staff, branch, fields, at):
         branch = self.builder.branches[branch]
@@ -176,6 +187,36 @@ class Visits:
         verdicts.take_verdict(
             recommendation, verdict=verdict, why=plan.why, comment=plan.comment, by=patron, at=at
         )
+        if plan.step:
+            at = self._when_open(recommendation, at + datetime.timedelta(days=plan.step.days))
+            self.builder.schedule(at, partial(self._record_step, recommendation, plan.step))
+
+    def _when_open(self, recommendation, at):
+        [branch] = [key for key, each in self.builder.branches.items() if each.pk == recommendation.branch_id]
+        return self.builder.calendar.when_open(branch, at)
+
+    def _record_step(self, recommendation, plan, at):
+        day = self.builder.calendar.today + datetime.timedelta(days=plan.until)
+        step = next_steps.Step(plan.kind, day, self.builder.items.get(plan.other))
+        self._act(next_steps.record, recommendation, plan, at, step)
+        if plan.end:
+            at = self._when_open(recommendation, at + datetime.timedelta(days=plan.end_days))
+            self.builder.schedule(at, partial(self._end_step, recommendation, plan))
+
+    def _end_step(self, recommendation, plan, at):
+        if plan.end == "helped":
+            by = recommendation.patron
+            verdicts.take_verdict(recommendation, verdict=plan.end, why="", comment="", by=by, at=at)
+        else:
+            self._act(STEP_ENDS[plan.end], recommendation, plan, at)
+
+    def _act(self, action, recommendation, plan, at, *values):
+        """Let the staff member open the conversation about the item and do this action."""
+        conversation = Conversation.objects.get(recommendation=recommendation)
+        by = self.builder.people[plan.by]
+        where = {"patron": conversation.patron, "where": AuditEvent.Where.QUEUE}
+        audit.record("opened", conversation, by=by, at=at, **where)
+        action(conversation, recommendation, *values, by=by, at=at)
 
     def _chosen_item(self, plan):
         item = self.builder.items.get(plan.item)

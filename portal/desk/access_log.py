@@ -5,7 +5,7 @@ when, and which page of the desk they came from. Patrons can read the lines abou
 """
 
 import datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from django.db.models import BigAutoField, CharField, DateTimeField
 from django.urls import Resolver404, resolve
@@ -13,6 +13,7 @@ from django.urls import Resolver404, resolve
 from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
+from portal.headers import split_address
 from portal.prepared import prepared
 
 # While a page stays open, its polls add a new line to the log only after this time.
@@ -80,9 +81,9 @@ def log_number_seen(request, conversation, *, at):
 
 
 def _is_covering(request, conversation):
-    """Return whether the staff member can open the conversation only because their branch covers for another.
+    """Return whether the staff member can open the conversation only because they cover for its branch.
 
-    The assignee of a conversation can always open it.
+    The assignee can always open the conversation, so this is false for the assignee.
     """
     is_own = conversation.assignee_id == request.user.pk
     return conversation.branch_id in request.user.covered_branch_ids and not is_own
@@ -106,7 +107,7 @@ def log_session_opened(request, help_session, *, at):
     """Record that the staff member opened the help session.
 
     If a conversation is about the help session, staff of a covering branch can open the session too. Record
-    this even if the help session is in nobody's account.
+    that they opened it even if the help session is in nobody's account.
     """
     patrons, where = patrons_of(help_session, help_session), came_from(request, help_session.pk)
     is_own = (
@@ -148,7 +149,7 @@ def patrons_of(record, help_session):
 
 
 def log_session_search(request, *, results, at):
-    """Record that the staff member searched the help sessions. The words of the search are not stored."""
+    """Record that the staff member searched the help sessions. The search text is not stored."""
     audit.record("searched_sessions", request.library, by=request.user, at=at, results=results)
 
 
@@ -190,7 +191,7 @@ def came_from(request, help_session_id=None):
         return Where.CODE
     if "queue" in request.GET:
         return Where.SEARCH if "q" in parse_qs(request.GET["queue"]) else Where.QUEUE
-    page = urlsplit(request.headers.get("Referer", ""))
+    page = split_address(request.headers.get("Referer", ""))
     if page.netloc != request.get_host() or page.path == request.path_info:
         return ""
     try:

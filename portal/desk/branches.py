@@ -1,5 +1,7 @@
 """Functions that find the branch and the service point for a request."""
 
+from portal.helpsessions import choices
+
 from .params import number_or_none
 
 
@@ -14,9 +16,9 @@ def branch_for(request):
 
 
 def service_point(request, branch):
-    """Return the name of the shared desk computer that the request came from.
+    """Return the service point with the name of the shared desk computer that the request came from, or None.
 
-    Return "" for all other computers, and for a shared computer at a different branch.
+    Return None for all other computers, and for a shared computer at a different branch.
     """
     desk = request.shared_desk
-    return desk.name if desk and desk.branch_id == branch.pk else ""
+    return choices.point_named(desk.name, branch.pk) if desk and desk.branch_id == branch.pk else None

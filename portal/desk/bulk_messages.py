@@ -42,7 +42,7 @@ def undone_words(count, left):
     """Return the message that appears after an undo.
 
     `count` is how many conversations were restored. `left` is how many were not restored, because somebody
-    had changed them in the meantime.
+    had changed them between the bulk change and the undo.
     """
     sentences = []
     if count:

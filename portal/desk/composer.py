@@ -92,7 +92,7 @@ def composer_context(
 
 
 def readable_until(conversation, *, library, at):
-    """Return the last day that the patron could read the conversation if it were closed now.
+    """Return the last day on which the patron can read the conversation, if it is closed now.
 
     Return None if the conversation is in nobody's library account.
     """

@@ -7,12 +7,14 @@ from portal.conversations.models import (
     Attachment,
     Conversation,
     Message,
+    MessageRecommendation,
     NoteMention,
     Side,
     at_desk_of,
 )
 from portal.errors import one_or_404
 from portal.prepared import prepared
+from recommendations.models import Recommendation
 
 from . import shown_today
 from .toolbar import away_columns
@@ -94,10 +96,20 @@ def _for_page(public_id, person, branches, shown, today):
     conversations = Conversation.objects.filter(scope, public_id=public_id).select_related(*related)
     here = {"conversation": OuterRef("pk")}
     by_patron = Message.objects.filter(**here, side=Side.PATRON).order_by("-sent_at", "-pk")
+    not_gotten = Recommendation.Verdict.COULD_NOT_GET_IT
+    in_answers = MessageRecommendation.objects.filter(
+        message__conversation=OuterRef("pk"), recommendation__verdict=not_gotten
+    )
+    merged = Conversation.objects.filter(merged_into=OuterRef("pk"), recommendation__verdict=not_gotten)
     mentions = NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=person, seen_at=None)
     return conversations.annotate(
         language_of_patron=Subquery(by_patron.values("language")[:1]),
         is_mentioned=Exists(mentions),
         has_files=Exists(Attachment.objects.filter(**here)),
+        has_items_to_get=Exists(
+            Recommendation.objects.not_removed().filter(pk=OuterRef("recommendation"), verdict=not_gotten)
+        )
+        | Exists(in_answers)
+        | Exists(merged),
         **away_columns(today),
     )

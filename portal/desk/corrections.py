@@ -16,13 +16,13 @@ def sessions_to_correct(user):
 
     Staff may correct the sessions that they recorded. Coordinators may also correct those of their branches.
     """
-    own = Q(staff=user) | Q(branch__in=_coordinated(user))
+    own = Q(staff=user) | Q(branch__in=user.coordinated_branch_ids)
     return HelpSession.objects.at_desk_of(user).recorded().filter(own)
 
 
 def session_to_correct(request, public_id):
     """Return the session with this id if the staff member may correct it, or raise Http404."""
-    related = "branch", "staff", "topic", "patron", "shared_with", "note"
+    related = "branch", "staff", "topic", "patron", "shared_with", "note", "patron_group", "service_point"
     sessions = sessions_to_correct(request.user).select_related(*related)
     return one_or_404(sessions.filter(public_id=public_id))
 
@@ -32,12 +32,12 @@ def may_correct(user, help_session):
 
     Apply the same rule as `sessions_to_correct`, but without a query.
     """
-    is_own = help_session.staff_id == user.pk or help_session.branch_id in _coordinated(user)
+    is_own = help_session.staff_id == user.pk or help_session.branch_id in user.coordinated_branch_ids
     return help_session.status == HelpSession.Status.RECORDED and is_own
 
 
 def history_of(help_session, since=0):
-    """Return the corrections of a help session, without the first `since` of them.
+    """Return the corrections of a help session, except the first `since` corrections.
 
     Also set `field_labels` on each correction: the labels of the fields that the correction changed.
     """
@@ -45,7 +45,3 @@ def history_of(help_session, since=0):
     for correction in corrections:
         correction.field_labels = [LABELS.get(name, name) for name in correction.fields]
     return corrections
-
-
-def _coordinated(user):
-    return [role.branch_id for role in user.roles if role.is_coordinator]

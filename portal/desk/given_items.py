@@ -18,6 +18,7 @@ FIELDS = (
     *("item__public_id", "item__title", "item__creators", "item__kind", "item__is_fiction", "item__year"),
     *("item__url", "item__doi", "item__starts_on", "item__ends_on", "item__phone"),
     *("item__original_title", "item__original_creators", "item__original_lang"),
+    *("item__form", "item__audience", "item__retired_at"),
 )
 
 

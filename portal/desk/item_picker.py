@@ -18,6 +18,7 @@ from recommendations.holdings import fetch_holdings
 from recommendations.models import Item, ItemMatch
 
 from .forms.items import ItemRow, TypedItem
+from .kit_rows import kit_to_add, rows_of_kit, with_their_kits
 from .pasted import Pasted
 
 MAX_ITEMS = 20
@@ -30,7 +31,7 @@ class BaseItemRows(forms.BaseFormSet):
     def found(self):
         """Return {public id: item} for the rows whose item is in the catalog, with one query.
 
-        An item by hand that was matched after staff chose it is replaced by its record.
+        If a chosen item by hand is now matched with an imported record, return the record instead.
         """
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
@@ -55,7 +56,7 @@ class BaseItemRows(forms.BaseFormSet):
                 )
 
     def chosen(self):
-        """Return a ChosenItem for each row."""
+        """Return a ChosenItem for each row that isn't empty."""
         return [
             ChosenItem(
                 **{
@@ -65,6 +66,7 @@ class BaseItemRows(forms.BaseFormSet):
                 }
             )
             for row in self.forms
+            if row.cleaned_data
         ]
 
 
@@ -81,23 +83,29 @@ ItemRows = forms.formset_factory(
 class ItemPicker:
     """The fields that staff use to choose items in a form. Their values come from a posted form or a draft.
 
-    There are fields for each chosen item, for the search, and for an item that is typed by hand.
+    There are fields for each chosen item, for the search, and for an item that is typed by hand. The details
+    of pasted DOIs are looked up for the staff member `by`. If `by` is None, nothing is looked up.
     """
 
-    def __init__(self, data=None):
+    def __init__(self, data=None, *, by=None):
         data = {} if data is None else data
         self.rows = _rows(data)
         self.query = clean(data.get("q", ""), max_length=200)
+        self.narrow = clean(data.get("narrow", ""), max_length=80)
+        self.as_typed = bool(data.get("as_typed", ""))
         self.begun = bool(str(data.get("new-title", "")).strip() or str(data.get("new-url", "")).strip())
         self.pasted_text = str(data.get("new-pasted", ""))
         self.shows_preview = str(data.get("pasted", "")) == "read"
         self.must_add_pasted = False
         self.keeps_by_hand_open = str(data.get("by-hand", "")) == "open"
-        self._data = data
+        self.shows_kits = str(data.get("kits", "")) == "open"
+        self._data, self._by = data, by
         self._checked = None
         # The number of the row whose reason field gets the focus, or None.
         self.new_row = None
         self.focuses_by_hand = False
+        # How many items of a kit had no room, and how many were withdrawn or are over.
+        self.left_out = self.withdrawn = 0
 
     @cached_property
     def written(self):
@@ -106,12 +114,14 @@ class ItemPicker:
             initial={name: data[f"new-{name}"] for name in TypedItem.base_fields if f"new-{name}" in data}
         )
 
-    def change(self, action):
+    def change(self, action, *, by):
         """Pick a found item, remove a row or add the typed item, depending on the pressed button.
 
-        `action` is the name of the button: pick-<public id>, remove-<row number>, up-<row number>, by_hand,
-        add_item, read_pasted, add_pasted or find. The button `find` changes no row. After it, the page shows
-        the items that match the query. After `read_pasted`, it shows what was understood of the pasted text.
+        `action` is the name of the button: pick-<public id>, kit-<public id>, remove-<row number>,
+        up-<row number>, by_hand, add_item, read_pasted, add_pasted, kits, find, narrow-<how> or as_typed. The
+        last four change no row. After `kits`, the page shows the kits that the staff member `by` may use.
+        After the other three, it shows the items that match the query. After `read_pasted`, it shows which
+        items the pasted text contains.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
@@ -122,6 +132,14 @@ class ItemPicker:
             self.new_row = number - 1
         elif name == "pick":
             self._pick(uuid_or_none(value))
+        elif name == "kit":
+            self._add_kit(uuid_or_none(value), by=by)
+        elif action == "kits":
+            self.shows_kits = True
+        elif name == "narrow":
+            self.narrow = value[:80]
+        elif action == "as_typed":
+            self.as_typed = True
         elif action == "by_hand":
             self._begin_by_hand()
         elif action == "read_pasted":
@@ -146,8 +164,8 @@ class ItemPicker:
     def check(self):
         """Add a row for an item that staff typed but did not add. Return whether all rows are valid.
 
-        If a row is invalid, `formset` contains the errors. If staff pasted items but did not add them, the
-        preview asks them to.
+        If a row is invalid, `formset` contains the errors. If staff pasted items but did not add them, return
+        False, and make the page ask staff to add them.
         """
         if self.begun and not self.take_written():
             return False
@@ -157,9 +175,9 @@ class ItemPicker:
         self._checked = ItemRows({**self._fields_of_rows(), "items-INITIAL_FORMS": "0"}, prefix="items")
         return self._checked.is_valid()
 
-    def chosen(self):
-        """Return the ChosenItems. Call this only after `check` has returned True."""
-        return self._checked.chosen()
+    def chosen(self, *, by):
+        """Return the ChosenItems that the staff member `by` chose. Call this only after `check` was True."""
+        return with_their_kits(self._checked.chosen(), by)
 
     @property
     def formset(self):
@@ -180,7 +198,7 @@ class ItemPicker:
 
     @property
     def is_untouched(self):
-        return not (self.rows or self.query or self.is_by_hand_open or self._checked)
+        return not (self.rows or self.query or self.is_by_hand_open or self.shows_kits or self._checked)
 
     @property
     def is_by_hand_open(self):
@@ -191,7 +209,11 @@ class ItemPicker:
     def focuses_search(self):
         """Return whether the search field gets the focus when htmx replaces the picker."""
         return not (
-            self.new_row is not None or self.written.errors or self.focuses_by_hand or self.shows_preview
+            self.new_row is not None
+            or self.written.errors
+            or self.focuses_by_hand
+            or self.shows_preview
+            or self.shows_kits
         )
 
     @property
@@ -199,8 +221,11 @@ class ItemPicker:
         """Return the query string for a URL that shows the picker in its current state, or ""."""
         state = {
             "q": self.query,
+            "narrow": self.narrow if self.query else "",
+            "as_typed": "1" if self.query and self.as_typed else "",
             "by-hand": "open" if self.keeps_by_hand_open else "",
             "pasted": "read" if self.shows_preview else "",
+            "kits": "open" if self.shows_kits else "",
         }
         query = urlencode({name: value for name, value in state.items() if value})
         return f"?{query}" if query else ""
@@ -214,14 +239,38 @@ class ItemPicker:
             self._add({"item": str(public_id), "starred": "on"})
         self.query = ""
 
+    def _add_kit(self, public_id, *, by):
+        """Add the items of a kit that are not chosen yet, with their reasons in the patron's language.
+
+        If an item is chosen already and has no reason, fill in the reason.
+        """
+        kit = public_id and kit_to_add(public_id, by)
+        if not kit:
+            return
+        chosen = {row.get("item"): row for row in self.rows}
+        first, room = len(self.rows), MAX_ITEMS - len(self.rows)
+        of_kit, self.withdrawn = rows_of_kit(kit, self._data.get("language", ""))
+        rows = [row for row in of_kit if row["item"] not in chosen]
+        for row in of_kit:
+            if (known := chosen.get(row["item"])) and not str(known.get("reason") or "").strip():
+                known["reason"] = row["reason"]
+        self.rows += rows[:room]
+        self.left_out = len(rows[room:])
+        self.shows_kits = False
+        self.new_row = first if rows[:room] else None
+
     @cached_property
     def pasted(self):
-        """Return what staff pasted, with a preview."""
-        return Pasted(self.pasted_text, chosen=self.rows, room=MAX_ITEMS - len(self.rows))
+        """Return the items in the text that staff pasted."""
+        return self._read_pasted()
+
+    def _read_pasted(self):
+        room = MAX_ITEMS - len(self.rows)
+        return Pasted(self.pasted_text, chosen=self.rows, room=room, by=self._by)
 
     def _add_pasted(self):
         """Add the pasted items. What can't be added stays in the field."""
-        pasted = Pasted(self.pasted_text, chosen=self.rows, room=MAX_ITEMS - len(self.rows))
+        pasted = self._read_pasted()
         first = len(self.rows)
         self.rows += pasted.rows
         if pasted.is_too_long:
@@ -232,7 +281,7 @@ class ItemPicker:
         self.new_row = first if pasted.rows else None
 
     def _begin_by_hand(self):
-        """Open the fields for an item that is typed by hand. Copy the words of the search into the title."""
+        """Open the fields for an item that is typed by hand. Copy the search text into the title."""
         self.written.initial["title"] = self.written.initial.get("title") or self.query
         self.written.fields["kind"].widget.attrs["autofocus"] = True
         self.query, self.keeps_by_hand_open, self.focuses_by_hand = "", True, True
@@ -278,7 +327,7 @@ def _rows(data):
 
 def _typed_item(row):
     """Return an unsaved Item with the values that were typed by hand in this row."""
-    texts = ("kind", "title", "creators", "url", "doi", "year", "phone")
+    texts = ("kind", "form", "title", "creators", "url", "doi", "year", "phone")
     days = {name: _day(row[name].value()) for name in ("starts_on", "ends_on")}
     return Item(**{name: row[name].value() or "" for name in texts}, **days)
 

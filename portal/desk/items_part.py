@@ -9,9 +9,10 @@ from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
 
-from recommendations.search import find_items
+from recommendations.search.finding import search_items
 
 from .item_picker import ItemPicker
+from .narrowing import choices, read_narrowing
 
 MAX_FOUND = 8
 
@@ -23,15 +24,53 @@ def items_context(picker, branch, items_url):
 
 def search_context(picker, branch):
     """Return the context of the item search: the query of this picker, and the items that the query finds."""
-    found = find_items(picker.query, limit=MAX_FOUND, branch=branch) if picker.query else []
-    return {"found": found, "query": picker.query}
+    if not picker.query:
+        return {"found": [], "query": ""}
+    return found_context(picker.query, branch, narrow=picker.narrow, as_typed=picker.as_typed)
+
+
+def found_context(query, branch, *, narrow="", as_typed=False):
+    """Return the context of the partial "found" in desk/items.html.
+
+    `narrow` says how staff narrowed the search (portal/desk/narrowing.py). If `as_typed` is true, typing
+    errors are not corrected. If nothing is found then, `instead` has the corrected words.
+    """
+    narrowing = read_narrowing(narrow, branch)
+    found = search_items(query, limit=MAX_FOUND, branch=branch, narrowing=narrowing, as_typed=as_typed)
+    instead = ""
+    if as_typed and not found.items:
+        instead = search_items(query, limit=MAX_FOUND, branch=branch, narrowing=narrowing).corrected
+    return {
+        "found": found.items,
+        "query": query,
+        "corrected": found.corrected,
+        "instead": instead,
+        "narrow": narrow,
+        "choices": choices(
+            narrowing,
+            found.marks,
+            _branch_to_offer(branch, narrowing, found.items),
+            is_cut=found.is_cut,
+        ),
+    }
+
+
+def _branch_to_offer(branch, narrowing, items):
+    """Return the branch if narrowing the search to it would leave out some of the found items, or else None.
+
+    If the page is full, the items that it doesn't show are unknown, so the branch is offered.
+    """
+    if branch is None or narrowing.branch or len(items) >= MAX_FOUND:
+        return branch
+    are_all_here = all(any(place.branch_id == branch.pk for place in item.places) for item in items)
+    return None if are_all_here else branch
 
 
 def untouched_items(picker, items_url):
     """Return the HTML of an empty item picker. If the picker is not empty, return "".
 
-    Most pages show an empty item picker, so this HTML is cached. Without the cache, the picker took a sixth
-    of the time to render a conversation's page.
+    Most pages show an empty item picker, so this HTML is cached. Without the cache, the picker accounted for
+    a sixth of the time to render a conversation's page.
     """
     if not picker.is_untouched:
         return ""

@@ -59,7 +59,7 @@ def advice(email):
             "A reply address works for 90 days. You can add the email to its conversation, or delete it."
         ),
         Reason.OTHER_SENDER: _(
-            "Perhaps the patron wrote from another address, or somebody else has the reply address. Ask the "
+            "Perhaps the patron has a second address, or somebody else wrote to this reply address. Ask the "
             "patron before you add the email to the conversation."
         ),
         Reason.NOT_CONFIRMED: _(

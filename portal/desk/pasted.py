@@ -1,4 +1,4 @@
-"""Several items that staff paste at once, and the preview that says what was understood of each."""
+"""A text with several items that staff paste, and the preview of the items that the portal found in it."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,9 @@ from recommendations.models import Item
 class Understood:
     """One line of the preview.
 
-    `item` is the item of the catalog, or a new item that isn't saved, or None if the entry is at fault. `row`
-    has the values of a row of the item picker, if the item can be added. `source` is the pasted text.
+    `item` is the item of the catalog, or a new item that isn't saved, or None if the entry has a fault. `row`
+    has the values of a row of the item picker, if the item can be added. `source` is the pasted text of the
+    entry.
     """
 
     number: int
@@ -30,16 +31,20 @@ class Understood:
 
 
 class Pasted:
-    """What staff pasted. `chosen` are the rows that the item picker already has, and `room` how many fit."""
+    """The items in a text that staff pasted.
 
-    def __init__(self, text, *, chosen, room):
+    `chosen` are the rows that the item picker already has. `room` is how many more rows fit. The details of
+    DOIs are looked up for the staff member `by`. If `by` is None, nothing is looked up.
+    """
+
+    def __init__(self, text, *, chosen, room, by=None):
         self.text = text
         self.is_too_long = len(text) > MAX_PASTED
         entries, self.unit = ([], "line") if self.is_too_long else read_pasted(text)
         in_catalog = items_in_catalog(entries)
-        entries = with_details(entries, known=in_catalog)
+        entries = with_details(entries, known=in_catalog, by=by)
         fetch_holdings(in_catalog.values())
-        taken = {row.get("item") for row in chosen if row.get("item")}
+        taken = {number for row in chosen for number in (row.get("item"), _doi(row)) if number}
         self.preview = []
         for entry in entries:
             understood = _understood(entry, in_catalog.get(entry.number), taken, room - len(self.rows))
@@ -59,15 +64,23 @@ class Pasted:
 def _understood(entry, item, taken, room):
     if entry.fault:
         return Understood(entry.number, entry.source, None, None, entry.fault)
-    if item is None:
+    if item is None and _doi(entry.values) not in taken:
+        if doi := _doi(entry.values):
+            taken.add(doi)
         row = {name: str(value) for name, value in entry.values.items()} | {"item": "", "starred": "on"}
         item, words = Item(**entry.values), entry.remark
-    elif str(item.public_id) in taken:
+    elif item is None or str(item.public_id) in taken:
         words = _("This item is already chosen. Remove the line.")
-        return Understood(entry.number, entry.source, item, None, words)
+        return Understood(entry.number, entry.source, item or Item(**entry.values), None, words)
     else:
         row, words = {"item": str(item.public_id), "starred": "on"}, ""
         taken.add(str(item.public_id))
     if room <= 0:
-        row, words = None, _("There is no room for it. Save these items first, or remove one.")
+        row = None
+        words = _("There is no room for this item. Save the other items first, or remove one of them.")
     return Understood(entry.number, entry.source, item, row, words)
+
+
+def _doi(values):
+    """Return the DOI in lower case, so that all its spellings are equal, or None if there is no DOI."""
+    return str(values.get("doi") or "").lower() or None

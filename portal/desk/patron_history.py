@@ -42,8 +42,8 @@ def _given_before(conversation):
 
 
 ITEM_FIELDS = (
-    *("item__title", "item__original_title", "item__original_lang"),
-    *("item__kind", "item__is_fiction"),
+    *("item__public_id", "item__title", "item__original_title", "item__original_lang"),
+    *("item__kind", "item__form", "item__audience", "item__is_fiction"),
 )
 
 
@@ -57,7 +57,7 @@ def _newest_given(patron, conversation, session, own):
     quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(
         messagerecommendation__message__conversation__help_session__quiet=True
     )
-    fields = "starred", "verdict", "question_type", "why", "comment", "recommended_at"
+    fields = "starred", "verdict", "question_type", "why", "comment", "by_link", "recommended_at"
     return (
         Recommendation.objects.filter(patron=patron)
         .exclude(sessionrecommendation__removed_at__isnull=False)

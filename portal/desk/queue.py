@@ -51,6 +51,8 @@ COLUMNS = [
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),
     *("wants_no_answer", "call_since", "help_session__staff__name"),
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest", "has_draft"),
+    *("recommendation__verdict", "recommendation__next_step__kind"),
+    *("recommendation__next_step__promised_on", "recommendation__next_step__arrived_at"),
 ]
 Row = namedtuple("Row", COLUMNS)
 # Select the last message as one text: "p" or "s" for its side (patron or staff), then the beginning of the

@@ -1,12 +1,14 @@
 """Links from a conversation's page back to the queue, and to the next and the previous conversation."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode
 
 from django.urls import reverse
 from django.utils import timezone
 
 from portal.conversations.desk_lists import around, following
 from portal.conversations.desk_places import Place
+from portal.headers import split_address
 
 from .queue import TABS, QueueQuery, desk_today
 
@@ -41,16 +43,18 @@ def _neighbor_links(request, conversation, asked, place):
 
 
 def next_after(request, conversation):
-    """Return (the URL of the next conversation, the URL of its queue list).
+    """Return (the URL of the next conversation that staff can answer, the URL of its queue list).
 
     The list is the one that the staff member came from. If the URL of the page has no parameter `queue`, the
-    list is "Needs an answer". If the list has no next conversation, the first URL is "".
+    list is "Needs an answer". Conversations whose patrons want no answer are skipped. If no next conversation
+    is left, the first URL is "".
     """
     params, at = _params_of_page(request), timezone.now()
     asked = QueueQuery.read(dict(parse_qsl(params.get("queue", ""))), request.user)
     place = Place.read(params.get("place", ""), asked.list)
     desk, _away = desk_today(request, at)
-    rows = following(desk, asked.list, asked.filters(request.user), at=at, place=place, size=2)
+    filters = replace(asked.filters(request.user), only_answerable=True)
+    rows = following(desk, asked.list, filters, at=at, place=place, size=2)
     rows = rows.exclude(pk=conversation.pk).only("public_id", "status", "queued_at", "snoozed_until")
     places = {row: Place.of(row, asked.list) for row in rows}
     if not places:
@@ -84,7 +88,7 @@ def _params_of_page(request):
     """Return `queue` and `place` from the URL of this request, or of the page that sent the request."""
     query = request.GET.urlencode()
     if "queue" not in request.GET:
-        page = urlsplit(request.META.get("HTTP_REFERER", ""))
+        page = split_address(request.headers.get("Referer", ""))
         query = page.query if page.path.startswith(reverse("desk") + "conversations/") else ""
     return {
         name: value for name, value in parse_qsl(query, keep_blank_values=True) if name in {"queue", "place"}

@@ -62,7 +62,7 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
         "is_later": page.after is not None,
         "first_page": asked.url(),
         "unfiltered": queue.QueueQuery(tab=asked.tab).url(),
-        "here": request.get_full_path(),
+        "here": request.get_full_path_info(),
         "poll": _poll_url(request, asked, counts.state, opened_at or at),
         "news": new,
         "counts": counts,

@@ -62,7 +62,7 @@ class Recipient:
     def fingerprint(self):
         """Return a fingerprint of what the page shows about this patron.
 
-        The form posts this fingerprint. So staff can only record a consent to words that the page has shown.
+        The form posts this fingerprint. So staff can only record a consent to a text that the page has shown.
         """
         shown = (
             "\n".join([str(self.person.public_id), self.wording, *self.question])
@@ -87,7 +87,7 @@ class Recipient:
         """Count the email to this address toward the limit, and return True.
 
         If the limit is reached, add an error to the form and return False. If the recipient has an account,
-        return True without counting, because no email is sent.
+        no email is sent. Then return True and count nothing.
         """
         return self.person is not None or limits.counted(
             request, form, "for_whom", "hand_over_by_mail", target=self.address
@@ -97,7 +97,7 @@ class Recipient:
         """Add an error to the form if the page has not shown this patron, or if the patron has not agreed."""
         was_shown = form.was_shown == self.fingerprint
         if not was_shown:
-            # The patron can't have agreed to the words that the page shows now, so clear the boxes.
+            # The patron can't have agreed to the text that the page shows now, so clear the check boxes.
             form.data = form.data.copy()
             form.data.pop("agreed", None)
             form.data.pop("check_ins", None)
@@ -169,7 +169,7 @@ def find_recipient(request, form):
     asks = check_ins.is_asked(person, request.library) and (person.is_child or not visit.with_child)
     form.fields["check_ins"].choices = [
         *check_ins.choices_for(person, request.library, aloud=True),
-        ("", _("I didn't ask")),
+        ("", _("I didn't ask the patron")),
     ]
     return Recipient(
         person=person,

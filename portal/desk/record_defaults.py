@@ -5,6 +5,7 @@ import uuid
 from django.db.models import BigAutoField, DateField, Exists, OuterRef
 
 from portal.conversations.models import Conversation, Side
+from portal.helpsessions import choices
 from portal.helpsessions.models import HelpSession
 from portal.prepared import prepared
 from recommendations.models import QuestionType
@@ -23,16 +24,25 @@ def defaults(user, library, at, *, shared_desk=None):
     now = at.astimezone(library.zone)
     latest = next(iter(_latest_session(user=user.pk, day=now.date())), {})
     branch_ids = [shared_desk.branch_id if shared_desk else None, latest.get("branch"), *user.desk_branch_ids]
+    branch = next((branch for branch in branch_ids if branch in user.desk_branch_ids), None)
     return {
         "token": uuid.uuid4(),
         "people": 1,
         "happened_on": now.date(),
         "hour": now.hour,
         "language": library.language,
-        "branch": next((branch for branch in branch_ids if branch in user.desk_branch_ids), None),
+        "branch": branch,
         "mode": latest.get("mode", HelpSession.Mode.IN_PERSON),
         "question_type": QuestionType.REFERENCE,
     }
+
+
+def default_point(shared_desk, *, branch_id, day):
+    """Return the initial values of the service point: that of a shared desk computer at this branch."""
+    if shared_desk is None or shared_desk.branch_id != branch_id:
+        return {}
+    point = choices.point_named(shared_desk.name, branch_id)
+    return {"service_point": point.pk, "default_point": f"{point.pk} {day}"} if point else {}
 
 
 @prepared(user=BigAutoField(), day=DateField())
@@ -75,15 +85,15 @@ def contact_of(conversation, user, library, at, *, shared_desk=None):
     """
     values = defaults(user, library, at, shared_desk=shared_desk) | defaults_for_contact(conversation, user)
     session = conversation.help_session
-    del values["conversation"]
     branch = next(role.branch for role in user.roles if role.branch_id == values["branch"])
     is_at_computer = shared_desk is not None and shared_desk.branch_id == branch.pk
+    del values["conversation"]
     return values | {
         "branch": branch,
         "topic": conversation.topic or (session.topic if session else None),
         "question": values["question"][:MAX_QUESTION],
         "with_child": library.children if values["with_child"] else "",
-        "service_point": shared_desk.name if is_at_computer else "",
+        "service_point": choices.point_named(shared_desk.name, branch.pk) if is_at_computer else None,
         "read_level": None,
         "minutes": None,
         "summary": "",
@@ -95,7 +105,7 @@ def contact_of(conversation, user, library, at, *, shared_desk=None):
 def _is_a_childs(conversation):
     """Return whether the conversation is about a visit with a child, or its patron is a child.
 
-    The contact repeats words from the conversation. The search must not find the words of a child.
+    The contact repeats text from the conversation. The search of help sessions must not find a child's text.
     """
     session, patron = conversation.help_session, conversation.patron
     return bool((session and session.with_child) or (patron and patron.is_child))

@@ -19,8 +19,9 @@ MAIN_BUTTONS = {
 def offered_buttons(conversation, user):
     """Return ((name of the button, digit of its key), ...). The branch's main button comes first.
 
-    Leave TAKE out if the conversation is assigned to the user, or to a colleague who is not away. Leave COUNT
-    out if the conversation is already counted. The conversation must have the annotations of `away_columns`.
+    Leave out TAKE if the conversation is assigned to the user, or to a colleague who is not away. Leave out
+    COUNT if the conversation is already counted. The conversation must have the annotations of
+    `away_columns`.
     """
     offered = [SEND, CLOSE, NEXT]
     assignee = conversation.assignee
@@ -63,7 +64,7 @@ def sent_notice(name):
 
 
 def must_ask_to_count(conversation):
-    """Return whether the page asks "Count this as a contact?"."""
+    """Return whether the page asks "Count this conversation as a contact?"."""
     return (
         conversation.status == Conversation.Status.CLOSED
         and conversation.logged_as_id is None

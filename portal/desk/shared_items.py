@@ -1,6 +1,6 @@
 """Find the items that staff may share by a link, and decide whether they may share them.
 
-A link shows no words of the answer or the visit. But the items alone could reveal a private matter to people
+A link shows no text of the answer or the visit. But the items alone could reveal a private matter to people
 who know whom the library helped. So staff can't share the items of some visits at all.
 """
 
@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from portal.conversations.models import Conversation, Message, MessageRecommendation, Side
 from portal.helpsessions.models import HelpSession
+from recommendations.models import Recommendation
 
 from .given_items import given_at
 
@@ -27,7 +28,8 @@ def items_of_session(help_session):
 def may_show_share_link(conversation):
     """Return whether the page of the conversation offers to share the items of its answers.
 
-    This reads only what the page has loaded. `is_conversation_shareable` decides.
+    This check uses only what the page has already loaded. When staff share the items,
+    `is_conversation_shareable` makes the full check.
     """
     return not _is_child(conversation.patron) and not _is_private(conversation.help_session)
 
@@ -35,7 +37,7 @@ def may_show_share_link(conversation):
 def is_conversation_shareable(conversation):
     """Return whether staff may share the items of the answers in this conversation.
 
-    Return False if it, or a conversation that was merged into it, is about something private.
+    Return False if this conversation, or one that was merged into it, is a child's or about a private matter.
     """
     visits = ("help_session", "logged_as")
     related = [f"{visit}__{name}" for visit in visits for name in ("topic", "patron")]
@@ -53,6 +55,47 @@ def is_session_shareable(help_session):
     """Return whether staff may share the items of this visit."""
     is_recorded = help_session.status == HelpSession.Status.RECORDED
     return is_recorded and not _is_private(help_session) and not _is_child(help_session.patron)
+
+
+def may_copy_into_kit(help_session):
+    """Return whether staff may copy the items of this visit into a kit."""
+    return is_session_shareable(help_session)
+
+
+def is_kit_shareable(kit):
+    """Return whether staff may share the items of this kit."""
+    return not _is_sensitive(kit.topic)
+
+
+def without_private(items):
+    """Leave out items by hand from private visits.
+
+    If the items of a visit can't be shared, what staff typed for it could say what the visit was about. An
+    imported record can't.
+    """
+    by_hand = [item.pk for item in items if not item.source]
+    if not by_hand:
+        return items
+    is_private = Q(never_counted=True) | _about_private("")
+    conversation = "messagerecommendation__message__conversation__"
+    is_private |= _about_private(conversation)
+    visits = [f"{conversation}help_session", f"{conversation}logged_as"]
+    for visit in ("sessionrecommendation__help_session", *visits):
+        is_private |= Q(**{f"{visit}__quiet": True}) | Q(**{f"{visit}__with_child__gt": ""})
+        is_private |= _about_private(f"{visit}__")
+    rows = Recommendation.objects.filter(is_private, item__in=by_hand)
+    private = set(rows.values_list("item", flat=True))
+    return [item for item in items if item.pk not in private]
+
+
+def _about_private(prefix):
+    """Return the condition for visits of children and for visits about a sensitive topic.
+
+    `prefix` is the path from the filtered rows to the visit or conversation, such as "help_session__".
+    """
+    return Q(**{f"{prefix}topic__never_by_message": True}) | Q(
+        **{f"{prefix}patron__child_since__isnull": False}
+    )
 
 
 def _is_private(help_session):

@@ -22,7 +22,8 @@ from portal.helpsessions import codes
 from portal.printing import paragraph_height, qr_svg
 
 KEPT_SECONDS = 600
-# request.session[SEALED] is {name of a list of codes: the encrypted codes}.
+# request.session[SEALED] is {hash of the name of a list of codes: the encrypted codes}. Names contain public
+# ids. The session has only their hashes, so no public id is left there if a person or visit is erased.
 SEALED = "sealed_codes"
 # The `name` for `keep` that stores the codes of code cards.
 CARDS = "cards"
@@ -36,21 +37,23 @@ def keep(session, name, new_codes, *, at):
     sealed = {
         other: token for other, token in session.get(SEALED, {}).items() if _open(token, at) is not None
     }
-    sealed[str(name)] = _seal().encrypt_at_time(json.dumps(new_codes).encode(), int(at.timestamp())).decode()
+    sealed[_hash_of(name)] = (
+        _seal().encrypt_at_time(json.dumps(new_codes).encode(), int(at.timestamp())).decode()
+    )
     session[SEALED] = sealed
 
 
 def kept(session, name, *, at):
     """Return the codes that `keep` stored under a name less than ten minutes ago, or []."""
-    token = session.get(SEALED, {}).get(str(name))
+    token = session.get(SEALED, {}).get(_hash_of(name))
     return (_open(token, at) if token else None) or []
 
 
 def forget(session, name):
     """Delete the codes and the masked email address that are stored under this name."""
-    names = {str(name), _name_of_email(name)}
-    if names & session.get(SEALED, {}).keys():
-        session[SEALED] = {other: token for other, token in session[SEALED].items() if other not in names}
+    hashes = {_hash_of(name), _hash_of(_name_of_email(name))}
+    if hashes & session.get(SEALED, {}).keys():
+        session[SEALED] = {other: token for other, token in session[SEALED].items() if other not in hashes}
 
 
 def keep_sent(session, name, address, *, at):
@@ -62,6 +65,10 @@ def sent(session, name, *, at):
     """Return what `keep_sent` stored last under this name, as {"to": masked address, "at": time}, or None."""
     stored = kept(session, _name_of_email(name), at=at)
     return {"to": stored[0], "at": datetime.datetime.fromisoformat(stored[1])} if stored else None
+
+
+def _hash_of(name):
+    return keys.fingerprint("portal.slips.name", str(name))[:32]
 
 
 def _name_of_email(name):
@@ -120,7 +127,7 @@ def receipt_height(help_session, recommendations):
         )
         address = item.url or doi_url(item.doi)
         texts += [item.title, item.original_title, names, address, recommendation.reason]
-        texts += [f"{place.call_number} {place.branch}, {place.location}" for place in item.places]
+        texts += [f"{place.call_number} {place.where}" for place in item.places]
     fixed_part = 60 if help_session.is_on_paper_only else 170
     return fixed_part + math.ceil(sum(paragraph_height(text) for text in texts if text))
 

@@ -33,6 +33,7 @@ MessageRow = namedtuple("MessageRow", MESSAGE_FIELDS)
 LINE_FIELDS = (
     *("table", "pk", "at", "kind", "side", "by_id", "by", "to_id", "to", "was_id", "was"),
     *("branch", "until", "moved_from", "moved_to", "message_id", "public_id", "body"),
+    *("item", "step", "other_item"),
 )
 LineRow = namedtuple("LineRow", LINE_FIELDS)
 ENTRY_FOR = {
@@ -55,7 +56,7 @@ class Window:
     # The link to earlier messages sends this value as `start`: the public id of the first message in
     # `messages`. If there are no earlier messages, the value is "".
     earlier: str
-    # The page leaves out events and notes before this time. None if the page shows all of them.
+    # The page leaves out events and notes before this time. This is None if the page shows all of them.
     since: datetime | None
 
 
@@ -200,17 +201,19 @@ def _lines(conversation, since):
     # In a union, PostgreSQL takes the type of each column from the first query. So the first query needs a
     # UUID in this column, even if the value is NULL.
     no_public_id, no_text = Cast(None, UUIDField()), Value("")
+    no_item = [Value("", output_field=TextField())] * 3
     desk_events = desk_events.values_list(
         *(Value("desk event"), "pk", "at", "kind", no_text, "by_id", "by__name"),
-        *(*only_desk, "message_id", no_public_id, no_text),
+        *(*only_desk, "message_id", no_public_id, no_text, *no_item),
     )
     events = events.values_list(
         *(Value("event"), "pk", "at", "kind", "side", "by_id", "by__name"),
-        *(*none, "message_id", no_public_id, no_text),
+        *(*none[:5], "promised_on", *none[6:], "message_id", no_public_id, no_text),
+        *("recommendation__item__title", "step", "other_item__title"),
     )
     notes = notes.values_list(
         *(Value("note"), "pk", "written_at", no_text, no_text, "author_id", "author__name"),
-        *(*none, Value(None, output_field=BigAutoField()), "public_id", "body"),
+        *(*none, Value(None, output_field=BigAutoField()), "public_id", "body", *no_item),
     )
     own = Q(pk=conversation) | Q(merged_into=conversation)
     about = Conversation.objects.filter(own, is_about_outcome=True).order_by()
@@ -219,6 +222,6 @@ def _lines(conversation, since):
     outcomes = outcomes.values_list(
         *(Value("outcome"), "pk", "found_at", "found", by_link),
         *(Value(None, output_field=BigAutoField()), Value(None, output_field=TextField()), *none),
-        *(Value(None, output_field=BigAutoField()), no_public_id, no_text),
+        *(Value(None, output_field=BigAutoField()), no_public_id, no_text, *no_item),
     )
     return desk_events.union(events, notes, outcomes, all=True)

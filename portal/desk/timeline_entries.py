@@ -1,4 +1,4 @@
-"""The entries of a conversation's timeline, with the words that describe each entry."""
+"""The entries of a conversation's timeline, with the text that describes each entry."""
 
 import math
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from accounts.models import User
 from portal.conversations.models import DeskEvent, Event, Message, Side
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import day_in_a_sentence
+from recommendations.models import NextStep
 
 # Entries with the same time are sorted by these ranks. For example, if a message opens a conversation again,
 # the event about this comes before the message.
@@ -52,7 +53,7 @@ class MessageEntry(Entry):
     # The files that came with the email but were not stored. See Message.left_out.
     left_out: list
     # For the writer of an answer, the number of seconds left to take the answer back. For colleagues, the
-    # number of seconds until the patron sees the answer. 0 if this time is over.
+    # number of seconds until the patron sees the answer. When this time is over, the number is 0.
     seconds_left: int
     # `timeline_context` sets `files` and `given`.
     files: list | None = None
@@ -148,7 +149,7 @@ def outcome_entry(line):
 
 
 def by_link_words():
-    """Return the words next to a message or an outcome that was sent through the link in an email."""
+    """Return the text that marks a message or an outcome as sent through the link in an email."""
     return _("by link, not signed in")
 
 
@@ -162,11 +163,15 @@ def _event_in_words(event):
     if event.kind == Event.Kind.MERGED:
         return _("Another conversation was merged into this one")
     if event.kind == Event.Kind.EMAIL_ADDED:
-        return _("%(name)s added the patron's email") % {"name": event.by or _("someone")}
+        words = _("%(name)s added an email from the patron's confirmed address")
+        return words % {"name": event.by or _("someone")}
     if event.kind == Event.Kind.OTHER_EMAIL_ADDED:
-        return _("%(name)s added an email from another address") % {"name": event.by or _("someone")}
+        words = _("%(name)s added an email from an address that is not the patron's")
+        return words % {"name": event.by or _("someone")}
     if event.kind in Event.CALLS:
         return _call_in_words(event)
+    if event.kind in Event.STEPS:
+        return _step_in_words(event)
     if event.kind == Event.Kind.CLOSED_BY_ITSELF:
         return _("Closed automatically, because the patron didn't write again")
     if event.side == Side.PATRON:
@@ -192,6 +197,27 @@ def _call_in_words(event):
     return words % {"name": event.by or _("someone")}
 
 
+def _step_in_words(event):
+    """Return the text about an item that the patron couldn't get. `until` is the promised day."""
+    kind = Event.Kind
+    words = {
+        kind.STEP_RECORDED: _("%(by)s recorded about “%(title)s”: %(what)s, promised by %(day)s"),
+        kind.STEP_TAKEN_BACK: _("%(by)s removed what was recorded about “%(title)s”"),
+        kind.STEP_ARRIVED: _("%(by)s recorded that “%(title)s” has arrived"),
+        kind.STEP_GIVEN: _("%(by)s gave “%(title)s” to the patron"),
+        kind.STEP_LATE: _("The promised day passed without “%(title)s”. The patron still waits for it."),
+        kind.STEP_ENDED: _("The patron changed the answer about “%(title)s”. Nothing is promised anymore."),
+    }[event.kind]
+    what = NextStep.Kind(event.step).label if event.step else ""
+    is_about_other = event.other_item and event.kind in {kind.STEP_ARRIVED, kind.STEP_GIVEN, kind.STEP_LATE}
+    return words % {
+        "by": event.by or _("someone"),
+        "title": event.other_item if is_about_other else event.item,
+        "what": f"{what} (“{event.other_item}”)" if event.other_item else what,
+        "day": day_in_a_sentence(event.until) if event.until else "",
+    }
+
+
 def _desk_event_in_words(event):
     """Return a text that says what happened in this event.
 
@@ -215,6 +241,8 @@ def _desk_event_in_words(event):
         )
     elif event.kind == kind.RETURNED:
         words = _("Assigned to %(to)s, who had answered before")
+    elif event.kind == kind.REQUESTED:
+        words = _("Assigned to %(to)s, because the patron asked for another recommendation")
     elif event.kind == kind.ASSIGNED and not event.was_id:
         words = _("%(by)s assigned this conversation to %(to)s")
     elif event.kind == kind.ASSIGNED:

@@ -15,6 +15,7 @@ from portal.conversations import notes
 from portal.conversations.models import Conversation
 
 from .call_back import call_context
+from .next_step_items import items_to_get
 
 
 def away_columns(today):
@@ -31,16 +32,21 @@ def away_columns(today):
 
 
 def toolbar_context(request, conversation, *, draft, is_mentioned=False):
-    """Return the context of desk/conversation_toolbar.html, desk/call_back.html and desk/note_form.html.
+    """Return the context of conversation_toolbar.html, call_back.html, next_steps.html and note_form.html.
 
-    The conversation must have the annotations of `away_columns`. `draft` is the draft of a note. If
+    The conversation must have the annotations of `conversation_for_page`. `draft` is the draft of a note. If
     `is_mentioned` is true, one query records that the staff member has seen the notes that mention them.
     """
     at = timezone.now()
     if is_mentioned:
         notes.see_mentions(conversation, person=request.user, at=at)
     toolbar = _toolbar(conversation, request.user, request.library.today(at))
-    return {"toolbar": toolbar, "note_draft": draft, **call_context(request, conversation)}
+    return {
+        "toolbar": toolbar,
+        "note_draft": draft,
+        "items_to_get": items_to_get(conversation) if conversation.has_items_to_get else [],
+        **call_context(request, conversation),
+    }
 
 
 def _toolbar(conversation, user, today):

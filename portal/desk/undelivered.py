@@ -20,6 +20,7 @@ TITLES = {
     "conversations/answer": _("Answer"),
     "conversations/mention": _("Mention in a note"),
     "conversations/new": _("Notice about the desk"),
+    "conversations/next_step": _("News about an item"),
     "conversations/promise_due": _("Notice about the desk"),
     "conversations/reply": _("Notice about the desk"),
     "conversations/promise_moved": _("New day for an answer"),

@@ -11,8 +11,8 @@ from django.utils.safestring import mark_safe
 class LongSelect(forms.Select):
     """A select whose HTML is made in Python and not by templates.
 
-    Django's select renders two templates for each option. They took a fifth of the time to render the record
-    form.
+    Django's select renders two templates for each option. They accounted for a fifth of the time to render
+    the record form.
     """
 
     def render(self, name, value, attrs=None, renderer=None):
@@ -23,7 +23,7 @@ class LongSelect(forms.Select):
 
 
 # The record form has about 150 options, such as hours, languages and topics. The HTML of an option is always
-# the same.
+# the same, so it is cached.
 @lru_cache(maxsize=2000)
 def _option(key, label, is_chosen):
     return f'<option value="{escape(key)}"{" selected" if is_chosen else ""}>{escape(label)}</option>'

@@ -20,7 +20,7 @@ LIFE = datetime.timedelta(days=7)
 
 
 class NotForThem(Exception):
-    """The person can't have a code, because they have a sign-in method or have signed in before."""
+    """The person can't have a code, for example because they have signed in before. See `may_have_code`."""
 
 
 class CodeEnded(Exception):
@@ -47,8 +47,8 @@ def make_code(person, *, by, at):
 def may_have_code(person):
     """Return whether the person may get a code.
 
-    The record must be active, and the person must not have died. The person must not be staff, must never
-    have signed in, and must have no sign-in method.
+    The record must be active, and the person must be alive. Staff, people who have ever signed in, and people
+    with a sign-in method get no code.
     """
     new = person.is_active and not (person.died_at or person.email or person.last_login)
     return (

@@ -1,23 +1,23 @@
-"""Record or tally help sessions, and save one verdict on all items of a session at once."""
+"""Record help sessions, and mark all items of a session as helpful with one action."""
 
 from django.db import transaction
 from django.db.models import ProtectedError
 
 from accounts import audit
-from accounts.models import Library, User
+from accounts.models import User
 from accounts.staff_actions import staff_action
 from recommendations.actions import mark_as_helped
 from recommendations.chosen_items import recommend_chosen
-from recommendations.models import QuestionType
+from recommendations.visit_numbers import number_of
 
 from . import handover, keeping, push, search
 from .answer_signal import patron_answered
 from .models import HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
-from .unfinished import day_and_hour, get_or_create_session
+from .unfinished import get_or_create_session
 
 
 class PatronGone(Exception):
-    """The patron's record was erased or merged with another record meanwhile. Nothing was recorded."""
+    """The patron's record was erased or merged before the help session was saved. Nothing was recorded."""
 
 
 @staff_action
@@ -45,8 +45,8 @@ def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     if help_session.is_on_paper_only:
         handover.mark_handed_over_on_paper(help_session, by=by, at=at)
         return help_session, None
-    # If staff began this session earlier, the patron may already have a code card for it, and needs no second
-    # code.
+    # If staff began this session earlier, the patron may already have a code card for it. The patron then
+    # needs no second code.
     if not to_address and fields.get("unfinished") and help_session.claim_codes.live(at).exists():
         return help_session, None
     code = handover.make_code(help_session, by=by, at=at)
@@ -99,16 +99,18 @@ def _record(
     note,
     items,
     with_child="",
-    service_point="",
+    service_point=None,
+    patron_group=None,
+    own_values=None,
     unfinished=None,
     token=None,
 ):
     """Record a help session, and return (the session, whether it was recorded just now).
 
     `items` are ChosenItems. If the patron is a child, `with_child` is the library's choice from
-    Library.Children. `service_point` is a name, or "" if it isn't known. `unfinished` is the session that
-    staff began earlier, or None. `token` is the UUID of the submitted record form. If the same token is sent
-    twice, the session is recorded once.
+    Library.Children. `service_point` and `patron_group` are None if staff chose none. `own_values` is a value
+    for HelpSession.own_values. `unfinished` is the session that staff began earlier, or None. `token` is the
+    UUID of the submitted record form. If the same token is sent twice, the session is recorded once.
     """
     fields = {
         "status": HelpSession.Status.RECORDED,
@@ -127,6 +129,8 @@ def _record(
         "quiet": quiet,
         "with_child": with_child,
         "service_point": service_point,
+        "patron_group": patron_group,
+        "own_values": own_values or {},
     }
     if unfinished:
         help_session, created = HelpSession.objects.select_for_update().get(pk=unfinished.pk), False
@@ -139,7 +143,14 @@ def _record(
     if note:
         SessionNote.objects.create(help_session=help_session, body=note, author=by, written_at=at)
     recommendations = recommend_chosen(
-        items, by=by, at=at, branch=branch, topic=topic, question_type=question_type
+        items,
+        by=by,
+        at=at,
+        branch=branch,
+        topic=topic,
+        question_type=question_type,
+        visit_number=number_of(help_session=help_session.pk),
+        never_counted=quiet,
     )
     SessionRecommendation.objects.bulk_create(
         SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
@@ -177,48 +188,11 @@ def undo_record(help_session, *, by, at):
     return bool(count)
 
 
-@staff_action
-def tally(*, by, at, branch, service_point=""):
-    """Count one directional question, such as "Where is the printer?", and return its row."""
-    return HelpSession.objects.create(
-        status=HelpSession.Status.TALLY,
-        question_type=QuestionType.DIRECTIONAL,
-        staff=by,
-        branch=branch,
-        service_point=service_point,
-        created_at=at,
-        **day_and_hour(at),
-    )
-
-
-@staff_action
-def undo_tally(help_session, *, by, at):
-    """Delete a tally that the same staff member made today."""
-    tallies_of(by, at).filter(pk=help_session.pk).delete()
-
-
-@staff_action
-def take_back_tally(*, by, at, count):
-    """Delete the latest tally that this staff member made today. Return whether a tally was deleted.
-
-    `count` is the number of tallies that the page showed. If the number has changed, nothing is deleted. So a
-    form that is sent twice deletes only one tally.
-    """
-    tallies = list(tallies_of(by, at).select_for_update().order_by("created_at", "pk"))
-    if not tallies or len(tallies) != count:
-        return False
-    tallies[-1].delete()
-    return True
-
-
-def tallies_of(person, at):
-    """Return the tallies that this staff member made on the day of `at`."""
-    today = Library.current().today(at)
-    return HelpSession.objects.filter(staff=person, status=HelpSession.Status.TALLY, happened_on=today)
-
-
 def dismiss(recommendation, *, is_dismissed):
-    """Hide an item that staff removed from the visit, or show it again. Return whether anything changed."""
+    """Hide an item from the patron's page after staff removed it from the visit, or show it again.
+
+    Return whether anything changed.
+    """
     links = SessionRecommendation.objects.filter(recommendation=recommendation, removed_at__isnull=False)
     return bool(links.exclude(is_dismissed=is_dismissed).update(is_dismissed=is_dismissed))
 
@@ -227,7 +201,7 @@ def dismiss(recommendation, *, is_dismissed):
 def mark_all_helped(help_session, recommendations, *, at, by_link=False, tapped_at=None):
     """Save the verdict "helped" on each of these recommendations that is starred and has no verdict.
 
-    The other arguments are the same as for `mark_as_helped`.
+    `at`, `by_link` and `tapped_at` are arguments for `mark_as_helped`.
     """
     mark_as_helped(recommendations, at=at, by_link=by_link, tapped_at=tapped_at)
     patron_answered.send(HelpSession, visits=[help_session], at=at)

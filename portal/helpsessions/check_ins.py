@@ -58,7 +58,7 @@ def _question(viewer, library, visit):
 
 
 def _said_no(viewer):
-    """Return whether this browser opened several visits by code, and "don't ask" was chosen for one."""
+    """Return whether this browser opened several visits by code, with "don't ask" chosen for at least one."""
     opened, no = viewer.opened_by_code, HelpSession.CheckIns.NONE
     return len(opened) > 1 and HelpSession.objects.filter(pk__in=opened, check_ins=no).exists()
 
@@ -78,7 +78,7 @@ def may_be_asked_about(help_session, person):
 
 
 def may_leave_out(help_session, viewer, library):
-    """Return whether the visit's page offers "Don't ask about this", or its undo button.
+    """Return whether the visit's page offers "Don't ask about this visit", or its undo button.
 
     Someone who has not chosen yet answers the question on the page instead. See `question_about`.
     """

@@ -6,15 +6,19 @@ import uuid
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
-from accounts.models import LibraryCard
 from accounts.patron import retention_choice
 from recommendations.models import Recommendation
 
 from . import push
 from .models import ClaimCode, HelpSession, SessionNote, SessionWord, UnfinishedForm
 
-# `forget` replaces these times with the hour of the session, because an exact time could reveal the patron.
+# `forget` replaces these times with the day of the session, because an exact time could reveal the patron.
 ROUNDED = ["created_at", "handed_over_at", "kept_at", "answered_at"]
+# `strip` empties these columns. The tables of portal.counts have counted them.
+STRIPPED = [
+    *("hour", "service_point", "tally_kind", "patron_group", "is_group_from_card", "language"),
+    *("own_values", "is_counted"),
+]
 CHANGED = [
     "public_id",
     "patron",
@@ -27,8 +31,8 @@ CHANGED = [
     "forgotten_on",
     "corrected_on",
     "answered_within",
-    "patron_group",
     "check_ins",
+    *STRIPPED,
     "found_at",
     "satisfaction_at",
     "would_return_at",
@@ -54,7 +58,7 @@ def over(at):
 
 
 def adults_time_is_over(at):
-    """Return the condition that the adult's retention period for a shared visit is over."""
+    """Return the condition for shared visits whose retention period for the adult is over."""
     adult = {"at": at, "whose": "shared_with"}
     return retention_choice.due("shared_at", **adult) | retention_choice.childs_due("shared_at", **adult)
 
@@ -75,25 +79,19 @@ def ends_at(help_session, library):
 def forget(sessions, *, on, zone):
     """Remove all personal data from these sessions. The caller must have locked their rows.
 
-    Statistics can still count the kind of help, the branch and the hour. They can also count whether the
-    session was handed over and kept, and whether the patron replied to its questions. Names, texts and exact
-    times are removed. Each session gets a new public id, so that no old URL, code or event leads to it.
+    The caller must also have counted the sessions (see keeping_counts in portal/counts/actions.py). Of what
+    staff recorded, only the kind of help, the day, the branch and the topic remain. The rows also say whether
+    the session was handed over and kept, and what the patron replied to its questions. Each session gets a
+    new public id, so that no old URL, code or event leads to it.
 
     `on` is the current day. `zone` is the time zone of the library.
     """
-    # End the subscriptions first. They are found by the public ids of the sessions, which change below.
+    # End the push subscriptions first. They are found by the public ids of the sessions, which change below.
     push.end_for_visits(*sessions)
-    groups = dict(
-        LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions])
-        .order_by("seen_at", "pk")
-        .values_list("person", "patron_group")
-    )
     for session in sessions:
         hour = datetime.datetime.combine(session.happened_on, datetime.time(session.hour), zone)
-        session.patron_group = groups.get(session.patron_id, "")
         session.answered_within = _within(session.answered_at - hour) if session.answered_at else ""
-        for name in ROUNDED:
-            setattr(session, name, getattr(session, name) and hour)
+        _strip(session, zone)
         session.public_id, session.forgotten_on = uuid.uuid4(), on
         session.patron, session.staff, session.corrected_on = None, None, None
         session.question, session.summary = "", ""
@@ -110,8 +108,24 @@ def forget(sessions, *, on, zone):
     _delete_what_is_not_counted(sessions)
 
 
+def strip(sessions, *, zone):
+    """Remove what portal.counts has counted from sessions that are already forgotten, and save them."""
+    for session in sessions:
+        _strip(session, zone)
+    HelpSession.objects.bulk_update(sessions, [*ROUNDED, *STRIPPED])
+
+
+def _strip(session, zone):
+    day = datetime.datetime.combine(session.happened_on, datetime.time(), zone)
+    for name in ROUNDED:
+        setattr(session, name, getattr(session, name) and day)
+    session.hour = session.service_point = session.tally_kind = session.patron_group = None
+    session.language, session.own_values, session.is_group_from_card = "", {}, False
+    session.is_counted = True
+
+
 def _delete_what_is_not_counted(sessions):
-    """Delete the recommendations that staff removed from these sessions, and delete the replaced sessions."""
+    """Delete what nothing counts: recommendations that staff removed, and replaced sessions."""
     replaced = HelpSession.objects.filter(
         pk__in=[session.pk for session in sessions], status=HelpSession.Status.REPLACED
     )

@@ -16,7 +16,8 @@ from .models import KEPT_BY_CODE_FOR_DAYS, ClaimCode, HelpSession
 
 CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
 CODE_CARD_LIFE = datetime.timedelta(days=365)
-# How long an expired code is kept, so that a patron who types it learns why it doesn't work.
+# The row of an expired code is deleted only after this time. Until then, a patron who types the code learns
+# why it doesn't work.
 FORGET_ENDED_CODES_AFTER = datetime.timedelta(days=60)
 
 
@@ -108,7 +109,8 @@ def email_code(help_session, code, *, to_address, at, base_url):
         at=at,
         language=help_session.language,
         context={
-            "url": f"{base_url}/c/{code}/",
+            # A mail scanner opens this link. So its page only has a button that opens the visit.
+            "url": f"{base_url}/c/{code}/?email",
             "code": codes.grouped(code),
             "days": KEPT_BY_CODE_FOR_DAYS,
             "branch": help_session.branch,

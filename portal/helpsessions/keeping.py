@@ -1,4 +1,4 @@
-"""Keep a help session in a patron's account."""
+"""Add a help session to a patron's account."""
 
 from django.db import transaction
 
@@ -7,7 +7,10 @@ from accounts.models import Consent, User
 from recommendations.models import Recommendation
 
 from . import push
+from .choices import group_from_card
 from .models import ClaimCode, HelpSession
+
+KEPT_FIELDS = ["patron", "kept_at", "shared_with", "shared_at", "patron_group", "is_group_from_card"]
 
 
 class AlreadyKept(Exception):
@@ -46,7 +49,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).filter(pk=help_session.pk).first()
-    # Staff may have deleted the session, or may have replaced it by a new session for the right patron.
+    # The session may be deleted. It may also be replaced, because staff made a new one for the right patron.
     exists = help_session is not None and help_session.status == HelpSession.Status.RECORDED
     if not exists or help_session.forgotten_on:
         raise Forgotten
@@ -65,8 +68,9 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         if help_session.patron_id:
             raise AlreadyKept
         help_session.patron, help_session.kept_at = by, at
+        _take_group_from_card(help_session, by)
         Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
-    help_session.save(update_fields=["patron", "kept_at", "shared_with", "shared_at"])
+    help_session.save(update_fields=KEPT_FIELDS)
     push.end_for_visits(help_session)
     if help_session.is_fully_kept:
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
@@ -81,3 +85,13 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     )
     audit.record("kept", help_session, by=read_by or by, patron=by, at=at)
     return help_session
+
+
+def _take_group_from_card(help_session, person):
+    """Set the patron group from the person's library card, unless staff have chosen one.
+
+    Visits with a child are not counted by patron group.
+    """
+    if help_session.patron_group_id is None and not help_session.with_child:
+        help_session.patron_group = group_from_card(person)
+        help_session.is_group_from_card = help_session.patron_group is not None

@@ -5,16 +5,20 @@ from accounts.staff_actions import lock_if_staff
 
 
 def helper_on_duty(help_session, *, at):
-    """Return the staff member who gets the patron's answer: the helper, or the colleague who covers.
+    """Return the staff member who gets the patron's answer about the visit, or None. See `on_duty`."""
+    return on_duty(help_session.staff, branch_pk=help_session.branch_id, at=at)
 
-    Return None if the helper no longer works at the branch of the visit. While the helper is away, return the
-    colleague who covers. Return None if nobody covers, or if this colleague is also away or has left.
+
+def on_duty(helper, *, branch_pk, at):
+    """Return the helper, or the covering colleague while the helper is away.
+
+    Return None if the helper no longer works at this branch. Also return None if the helper is away and
+    nobody covers, or the covering colleague is also away or has left.
 
     The roles of the returned person are locked until the transaction ends, so call this before other rows are
     locked.
     """
-    helper = help_session.staff
-    if helper is None or not _works(helper, branch_pk=help_session.branch_id):
+    if helper is None or not _works(helper, branch_pk=branch_pk):
         return None
     absences = Absence.objects.on(Library.current().today(at))
     absence = absences.filter(person=helper).select_related("cover").first()

@@ -14,7 +14,7 @@ VISIT = "visit:"
 class NotOffered(Exception):
     """This browser can't get messages about the visit.
 
-    The visit is quiet, somebody keeps it, or the browser's code no longer works.
+    The visit is quiet or in somebody's account, or the code that the browser opened no longer works.
     """
 
 
@@ -32,8 +32,8 @@ def subscribe_by_code(help_session, *, opened_codes, at, now, **browser):
     browser has opened. `browser` has the endpoint, p256dh, auth, language and device. Raises NotOffered, and
     everything that `subscribe` raises.
     """
-    # Lock the visit. If another request keeps the visit or makes it quiet now, that request waits for the
-    # lock. Then it ends the new subscription.
+    # Lock the visit. A concurrent request that keeps the visit or makes it quiet then waits for the lock, and
+    # ends the new subscription.
     locked = HelpSession.objects.select_for_update(no_key=True, of=("self",))
     help_session = locked.filter(pk=help_session.pk).first()
     if help_session is None or not can_subscribe(help_session):

@@ -3,15 +3,22 @@
 import uuid
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from recommendations.models import Item, Recommendation
 from recommendations.saved_as import saved_as
+from recommendations.step_texts import shown_step
 from recommendations.verdicts import NEEDS_FOLLOW_UP, NOT_GOTTEN, ONLINE, choices_for, label_for, reasons_for
 
 Verdict, Kind = Recommendation.Verdict, Item.Kind
 # The button "Mark the unanswered items as helpful" appears if at least this many items of a visit have no
 # verdict.
 ALL_HELPED_FROM = 2
+# {what a patron wants after a recommendation: the question that the page suggests}
+WISHES = {
+    "more": _lazy("Can you suggest more like “%(title)s”?"),
+    "other": _lazy("You suggested “%(title)s”. Can you suggest something different?"),
+}
 
 
 def recommendation_panels(
@@ -32,7 +39,9 @@ def recommendation_panels(
 
     `declined` has the primary keys of recommendations that did not help, if the patron wants no answer about
     them. If `may_get` is true, items such as books have the button "I've got it" until the patron gives a
-    verdict.
+    verdict. An item that the library gets for the patron always has this button.
+
+    The recommendations must have been read with `with_next_step`.
     """
     recommendations = list(recommendations)
     may_save = may_save and not quiet
@@ -44,6 +53,9 @@ def recommendation_panels(
         recommendation.said = label_for(recommendation)
         recommendation.why_choices = reasons_for(recommendation)
         recommendation.conversation = conversation
+        recommendation.step = step = shown_step(recommendation)
+        # The library does something about the item, so the page doesn't ask whether it should write.
+        is_in_hand = step is not None and not step.is_late
         recommendation.asked_since = bool(
             conversation
             and recommendation.decided_at
@@ -51,11 +63,11 @@ def recommendation_panels(
         )
         recommendation.offer = (
             first_line(recommendation)
-            if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since
+            if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since and not is_in_hand
             else ""
         )
         recommendation.has_declined = recommendation.pk in declined and not recommendation.asked_since
-        recommendation.may_get = (
+        recommendation.may_get = step is not None or (
             may_get
             and not quiet
             and recommendation.item.kind not in NOT_GOTTEN
@@ -69,7 +81,9 @@ def recommendation_panels(
 
 
 def count_at_once(undecided):
-    """Return how many items the button "Mark the unanswered items as helpful" marks, or 0 for no button.
+    """Return how many items the button "Mark the unanswered items as helpful" marks.
+
+    0 means that the page shows no such button.
 
     `undecided` is the number of items that the patron is asked about and that have no verdict.
     """
@@ -79,7 +93,7 @@ def count_at_once(undecided):
 def removed_panels(recommendations):
     """Return the recommendations that have a verdict but that staff removed from the visit.
 
-    Recommendations that the patron has dismissed are left out.
+    Recommendations that the patron has hidden are left out.
     """
     removed = [
         recommendation

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from portal.folding import fold
 from recommendations.models import Item
-from recommendations.search import DESK_SEARCH_FIELDS, WORDS_ASKED
+from recommendations.search.finding import DESK_SEARCH_FIELDS, WORDS_ASKED
 
 from .models import HelpSession, SessionWord
 

@@ -64,9 +64,9 @@ def help_session(request, public_id):
 @done_after_sign_in
 @require_POST
 def all_helped(request, public_id):
-    """Save the verdict "helped" for all items that have no verdict yet.
+    """Save the verdict "helped" for all starred items that have no verdict yet.
 
-    The page in the response has a button that undoes this.
+    The page that the patron sees next has a button that undoes this.
     """
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     if has_waited(request):
@@ -217,7 +217,7 @@ def _planned_day(session, library):
 
 
 def _contact(session, library):
-    """Return how to reach the visit's branch, or the default branch if the visit's has closed for good."""
+    """Return how to reach the branch of the visit, or the default branch if it is permanently closed."""
     now = timezone.now()
     found = contact_of(session.branch, library=library, at=now)
     if found is None and library.default_branch:
@@ -230,8 +230,8 @@ def _declined_and_wish(session, recommendations, conversations):
 
     `declined` has the primary keys of the recommendations that the patron wants no answer about. `wish` says
     what the page shows about the whole visit. "ask" shows the question "Shall we write to you about it?".
-    "declined" says that the patron wants no answer. "" shows nothing, because somebody has already written or
-    the visit helped.
+    "declined" says that the patron wants no answer. "" shows nothing, because a conversation about the visit
+    has messages already or the visit helped.
     """
     has_failed = session.found in (HelpSession.Found.NO, HelpSession.Found.PART)
     if not has_failed and not any(given.verdict in NEEDS_FOLLOW_UP for given in recommendations):
@@ -251,7 +251,8 @@ def _declined_and_wish(session, recommendations, conversations):
 
 @for_viewers(public_id=UUIDField())
 def _for_page(viewer, public_id):
-    # Check-ins are in a higher layer. A visit has at most one that is planned.
+    # Use the name of the reverse relation, because this app can't import check-ins, which are in a higher
+    # layer. A visit has at most one planned check-in.
     planned = HelpSession.objects.filter(pk=OuterRef("pk"), check_ins_made__status="planned")
     visits = HelpSession.objects.belonging_to(viewer).filter(public_id=public_id)
     return visits.select_related("branch", "staff").annotate(
@@ -261,7 +262,8 @@ def _for_page(viewer, public_id):
 
 @for_viewers(session=BigAutoField())
 def _conversations_about(viewer, session):
-    # This app must not import the conversations app, which is in a higher layer.
+    # Find the model by the reverse relation, because this app can't import the conversations app, which is in
+    # a higher layer.
     conversations = HelpSession._meta.get_field("conversations").related_model.objects
     return conversations.belonging_to(viewer).filter(help_session=session).latest_first()
 
@@ -275,4 +277,8 @@ def _recommended_in(session):
         removed_at=F("sessionrecommendation__removed_at"),
         is_dismissed=F("sessionrecommendation__is_dismissed"),
     )
-    return recommendations.with_places().order_by("sessionrecommendation__position", "pk", "place_branch")
+    return (
+        recommendations.with_next_step()
+        .with_places()
+        .order_by("sessionrecommendation__position", "pk", "place_branch")
+    )

@@ -1,8 +1,8 @@
 """List which pages of a person a device may keep for reading offline, and until when.
 
 The list never has a quiet visit, or a visit that the device opened by code. A device deletes a page with a
-visit no later than the day on which the visit is due for deletion. It deletes Home and the lists when the
-first of all visits of the person is due for deletion.
+visit no later than the day on which the visit is due for deletion. It deletes Home and the lists on the day
+when the first of the person's visits is due for deletion.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ def kept_pages(person, library, *, at):
     viewer = BrowserViewer(person, [])
     visits = _visits(viewer)
     conversations = _conversations(viewer)
-    # Home asks about items of older visits, and saved items show the reasons from older visits. So all visits
-    # count for the end and the version of the overviews, not just the latest PAGE visits.
+    # The overviews show parts of older visits too: Home asks about their items, and saved items show their
+    # reasons. So the end and the version of an overview depend on all visits, not only on the latest PAGE.
     ends = [_end_of_visit(visit, person, library) for visit in visits]
     ends += filter(None, [_end_of_conversation(each, person, library) for each in conversations])
     lists = _lists(viewer)
@@ -88,7 +88,7 @@ def kept_pages(person, library, *, at):
     first_end = min(ends, default=None)
     overviews = [KeptPage(reverse(name), whole, first_end) for name in OVERVIEWS]
     if len(lists) > 1:
-        # Otherwise, the page of the lists is the page of the only list.
+        # A person with only one list sees this list on the page "saved", which is in OVERVIEWS.
         overviews += [KeptPage(each.get_absolute_url(), whole, first_end) for each in lists]
     return [page for page in [*overviews, *pages] if page.ends_at is None or page.ends_at > at]
 

@@ -1,4 +1,4 @@
-"""Search the visits and lists of a viewer. The desk has other searches: portal/helpsessions/search.py."""
+"""Search the visits and lists of a viewer. Staff search help sessions with portal/helpsessions/search.py."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,10 @@ class Found:
 
 
 def find(viewer, words, *, show=PAGE):
-    """Return the visits, lists and titles with these words. Load up to `show` visits and titles."""
+    """Return a Found of the visits, lists and titles that contain these words.
+
+    Load at most `show` visits and at most `show` titles.
+    """
     visits, titles, lists = find_visits(viewer, words), find_titles(viewer, words), find_lists(viewer, words)
     found = Found(
         visits=visits[:show],
@@ -59,11 +62,11 @@ def has_anything(viewer):
 
 
 def find_visits(viewer, words):
-    """Return the viewer's visits with these words, latest first, at most MAX_FOUND + 1.
+    """Return at most MAX_FOUND + 1 of the viewer's visits that contain these words, latest first.
 
     The search reads what the page of the visit shows: the question, the summary, the day, the branch, the
     name of the helper, and the items with their reasons. It leaves out quiet visits, notes of staff and
-    removed items. The `found_items` of a visit are the titles of the items with one of the words.
+    removed items. Also set `found_items` on each visit: the titles of items that contain one of the words.
     """
     visits = _visits(viewer)
     items = _items_in(visits)
@@ -92,7 +95,7 @@ def _visits(viewer):
 
 
 def _items_in(visits):
-    """Return {primary key of a visit: [(title, folded words) of each of its items]}."""
+    """Return {primary key of a visit: [(title, normalized text to search) of each of its items]}."""
     item = "recommendation__item__"
     entry = f"{item}search_entry__"
     columns = [f"{entry}title", f"{entry}names", "recommendation__reason"]
@@ -102,7 +105,7 @@ def _items_in(visits):
     for pk, title, names, reason, *fields in links.order_by("position", "pk").values_list(
         "help_session", *columns
     ):
-        # An item that is no longer in the catalog has no folded words in the database.
+        # If an item is no longer in the catalog, the database has no normalized text for it.
         written = [reason] if title is not None else [reason, *fields]
         items.setdefault(pk, []).append((fields[0], f"{title or ''} {names or ''} {searchable(*written)}"))
     return items

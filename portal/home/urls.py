@@ -1,6 +1,18 @@
 from django.urls import path
 
-from .views import address, home, installing, items, kept_pages, offline, open_by_code, phone, search, waiting
+from .views import (
+    address,
+    home,
+    installing,
+    items,
+    kept_pages,
+    offline,
+    open_by_code,
+    phone,
+    recommendations,
+    search,
+    waiting,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -9,6 +21,7 @@ urlpatterns = [
     path("c/<str:code>/", open_by_code.open_code_link, name="open_code_link"),
     path("leave/", open_by_code.leave, name="leave"),
     path("items/<uuid:public_id>/", items.item, name="item"),
+    path("recommendations/", recommendations.recommendations, name="recommendations"),
     path("search/", search.search, name="search"),
     path("email/try/", address.try_address, name="try_address"),
     path("waiting/", waiting.who_sends, name="who_sends"),

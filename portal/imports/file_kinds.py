@@ -4,7 +4,7 @@ import re
 
 from portal.imports.records import Unreadable
 
-# How many bytes at the beginning of a file are read. In a zip archive, they include the first file names.
+# The number of bytes to read from the beginning of a file. A zip archive has its first file names there.
 SEEN = 64 * 1024
 
 UNPACK = "Unpack it, and import the file that it contains."
@@ -12,6 +12,8 @@ EXPORT = "Export the catalog as MARC 21, MARCXML or CSV."
 SAVE_AS_CSV = "Open it in a spreadsheet program, save it as CSV (UTF-8), and import that file."
 SPREADSHEET = "a spreadsheet", SAVE_AS_CSV
 PICTURE = "a picture", EXPORT
+VIDEO = "a video", EXPORT
+DOCUMENT = "a document of Word or another office program", EXPORT
 # {first bytes: (what the file is, what to do)}
 WRONG = {
     b"\x1f\x8b": ("a gzip file", UNPACK),
@@ -33,6 +35,7 @@ WRONG = {
 }
 # {pattern for the beginning of a file in another text format, in lowercase: (what it is, what to do)}
 OTHER_TEXTS = {
+    r"\{\\rtf": DOCUMENT,
     r"=ldr ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
     r"\d{9} (?:ldr|fmt|\d{3})": ("Aleph's sequential format", EXPORT),
     r"\[?\s*\{|\[\s*\]": ("a JSON file", EXPORT),
@@ -45,7 +48,9 @@ BINARY = "a binary file, or UTF-16 text without a byte order mark", EXPORT
 IN_SPREADSHEETS = re.compile(
     rb"PK\x03\x04.{26}\[Content_Types\]\.xml|xl/|opendocument\.spreadsheet", re.DOTALL
 )
-IN_OTHER_DOCUMENTS = re.compile(rb"word/|ppt/")
+IN_OTHER_DOCUMENTS = re.compile(rb"word/|ppt/|opendocument\.(?:text|presentation)|epub\+zip")
+# A HEIF or AVIF picture begins like a video. The first three letters of its type are one of these.
+PICTURES_LIKE_VIDEOS = (b"hei", b"hev", b"avi", b"mif", b"msf")
 # The control characters that no catalog file contains. Binary MARC contains 1B and 1D to 1F.
 CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x19\x1c]")
 
@@ -76,7 +81,7 @@ def _guess(start):
 
 
 def _wrong(start):
-    """Return (what the file is, what to do) if the file is certainly no catalog."""
+    """Return (what the file is, what to do) if the file is certainly not a catalog, or else None."""
     text = start[:2000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     is_markup = text.startswith(b"<")
     if is_markup and (b"<!doctype html" in text or b"<html" in text):
@@ -87,12 +92,17 @@ def _wrong(start):
         b"BM",
         bytes(4),
     )
-    if is_riff_or_bmp or (start[:3], start[4:8]) == (bytes(3), b"ftyp"):
+    if (start[:3], start[4:8]) == (bytes(3), b"ftyp"):
+        return PICTURE if start[8:11] in PICTURES_LIKE_VIDEOS else VIDEO
+    if is_riff_or_bmp:
         return PICTURE
     if start[257:262] == b"ustar":
         return "a tar archive", UNPACK
-    if start[:4] == b"PK\x03\x04" and IN_SPREADSHEETS.search(start) and not IN_OTHER_DOCUMENTS.search(start):
-        return SPREADSHEET
+    if start[:4] == b"PK\x03\x04":
+        if IN_OTHER_DOCUMENTS.search(start):
+            return DOCUMENT
+        if IN_SPREADSHEETS.search(start):
+            return SPREADSHEET
     text = text.decode("ascii", "replace")
     return next((found for first, found in WRONG.items() if start.startswith(first)), None) or next(
         (found for first, found in OTHER_TEXTS.items() if re.match(first, text)), None

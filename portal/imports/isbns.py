@@ -7,6 +7,7 @@ repaired number is accepted if its check digit is right.
 import re
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 
 from stdnum import isbn
 from stdnum.exceptions import ValidationError
@@ -30,6 +31,8 @@ class Repair(StrEnum):
     LEFT_EMPTY = "left empty"
 
 
+# The ISBNs of a record are read twice: to choose its own ISBN, and to find the others.
+@lru_cache(maxsize=100)
 def read(text):
     """Return (ISBN-13 or "", Repair) for this text.
 
@@ -40,7 +43,7 @@ def read(text):
     if not text:
         return "", Repair.ABSENT
     if not text.isascii():
-        # The digits may be of another script, or full-width.
+        # The digits may be full-width, or from a script such as Arabic.
         text = "".join(str(unicodedata.decimal(one, one)) for one in text if one != SOFT_HYPHEN)
     number, repair = _read_first(text)
     if number:

@@ -1,7 +1,7 @@
-"""Match an item that was made by hand with an imported record, and undo it.
+"""Match an item that was made by hand with an imported record, and undo such a match.
 
 The recommendations and list entries move from the item to the record. Each row stays, with its verdict, its
-reason, its note and its place. The item by hand is kept, so that undoing can move the rows back.
+reason, its note and its place. The item by hand is not deleted, so that undoing can move the rows back.
 """
 
 from django.db.models import Q
@@ -11,12 +11,12 @@ from accounts.models import User
 from accounts.staff_actions import staff_action
 from portal.lists.locks import lock_lists
 from portal.lists.models import SavedItem
-from recommendations import search
 from recommendations.models import Item, ItemMatch, Recommendation
+from recommendations.search import entries
 
 
 class CannotMatch(Exception):
-    """The item is not by hand, is matched already, or the record is not imported."""
+    """The item was not made by hand, or it is already matched, or the record was not imported."""
 
 
 class NothingToUndo(Exception):
@@ -37,7 +37,7 @@ def imported_records():
 def match(item, record, *, by, at):
     """Move everything from the item by hand to the imported record, and return the ItemMatch.
 
-    If a list has both, the entry of the item by hand stays as it is. Raises CannotMatch.
+    If a list contains both, both entries stay as they are. Raises CannotMatch.
     """
     _lock_lists_with(SavedItem.objects.filter(item=item))
     item, record = _locked(item, record)
@@ -50,7 +50,7 @@ def match(item, record, *, by, at):
     SavedItem.objects.filter(pk__in=saved).update(item=record)
     item.retired_at = at
     item.save(update_fields=["retired_at"])
-    search.index([item.pk])
+    entries.index([item.pk])
     found = ItemMatch.objects.create(
         item=item, record=record, recommendations=moved, saved_items=saved, at=at
     )
@@ -62,7 +62,7 @@ def match(item, record, *, by, at):
 def undo_match(item, *, by, at):
     """Move back what the match moved, and return the record. Raises NothingToUndo.
 
-    What was recommended or saved after the match was the imported record, so it stays there.
+    Recommendations and list entries that were made after the match stay with the record.
     """
     found = item.matches.current().select_related("record").first()
     if found is None:
@@ -80,7 +80,7 @@ def undo_match(item, *, by, at):
     SavedItem.objects.filter(pk__in=saved).update(item=item)
     item.retired_at = None
     item.save(update_fields=["retired_at"])
-    search.index([item.pk])
+    entries.index([item.pk])
     found.undone_at = at
     found.save(update_fields=["undone_at"])
     record_event("undid_match_of_item", item, by=by, at=at)
@@ -94,9 +94,9 @@ def _lock_lists_with(saved_items):
 
 
 def _locked(item, record):
-    """Lock both items, and return their rows.
+    """Lock the item and the record, and return their rows.
 
-    The lock doesn't hold up patrons who save one of the items.
+    Patrons can still save one of the two while it is locked.
     """
     locked = Item.objects.select_for_update(no_key=True).filter(pk__in=[item.pk, record.pk]).order_by("pk")
     rows = {row.pk: row for row in locked}
@@ -104,9 +104,10 @@ def _locked(item, record):
 
 
 def _without_twins(saved_items, other):
-    """Return the keys of the saved items, without those in lists where `other` is already.
+    """Return the primary keys of the saved items that can move to the item `other`.
 
-    Removed entries move too, because their patrons may restore them.
+    An entry can't move if its list already contains `other`, because a list has each item only once. Removed
+    entries always move, because their patrons may restore them.
     """
     twins = SavedItem.objects.filter(item=other, removed_at=None).values("saved_list")
     movable = saved_items.filter(Q(removed_at__isnull=False) | ~Q(saved_list__in=twins))

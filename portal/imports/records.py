@@ -1,13 +1,16 @@
 """The classes that the modules in readers/ use for all file formats.
 
-The functions that read a file yield Faults, and Records whose texts fit into the fields of Item.
+The functions that read a file yield a Record or a Fault for each record. The texts of a Record fit into the
+fields of Item.
 """
 
 import hashlib
 import html
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from accounts.models import BranchCode
 from portal.dois import clean_doi
 from portal.folding import fold
 from portal.imports.scripts import lang_of
@@ -29,13 +32,22 @@ TEXTS = (
     "summary",
     "language",
     "search_words",
+    "subjects",
+    "form",
+    "extent",
+    "audience",
+    "audience_note",
 )
 FIELDS = (*TEXTS, "original_lang", "is_fiction")
-# The maximum length of the fields for long texts, in characters.
+# The fields whose values are from our own lists.
+CODED = {"kind", "form", "audience"}
+# The maximum number of characters in `summary`, `search_words` and `subjects`.
 LONG_TEXT_MAX = 4000
-# mypy thinks that the length can be None.
+# mypy thinks that max_length can be None.
 KEY_MAX: int = Item._meta.get_field("source_key").max_length  # type: ignore[assignment]
 CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
+LOCATION_MAX = Holding._meta.get_field("location").max_length
+CODE_MAX: int = BranchCode._meta.get_field("code").max_length  # type: ignore[assignment]
 
 
 # Some systems export texts of web pages, such as "Tom &amp; Jerry" and "<p>A good book.</p>".
@@ -60,21 +72,35 @@ class Fault:
     reason: str
 
 
+class Held(NamedTuple):
+    """A copy that a record lists, or several with the same call number and location.
+
+    `code` is the code of the branch in the library's system. It is "" if the record has none.
+    """
+
+    code: str
+    call_number: str
+    location: str = ""
+    not_for_loan: bool = False
+
+
 @dataclass(frozen=True)
 class Record:
     """One record of a file.
 
     `number` counts from 1. `values` has the value of each of FIELDS. `isbn_repair` is one of
     isbns.Repair: whether the record has an ISBN, and whether the ISBN had to be repaired. `remark` says what
-    is wrong with a record that is imported nevertheless.
+    is wrong with a record that is imported nevertheless. If `says_where` is true, `holdings` has all copies
+    with the codes of their branches, so the item is at no other branch.
     """
 
     number: int
     key: str
     values: dict
-    call_numbers: tuple = ()
+    holdings: tuple = ()
     isbn_repair: str = ""
     remark: str = ""
+    says_where: bool = False
 
 
 @dataclass
@@ -87,14 +113,19 @@ class Draft:
     number: int
     key: str
     values: dict
-    call_numbers: list = field(default_factory=list)
+    holdings: list = field(default_factory=list)
     isbn_repair: str = ""
     languages: list = field(default_factory=list)
     remark: str = ""
+    says_where: bool = False
 
     def finished(self):
         """Return the Record, or a Fault if it has no title."""
-        values = {name: _tidy(name, self.values.get(name) or "") for name in TEXTS}
+        values = {
+            name: value if name in CODED else _tidy(name, value)
+            for name in TEXTS
+            for value in [self.values.get(name) or ""]
+        }
         if values["original_title"] and fold(values["original_title"]) in fold(values["title"]):
             values["original_title"] = ""
         original = f"{values['original_title']} {values['original_creators']}"
@@ -103,17 +134,32 @@ class Draft:
         values["kind"] = values["kind"] or Item.Kind.BOOK
         if not values["title"]:
             return Fault(self.number, "it has no title")
-        call_numbers = dict.fromkeys(
-            clean(number, max_length=CALL_NUMBER_MAX) for number in self.call_numbers
-        )
         return Record(
             self.number,
             _short_key(clean(self.key)),
             values,
-            tuple(number for number in call_numbers if number),
+            merged(self.holdings),
             self.isbn_repair,
             self.remark,
+            self.says_where,
         )
+
+
+def merged(holdings):
+    """Return a tuple with one Held for each branch, call number and location. Clean the texts.
+
+    A Held can be borrowed if at least one of its copies can.
+    """
+    found: dict[tuple[str, str, str], bool] = {}
+    for copy in holdings:
+        place = (
+            clean(copy.code, max_length=CODE_MAX),
+            clean(unescaped(copy.call_number), max_length=CALL_NUMBER_MAX),
+            clean(unescaped(copy.location), max_length=LOCATION_MAX),
+        )
+        if place[0] or place[1]:
+            found[place] = found.get(place, True) and copy.not_for_loan
+    return tuple(Held(*place, not_for_loan) for place, not_for_loan in found.items())
 
 
 def _short_key(key):
@@ -121,13 +167,15 @@ def _short_key(key):
 
 
 def unescaped(text):
-    """Return the text with characters for entities such as "&amp;" and "&#x05D0;"."""
+    """Replace entities such as "&amp;" and "&#x05D0;" by the characters that they stand for."""
     return ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
 
 
 def _tidy(name, value):
+    if not value:
+        return ""
     value = unescaped(value)
-    if name in {"summary", "search_words"}:
+    if name in {"summary", "search_words", "subjects"}:
         return clean(
             TAG.sub("", PARAGRAPH_TAG.sub("\n", value)).strip(), max_length=LONG_TEXT_MAX, multiline=True
         )

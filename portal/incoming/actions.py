@@ -1,4 +1,4 @@
-"""Process one email: save it as a message, keep it for staff, or drop it."""
+"""Process one email: save it as a message, put it into the list of emails for staff, or drop it."""
 
 import hashlib
 import logging
@@ -36,8 +36,8 @@ PATRON = Message.Side.PATRON
 # deletes no draft.
 NO_DRAFT = -1
 MAX_ANSWERED = 20
-# An email is matched at most this many times. It is matched again if its conversation or its person changes
-# in the meantime.
+# An email is matched at most this many times. It is matched again if its conversation or its person has
+# changed between the match and the lock.
 MAX_MATCHES = 3
 # If there is no space left for emails that were not matched, only this many characters of an email's text are
 # stored.
@@ -140,7 +140,7 @@ def add_to_conversation(email, *, by, at):
 
 
 def _match_and_save(raw, email, email_id, found, *, is_cut, at):
-    """Add the email to its conversation, or keep it for staff. The Match `found` decides which.
+    """Add the email to its conversation, or store it for staff. The Match `found` decides which.
 
     Raises Erased and _MatchChanged.
     """
@@ -157,7 +157,7 @@ def _match_and_save(raw, email, email_id, found, *, is_cut, at):
 
 
 def _kind(message, sender):
-    """Return the Kind of an email that is dropped, or None."""
+    """Return the Kind of the email if it must be dropped, or None."""
     if message is None:
         return Kind.AUTOMATIC if sender == "" else None
     try:
@@ -182,7 +182,7 @@ def _count(kind, at):
 
 
 def _keep(raw, email, email_id, reason, found, *, at):
-    """Keep an email for staff. If its conversation was erased, keep only the time when the email came.
+    """Store an email for staff. If its conversation was erased, store only the time when the email came.
 
     Raises Erased and _MatchChanged.
     """
@@ -217,7 +217,7 @@ def _take(raw, email, email_id, found, *, at):
     if not email.is_readable or not body:
         reason = Reason.EMPTY if email.is_readable else Reason.UNREADABLE
         return _keep(raw, email, email_id, reason, found, at=at)
-    limits.count_by_email("message", person)
+    limits.count_by_person("message", person)
     # Decode the pictures before the transaction, because that takes time.
     usable, refused = attachments.checked([_counted(person, *file) for file in email.files])
     try:
@@ -310,14 +310,14 @@ def _counted(person, name, file, why):
     If the limit is reached, the returned file is None. Call this before the file is decoded.
     """
     try:
-        limits.count_by_email("file", person)
+        limits.count_by_person("file", person)
     except limits.TooOften:
         return name, None, "too_often"
     return name, file, why
 
 
 def _sent(email, person):
-    """Return the texts of the emails from the library to this person that `email` answers.
+    """Return the texts of the library's emails to this person that `email` is an answer to.
 
     Each email has two texts: its plain text and the text of its HTML. Mail programs quote either of them.
     """

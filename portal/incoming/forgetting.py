@@ -1,4 +1,4 @@
-"""Delete emails that are old enough, and emails to conversations that were erased."""
+"""Delete emails to conversations that were erased, and old counts of dropped emails."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Fetch emails from the mailbox in IMAP_URL. The worker does this in a thread of its own.
+"""Fetch emails from the mailbox in IMAP_URL. The worker does this in a separate thread.
 
 An accepted email is deleted from the mailbox. An email that is too large, or that can't be read because of a
 bug, is flagged instead.

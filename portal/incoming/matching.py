@@ -34,7 +34,7 @@ def match(recipients, sender, *, at):
     if found is None:
         return Match(Reason.NO_ADDRESS)
     conversation, person = found.conversation, found.person
-    # A quiet visit must not be linked to a name, so nothing from an email about a quiet visit may be kept.
+    # A quiet visit must not be linked to a name, so nothing from an email about a quiet visit may be stored.
     if conversation is None or person is None or _is_quiet(conversation):
         return Match(Reason.ERASED)
     if not may_write(person, conversation):

@@ -85,15 +85,21 @@ class IncomingEmail(models.Model):
     class Reason(models.TextChoices):
         """Why an email was not matched. Staff read the reason in the list."""
 
-        NO_ADDRESS = "no_address", _("It was not sent to a reply address that the library made.")
+        NO_ADDRESS = "no_address", _("The email was not sent to a reply address that the library made.")
         EXPIRED = "expired", _("The reply address is older than 90 days.")
-        OTHER_SENDER = "other_sender", _("It came from an address that is not the patron's.")
-        NOT_CONFIRMED = "not_confirmed", _("The patron has not confirmed the address from which it came.")
-        NO_ACCESS = "no_access", _("The patron can't open the conversation any more.")
-        ERASED = "erased", _("The conversation was erased or forgotten, so only the time is kept.")
-        UNREADABLE = "unreadable", _("It can't be read.")
-        EMPTY = "empty", _("It has no text.")
-        TOO_LARGE = "too_large", _("It is too large, so only its beginning was read.")
+        OTHER_SENDER = "other_sender", _("The email came from an address that is not the patron's.")
+        NOT_CONFIRMED = (
+            "not_confirmed",
+            _("The patron has not confirmed the address from which the email came."),
+        )
+        NO_ACCESS = "no_access", _("The patron can't open the conversation anymore.")
+        ERASED = (
+            "erased",
+            _("The conversation was erased or forgotten, so the library stored only the time of the email."),
+        )
+        UNREADABLE = "unreadable", _("The library can't read the email.")
+        EMPTY = "empty", _("The email has no text.")
+        TOO_LARGE = "too_large", _("The email is too large, so the library read only its beginning.")
 
     # Staff can add an email to its conversation if it was not matched for one of these reasons.
     ADDABLE = (
@@ -184,7 +190,7 @@ class EmailReader(models.Model):
 
 
 class DroppedEmails(models.Model):
-    """The number of emails of one kind that were dropped on one day. Nothing else about them is kept."""
+    """The number of emails of one kind that were dropped on one day. Nothing else about them is stored."""
 
     class Kind(models.TextChoices):
         BOUNCE = "bounce", _("reports that an email could not be delivered")

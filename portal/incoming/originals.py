@@ -113,9 +113,9 @@ def has_room(size, reason):
 
 
 def is_stored(size, reason):
-    """Return whether an original of this size may be stored, if there is room for it.
+    """Return whether an original of this size may be stored for an email with this Reason.
 
-    `has_room` tells whether there is room.
+    This doesn't check whether there is room for the original. `has_room` checks that.
     """
     return reason != IncomingEmail.Reason.NO_ADDRESS or size <= MAX_NO_ADDRESS_SIZE
 
@@ -130,7 +130,7 @@ def remove(names):
 
 
 def remove_with_row(sender, instance, **kwargs):
-    """After the commit, delete the file of a deleted row. This function receives the signal `post_delete`."""
+    """Delete the file of a deleted row after the commit. This function receives the signal `post_delete`."""
     if name := instance.file.name:
         transaction.on_commit(lambda: remove([name]))
 
@@ -138,7 +138,7 @@ def remove_with_row(sender, instance, **kwargs):
 def forget_stray_originals(*, at):
     """Delete stored originals that have no row. The worker runs this job.
 
-    A file like this remains if a process is killed after it writes the file and before it saves the row.
+    Such a file remains if a process is killed after it writes the file and before it saves the row.
     """
     storage = private_storage()
     for folder in storage.listdir(FOLDER)[0] if storage.exists(FOLDER) else []:

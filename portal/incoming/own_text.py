@@ -15,7 +15,7 @@ from portal.conversations.reply_addresses import first_lines
 # time for a search grows at least quadratically with the length of a line.
 PROBED_LINE_LENGTH = 300
 PROBED_LINES = 3000
-# A line that is only part of a line from the library's email counts as copied if it has at least this many
+# A line can be a part of a line from the library's email. It counts as copied if it has at least this many
 # characters. A shorter line could be the sender's own words.
 KNOWN_LENGTH = 12
 RUNS = re.compile(r"([ \t*])[ \t*]+")

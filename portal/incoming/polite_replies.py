@@ -16,10 +16,13 @@ ONE_EVERY = timedelta(days=1)
 
 
 def reply_to(person, *, conversation, reason="", files=(), at):
-    """Write an email to this person, unless one was written within ONE_EVERY. Call this in a transaction.
+    """Tell this person by email that their email, or a file in it, did not reach the library.
+
+    Do nothing if the person got such an email less than ONE_EVERY ago.
 
     `reason` is the IncomingEmail.Reason why the email could not be read. `files` are the NotAdded files of an
-    email that was read. Nobody gets an email at an address that they have not confirmed.
+    email that was read. Nobody gets an email at an address that they have not confirmed. Call this in a
+    transaction.
     """
     # The lock makes a second worker wait until the first worker has saved its email.
     person = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()

@@ -92,8 +92,8 @@ def parse(raw):
     if max(raw.count(b"\n"), raw.count(b"\r")) > MAX_LINES:
         return _headers_only(head), False
     try:
-        # Python's older policy parses no headers, so it finds out quickly whether parsing would take long.
-        # The type stubs don't know that a policy takes its attributes as arguments.
+        # Python's older policy parses no headers. So this first pass quickly finds emails that would take too
+        # long. The type stubs don't know that a policy takes its attributes as arguments.
         message_from_bytes(raw, policy=_Budget(spent=_Spent()))  # type: ignore[call-arg]
         return message_from_bytes(raw, policy=_policy()), True
     except Exception as error:
@@ -152,7 +152,7 @@ def _headers_only(head):
 
 
 def header(message, name):
-    """Return the header as text. Return "" if it is missing or malformed."""
+    """Return the header as text, or "" if it is missing. If it is malformed, return it as it was sent."""
     values = raw_headers(message, name)
     try:
         return clean(str(message[name] or ""))
@@ -250,7 +250,7 @@ def _parts(message):
 
 
 def _leaves(message) -> Iterable:
-    """Yield the parts that have no parts themselves. An attached email counts as one file."""
+    """Yield the parts that contain no other parts. An attached email counts as one file."""
     is_whole = message.get_content_type() in ENCRYPTED or message.get_content_maintype() == "message"
     if is_whole or not message.is_multipart():
         yield message

@@ -1,7 +1,5 @@
 """Save items in a patron's list, remove items from it, and restore removed items."""
 
-from datetime import timedelta
-
 from django.db import transaction
 from django.db.models import Q
 
@@ -9,7 +7,7 @@ from portal.deadlines import compares_deadlines
 from portal.sent_forms import MARGIN, ChangedMeanwhile, check_not_removed, remember_removals
 
 from .locks import lock_lists
-from .models import MAX_ITEMS, RESTORE_FOR, SavedItem, SavedList
+from .models import MAX_ITEMS, SavedItem, SavedList, before_restorable
 
 
 class ListFull(Exception):
@@ -24,11 +22,10 @@ class ListFull(Exception):
 def save(item, *, patron, at, now, recommendation=None, saved_list=None, tapped_at=None):
     """Save the item in a list of the patron, and return the SavedItem. Raises ListFull.
 
-    If `saved_list` is None, the item is saved in the list that the patron used last. An item that is in
-    another list already stays there, and nothing changes. If the patron has no list, the first one is
-    created.
+    If `saved_list` is None and the item is in any list of the patron, nothing changes. If it is in none, it
+    goes into the list that the patron used last. If the patron has no list, the first one is created.
 
-    If the patron has removed the item and can still restore it, the item gets its old place back.
+    If the patron has removed the item and can still restore it, the item is restored to its old place.
     `tapped_at` is the same as in `restore`. Raises ChangedMeanwhile and TooOld.
     """
     lock_lists(patron)
@@ -57,9 +54,10 @@ def save(item, *, patron, at, now, recommendation=None, saved_list=None, tapped_
 
 
 def _check_not_removed(same, patron, item, *, tapped_at, now):
-    """Raise ChangedMeanwhile if the patron has removed the item for good after the tap. Raises TooOld.
+    """Raise ChangedMeanwhile if the patron has deleted the item for good after the tap. Raises TooOld.
 
-    `same` are the rows of this item. Rows that were removed for good stay until the next night.
+    `same` are the rows of this item. Rows that were deleted for good stay in the database until the next
+    night.
     """
     if same.filter(changed_at__gt=tapped_at + MARGIN).exists():
         raise ChangedMeanwhile
@@ -67,9 +65,12 @@ def _check_not_removed(same, patron, item, *, tapped_at, now):
 
 
 def remember_deleted(rows):
-    """Remember the items of these removed rows before the rows are deleted. See `check_not_removed`."""
+    """Store when the items of these removed rows were removed, before retention deletes the rows.
+
+    `check_not_removed` reads these times.
+    """
     rows = rows.filter(item__isnull=False).select_related("saved_list__patron", "item")
-    # An item can have been removed from several lists. The latest removal counts, so it must come last.
+    # The same item may have been removed from several lists. The latest removal counts, so it comes last.
     removals = sorted((row.changed_at or row.removed_at, row.pk, row) for row in rows)
     remember_removals({_removal_key(row.saved_list.patron, row.item): at for at, _pk, row in removals})
 
@@ -85,8 +86,8 @@ def _last_used(patron):
 def remove(saved_item, *, at, tapped_at=None):
     """Remove the item from its list. `restore` can undo this for RESTORE_FOR.
 
-    `tapped_at` is the time of the tap, if the form waited on a phone until `at`. Raises ChangedMeanwhile if
-    the patron has restored the item after the tap.
+    `tapped_at` is the time of the tap, if the form waited offline on a phone until `at`. Raises
+    ChangedMeanwhile if the patron has restored the item after the tap.
     """
     in_list = SavedItem.objects.filter(pk=saved_item.pk, removed_at=None)
     _change(in_list, removed_at=at, at=at, tapped_at=tapped_at)
@@ -97,10 +98,10 @@ def remove(saved_item, *, at, tapped_at=None):
 def restore(saved_item, *, at, tapped_at=None):
     """Put a removed item back into its list, with everything that belonged to it.
 
-    If the patron has added the same item to the list in the meantime, nothing changes.
+    If the patron has added the same item to the list again since removing it, nothing changes.
 
-    `tapped_at` is the time of the tap, if the form waited on a phone until `at`. Raises ChangedMeanwhile if
-    the patron has removed the item after the tap.
+    `tapped_at` is the time of the tap, if the form waited offline on a phone until `at`. Raises
+    ChangedMeanwhile if the patron has removed the item after the tap.
     """
     lock_lists(saved_item.saved_list.patron)
     same = SavedItem.objects.filter(
@@ -113,17 +114,17 @@ def restore(saved_item, *, at, tapped_at=None):
 
 
 def delete_now(saved_item, *, at):
-    """End the time in which the removed item can be restored.
+    """Delete the removed item before the time for restoring it is over.
 
-    The item is then on no page, and retention deletes the row the next night. If the patron is under a
+    No page shows the item anymore, and retention deletes the row the next night. If the patron is under a
     legal hold, the row stays until the hold is lifted.
     """
     removed = SavedItem.objects.filter(pk=saved_item.pk, removed_at__isnull=False)
-    removed.update(removed_at=at - RESTORE_FOR - timedelta(days=1), changed_at=at)
+    removed.update(removed_at=before_restorable(at), changed_at=at)
 
 
 def _change(rows, *, removed_at, at, tapped_at):
-    """Change the rows. If the patron has changed them after `tapped_at`, raise ChangedMeanwhile instead."""
+    """Set `removed_at` of the rows. Raises ChangedMeanwhile if they have changed after `tapped_at`."""
     older = rows.filter(Q(changed_at=None) | Q(changed_at__lte=tapped_at + MARGIN)) if tapped_at else rows
     changed = older.update(removed_at=removed_at, changed_at=tapped_at or at)
     if tapped_at and not changed and rows.exists():

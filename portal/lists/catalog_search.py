@@ -1,31 +1,28 @@
-"""Find titles of the catalog that a patron can add to a list. Nothing about the search is saved."""
+"""Find titles of the catalog that a patron can add to a list. The words are not saved."""
 
 from recommendations.models import Item
-from recommendations.search import find_items
+from recommendations.search.finding import search_items
+from recommendations.search.narrowing import Narrowing
 
 # A search finds at most this many titles. If there are more, the page asks for another word.
 MAX_FOUND = 30
 
 
-def find_in_catalog(words):
-    """Return the titles with these words, at most MAX_FOUND + 1. The best matches come first.
+def find_in_catalog(words, *, as_typed=False):
+    """Return the titles with these words as Found, at most MAX_FOUND + 1. The best matches come first.
 
-    What staff have typed by hand is left out, because it can be about one patron.
+    Typing errors are corrected, unless `as_typed` is true. Items that staff typed by hand are left out,
+    because their text can be about one patron.
     """
-    found = find_items(" ".join(words), limit=3 * MAX_FOUND)
-    return [item for item in found if _is_imported(item)][: MAX_FOUND + 1]
+    narrowing = Narrowing(in_catalog=True)
+    return search_items(" ".join(words), limit=MAX_FOUND + 1, narrowing=narrowing, as_typed=as_typed)
 
 
 def catalog_item(public_id):
-    """Return the item with this public id if a search can find it, or None."""
+    """Return the item with this public id if `find_in_catalog` can find it, or None."""
     return imported_items().filter(public_id=public_id).first() if public_id else None
 
 
 def imported_items():
-    """Return the items that a search can find."""
+    """Return the items that `find_in_catalog` can find."""
     return Item.objects.exclude(source="").filter(retired_at=None)
-
-
-def _is_imported(item):
-    """Return whether the item was imported from the catalog and is still there."""
-    return bool(item.source) and item.retired_at is None

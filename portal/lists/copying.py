@@ -1,4 +1,4 @@
-"""Copy a shared list into a list of a visitor."""
+"""Copy the titles of a shared list into one of the visitor's own lists."""
 
 from django.db import transaction
 
@@ -31,7 +31,7 @@ def copy_list(link, *, patron, name, at):
     saved_list = same_name[0] if same_name else make_list(patron, name=name, at=at)
     rows = SavedItem.objects.in_lists().filter(saved_list=saved_list)
     own = {_key(row.item_id, row) for row in rows}
-    # A dict has each title once, and keeps their order.
+    # A dict drops duplicate titles and preserves the order.
     titles = {_key(shared.item.pk, shared.item): shared for shared in all_shown_to_visitors(link).titles}
     missing = [shared for key, shared in titles.items() if key not in own]
     if len(own) + len(missing) > MAX_ITEMS:
@@ -43,6 +43,7 @@ def copy_list(link, *, patron, name, at):
             position=first + number,
             saved_at=at,
             note=shared.note,
+            from_link=True,
             **_columns(shared.item),
         )
         for number, shared in enumerate(missing)
@@ -52,7 +53,7 @@ def copy_list(link, *, patron, name, at):
 
 
 def _key(item_id, row):
-    """Return what identifies a title in a list: the item, or the title and author that were typed."""
+    """Return what identifies a title in a list: the item's primary key, or the typed title and author."""
     return item_id or (row.title, row.creators)
 
 

@@ -1,4 +1,4 @@
-"""Load what the pages show of saved items: call numbers, reasons and who recommended the items."""
+"""Load details of saved items for pages: call numbers, reasons and who recommended the items."""
 
 from django.db.models import BigAutoField, DateTimeField
 from django.utils import timezone
@@ -10,8 +10,21 @@ from recommendations.models import Recommendation
 
 def add_details(saved_items, viewer):
     """Load the call numbers and recommendations of saved items."""
-    fetch_holdings([saved.item for saved in saved_items if saved.item])
+    fetch_places(saved_items)
     _fetch_recommendations(saved_items, viewer)
+
+
+def fetch_places(saved_items):
+    """Load where the saved items are kept.
+
+    Staff type the call number of an item by hand for one patron. So it is left out if the title was copied
+    from a link.
+    """
+    items = [saved.item for saved in saved_items if saved.item]
+    fetch_holdings(items)
+    for saved in saved_items:
+        if saved.item and not saved.item.source and saved.from_link:
+            saved.item.places = []
 
 
 def _fetch_recommendations(saved_items, viewer):

@@ -4,11 +4,11 @@ from django.db import transaction
 
 from portal import once
 from portal.notifications.writing import notify
-from recommendations.holdings import fetch_holdings
 
+from .details import fetch_places
 from .models import SavedItem
 
-# A form sends the list only once in this time, even after a double tap.
+# During this time, a form that is sent again (for example by a double tap) sends no second email.
 SAME_FORM_SECONDS = 24 * 60 * 60
 
 
@@ -16,15 +16,16 @@ SAME_FORM_SECONDS = 24 * 60 * 60
 def email_list(saved_list, viewer, *, to, token, at):
     """Write an email with the titles and call numbers of the viewer's list to the outbox.
 
-    Nothing is written if the form with this token has sent the list before. The caller checks that `to` is
-    the viewer's confirmed address. The text is deleted from the outbox once the email is delivered.
+    Nothing is written if the form with this token has already sent the list. The caller checks that `to` is
+    the viewer's confirmed address. The text is deleted from the outbox when the email is delivered.
     """
     person = viewer.person
     if not once.claim("email_list", person.pk, saved_list.pk, token, seconds=SAME_FORM_SECONDS):
         return
     rows = SavedItem.objects.belonging_to(viewer).filter(saved_list=saved_list)
-    items = [saved.shown for saved in rows.select_related("item").in_order()]
-    fetch_holdings([item for item in items if item.pk])
+    saved_items = list(rows.select_related("item").in_order())
+    fetch_places(saved_items)
+    items = [saved.shown for saved in saved_items]
     notify(
         "lists/list",
         to=to,

@@ -45,12 +45,13 @@ class NoteForm(forms.Form):
         super().__init__(*args, **kwargs)
         if is_shared:
             words = _now(
-                "Anyone with your link to this list can read it. It stays when the visit is deleted. "
-                "At most %(most)s characters."
+                "Anyone with your link to this list can read this note. The note stays when the visit is "
+                "deleted. At most %(most)s characters."
             )
         else:
             words = _now(
-                "Only you can read it. It stays when the visit is deleted. At most %(most)s characters."
+                "Only you can read this note. The note stays when the visit is deleted. At most %(most)s "
+                "characters."
             )
         most = number_format(NOTE_MAX, use_l10n=True, force_grouping=True)
         self.fields["note"].help_text = words % {"most": most}
@@ -95,7 +96,7 @@ class CopyForm(ListForm):
 
 
 def too_many_links(most):
-    """Return the error that a person has `most` working links already."""
+    """Return the error message for a person who already has `most` working links."""
     return _now("You have %(most)d links, and that is the limit. End a link first.") % {"most": most}
 
 

@@ -1,8 +1,8 @@
 """Make, change and end the links to a list, and find the link of an address.
 
-The links with which staff share items are made in staff_links.py. They have the same addresses. The database
-stores the token of a link twice. The encrypted token shows the address to the patron again. The
-HMAC finds the link.
+The links with which staff share items are made in staff_links.py. Their addresses look the same. The database
+stores the token of a link in two forms: encrypted, so that the patron can see the address again, and as an
+HMAC, so that the link can be found.
 """
 
 from datetime import datetime, time, timedelta
@@ -60,7 +60,7 @@ def make_link(saved_list, *, with_notes, name="", days=DEFAULT_DAYS, client_toke
 
     If the form with this `client_token` has made a link already, return that link, unless it has ended.
 
-    Raises TooManyLinks and NotAllowed. Raises SavedList.DoesNotExist if the list was removed in the meantime.
+    Raises TooManyLinks and NotAllowed. Raises SavedList.DoesNotExist if the patron has removed the list.
     """
     lock_lists(saved_list.patron)
     own = SavedList.objects.of_patron(saved_list.patron)
@@ -138,7 +138,7 @@ def shows_notes(saved_list, at):
 
 
 def add_shows_notes(lists, at):
-    """Return these lists with `shows_notes`, which says the same as the function `shows_notes`."""
+    """Annotate each list with `shows_notes`, the result that the function `shows_notes` would return."""
     links = ListLink.objects.working(at).filter(saved_list=OuterRef("pk"), with_notes=True)
     return lists.annotate(shows_notes=Exists(links))
 
@@ -150,7 +150,7 @@ def address_of(link):
     try:
         token = keys.seal(PURPOSE).decrypt(link.token_sealed).decode()
     except InvalidToken:
-        # The server has a new key and no longer knows the key that encrypted the token.
+        # The key that encrypted the token is no longer among the server's keys.
         return ""
     return settings.BASE_URL + reverse("shared_list", args=[token])
 
@@ -158,8 +158,7 @@ def address_of(link):
 def address_for_paper(saved_list, *, at, library):
     """Return the full URL of a link that shows this list to visitors, or "" if there is none.
 
-    A link that shows no notes and no name comes first, because anybody can find the paper. Among several such
-    links, the newest comes first.
+    Prefer a link that shows no notes and no name, because anybody can find the paper. Then prefer the newest.
     """
     rows = ListLink.objects.open_to_visitors(at, of_children=library.children_may_share_lists)
     link = rows.filter(saved_list=saved_list).order_by("with_notes", "name", "-made_at", "-pk").first()
@@ -169,8 +168,8 @@ def address_for_paper(saved_list, *, at, library):
 def find(text, *, at, library):
     """Return the link with this token if it shows titles to visitors at the time `at`, or None.
 
-    The link is a ListLink or a StaffLink. `text` is the part of the URL that contains the token. If the text
-    has no token or the link doesn't work, there are always two queries.
+    The link is a ListLink or a StaffLink. `text` is the part of the URL that contains the token. If no
+    link is found, exactly two queries run, whatever the reason.
     """
     hmacs = keys.fingerprints(PURPOSE, keys.token_in(text))
     links = ListLink.objects.open_to_visitors(at, of_children=library.children_may_share_lists)
@@ -179,7 +178,7 @@ def find(text, *, at, library):
 
 
 def seal_links_anew(*, at):
-    """Encrypt and hash the tokens of all links with the current key. The worker calls this function.
+    """Encrypt and hash the tokens of all links again, with the current key. The worker calls this function.
 
     If SECRET_KEY_FALLBACKS lists no old keys, do nothing.
     """

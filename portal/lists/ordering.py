@@ -1,7 +1,7 @@
 """Change the order of a list, and move or copy titles between the lists of a patron.
 
-A list is in the order of `position`. A change names the title next to which another title goes, and not the
-whole order. So a tab that shows an old order loses no title and duplicates none.
+A list is sorted by `position`. A request to move a title names only that title and its new neighbor, and not
+the whole order. So a request from a tab that shows an old order loses no title and duplicates none.
 """
 
 from django.db import transaction
@@ -17,8 +17,8 @@ from .own_words import combine
 def place(saved_item, *, to="", before=None, after=None):
     """Move a title within its list.
 
-    `to` is "up", "down", "top" or "bottom". Instead, `before` or `after` can be another SavedItem of the same
-    list. If one of the two titles has since been removed or moved to another list, nothing changes.
+    Give one of three arguments: `to` is "up", "down", "top" or "bottom". `before` and `after` are a SavedItem
+    of the same list. If one of the two titles is no longer in the list, nothing changes.
     """
     lock_lists(saved_item.saved_list.patron)
     rows = SavedItem.objects.in_lists().filter(saved_list=saved_item.saved_list)
@@ -31,7 +31,7 @@ def place(saved_item, *, to="", before=None, after=None):
     if anchor is None or anchor == moved:
         return
     position = anchor.position if before else anchor.position + 1
-    # Removed titles move too, so that they come back at the same place.
+    # Include removed titles, so that restoring one puts it back in the same place.
     following = SavedItem.objects.filter(saved_list=moved.saved_list_id, position__gte=position)
     following.update(position=F("position") + 1)
     SavedItem.objects.filter(pk=moved.pk).update(position=position)
@@ -39,9 +39,10 @@ def place(saved_item, *, to="", before=None, after=None):
 
 @transaction.atomic
 def move_to_list(saved_item, saved_list, *, at):
-    """Move a title with the patron's words to the top of another list. Raises ListFull.
+    """Move a title with the patron's note and reading status to the top of `saved_list`. Raises ListFull.
 
-    If the other list has the item already, combine the words there, and remove the title from its old list.
+    If `saved_list` already has the same title, add the note and reading status to it, and remove the title
+    from its old list.
     """
     lock_lists(saved_list.patron)
     moved = SavedItem.objects.in_lists().filter(pk=saved_item.pk).first()
@@ -58,16 +59,16 @@ def move_to_list(saved_item, saved_list, *, at):
 
 @transaction.atomic
 def copy_to_list(saved_item, saved_list, *, at):
-    """Copy a title with the patron's words to the top of another list. Raises ListFull.
+    """Copy a title with the patron's note and reading status to the top of `saved_list`. Raises ListFull.
 
-    If the other list has the item already, nothing changes.
+    If `saved_list` already has the same title, nothing changes.
     """
     lock_lists(saved_list.patron)
     copied = SavedItem.objects.in_lists().filter(pk=saved_item.pk).first()
     if copied is None or copied.saved_list_id == saved_list.pk or _same_in(saved_list, copied):
         return
     _refuse_full(saved_list)
-    kept = ("item_id", "title", "creators", "recommendation_id", "note", "reading")
+    kept = ("item_id", "title", "creators", "recommendation_id", "note", "reading", "from_link")
     SavedItem.objects.create(
         saved_list=saved_list,
         saved_at=at,
@@ -78,7 +79,7 @@ def copy_to_list(saved_item, saved_list, *, at):
 
 
 def _neighbor(moved, others, to):
-    """Return (before, after) for a direction. Both are None if the title is there already."""
+    """Return (before, after) for the direction `to`. Both are None if the title can't move further."""
     above, below = others.filter(position__lt=moved.position), others.filter(position__gt=moved.position)
     return {
         "up": (above.order_by("-position").first(), None),

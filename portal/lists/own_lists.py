@@ -1,11 +1,9 @@
 """Make, rename, remove and restore a patron's lists."""
 
-from datetime import timedelta
-
 from django.db import transaction
 
 from .locks import lock_lists
-from .models import MAX_LISTS, NAME_MAX, RESTORE_FOR, SavedList, title_of
+from .models import MAX_LISTS, NAME_MAX, SavedList, before_restorable, title_of
 
 
 class NameTaken(Exception):
@@ -63,16 +61,16 @@ def restore_list(saved_list):
 
 
 def delete_list_now(saved_list, *, at):
-    """End the time in which the removed list can be restored.
+    """Delete the removed list before the time for restoring it is over.
 
     Retention deletes the rows the next night. See `delete_now` in the module `actions`.
     """
     removed = SavedList.objects.filter(pk=saved_list.pk, removed_at__isnull=False)
-    removed.update(removed_at=at - RESTORE_FOR - timedelta(days=1))
+    removed.update(removed_at=before_restorable(at))
 
 
 def numbered(title, taken):
-    """Return the title with the first number that makes it different from the titles in `taken`."""
+    """Add a number to the title, such as "Garden (2)". Use the first number that is not in `taken`."""
     number = 2
     while True:
         ending = f" ({number})"

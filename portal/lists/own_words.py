@@ -15,7 +15,7 @@ def write_note(saved_item, *, note):
 
 @transaction.atomic
 def choose_reading(saved_item, *, reading):
-    """Save how far the patron is with a title. An empty value means that nothing is chosen."""
+    """Save how far the patron is with a title. An empty value clears the patron's choice."""
     _update(saved_item, reading=reading)
 
 
@@ -23,7 +23,7 @@ def choose_reading(saved_item, *, reading):
 def add_title(saved_list, *, title, creators="", at):
     """Add a title by hand, and return its SavedItem. Raises ListFull.
 
-    If the same title was added by hand before, return that one.
+    If the patron has already added the same title by hand, return its SavedItem.
     """
     lock_lists(saved_list.patron)
     same = saved_list.saved_items.in_lists().filter(item=None, title=title, creators=creators)
@@ -42,9 +42,9 @@ def add_title(saved_list, *, title, creators="", at):
 
 
 def combine(saved_item, *, into):
-    """Add the patron's words about a title to another row of the same title, which stays.
+    """Add the note and reading status of `saved_item` to `into`, another row of the same title.
 
-    The caller locks the lists.
+    If both rows have a reading status, `into` keeps its own. The caller locks the lists.
     """
     notes = [row.note for row in (into, saved_item) if row.note]
     into.note = "\n\n".join(dict.fromkeys(notes))

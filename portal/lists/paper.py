@@ -9,7 +9,7 @@ from portal.folding import fold
 from portal.printing import LINE_HEIGHT, LINE_LENGTH, PARAGRAPH_GAP, paragraph_height
 from recommendations.shelf_order import shelf_key
 
-# The share of a receipt's line that is left beside a cover.
+# The share of a receipt's line that is left for text beside a cover.
 SHARE_BESIDE_COVER = 0.75
 # Large print is this many times as large as normal print.
 LARGE = 1.5
@@ -33,14 +33,14 @@ class Arranged:
 def arrange(saved_items, branch):
     """Return the titles as Arranged for this branch, which may be None. Their holdings must be loaded.
 
-    Set two attributes of each title: `here`, its places at the branch, and `away`. If `here` is empty, `away`
-    has its places at other branches. A title that is no longer in the catalog has no places. Each location of
-    a branch has its own shelves, so the titles of one location follow each other.
+    Set two attributes of each title. `here` has its places at the branch. `away` has its places at other
+    branches, but only if `here` is empty. A title that is no longer in the catalog has no places. Each
+    location of a branch has its own shelves, so the titles of a location are together.
     """
     arranged = Arranged()
     shelves: dict[str, list] = {}
     for saved in sorted(saved_items, key=_by_author):
-        places = [] if saved.shown.retired_at else saved.shown.places
+        places = saved.shown.places
         saved.here = sorted(
             (place for place in places if branch and place.branch_id == branch.pk), key=_on_shelf
         )
@@ -88,12 +88,12 @@ def receipt_height(saved_list, saved_items, *, branch, choices, share_address):
     total += QR_CODE * scale + height(share_address, share=1) if share_address else 0
     for saved in saved_items:
         item = saved.shown
-        places = [f"{place.call_number} {place.branch}, {place.location}" for place in item.places]
+        places = [f"{place.call_number} {place.where}" for place in item.places]
         names = f"{item.creators} · {item.original_creators} · {item.kind_name} · {item.year}"
         words = height(item.title, item.original_title, names, item.url, *places)
         words += height(_("No longer in the catalog")) if item.retired_at else 0
         words += height(saved.note) if choices["with_notes"] else 0
-        # A location can be a heading of its own.
+        # A location may be printed as a heading, on a separate line.
         words += height(item.places[0].location, share=1) if item.places else 0
         total += max(words, COVER * scale if choices["covers"] else 0) + PARAGRAPH_GAP
     return math.ceil(total)

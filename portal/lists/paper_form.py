@@ -6,12 +6,12 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Branch
 from accounts.sign_in.library_cards import home_branch_of
 
-# Countries in these time zones use US Letter, except for a few in South America.
+# Prefixes of time zones. Most countries in these zones use US Letter; a few in South America don't.
 ZONES_WITH_LETTER = ("America/", "US/", "Canada/", "Pacific/Honolulu")
 
 
 class PaperForm(forms.Form):
-    """How a list is printed. The choices are in the URL, which browsers keep, so none contains words."""
+    """How a list is printed. The choices are in the URL, which browsers store, so no field is for text."""
 
     paper = forms.ChoiceField(
         label=_("Paper"),
@@ -47,7 +47,8 @@ def read_choices(data, *, branches, library, has_code):
         "large": False,
         "code": has_code,
     }
-    # Browsers leave out boxes that aren't checked, so only `paper` says whether the form was sent.
+    # Browsers leave out boxes that aren't checked, but they always send `paper`. So if `paper` is missing, no
+    # form was sent.
     if "paper" in data:
         sent = PaperForm(data, branches=branches, has_code=has_code)
         sent.is_valid()
@@ -56,7 +57,7 @@ def read_choices(data, *, branches, library, has_code):
 
 
 def branches_for(person, library):
-    """Return the open branches by name, but the person's own branch or the default branch first."""
+    """Return the open branches by name, except that the person's own or the default branch comes first."""
     first = home_branch_of(person) or library.default_branch_id
     branches = Branch.objects.filter(closed_at=None).order_by("name")
     return sorted(branches, key=lambda branch: branch.pk != first)

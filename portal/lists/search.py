@@ -1,8 +1,8 @@
 """Find a patron's lists and titles by typed words.
 
 The database finds titles of the catalog, because it stores their folded words (recommendations/search.py). It
-doesn't store the folded words of what patrons write. So Python folds the notes, the titles that patrons
-typed and the names of lists at each search. docs/decisions/0029 has the reason.
+doesn't store folded words of texts that patrons write: notes, titles added by hand and names of lists. So
+Python folds these texts at each search. docs/decisions/0029 has the reason.
 """
 
 from django.db.models import Exists, OuterRef, Q, TextField, Value
@@ -15,8 +15,8 @@ from recommendations.models import SearchEntry
 
 from .models import SavedItem, SavedList
 
-# A search reads at most this many characters that the patron wrote. A full list with the longest notes has
-# fewer. Folding so much text takes seconds, and a patron can fill all lists by copying one of them.
+# A search folds at most this many characters that the patron wrote, because folding more takes seconds. A
+# full list with the longest notes has fewer. But a patron can fill all lists by copying one of them.
 MAX_READ = 1_500_000
 # Exists() is faster than a join, because Django would also join the items themselves.
 ENTRY_OF_ITEM = SearchEntry.objects.filter(pk=OuterRef("item"))
@@ -24,7 +24,10 @@ ITEM_FIELDS = ["title", "creators", "original_title", "original_creators"]
 
 
 def find_lists(viewer, words):
-    """Return the viewer's lists with these words in the name, most recently used first. Add `count`."""
+    """Return the viewer's lists with these words in the name, most recently used first.
+
+    Each list has the number of its titles as `count`.
+    """
     lists = SavedList.objects.belonging_to(viewer).with_count().last_used_first()
     return [each for each in lists if has_words(searchable(each.title), words)]
 
@@ -53,7 +56,7 @@ def load_titles(viewer, keys):
 
 
 def in_words(keys):
-    """Return how many titles `find_titles` has found, such as "3 titles found" or "Nothing found"."""
+    """Return a text such as "3 titles found" for the primary keys that `find_titles` has returned."""
     if not keys:
         return gettext("Nothing found")
     if len(keys) > MAX_FOUND:
@@ -62,9 +65,9 @@ def in_words(keys):
 
 
 def mark_first_new(rows, show):
-    """Mark the first of the rows that "Show more" has added, so that it gets the focus.
+    """Mark the first row that "Show more" has added to the page, so that this row gets the focus.
 
-    The page shows up to `show` rows. Return whether there is such a row.
+    The page shows up to `show` rows. Return whether a row was marked.
     """
     added = rows[show - PAGE :] if show > PAGE else []
     for row in added[:1]:
@@ -73,12 +76,11 @@ def mark_first_new(rows, show):
 
 
 def _in_catalog(rows, words, column, is_newest_first):
-    """Return (value of `column`, primary key) of the titles in the catalog that have no note."""
+    """Return (value of `column`, primary key) of the found catalog titles that have no note."""
     entries = ENTRY_OF_ITEM.annotate(
         words=Concat(Value(" "), "title", Value(" "), "names", output_field=TextField())
     )
     for word in words:
-        # A folded word has no wildcards of LIKE.
         entries = entries.filter(words__contains=f" {word}")
     order = [f"-{column}", "-pk"] if is_newest_first else [column, "pk"]
     found = rows.filter(Exists(entries), note="").order_by(*order)
@@ -86,10 +88,10 @@ def _in_catalog(rows, words, column, is_newest_first):
 
 
 def _in_own_words(rows, words, column):
-    """Yield (value of `column`, primary key) of the other titles with these words.
+    """Yield (value of `column`, primary key) of the found titles that `_in_catalog` doesn't return.
 
     They have a note, were added by hand, or are no longer in the catalog. The latest come first. After
-    MAX_READ characters, read only the words that are folded in the database.
+    MAX_READ characters of the patron's texts, search only the words that are folded in the database.
     """
     entry, own = "item__search_entry__", ["title", "creators", "note"]
     others = rows.filter(~Q(note="") | ~Exists(ENTRY_OF_ITEM)).order_by("-saved_at", "-pk")
@@ -102,9 +104,9 @@ def _in_own_words(rows, words, column):
         *[f"item__{name}" for name in ITEM_FIELDS],
     ]
     left = MAX_READ
-    # All notes of a patron can be too much for the memory of the server.
+    # Use an iterator, because all notes of a patron together may not fit into the server's memory.
     for value, pk, title, names, *texts in others.values_list(*columns).iterator():
-        # An entry has the words of the item already.
+        # If the item has a SearchEntry, its folded words are already there, so fold only the patron's texts.
         written = [text for text in (texts if title is None else texts[: len(own)]) if text]
         left -= sum(map(len, written))
         own_words = searchable(*written) if left >= 0 else ""

@@ -1,17 +1,14 @@
 """Decide which items of the catalog a viewer may see as a patron."""
 
-from django.db.models import Exists, OuterRef, Q
-
-from recommendations.models import Item, Recommendation
+from recommendations.models import Item
 
 from .models import SavedItem
 
 
 def seen_items(viewer, *, at):
-    """Return the items that were recommended to this viewer, or are in the viewer's lists.
+    """Return the items that this viewer may open, and those that the viewer has removed from a list.
 
-    Removed titles of a list count too while the viewer can restore them.
+    The page of a removed title can't be opened. Its cover is shown as long as the viewer can restore it.
     """
-    recommended = Recommendation.objects.belonging_to(viewer, at).filter(item=OuterRef("pk"))
-    saved = SavedItem.objects.belonging_to(viewer, restorable_at=at).filter(item=OuterRef("pk"))
-    return Item.objects.filter(Q(Exists(recommended)) | Q(Exists(saved)))
+    removed = SavedItem.objects.belonging_to(viewer, restorable_at=at).values("item")
+    return Item.objects.belonging_to(viewer, at) | Item.objects.filter(pk__in=removed)

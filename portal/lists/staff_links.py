@@ -1,6 +1,7 @@
 """Make, change and end the links with which staff show items to everybody who has the link.
 
-The patron whose question led to the items is not concerned, so the audit trail names no patron.
+The items may come from a patron's visit or question. But the links are not about this patron, so the audit
+trail doesn't name the patron.
 """
 
 from accounts import audit
@@ -34,7 +35,7 @@ def make_staff_link(items, *, branch, days=DEFAULT_DAYS, client_token=None, by, 
         ends_at=end_of(days, at),
         **new_token_columns(),
     )
-    # A dict has each item once, and keeps their order.
+    # A dict drops duplicate items and preserves the order.
     StaffLinkItem.objects.bulk_create(
         StaffLinkItem(link=link, item=item, position=position)
         for position, item in enumerate(dict.fromkeys(items))

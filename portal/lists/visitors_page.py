@@ -28,8 +28,8 @@ class SharedTitle:
 class SharedList:
     """A list, or a page of it, as visitors see it.
 
-    `name` is the name of the patron, or "" if the link shows no name. `by_staff` says that staff share these
-    titles, and not a patron. `more` is the value of `after` for the next page, or None.
+    `name` is the name of the patron, or "" if the link shows no name. `by_staff` is true if staff share these
+    titles. `more` is the value of `after` for the next page, or None if this is the last page.
     """
 
     title: str
@@ -40,7 +40,7 @@ class SharedList:
 
     @property
     def has_notes(self):
-        """Return whether visitors read a note of the patron."""
+        """Return whether visitors see at least one note of the patron."""
         return any(shared.note for shared in self.titles)
 
 
@@ -65,7 +65,7 @@ def all_shown_to_visitors(link: ListLink | StaffLink) -> SharedList:
 
 
 def shown_items(items) -> SharedList:
-    """Return what visitors see if staff share these items. The words are the same for all items."""
+    """Return what visitors see if staff share these items. The title of the page is always the same."""
     title = _("From the library")
     return SharedList(title=title, name="", titles=[SharedTitle(item, "") for item in items], by_staff=True)
 
@@ -84,7 +84,7 @@ def _shown(link, rows, *, more=None):
 
 
 def items_shown_to_visitors(link: ListLink | StaffLink | None):
-    """Return the catalog's items on all pages of the link. Without a link, return none."""
+    """Return a queryset of the items on all pages of the link. If `link` is None, the queryset is empty."""
     if link is None:
         return Item.objects.none()
     if isinstance(link, StaffLink):

@@ -21,18 +21,17 @@ from typing import Any, NamedTuple
 
 import django
 from django.apps import apps
-from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
-from django.db import connection, connections
+from django.db import connections
 from django.db.backends.signals import connection_created
 
 from portal.management import web_server
 
 SECONDS_TO_FINISH = web_server.SECONDS_TO_FINISH + 5
-# How many times in a row a process that died is replaced. After a process has run for a minute, the count is
-# 0 again.
+# How many times in a row a process that died is replaced. If a process ran for a minute before it died, the
+# count begins again.
 MAX_RESTARTS = 5
 WORKER = "portal.worker"
 
@@ -108,17 +107,9 @@ def _check_preparations():
     Without this step, every page would fail.
     """
     # This import works only after Django has loaded the apps.
-    from portal.backups import newer_migrations, unapplied_migrations
+    from portal.management.preparations import check_database
 
-    if unapplied_migrations():
-        raise CommandError("The database is not up to date. Run first: manage.py migrate")
-    if newer := newer_migrations():
-        raise CommandError(
-            f"A newer version of the portal has changed the database: this version doesn't know the "
-            f"migration {'.'.join(newer[0])}. Install the newer version, or restore a backup of this one."
-        )
-    if settings.CACHES["default"]["LOCATION"] not in connection.introspection.table_names():
-        raise CommandError("The cache table is missing. Run first: manage.py createcachetable")
+    check_database()
     storage: Any = staticfiles_storage  # mypy doesn't know the attributes of the storage with a manifest
     if hasattr(storage, "manifest_storage") and not (
         os.path.isdir(storage.location) and storage.manifest_storage.exists(storage.manifest_name)
@@ -136,7 +127,7 @@ def _print_start_notes():
 
 def _report_ready(pipe):
     if pipe is not None:
-        # After a restart of this process, nobody reads the pipe.
+        # If this web server replaces one that died, the supervisor no longer reads the pipe.
         with suppress(BrokenPipeError):
             os.write(pipe, b".")
 
@@ -207,7 +198,7 @@ class Processes:
 
     def _end(self):
         """Let the processes finish. Kill those that take too long."""
-        # Close the socket. While any process has it open, clients can connect, but nobody would accept their
+        # While any process has the socket open, clients can still connect, but no process would accept their
         # connections.
         os.close(self.listener)
         for pid in self.running:
@@ -233,7 +224,7 @@ def refuse_threads():
 
 
 def _run_forked(role, signals):
-    """Run in the forked process, and end it."""
+    """Run the role in the forked process, and then end the process. This function never returns."""
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Run the portal's processes, and replace them without a gap when SIGUSR2 arrives.
+"""Run the portal's processes. When SIGUSR2 arrives, replace them without downtime.
 
 The supervisor holds the listening socket. It never loads the portal, so it needs little memory and has no old
 code after a reload. The process of `manage.py run` becomes the supervisor.
@@ -15,12 +15,13 @@ import time
 from typing import NamedTuple
 
 SECONDS_TO_START = 120
-# How long the supervisor waits before it kills the processes. The limit in processes.py is a little shorter.
+# How long the supervisor waits for the processes to finish before it kills them. The limit in processes.py is
+# a little shorter.
 SECONDS_TO_FINISH = 35
 
 
 class Portal(NamedTuple):
-    """The parent of the portal's processes, and a pipe that says when they are ready."""
+    """The parent of the portal's processes, and the pipe in which the processes say that they are ready."""
 
     process: subprocess.Popen
     ready: int

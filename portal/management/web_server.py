@@ -15,14 +15,14 @@ import time
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import FixedStreamReceiver
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import BadRequest
 
 from portal.headers import is_too_large
-from portal.management.frames import call_with_room
+from portal.management.frames import call_with_large_frame
 
 # How long requests may take to arrive and to be answered after the server has begun to stop.
 SECONDS_TO_FINISH = 25
@@ -66,7 +66,11 @@ class Request(HTTPRequestParser):
     headers_at = 0.0
 
     def parse_header(self, header_plus):
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:
+            # Waitress would close the connection without an answer, and log an error.
+            raise ParsingError("The address or the Content-Length is invalid.") from None
         self.headers_at = time.time()
         if self.chunked or "TRANSFER_ENCODING" in self.headers:
             # Django ignores such a body, and it could hide a second request from the proxy.
@@ -146,7 +150,7 @@ class Threads(ThreadedTaskDispatcher):
     """The threads that run the application."""
 
     def handler_thread(self, thread_no):
-        call_with_room(super().handler_thread, thread_no)
+        call_with_large_frame(super().handler_thread, thread_no)
 
 
 class Server(TcpWSGIServer):

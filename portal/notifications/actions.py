@@ -18,14 +18,14 @@ from .models import DeskUse, Heartbeat, Notification, RepeatedJob, StaffNotice
 
 # The kind of the email that a coordinator sends to test the connection to the mail server.
 TEST_EMAIL = "desk/test_email"
-# How long a worker's lease on an email lasts. If the worker is killed, another worker may take the email
-# after this time. Sending an email never takes this long, even if each step takes EMAIL_TIMEOUT seconds.
+# How long a worker's lease on an email lasts. If this worker is killed, another worker may take the email
+# after the lease. Sending an email never takes this long, even if each step takes EMAIL_TIMEOUT seconds.
 LEASE = timedelta(minutes=5)
 WORKER_SILENT_AFTER = timedelta(seconds=60)
 # The key of the Heartbeat that says when the mailbox was last read.
 MAILBOX = "mailbox"
 # The times to wait after the first failure, the second failure and so on. Together they are a little over
-# three days. If the email fails again after that, it is given up and its state becomes DEAD.
+# three days. If the last attempt fails too, the email is given up and its state becomes DEAD.
 RETRY_AFTER = [
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -79,8 +79,8 @@ def _may_be_pushed(notification):
 def without_waiting_for_the_disk():
     """Let PostgreSQL confirm the changes in this block before the changes are on its disk.
 
-    Sending an email changes its row twice, and waiting for the disk took most of the time. If PostgreSQL
-    crashes, the emails of the last second are sent again. For SQLite, see SQLITE_SYNCHRONOUS.
+    Sending an email changes its row twice, and most of the time was spent on waiting for the disk. If
+    PostgreSQL crashes, the emails of the last second are sent again. For SQLite, see SQLITE_SYNCHRONOUS.
     """
     if connection.vendor != "postgresql":
         yield
@@ -191,9 +191,9 @@ def _lease(notification):
 def correct_times_of_a_fast_clock(*, at):
     """Correct the times of emails and notices that were written while a clock was fast. The worker runs this.
 
-    After the clock is set back, these rows would wait until the wrong time, so make them due now. Treat any
-    row that waits longer than max(RETRY_AFTER) as wrong. Some notices have a reason to wait longer. The
-    worker decides about them again.
+    After the clock is set back, these rows would wait until the wrong time. So they become due now. A row
+    counts as wrong if it waits longer than max(RETRY_AFTER). Some notices rightly wait longer. For these, the
+    worker calculates the same time again.
     """
     now = at + CLOCK_TOLERANCE
     waiting = Notification.objects.filter(state=Notification.State.WAITING)
@@ -204,7 +204,7 @@ def correct_times_of_a_fast_clock(*, at):
 
 
 def forget_old_notifications(*, at):
-    """Delete old emails, times of use and heartbeats, as the privacy policy says. The worker runs this."""
+    """Delete old rows of this app, as the privacy policy says. The worker runs this job."""
     Notification.objects.filter(
         state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED
     ).delete()
@@ -218,7 +218,7 @@ def take_turn(name, *, at, every):
     """Return whether this worker should run the job now.
 
     In each period of the length `every`, only one of all workers gets True. If the stored time is too far in
-    the future, a clock was fast and has been set back, so the job runs now.
+    the future, it was stored while a clock was fast. Then the job runs now.
     """
     with transaction.atomic():
         _, is_new = RepeatedJob.objects.get_or_create(name=name, defaults={"due_at": at + every})

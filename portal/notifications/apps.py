@@ -5,6 +5,6 @@ class NotificationsConfig(AppConfig):
     name = "portal.notifications"
 
     def ready(self):
-        # This import connects a signal receiver that ends a browser's push subscriptions when somebody signs
-        # out.
+        # This import connects the signal receiver that ends a browser's push subscriptions when somebody
+        # signs out.
         from .push import browser  # noqa: F401

@@ -1,7 +1,6 @@
-"""Turn an email address off after two hard failures, and on again when its owner asks for notices.
+"""Stop notices to an email address after two hard failures, and resume them when the owner asks for notices.
 
-Notices are not sent to an address that is off. Other emails are still sent, such as codes and security
-notices.
+Other emails, such as codes and security notices, are still sent to the address.
 """
 
 from datetime import timedelta
@@ -16,15 +15,16 @@ from portal import signed_addresses
 from .models import FailingAddress, Notification
 
 PURPOSE = "envelope of an email"
-# The first half of a public id is enough, because the address in the envelope is signed.
+# The envelope sender contains this many bytes of the email's public id. Half of the id is enough, because the
+# address is signed.
 ID_BYTES = 8
 RETURNED = "The mail server took the email, and reported later that it did not arrive:"
-# Status codes of class 5 that don't count, because they are not about the recipient's address. Decision 19
-# says why. 5.7 is about the sender: the server doesn't accept our emails. 5.2.2 is a full mailbox.
+# Status codes of class 5 that don't count as hard failures, because the recipient's address is not the cause.
+# 5.7 is about the sender: the server doesn't accept our emails. 5.2.2 is a full mailbox. See decision 19.
 NOT_ABOUT_ADDRESS = ("5.7.", "5.2.2")
 
-# The minimum time between two failures that turn an address off. Failures on one day may come from a mail
-# server that was misconfigured for a few hours.
+# The minimum time between two failures that stop notices to an address. Failures on one day may come from a
+# mail server that was misconfigured for a few hours.
 APART = timedelta(days=1)
 # A failure that is older than this no longer counts.
 COUNTS_FOR = timedelta(days=30)
@@ -34,7 +34,7 @@ COUNTS_FOR = timedelta(days=30)
 def note_hard_failure(person_id, email, *, at):
     """Count a hard failure of this person's address: the mail server refused the address permanently.
 
-    A second failure turns the address off, if it comes at least a day later.
+    A second failure stops notices to the address, if it comes at least a day later.
     """
     # Lock the person, because two workers may count at the same time, and the person may be erased.
     person = User.objects.select_for_update().filter(pk=person_id, email__iexact=email).first()
@@ -64,17 +64,17 @@ def is_about_address(status):
 
 
 def is_off(person):
-    """Return whether notices to this person's address are off."""
+    """Return whether notices to this person's address have been stopped."""
     return FailingAddress.objects.off().filter(person=person, email=person.email).exists()
 
 
 def try_again(person):
-    """Turn the person's address on again. Earlier failures no longer count."""
+    """Resume notices to the person's address. Earlier failures no longer count."""
     FailingAddress.objects.filter(person=person).delete()
 
 
 def forget_failing_addresses(*, at):
-    """Delete failures that are too old, and failures of a person's earlier addresses. A worker job."""
+    """Delete failures that no longer count, and failures of earlier addresses. The worker runs this job."""
     FailingAddress.objects.filter(off_at=None, failed_at__lt=at - COUNTS_FOR).delete()
     FailingAddress.objects.exclude(email=F("person__email")).delete()
 
@@ -108,8 +108,8 @@ def note_report(address, *, status, at):
     email = email_of_report(address)
     if email is None or not status.startswith("5."):
         return False
-    # The report can arrive before the worker has marked the email as delivered. This update ends the
-    # worker's lease, so the worker can't change the row afterward.
+    # The report can arrive before the worker has marked the email as delivered. So this update also ends the
+    # worker's lease, and then the worker can't change the row afterward.
     is_sent = Q(state=Notification.State.DELIVERED) | Q(state=Notification.State.WAITING, leased_until__gt=at)
     returned = {"state": Notification.State.DEAD, "delivered_at": None, "leased_until": None, "died_at": at}
     sent = Notification.objects.filter(is_sent, pk=email.pk)

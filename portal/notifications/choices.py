@@ -25,7 +25,7 @@ class Choices:
     def own(self, kind, branch=None):
         """Return what the person chose for this kind at this branch, or at every branch if `branch` is None.
 
-        Return None if the person has not chosen.
+        Return None if the person has made no such choice.
         """
         return self._own.get((True, kind, branch))
 
@@ -42,9 +42,10 @@ class Choices:
 def choose(person, chosen, times):
     """Save the person's choices, and the times when they want emails.
 
-    `chosen` is {(kind, primary key of a branch or None): Choice}. A choice that equals the library's default
-    is not stored, so a later change of the default also applies to the person. If the choice is None, the
-    person's row is deleted. `times` is {field of NoticeTimes: value}.
+    `chosen` is {(kind, primary key of a branch, or None for every branch): Choice or None}. None deletes the
+    person's choice. A person's first choice for every branch is not stored if it equals the library's
+    default. So a later change of the default also applies to this person. `times` is {field of NoticeTimes:
+    value}.
     """
     User.objects.select_for_update(no_key=True).get(pk=person.pk)
     before = Choices(person)

@@ -13,10 +13,11 @@ from .kinds import Channel, Choice, Rhythm
 QUIET_PERIOD = datetime.timedelta(minutes=30)
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
-# The stored time of a staff member's last use of the desk can be out of date by this much.
+# A staff member's use of the desk is stored at most once in this time. So the stored time can be this much
+# too early.
 USE_STORED_EVERY = datetime.timedelta(minutes=1)
-# A staff member counts as using the desk for ten minutes after the last request. The pages of the desk show
-# what is waiting.
+# A staff member counts as using the desk for ten minutes after the last request. During this time they get no
+# emails, because the desk itself shows what is waiting.
 AT_DESK = datetime.timedelta(minutes=10) + USE_STORED_EVERY
 # The time of the daily email if the branch lists no opening hours.
 USUAL_OPENING = datetime.time(9)
@@ -38,19 +39,19 @@ class Facts:
     told_at: datetime.datetime | None = None
     # The time of the last email with any notice.
     emailed_at: datetime.datetime | None = None
-    # When the daily email with this notice is due.
+    # The time at which the daily email with this notice is due.
     daily_at: datetime.datetime | None = None
-    # The end of the person's quiet hours, if they have begun.
+    # The end of the quiet hours, if the person is in quiet hours now.
     quiet_until: datetime.datetime | None = None
-    # When the branch opens next, if it is closed now.
+    # The next opening time of the branch, if the branch is closed now.
     opens_at: datetime.datetime | None = None
-    # When the person last used the desk.
+    # The time at which the person last used the desk.
     at_desk_at: datetime.datetime | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Send the notice, drop it, or wait until a time and decide again."""
+    """What to do with a notice: send it, drop it, or wait until a time and decide again."""
 
     send: bool = False
     until: datetime.datetime | None = None
@@ -65,14 +66,15 @@ SEND, DROP = Decision(send=True), Decision()
 
 def decide(facts, at):
     """Return the Decision about a notice at the time `at`."""
-    # A time far in the future comes from a clock that was fast and has been set back.
+    # abs() ignores a use in the far future, which was stored while a clock was fast.
     uses_desk = facts.at_desk_at is not None and abs(at - facts.at_desk_at) < AT_DESK
     if not facts.is_wanted or facts.choice.channel == Channel.NONE:
         return DROP
     if uses_desk and facts.at_desk_at >= facts.written_at:
         return DROP
     times = [facts.quiet_until, facts.opens_at]
-    # The facts already count a refused notice as sent. It must not wait for itself.
+    # The facts count a notice as sent even if the mail server refused it. So a retry must not wait because of
+    # the time of its own first attempt.
     if not facts.is_retry:
         times.append(_by_rhythm(facts))
     if uses_desk:
@@ -106,7 +108,7 @@ def end_of_quiet_hours(at, *, begin, end, zone):
 
 
 def next_daily_email(written_at, *, daily_at, zone, calendar):
-    """Return when the daily email is due that contains a notice written at `written_at`.
+    """Return the due time of the daily email that contains a notice written at `written_at`.
 
     `daily_at` is a time of day in `zone`. If `daily_at` is None, the email is due when the branch with this
     Calendar opens. If the branch lists no opening hours, the email is due at USUAL_OPENING.
@@ -118,7 +120,7 @@ def next_daily_email(written_at, *, daily_at, zone, calendar):
 
 
 def next_opening(at, calendar):
-    """Return when a branch opens next, or None if it is open at `at` or lists no opening hours."""
+    """Return the next opening time of a branch, or None if it is open at `at` or lists no opening hours."""
     for opens, closes in calendar.openings(at):
         if closes > at:
             return opens if opens > at else None
@@ -132,7 +134,7 @@ def _moment(day, time, zone: ZoneInfo, fold=0):
 
 
 def _opening_of_each_day(since, calendar):
-    """Yield the first opening of each day, because a branch can open twice a day."""
+    """Yield the first opening time of each day. Skip later ones, because a branch can open twice a day."""
     last = None
     for opens, _closes in calendar.openings(since):
         day = opens.astimezone(calendar.zone).date()

@@ -19,9 +19,10 @@ from .bounces import envelope_for, is_about_address
 
 # The connection is closed after this many seconds without an email.
 IDLE_SECONDS = 5
-# A connection that was used within this time is alive, unless the server has sent something since.
+# A connection that was used in the last second is assumed to be open, unless the server has sent something
+# since.
 ALIVE_SECONDS = 1
-# Reply codes of an SMTP server.
+# Reply codes of SMTP servers.
 OK, ENDS_CONNECTION = 250, 421
 WRAPPER = textwrap.TextWrapper(72, break_long_words=False, break_on_hyphens=False)
 ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
@@ -47,8 +48,8 @@ def build(notification, library):
     """Return the email for this row of the outbox.
 
     The email has the Message-ID of the row. So if the email is sent twice, a mail program shows it only once.
-    If the library has a reply address, the envelope sender contains a token. If a mail server reports a
-    failure, this token says which row the report is about.
+    If the library has a reply address, the envelope sender contains a token. If a mail server later reports a
+    failure, the token identifies this row.
     """
     sender = formataddr((as_typed(library.name), parseaddr(settings.DEFAULT_FROM_EMAIL)[1]))
     email = Email(
@@ -89,8 +90,8 @@ def wrapped(text):
 class Email(EmailMultiAlternatives):
     """An email with a random line, chosen by this class, between its parts.
 
-    Python also chooses a random line, but then searches all parts for it. The search took a tenth of the time
-    to deliver an email.
+    Python also chooses a random line, but then searches all parts for it. This search accounted for a tenth
+    of the time of a delivery.
     """
 
     def message(self, *args, **kwargs):
@@ -127,7 +128,7 @@ class Outgoing:
                 if not (was_open and _ends_connection(error)):
                     raise
                 # Some servers limit the number of emails over one connection. The server has not accepted
-                # this email, so send the email over a new connection.
+                # this email, so it is safe to send it over a new connection.
                 self.close()
                 self._send(email, to)
         except Exception as error:
@@ -248,5 +249,5 @@ def _close(connection):
     try:
         connection.close()
     except OSError:
-        # Ignore this error, because the server has already accepted or refused the email.
+        # An error while closing doesn't matter: the server has already accepted or refused the email.
         return

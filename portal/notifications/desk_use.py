@@ -1,4 +1,4 @@
-"""Record when each staff member last used the desk. Nobody gets emails while using the desk."""
+"""Record when each staff member last used the desk, because nobody gets notices while using the desk."""
 
 import time
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 from .deciding import USE_STORED_EVERY
 from .models import DeskUse
 
-# The session key for the time of the last write, in seconds. It saves a query on each request.
+# The session stores the time of the last write under this key, in seconds. This saves a query per request.
 WRITTEN_AT = "desk_use_written_at"
 
 

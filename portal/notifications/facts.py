@@ -17,7 +17,7 @@ from .push.subscriptions import devices_of
 
 @dataclass(frozen=True)
 class Sources:
-    """Functions of the apps in higher layers, which answer questions about their notices.
+    """Functions from apps in higher layers, which provide facts about the notices of these apps.
 
     `recipients` and `unsettled` are {kind: function}. A function in `recipients` is called with (notice, at)
     and returns the people who get a StaffNotice.
@@ -37,7 +37,7 @@ class Sources:
 
 
 def facts_about(rows, person, at, sources):
-    """Return {primary key: Facts} for these rows. The rows must all be for staff or all for patrons.
+    """Return {primary key: Facts} for these rows. Either all rows are for staff, or all are for patrons.
 
     The number of queries depends on the number of kinds, and not on the number of rows.
     """
@@ -105,7 +105,7 @@ def facts_for_browsers(rows, at, sources):
 
 
 class Devices:
-    """One person's devices that get push messages. The query runs only when `all` is read."""
+    """The devices on which one person gets push messages. The query runs only when `all` is read."""
 
     def __init__(self, person, at):
         self.person, self.at = person, at
@@ -128,7 +128,7 @@ def _choice_of(row, person, choices, devices):
 
 
 def _by_a_way_that_works(choice, row, person, devices):
-    """Return the choice. If its channel can't reach the person, change it from push to email, or back."""
+    """Return the choice. If its channel can't reach the person, replace push by email, or email by push."""
     failed_before = row.way == Notification.Way.EMAIL_INSTEAD
     if choice.channel == Channel.PUSH and (failed_before or not devices.all):
         return replace(choice, channel=Channel.EMAIL)
@@ -149,7 +149,7 @@ def _calendars(branch_ids):
 def _emails(person, for_staff, at):
     """Return {(kind, about): the time of the last email} for the emails of the last hour.
 
-    A time more than an hour in the future comes from a clock that was fast and has been set back.
+    Ignore times more than an hour in the future, which were stored while a clock was fast.
     """
     kinds = [*(kind.key for kind in kinds_for(staff=for_staff)), DIGESTS[for_staff]]
     emails = Notification.objects.filter(

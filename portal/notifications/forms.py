@@ -16,12 +16,12 @@ CHOICE_LABELS = {
     "at_once": _("Email right away"),
     "hourly": _("At most one email an hour"),
     "daily": _("One email a day"),
-    "push": _("On my phone, right away"),
-    "push_hourly": _("On my phone, at most once an hour"),
+    "push": _("Message on my phone, right away"),
+    "push_hourly": _("Message on my phone, at most once an hour"),
     "none": _("No email"),
 }
 WITHOUT_PUSH = {value: label for value, label in CHOICE_LABELS.items() if not value.startswith("push")}
-WITH_PUSH = CHOICE_LABELS | {"none": _("No email, and nothing on my phone")}
+WITH_PUSH = CHOICE_LABELS | {"none": _("No email, and no message on my phone")}
 LIKE_EVERYWHERE = _("Same as at every branch")
 
 
@@ -59,8 +59,8 @@ def _value(choice):
 class KindsForm(forms.Form):
     """A form with a field for each kind of notice, and for each kind at each of the `branches`.
 
-    The field of a branch can have the choice "Same as at every branch", whose value is None. If `push` is
-    true, the fields also offer messages on the person's phone.
+    The field of a branch also offers "Same as at every branch", whose value is None. If `push` is true, the
+    fields also offer push messages.
     """
 
     def __init__(self, *args, kinds, branches=(), push=False, **kwargs):
@@ -88,7 +88,7 @@ class KindsForm(forms.Form):
 class NoticesForm(KindsForm):
     """The form for a person's choices: how each kind of notice is sent, and when the person wants emails.
 
-    The times are the hour of the daily email, the quiet hours, and the time zone of both.
+    The form has fields for the hour of the daily email, the quiet hours, and the time zone of these times.
     """
 
     TIMES = ["daily_at", "quiet_from", "quiet_until", "time_zone", "when_closed"]

@@ -1,7 +1,8 @@
 """The kinds of notices: what each is about, what people read about it, and how it is sent by default.
 
-Some emails are not notices, such as codes, security notices, invitations and copies that are ready. Nobody
-can turn these emails off. They are always sent immediately, even to an address that is off.
+Some emails are not notices, such as codes, security notices, invitations and emails about a finished copy.
+Nobody can turn these emails off. They are always sent immediately, even to an address to which notices have
+been stopped.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class Choice:
 
 
 # {value of a form field: Choice}. A page offers push only to people who have a device. There is no daily
-# push, because a message on a phone should be about something new.
+# push, because a push message should be about something new.
 CHOICES = {rhythm.value: Choice(Channel.EMAIL, rhythm.value) for rhythm in Rhythm} | {
     "push": Choice(Channel.PUSH, Rhythm.AT_ONCE),
     "push_hourly": Choice(Channel.PUSH, Rhythm.HOURLY),
@@ -45,14 +46,14 @@ class Kind:
     # A function that takes a number of notices and returns the line about them in a digest.
     line: Callable[[int], str]
     default: Choice
-    # The URL name of the page that a line of a digest links to if the line is about several things.
+    # A line of a digest about several things links to the page with this URL name.
     list_page: str = "conversations"
     # Whether people get this notice because they work at a desk.
     for_staff: bool = False
     # The URL name of the page where people choose whether they get this notice.
     change_page: str = "notices"
-    # Whether people choose this notice only on its `change_page`, apart from the other kinds. It is sent only
-    # in the way that the person agreed to.
+    # Whether people choose this notice only on its `change_page`, and not on the page with the other kinds.
+    # Such a notice is sent only in the way that the person agreed to.
     is_chosen_apart: bool = False
     # Whether the notice waits until the branch of its row is open.
     when_open: bool = False
@@ -62,9 +63,9 @@ AT_ONCE, HOURLY, NONE = CHOICES["at_once"], CHOICES["hourly"], CHOICES["none"]
 AT_THE_DESK = _("You're getting this email because you work at the desk.")
 
 # The email of the kind "app/name" has the templates templates/app/email/name.subject.txt, name.txt and
-# name.html. Staff need none for a notice that they get only as a line of a digest. A new kind also needs:
+# name.html. A kind that staff get only as a line of a digest has no templates. A new kind also needs:
 # - a call of notify() in the action that causes the notice, or a StaffNotice
-# - a function in SOURCES in portal/worker.py, if the notice can be out of date when it is sent
+# - a function in SOURCES in portal/jobs.py, if the notice can be out of date when it is sent
 # - a title in TITLES in portal/desk/undelivered.py, for coordinators
 KINDS = {
     kind.key: kind
@@ -96,6 +97,21 @@ KINDS = {
                 count,
             ),
             AT_ONCE,
+        ),
+        Kind(
+            "conversations/next_step",
+            _("News about an item that you couldn't get"),
+            _(
+                "You're getting this email because you said that you couldn't get an item. To protect your "
+                "privacy, this email doesn't name the item."
+            ),
+            lambda count: ngettext(
+                "There is news about %(count)d item that you couldn't get.",
+                "There is news about %(count)d items that you couldn't get.",
+                count,
+            ),
+            AT_ONCE,
+            list_page="recommendations",
         ),
         Kind(
             "privacy/corrected",

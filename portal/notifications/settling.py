@@ -1,7 +1,7 @@
 """Decide what happens to a notice that a worker has taken: send it, postpone it, or delete it.
 
-If one email replaces several notices, the rows of the other notices are deleted. The person's row stays
-locked while this happens, so two workers never send two emails for the same notices.
+If one email replaces several notices, only the row of this email is left, and the other rows are deleted. The
+person's row is locked while a worker decides, so two workers never send two emails for the same notices.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ def write_staff_notices(*, at, sources):
     """Write one row of the outbox for each person who gets a StaffNotice that is due."""
     for notice in StaffNotice.objects.filter(written_at=None, due_at__lte=at).order_by("due_at", "pk")[:200]:
         with transaction.atomic():
-            # If several workers process this notice, only the first one finds it with written_at=None.
+            # If several workers process this notice, only the first one finds `written_at` empty.
             if StaffNotice.objects.filter(pk=notice.pk, written_at=None).update(written_at=at):
                 _write_to_each(sources.recipients[notice.kind](notice, at), notice, at)
 
@@ -52,11 +52,12 @@ def settle(row, *, at, sources):
 
 
 def decide_about_push(notice, *, at, sources):
-    """Return the Decision about a message that a worker has taken and would send to one device.
+    """Return the Decision about a push message that a worker has taken and would send to one device.
 
-    The message is about `notice`, which is None if it was deleted. Since the message was queued, the person
-    may have read the answer or turned the notice off, or staff may have taken the answer back. During quiet
-    hours a message waits, because a phone makes a sound.
+    The message is about `notice`, which is None if the notice was deleted. This decides again, because things
+    may have changed since the message was queued. The person may have read the answer or turned the notice
+    off, or staff may have taken the answer back. During quiet hours a message waits, because a phone makes a
+    sound.
     """
     if notice is None:
         return DROP
@@ -66,8 +67,8 @@ def decide_about_push(notice, *, at, sources):
         person = User.objects.filter(pk=notice.recipient_id).first()
         rows = [notice] if notice.kind in KINDS else _notices_of(notice)
         facts = facts_about(rows, person, at, sources) if person and rows else {}
-    # The facts already count this notice as sent. Ignore the times of the last notice and the last email, or
-    # the notice would wait because of itself.
+    # The facts already count this notice as sent. So ignore the times of the last notice and the last email.
+    # Otherwise the notice would wait because of its own time.
     now = [
         decide(replace(fact, is_retry=False, told_at=None, emailed_at=None), at) for fact in facts.values()
     ]
@@ -100,7 +101,7 @@ def _settle_for_browsers(row, at, sources):
 
 
 def _digest_again(digest, at, sources):
-    """Return a digest that a server refused before, without the notices that no longer apply.
+    """Return a digest that a mail server has refused before. Leave out the notices that no longer apply.
 
     Delete the digest if no notice is left, or if the person may no longer get it.
     """
@@ -127,7 +128,7 @@ def _digest_again(digest, at, sources):
         changed |= _written_again(digest, person, wanted, at)
     for name, value in changed.items():
         setattr(digest, name, value)
-    # The person may have been erased, together with the digest.
+    # If the person has just been erased, the digest was deleted with them.
     is_there = Notification.objects.filter(pk=digest.pk).update(**changed)
     if not is_there:
         return None
@@ -164,7 +165,7 @@ def _written_again(digest, person, rows, at):
 
 def _settle(row, at, sources):
     person = User.objects.select_for_update(no_key=True).filter(pk=row.recipient_id).first()
-    # The person may just have been erased, together with the row.
+    # If the person has just been erased, the row was deleted with them.
     rows = _due(person, row, at) if person else []
     taken = next((due for due in rows if due.pk == row.pk), None)
     if taken is None:
@@ -190,9 +191,9 @@ def _settle(row, at, sources):
 
 
 def _unless_address_is_off(email, taken, at):
-    """Return the email. If the person's address is off, give the email up and return None.
+    """Return the email. If notices to the person's address have been stopped, give it up and return None.
 
-    `take_next` has checked the address, unless the person seemed to have a device.
+    `take_next` makes the same check, but not for people who seem to have a device.
     """
     if not taken.address_off:
         return email
@@ -223,8 +224,8 @@ def _write_to_each(people, notice, at):
 def _due(person, row, at):
     """Return the taken row, and the person's other notices that are due and not decided yet.
 
-    A person's notices as staff and notices as a patron never share an email. If another worker has already
-    decided about the taken row, the result doesn't contain this row.
+    If the row is for staff, so are the others, because no email has notices for staff and for patrons. If
+    another worker has already decided about the taken row, the result doesn't contain this row.
     """
     kinds = [kind.key for kind in kinds_for(staff=KINDS[row.kind].for_staff)]
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
@@ -243,7 +244,7 @@ def _absence(person, at):
 def _give_to_cover(row, absence, at):
     """Send the notice to the colleague who covers for an absent colleague.
 
-    Delete the notice if nobody covers, or if the cover is away too.
+    Delete the notice if nobody covers, or if the covering colleague is away too.
     """
     cover = absence.cover
     can_be_told = cover is not None and bool(cover.email or who_has_devices([cover]))
@@ -262,8 +263,8 @@ def _postpone(row, *, until):
 def _replaced(taken, rows, facts, at):
     """Return the notices that one email replaces, oldest first. The taken row is one of them.
 
-    For a person who gets digests, return all notices of the digest. For a person who gets notices
-    immediately, return the notices about the same thing as the taken row.
+    For a person who gets digests, these are all notices of the digest. For a person who gets notices
+    immediately, they are the notices about the same thing as the taken row.
     """
 
     def group(row):
@@ -280,9 +281,9 @@ def _replaced(taken, rows, facts, at):
 
 def _email(person, taken, rows, choice, at):
     """Return one email for all these rows: the last row or a digest. Delete the rows that it replaces."""
-    # The text of a row may name a staff member, so it is sent only to the address that it was written for. A
-    # new address may be unconfirmed, so the person gets a digest there. A digest to a new address names
-    # nobody and no conversation.
+    # The text of a row may name a staff member, so it is sent only to the address that it was written for. If
+    # the person has a new address since then, which may be unconfirmed, send a digest. A digest to a new
+    # address names nobody and no conversation.
     is_own_text = rows[-1].text and rows[-1].to_address == (person.email or "")
     one_thing = len({_thing(row) for row in rows}) == 1
     email = rows[-1] if is_own_text and one_thing else _digest(person, rows, at)
@@ -299,7 +300,7 @@ def _email(person, taken, rows, choice, at):
 def _thing(row):
     """Return a key that is the same for all rows about the same thing.
 
-    A row without `about` has a key of its own.
+    A row without `about` has its own key.
     """
     return (row.kind, row.about) if row.about else row.pk
 
@@ -324,7 +325,7 @@ def _digest(person, rows, at):
         at=at,
         recipient=person,
         language=person.language,
-        # A push message has one link, so it leads to the page that lists everything.
+        # A push message can have only one link. So for several lines, link to the page that lists everything.
         url=lines[0].url if len(lines) == 1 else settings.BASE_URL + reverse("desk" if for_staff else "home"),
         context={
             "lines": lines,

@@ -47,7 +47,7 @@ def notify(
     worker sends the email at the time `due_at`, or now if `due_at` is None.
 
     Set `blank` if the text has a secret code or link. The worker then deletes the text after it has sent the
-    email or has given the email up. Set `remove` if the address must not remain stored. The worker then
+    email or has given up. Set `remove` if the address must not remain stored. The worker then
     deletes the whole row when the email is sent. When the email is given up, the worker deletes everything
     that identifies the recipient. An email is not sent after `ends_at`.
 
@@ -116,7 +116,7 @@ def change_url(page):
 
 
 def save_all(rows):
-    """Save emails in the outbox that were made with `save=False`."""
+    """Save emails that were made with `save=False` to the outbox."""
     Notification.objects.bulk_create(rows, batch_size=200)
 
 
@@ -187,11 +187,11 @@ def _domain(address):
 
 
 def _render(template, context):
-    """Render the template. Only HTML is escaped, because plain text must not contain &amp; for &."""
+    """Render the template. Escape values only in HTML, because plain text must not contain &amp; for &."""
     engine_template = get_template(template).template  # type: ignore[attr-defined]  # of Django's backend
     is_html = template.endswith(".html")
     lines = engine_template.render(Context(context, autoescape=is_html)).strip().split("\n")
     if is_html:
-        # Without the indentation and the empty lines of templates, an email is half as long.
+        # Remove the indentation and the empty lines of templates, because they are half of an email's length.
         lines = [line.strip() for line in lines if line.strip()]
     return "\n".join(lines) + "\n"

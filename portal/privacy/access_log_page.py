@@ -118,7 +118,7 @@ def _sentence(row, title):
     elif row["subject_type"] == "notification":
         words = _("{who} looked up why an email didn't reach you")
     elif row["subject_type"] == "incomingemail":
-        words = _("{who} opened an email that could be yours")
+        words = _("{who} opened an email that may be from you")
     elif row["action"] == "saw_number":
         words = _("{who} saw the phone number that you asked us to call")
     elif row["subject_type"] == "conversation":

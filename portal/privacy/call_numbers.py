@@ -19,12 +19,13 @@ def forget_call_numbers(*, at):
 def remove(numbers, *, at):
     """Delete these numbers now. If a number is under a legal hold, only hide it.
 
-    If staff have not called yet, the worker ends the call later, and staff read that the number was deleted.
+    If staff have not called yet, the worker later ends the open call. Staff then read that the number was
+    deleted.
     """
     if numbers.exists():
         _delete(numbers)
-        # The remaining numbers are under a hold. If staff undo an earlier change, the numbers with the time
-        # of that change are shown again. So these numbers get a new time.
+        # The remaining numbers are under a hold. When staff undo a change, a number whose `done_at` is the
+        # time of that change is shown again. A new `done_at` prevents this.
         numbers.update(done_at=at)
 
 

@@ -3,13 +3,24 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library
+from portal.helpsessions.choices import names_of_values
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
 # The columns of HelpSession that the record form sets.
 COLUMNS = (
     *("question", "summary", "quiet", "with_child", "mode", "question_type", "topic", "read_level"),
-    *("minutes", "people", "language", "happened_on", "hour", "branch"),
+    *(
+        "minutes",
+        "people",
+        "language",
+        "patron_group",
+        "own_values",
+        "happened_on",
+        "hour",
+        "branch",
+        "service_point",
+    ),
 )
 LABELS = {
     "question": _("question"),
@@ -23,9 +34,12 @@ LABELS = {
     "minutes": _("minutes"),
     "people": _("people"),
     "language": _("language of the patron"),
+    "patron_group": _("patron group"),
+    "own_values": _("the library's own fields"),
     "happened_on": _("day"),
     "hour": _("hour"),
     "branch": _("branch"),
+    "service_point": _("service point"),
     "items": _("items"),
     "item_order": _("order of the items"),
     "reasons": _("reasons"),
@@ -94,7 +108,7 @@ def changed_fields(before, after):
 
 
 def in_words(values, names):
-    """Return {name: value as text} for these fields, as a legal hold keeps them."""
+    """Return {name: value as text} for these fields. Under a legal hold, the Correction stores this text."""
     words = {}
     for name in names:
         value = values[name]
@@ -104,6 +118,8 @@ def in_words(values, names):
             )
         elif name in {"reasons", "starred"}:
             value = "\n".join(f"{values['items'][item]}: {said}" for item, said in value.items())
+        elif name == "own_values":
+            value = "\n".join(f"{field}: {value}" for field, value in names_of_values(value))
         elif name == "patron":
             value = "\n".join(value)
         elif name in CHOICES:

@@ -9,17 +9,19 @@ from accounts import audit
 from accounts.models import Library
 from accounts.staff_actions import staff_action
 from portal.checkins import planning
+from portal.conversations import next_steps
 from portal.conversations.models import Conversation
 from portal.helpsessions import push, search
 from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import Recommendation
+from recommendations.visit_numbers import number_of
 
 from . import correction_emails, unlinking
 from .corrected_fields import PATRON_READS, changed_fields, in_words, links_of, values_of
 from .holds import held
 from .models import Correction, UnfinishedCorrection
-from .session_lock import lock_session
+from .session_lock import lock_session, recommendations_of
 
 
 class CorrectedMeanwhile(Exception):
@@ -36,7 +38,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
 
     `columns` has a value for each name in corrected_fields.COLUMNS. `items` are ChosenItems in order.
     `version` is the number of corrections that the session had when the form was shown. If `email` is true
-    and patrons can see the change, the people who keep the visit get an email. Raises Gone,
+    and patrons can see the change, the people who have the visit in their account get an email. Raises Gone,
     CorrectedMeanwhile and InAnAccount.
     """
     help_session, conversations = lock_session(help_session)
@@ -46,13 +48,16 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
     before, is_held = values_of(help_session), held(help_session)
     becomes_quiet = columns["quiet"] and not help_session.quiet
     _check_child(help_session, columns)
-    if columns["branch"] != help_session.branch:
-        help_session.service_point = ""
+    if "patron_group" in columns and columns["patron_group"] != help_session.patron_group:
+        help_session.is_group_from_card = False
     for name, value in columns.items():
         setattr(help_session, name, value)
+    if help_session.service_point and help_session.service_point.branch_id != help_session.branch_id:
+        help_session.service_point = None
     if becomes_quiet:
         unlinking.make_quiet(help_session, conversations, is_held=is_held, at=at)
     help_session.save()
+    recommendations_of(help_session).update(never_counted=help_session.quiet)
     if help_session.is_on_paper_only:
         help_session.claim_codes.revoke()
         push.end_for_visits(help_session)
@@ -112,13 +117,15 @@ def _save_items(help_session, items, *, is_held, by, at):
         link.recommendation.save(update_fields=["reason", "starred"])
     for link in links.values():
         if link.removed_at is None:
-            _remove_item(link, is_held=is_held, at=at)
+            _remove_item(link, is_held=is_held, by=by, at=at)
     about = {
         "branch": help_session.branch,
         "topic": help_session.topic,
         "question_type": help_session.question_type,
+        "never_counted": help_session.quiet,
     }
-    added = recommend_chosen([row for _, row in new], by=by, at=at, patron=help_session.patron, **about)
+    given = {"patron": help_session.patron, "visit_number": number_of(help_session=help_session.pk)}
+    added = recommend_chosen([row for _, row in new], by=by, at=at, **given, **about)
     SessionRecommendation.objects.bulk_create(
         SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
         for (position, _), recommendation in zip(new, added, strict=True)
@@ -128,11 +135,12 @@ def _save_items(help_session, items, *, is_held, by, at):
     )
 
 
-def _remove_item(link, *, is_held, at):
+def _remove_item(link, *, is_held, by, at):
     """Remove an item from the session.
 
     If the recommendation has a verdict or a conversation, or if the session is under a legal hold, keep the
-    recommendation. The patron then sees only their verdict. In all other cases, delete the recommendation.
+    recommendation. The patron then sees only their verdict. In all other cases, delete the recommendation. A
+    next step for the item ends, and its conversation returns to the queue.
     """
     recommendation = link.recommendation
     is_discussed = Conversation.objects.filter(recommendation=recommendation).exists()
@@ -141,6 +149,7 @@ def _remove_item(link, *, is_held, at):
         return
     link.removed_at, link.is_dismissed = at, not recommendation.verdict
     link.save(update_fields=["removed_at", "is_dismissed"])
+    next_steps.end_by_correction(recommendation, by=by, at=at)
     # Patrons aren't asked about an item without a star.
     recommendation.reason, recommendation.starred = "", False
     recommendation.save(update_fields=["reason", "starred"])

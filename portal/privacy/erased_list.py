@@ -71,8 +71,9 @@ def erase_again(*, at):
             except deleting.MustStay as error:
                 problems.append(f"{name}: it must stay. {error.why.label}")
             except (Erased, erasure.AlreadyErased, session_lock.Gone):
-                # There are two reasons for this error. An erased conversation keeps its row, so this loop
-                # finds the conversation again. Or someone else has just erased the record.
+                # There are two possible reasons for this error. An erased conversation keeps its row in the
+                # database, so this loop finds the conversation again. Or someone else has just erased the
+                # record.
                 continue
             else:
                 erased[kind] += 1
@@ -80,7 +81,7 @@ def erase_again(*, at):
 
 
 def forget_erased(*, at):
-    """Remove records from the list that no backup contains anymore. The worker runs this job."""
+    """Remove a record from the list when no backup contains the record anymore. The worker runs this job."""
     for name in _names():
         path = f"{FOLDER}/{name}"
         if private_storage().get_modified_time(path) < at - KEPT_FOR:

@@ -16,6 +16,8 @@ from portal.checkins.models import CheckIn, SharedWords
 from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, Message, Side
+from portal.counts.actions import keeping_counts
+from portal.counts.answers import count_answers_of
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.incoming.models import IncomingEmail
@@ -113,15 +115,17 @@ def _erase(person, *, language, at):
     counts = preview(person, at=at)
     _remember(person, sessions, conversations)
     # Simultaneous erasures must update the queues of branches in the same order. Otherwise they can deadlock.
+    count_answers_of(conversations, at=at)
     for conversation in sorted(conversations, key=lambda row: (row.branch_id, row.pk)):
         desk_actions.erase(conversation, by=person, at=at)
     library = Library.current()
     forget_recommendations(Recommendation.objects.filter(pk__in=recommendations), library.zone)
     Correction.objects.filter(help_session__in=sessions).delete()
     UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
-    CheckIn.objects.filter(help_session__in=sessions).delete()
-    SharedWords.objects.filter(help_session__in=sessions).delete()
-    forgetting.forget(sessions, on=library.today(at), zone=library.zone)
+    with keeping_counts(sessions):
+        CheckIn.objects.filter(help_session__in=sessions).delete()
+        SharedWords.objects.filter(help_session__in=sessions).delete()
+        forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
     _delete_unsent_attachments(person)

@@ -15,6 +15,7 @@ from portal.checkins.models import CheckIn
 from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import CallBack, Conversation
+from portal.counts.answers import count_answers_of
 from portal.helpsessions.models import HelpSession
 from portal.incoming.desk_actions import delete as delete_incoming_email
 from portal.incoming.models import IncomingEmail
@@ -69,14 +70,14 @@ def lift(legal_hold, *, by, at):
 
 
 def forget_old_words():
-    """Delete data that was kept only because of legal holds that were lifted.
+    """Delete data that was stored only because of legal holds that were lifted.
 
-    A hold keeps the text from before a correction. If a help session became quiet, a hold also keeps:
+    A hold preserves the text from before a correction. If a help session became quiet, a hold also preserves:
     - its original emails
-    - the words of its check-ins
-    - the names to ask for on the phone
+    - the text of its check-ins
+    - the names for which staff should ask when they call
 
-    A hold keeps phone numbers too, but another job deletes the numbers.
+    A hold preserves phone numbers too, but another job deletes the numbers.
     """
     unheld = HelpSession.objects.exclude(held_sessions())
     quiet = unheld.filter(quiet=True).values("pk")
@@ -148,6 +149,7 @@ def _erase_conversation(conversation, by, at):
     if held(conversation):
         raise HeldByLaw
     erased_list.remember(erased_list.CONVERSATION, conversation.public_id)
+    count_answers_of(conversations, at=at)
     return desk_actions.erase(conversation, by=by, at=at)
 
 
@@ -243,7 +245,8 @@ def conversations_of(person):
 def contacts_of(conversations):
     """Return the help sessions that the desk logged for these conversations.
 
-    Such a help session contains words from its conversation, which are erased together with the conversation.
+    Such a help session contains text from its conversation. The text is erased together with the
+    conversation.
     """
     return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 

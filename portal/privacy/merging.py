@@ -23,7 +23,7 @@ from portal.lists.links import working_links
 from portal.lists.models import SavedItem, SavedList
 from portal.lists.own_lists import numbered
 from portal.lists.own_words import combine
-from portal.notifications.models import NoticeChoice, NoticeTimes
+from portal.notifications.models import FailingAddress, NoticeChoice, NoticeTimes, Notification
 
 from .locks import lock_person_rows
 
@@ -52,8 +52,8 @@ def may_merge_people(going, into):
     """Return whether the record `going` may be merged into `into`.
 
     A staff record can't be merged into another record. A child's record is never merged with an adult's
-    record, because a parent with the child's device could take over all of the child's data. If a child has
-    grown up, staff first turn the child's record into an ordinary record.
+    record. Otherwise, a parent with the child's device could take over all of the child's data. If a child
+    has grown up, staff first turn the child's record into an ordinary record.
     """
     return (
         going.pk != into.pk
@@ -148,6 +148,9 @@ def _take_name_and_address(going, into):
         User.objects.filter(pk=going.pk).update(email=None)
         into.email = address
         EmailAddress.objects.filter(user=going, email=address).update(user=into)
+        # If notices to this address have been stopped, they are still stopped after the merge.
+        FailingAddress.objects.filter(person=into).delete()
+        FailingAddress.objects.filter(person=going, email=address).update(person=into)
     choice = ["remember", "remember_until", "remember_chosen_at"]
     if into.remember_chosen_at is None:
         for name in choice:
@@ -209,15 +212,16 @@ def _merge_lists(going, into, model, field):
     If that record has a list with the same name, move only the missing items to that list. Removed lists move
     as they are.
 
-    A list with a working link is never combined with another list, because the link would then show titles
-    that its preview didn't. Such a list gets a number after its name.
+    A list with a working link is never combined with another list. Otherwise, visitors would see titles that
+    the patron didn't see in the preview of the link. Such a list gets a number after its name.
     """
     at = timezone.now()
     shared = {link.saved_list_id for each in (going, into) for link in working_links(each, at)}
     for saved_list in SavedList.objects.filter(patron=going):
         own = SavedList.objects.of_patron(into).filter(name=saved_list.name).first()
         if own is not None and not saved_list.removed_at and shared & {own.pk, saved_list.pk}:
-            # The other lists of `going` count too, because they keep their names.
+            # The new name must also differ from the names of the other lists of `going`, because these lists
+            # keep their names.
             others = SavedList.objects.filter(patron__in=[going, into], removed_at=None)
             saved_list.name = numbered(saved_list.title, {each.title.casefold() for each in others})
             saved_list.patron = into
@@ -232,7 +236,7 @@ def _merge_lists(going, into, model, field):
 def _merge_saved_items(saved_list, own):
     """Move items to the end of the list `own`.
 
-    If an item is in both lists, combine the patron's words about it.
+    If an item is in both lists, combine what the patron has noted about it.
     """
     in_own = {saved.item_id: saved for saved in own.saved_items.in_lists().filter(item__isnull=False)}
     in_both = saved_list.saved_items.in_lists().filter(item__in=list(in_own))
@@ -244,7 +248,7 @@ def _merge_saved_items(saved_list, own):
         for rows, each in ((own.saved_items, Max), (moving, Min))
     )
     moving.update(saved_list=own, position=F("position") + last + 1 - first)
-    # A list with a working link is never combined, so these links have ended.
+    # A list with a working link is never combined with another list, so all links to this list have ended.
     saved_list.links.update(saved_list=own)
 
 
@@ -273,9 +277,16 @@ def _move_notice_times(going, into, model, field):
         NoticeTimes.objects.filter(person=going).update(person=into)
 
 
-def _end_links(going, into, model, field):
-    """Move the check-ins. Links that were sent to the address of the record `going` stop working."""
-    CheckIn.objects.filter(asked=going).update(asked=into, token_hmac=None)
+def _move_check_ins(going, into, model, field):
+    """Move the check-ins. The patron can still answer with a link from an email that was delivered.
+
+    The link of an email that waits in the outbox stops working. So the worker drops this email, and plans the
+    check-in again for the record `into`.
+    """
+    waiting = Notification.objects.exclude(state=Notification.State.DELIVERED).exclude(message_id="")
+    asked = CheckIn.objects.filter(asked=going)
+    asked.filter(message_id__in=waiting.values("message_id")).update(token_hmac=None)
+    asked.update(asked=into)
 
 
 # The foreign keys whose rows can't simply be moved, each with the function that handles its rows.
@@ -285,6 +296,7 @@ MERGED_BY = {
     # No row exists at this point, because merge_people refuses a record with a pending change of address.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("incoming.EmailReader", "person"): _leave_to_end,
+    # If the record `into` gets the address, _take_name_and_address moves the row.
     ("notifications.FailingAddress", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
@@ -296,11 +308,14 @@ MERGED_BY = {
     ("accounts.NameWord", "person"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _leave_to_end,
-    ("checkins.CheckIn", "asked"): _end_links,
+    ("checkins.CheckIn", "asked"): _move_check_ins,
     ("conversations.Draft", "person"): _merge_drafts,
     ("conversations.NoteMention", "person"): _move_mentions,
     ("conversations.Participation", "person"): _merge_participations,
     ("helpsessions.AccountCode", "person"): _leave_to_end,
+    # A staff record is never merged into another. So an own kit of this record is left over from a former
+    # role.
+    ("kits.Kit", "owner"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,
     ("mfa.Authenticator", "user"): _leave_to_end,
     # An export of the record `going` lacks the data of `into`, so it would be incomplete after the merge.

@@ -1,4 +1,4 @@
-"""Each night, delete the rows that are due or reduce them to counts, in batches. The worker does this.
+"""Each night, delete due rows or reduce them to counts. The worker does this in batches.
 
 A row is due when its retention period is over. When a help session is due, its conversations are deleted, and
 the session keeps only the values for statistics. A session is not due while one of its conversations is open.
@@ -20,6 +20,8 @@ from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, MessageRecommendation
 from portal.conversations.models.conversations import kept_back
+from portal.counts.actions import keeping_counts
+from portal.counts.answers import count_answers_of
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession, SessionRecommendation, UnfinishedForm
 from portal.incoming.forgetting import NOT_MATCHED_FOR
@@ -27,7 +29,7 @@ from portal.incoming.models import IncomingEmail
 from portal.lists.actions import remember_deleted
 from portal.lists.links import ENDED_KEPT_FOR
 from portal.lists.models import ListLink, SavedItem, SavedList, restorable_since
-from recommendations.models import Recommendation
+from recommendations.models import NextStep, Recommendation
 
 from . import holds, sharing
 from .locks import lock_rows
@@ -258,13 +260,14 @@ def _lock_sessions(keys):
 
 def _forget_sessions(sessions, conversations, at):
     library = Library.current()
-    forget_recommendations(_recommendations(sessions, conversations), library.zone)
-    _remove(conversations)
-    Correction.objects.filter(help_session__in=sessions).delete()
-    UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
-    CheckIn.objects.filter(help_session__in=sessions).delete()
-    SharedWords.objects.filter(help_session__in=sessions).delete()
-    forgetting.forget(sessions, on=library.today(at), zone=library.zone)
+    with keeping_counts(sessions):
+        forget_recommendations(_recommendations(sessions, conversations), library.zone)
+        _remove(conversations, at)
+        Correction.objects.filter(help_session__in=sessions).delete()
+        UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
+        CheckIn.objects.filter(help_session__in=sessions).delete()
+        SharedWords.objects.filter(help_session__in=sessions).delete()
+        forgetting.forget(sessions, on=library.today(at), zone=library.zone)
 
 
 @transaction.atomic
@@ -274,7 +277,7 @@ def _forget_some_conversations(keys, at):
     still_due = set(due_conversations(at).filter(pk__in=keys).values_list("pk", flat=True))
     conversations = [conversation for conversation in conversations if conversation.pk in still_due]
     forget_recommendations(_recommendations([], conversations), Library.current().zone)
-    _remove(conversations)
+    _remove(conversations, at)
     return len(conversations)
 
 
@@ -339,9 +342,10 @@ def _recommendations(sessions, conversations):
 
 
 def forget_recommendations(recommendations, zone):
-    """Reduce these recommendations to counts, by removing the people, the words and the time of day.
+    """Reduce these recommendations to counts, by removing the people, the texts and the times of day.
 
-    Saved items no longer point to these recommendations. `zone` is the library's time zone.
+    Saved items no longer point to these recommendations, and their next steps are deleted. `zone` is the
+    library's time zone.
     """
     rows = list(recommendations)
     for row in rows:
@@ -351,6 +355,7 @@ def forget_recommendations(recommendations, zone):
         row.decided_at = row.decided_at and _start_of_day(row.decided_at, zone)
         row.answered_at = row.got_at = None
     SavedItem.objects.filter(recommendation__in=rows).update(recommendation=None)
+    NextStep.objects.filter(recommendation__in=rows).delete()
     emptied = ["reason", "comment", "patron", "recommended_by", "answered_at", "got_at"]
     Recommendation.objects.bulk_update(rows, [*emptied, "recommended_at", "decided_at"])
 
@@ -359,11 +364,12 @@ def _start_of_day(moment, zone):
     return moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _remove(conversations):
+def _remove(conversations, at):
     """Delete the conversations with everything that belongs to them. Delete their files after the commit.
 
     If the process is killed before it deletes the files, `forget_stray_files` deletes them later.
     """
+    count_answers_of(conversations, at=at)
     merged = Conversation.objects.filter(merged_into__in=conversations).values_list("pk", flat=True)
     with_merged = Conversation.objects.filter(
         pk__in=[*merged, *(conversation.pk for conversation in conversations)]

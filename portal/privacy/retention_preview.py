@@ -17,7 +17,7 @@ from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Return sentences for the patron: what the choice deletes, when, and how long it can be undone."""
+    """Return sentences for the patron: what the choice deletes, when, and until when they can undo it."""
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}
@@ -101,8 +101,8 @@ def _visits(person, at):
     """Return ([(time, kind)], number of waiting visits).
 
     A waiting visit has a conversation that is open or has a new message, so the visit can't be forgotten yet.
-    The list has one pair for every visit that isn't waiting. `time` is when the person got the visit in their
-    account. `kind` is the visit's `with_child`.
+    The list has one pair for every visit that isn't waiting. `time` is the time at which the visit was added
+    to the person's account. `kind` is the visit's `with_child`.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")

@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.checkins import planning
-from portal.conversations import search
+from portal.conversations import search, step_notices
 from portal.conversations.answer_emails import withdraw_announcements_to
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import CallBack, Conversation
@@ -22,6 +22,7 @@ from recommendations.models import Recommendation
 
 from . import call_numbers, exports, holds
 from .locks import lock_rows
+from .session_lock import recommendations_of
 
 
 @transaction.atomic
@@ -86,7 +87,7 @@ def take_out(help_session, person, *, by, at):
         if not holds.held(person):
             SavedItem.objects.filter(saved_list__patron=person, recommendation__in=recommendations).delete()
         audit.record("took_out", help_session, by=by, patron=person, at=at)
-    # This needs no lock of its own, because _detach has locked the conversations.
+    # The numbers need no further lock, because _detach has locked the conversations.
     call_numbers.remove(CallBack.objects.filter(by=None, conversation__help_session=help_session), at=at)
     return True
 
@@ -143,6 +144,7 @@ def _detach(help_session, person, *, at):
     lock_rows(conversations)
     holds.copy_holds(person, help_session, at=at)
     withdraw_announcements_to(person, conversations)
+    step_notices.delete(person, recommendations_of(help_session))
     call_numbers.remove(CallBack.objects.filter(by=person, conversation__in=conversations), at=at)
 
 

@@ -12,7 +12,7 @@ from django.utils import translation
 from accounts.models import AuditEvent, Consent, Library, User
 from accounts.patron import refused_posts
 from portal.checkins.models import CheckIn, SharedWords
-from portal.conversations import promise_emails, search
+from portal.conversations import promise_emails, search, step_notices
 from portal.conversations.answer_emails import delete_announcements, withdraw_announcements_to
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import (
@@ -30,6 +30,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.helpsessions.search import index as index_session
 from portal.incoming.models import IncomingEmail
 from portal.lists.models import SavedItem
+from recommendations.models import NextStep
 
 from . import call_numbers, correction_emails, exports, holds
 from .session_lock import recommendations_of
@@ -43,9 +44,9 @@ def make_quiet(help_session, conversations, *, is_held, at):
     which visit.
 
     If the visit is under a legal hold (`is_held`), these are not deleted:
-    - consents, audit events, original emails and the words of the visit's check-ins
+    - consents, audit events, original emails and the text of the visit's check-ins
     - the phone numbers of calls that are over
-    - the names to ask for on the phone
+    - the names for which staff should ask when they call
     """
     recommendations = recommendations_of(help_session)
     _end_access(help_session, conversations, recommendations, at=at)
@@ -59,6 +60,8 @@ def make_quiet(help_session, conversations, *, is_held, at):
     )
     help_session.patron = help_session.shared_with = help_session.shared_at = help_session.kept_at = None
     help_session.is_the_childs_alone = False
+    if help_session.is_group_from_card:
+        help_session.patron_group, help_session.is_group_from_card = None, False
     Message.objects.filter(conversation__in=conversations, side=Side.PATRON).update(author=None)
     Attachment.objects.filter(conversation__in=conversations, side=Side.PATRON).update(added_by=None)
     Event.objects.filter(conversation__in=conversations, side=Side.PATRON).update(by=None)
@@ -78,7 +81,7 @@ def make_quiet(help_session, conversations, *, is_held, at):
         purposes = [Consent.Purpose.KEEP_SESSION, Consent.Purpose.QUOTE]
         Consent.objects.filter(subject__in=subjects, purpose__in=purposes).delete()
         AuditEvent.objects.filter(patron__isnull=False, subject__in=map(str, subjects)).update(subject="")
-        # Staff wrote these words for the patron, and may have named the patron.
+        # Staff wrote this text for the patron, and may have named the patron in it.
         CheckIn.objects.filter(help_session=help_session).update(words="", reason="")
         call_numbers.remove(numbers.filter(done_at__isnull=False), at=at)
         numbers.update(ask_for="")
@@ -86,9 +89,10 @@ def make_quiet(help_session, conversations, *, is_held, at):
     with translation.override(language or Library.current().language):
         conversations.filter(recommendation=None).update(subject=help_session.title)
     for contact in holds.contacts_of(conversations).filter(quiet=False, patron=None):
-        # The session that was recorded for the conversation contains the patron's words too.
+        # This help session was recorded for the conversation, so it contains text that the patron wrote.
         contact.quiet = True
         contact.save(update_fields=["quiet"])
+        recommendations_of(contact).update(never_counted=True)
         index_session(contact)
     _renew(conversations)
 
@@ -100,9 +104,13 @@ def unlink_wrong_patron(help_session, conversations, *, at):
     """
     recommendations = recommendations_of(help_session)
     _end_access(help_session, conversations, recommendations, at=at)
+    recommendations.update(never_counted=True)
+    NextStep.objects.filter(recommendation__in=recommendations).delete()
     call_numbers.remove(CallBack.objects.filter(conversation__in=conversations), at=at)
     help_session.patron = help_session.shared_with = help_session.shared_at = None
     help_session.is_the_childs_alone = False
+    if help_session.is_group_from_card:
+        help_session.patron_group, help_session.is_group_from_card = None, False
     _renew(conversations)
 
 
@@ -110,14 +118,15 @@ def _end_access(help_session, conversations, recommendations, *, at):
     """End the access of the people who have the visit in their account.
 
     Delete their emails, exports, list entries and drafts about the visit. Revoke the codes that they used to
-    add the visit. If one of them is under a legal hold, the hold now covers the visit too, and the list
-    entries of this person are not deleted.
+    add the visit. If one of them is under a legal hold, the hold now covers the visit too. The list entries
+    of this person are not deleted.
     """
     _take_merged(help_session, conversations, at=at)
     for person in help_session.keepers:
         holds.copy_holds(person, help_session, at=at)
         withdraw_announcements_to(person, conversations)
         promise_emails.delete(person, conversations)
+        step_notices.delete(person, recommendations)
         correction_emails.delete(help_session, person)
         exports.forget_all_of(person)
     handover.withdraw_emails(help_session)

@@ -19,6 +19,7 @@ from accounts.models import AddressChange, AuditEvent, Consent, LookingReason, N
 from accounts.sign_in.sign_ins import end_sign_in_elsewhere
 from accounts.staff_actions import lock_roles, staff_action
 from portal.checkins.models import CheckIn
+from portal.checkins.weekly_limit import count_emails_to_address
 from portal.conversations import search
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import (
@@ -34,6 +35,7 @@ from portal.deadlines import compares_deadlines
 from portal.helpsessions.models import HelpSession
 from portal.incoming.models import IncomingEmail
 from portal.lists.models import ListLink, SavedItem
+from portal.notifications.models import FailingAddress
 from recommendations.models import Recommendation
 
 from . import holds, sharing
@@ -57,8 +59,8 @@ def merge_for_a_day(going, into, *, by, at, proven=False):
     """Merge the records so that the merge can be undone for a day, and return the MergedRecords.
 
     If `proven` is true, `by` is the patron, who has proven that both records are theirs. If not, `by` is a
-    staff member. Staff can't merge a patron's record with their own, because they could then see the patron's
-    data without an entry in the access log. Raises CannotMerge.
+    staff member. Staff can't merge a patron's record with their own. They could then see the patron's data
+    without an entry in the access log. Raises CannotMerge.
     """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
@@ -92,7 +94,9 @@ def unmerge(merged, *, by, at, now):
     into, before, since = merged.into, merged.before, merged.merged_at
     _undo_changes(before["melted"])
     _restore_email(into, before, since=since)
+    FailingAddress.objects.filter(person=into).exclude(email=F("person__email")).delete()
     person = _restore_person(before["person"])
+    count_emails_to_address(person, since=since)
     for label, field, keys in before["moved"]:
         apps.get_model(label)._base_manager.filter(pk__in=keys, **{field: into}).update(**{field: person})
     for label, row in before["ended"]:
@@ -208,7 +212,8 @@ def _move_back(label, field, row, person, into):
         # A change of address after the merge has deleted this row.
         _restore_row(label, row)
     elif label == CheckIn._meta.label:
-        # The merge ended this link, because it was sent to this person's address. Restore the link.
+        # A link that was sent after the merge went to the address of `into`, so it must not open this
+        # person's visit. The link from before the merge works again.
         now.filter(asked=into).update(asked=person, token_hmac=row["token_hmac"])
     else:
         now.filter(**{field: into}).update(**{field: person})
@@ -317,11 +322,10 @@ def _copy_new_holds(person, into, *, since, at):
 
 
 def _copy_new_wishes(person, into, *, since, own):
-    """Copy a newer choice about check-ins, and a newer record of a death, to both records.
+    """Copy a check-in choice or a death that was recorded after the merge to both records.
 
-    Newer means after the merge. Either person may have made the choice. So each record gets the choice that
-    allows less: the new choice, or the record's choice from before the merge. `own` is the earlier choice of
-    the record `into`.
+    Either person may have made the choice. So each record gets the choice that allows less: the new choice,
+    or the record's choice from before the merge. `own` is the earlier choice of the record `into`.
     """
     # The old values were restored only in the database. The object `into` doesn't have them, so read the row
     # again.

@@ -8,6 +8,7 @@ from portal.conversations.models import Conversation, Side
 from portal.helpsessions import handover, search
 from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from recommendations.models import Recommendation
+from recommendations.visit_numbers import number_of
 
 from . import unlinking
 from .corrected_fields import COLUMNS, links_of
@@ -54,9 +55,8 @@ def _copy(old, *, at):
     new = HelpSession.objects.create(
         status=HelpSession.Status.RECORDED,
         staff=old.staff,
-        service_point=old.service_point,
         created_at=at,
-        **{name: getattr(old, name) for name in COLUMNS},
+        **_recorded(old),
     )
     note = SessionNote.objects.filter(help_session=old).first()
     if note is not None:
@@ -74,9 +74,20 @@ def _copy(old, *, at):
             topic=given.topic,
             question_type=given.question_type,
             recommended_at=given.recommended_at,
+            never_counted=given.never_counted,
+            visit_number=number_of(help_session=new.pk),
+            from_kit=given.from_kit,
         )
         SessionRecommendation.objects.create(
             help_session=new, recommendation=recommendation, position=position
         )
     search.index(new)
     return new
+
+
+def _recorded(help_session):
+    """Return what staff recorded. A patron group from the card of the wrong patron is left out."""
+    columns = {name: getattr(help_session, name) for name in COLUMNS}
+    if help_session.is_group_from_card:
+        columns["patron_group"] = None
+    return columns

@@ -1,7 +1,7 @@
 """Template tags that render a part of a page only once, because the part is the same for everyone.
 
-Some of these tags replace Django's tags of the same names. With Django's tags, a seventh of the home page's
-function calls looked up the same translations and URLs again and again.
+Some of these tags replace Django's tags of the same names. Django's tags look up the same translations and
+URLs again and again, which accounted for a seventh of the home page's function calls.
 """
 
 from functools import lru_cache
@@ -22,7 +22,7 @@ NIL = str(UUID(int=0))
 class FixedNode(Node):
     """Content that is rendered once for each language and each combination of `values`, and then reused.
 
-    With `asvar`, the result becomes a variable of that name.
+    If `asvar` is set, the result is not output but stored in the variable of that name.
     """
 
     def __init__(self, nodelist, values=(), asvar=None):
@@ -87,7 +87,7 @@ def url(parser, token):
 
 
 class AddressNode(Node):
-    """A URL with one argument. If the argument is a UUID, it replaces the NIL in the cached URL for NIL."""
+    """A URL with one argument. If the argument is a UUID, it replaces NIL in a cached URL."""
 
     def __init__(self, node, name):
         self.node, self.name = node, name
@@ -104,7 +104,7 @@ class AddressNode(Node):
 
 
 def address_of(name, public_id):
-    """Return reverse(name, args=[public_id]), ten times as fast."""
+    """Return the same URL as reverse(name, args=[public_id]), ten times as fast."""
     return _address_of_nil(name, get_urlconf(), get_script_prefix()).replace(NIL, str(public_id))
 
 

@@ -17,7 +17,6 @@ from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from portal import app_icons, styles
-from portal.catalog_links import own_link, through_catalog
 from portal.dois import doi_url
 from portal.happening import call_address, happening
 from portal.icons import FLIPPED, ICONS
@@ -99,13 +98,13 @@ KIND_ICONS = {
 def cover(context, item, paper=""):
     """Render a cover with the item's title and author. The same item always gets the same cover.
 
-    If the item has a real cover, js/app.js loads it over the drawn one as soon as it comes into view. The
-    drawn one stays if the picture can't be loaded, for example without a connection. On pages for visitors
-    and for staff, `covers_at` in the context is the path of the pictures that they may see.
+    If the item has a real cover, js/app.js shows it over the drawn cover as soon as that comes into view. The
+    drawn cover stays if the real one can't be loaded, for example without a connection. On pages for
+    visitors and for staff, `covers_at` in the context is the path of the pictures that they may see.
 
-    `paper` is the kind of paper on a page that will be printed. Its pictures are loaded with the page,
-    because people may print before they see all of it. A receipt has only drawn covers, because its printer
-    has one color.
+    On a page that will be printed, `paper` is the kind of paper. The pictures are then loaded together with
+    the page, because people may print before they scroll to the end. A receipt has only drawn covers, because
+    receipt printers have one color.
 
     Screen readers skip the cover, because the title and author are next to it.
     """
@@ -125,7 +124,7 @@ def _size_of_letters(title):
 
 @lru_cache(maxsize=5000)
 def _cover(title, creators, kind, number):
-    """Return a drawn cover as two parts: before the real one, and after it."""
+    """Return the HTML of a drawn cover in two parts. The picture of a real cover goes between them."""
     title = Truncator(title.partition(" / ")[0].partition(" : ")[0]).chars(60)
     creator = Truncator(re.split(r"[;|]", creators)[0].strip()).chars(36)
     shape = icon(KIND_ICONS[kind]) if kind in KIND_ICONS else ""
@@ -151,8 +150,8 @@ def in_original_script(item, text):
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 
-    Examples of the text are "today 2:02 p.m.", "yesterday" and "Tue, Nov 3". A date in another year has the
-    year too. Pages that are kept for reading offline show a date instead of "today" and "yesterday".
+    Examples of the text are "today 2:02 p.m.", "yesterday" and "Tue, Nov 3". A date in another year
+    includes the year. Pages that are kept for reading offline show a date instead of "today" and "yesterday".
     """
     if not moment:
         return ""
@@ -164,7 +163,7 @@ def when(moment):
     if has_time:
         words = f"{words} {time_of_day(local.hour, local.minute)}"
     iso = local.isoformat(timespec="minutes") if has_time else local
-    # The words come from date formats, which contain no HTML.
+    # `words` comes from date formats and translations, which contain no HTML.
     return mark_safe(f'<time datetime="{iso}">{words}</time>')
 
 
@@ -226,7 +225,7 @@ def choice_buttons(name, choices, chosen, of="", needs_push=""):
 # The result is cached, because a page with many items has the same few buttons for each item.
 @lru_cache(maxsize=1000)
 def _choice(name, value, label, is_pressed, needs_push):
-    """Return a button as two parts: before its id, and after it."""
+    """Return the HTML of a button in two parts. The id of the button goes between them."""
     pressed, words = "true" if is_pressed else "false", escape(capfirst(label))
     late = " hidden data-needs-push" if needs_push and not is_pressed else ""
     return (
@@ -241,10 +240,9 @@ EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 @register.filter
 def waited(moment, at=None):
-    """Return how long ago `moment` was, in words.
+    """Return how long ago `moment` was, such as "5 minutes".
 
-    For less than a minute, return the number of seconds, at least 1, because Django's timesince would
-    return "0 minutes".
+    For less than a minute, Django's timesince would return "0 minutes". So return the seconds, at least 1.
     """
     seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 1)
     if seconds < 60:
@@ -260,13 +258,13 @@ def plain(text):
 
 @register.filter
 def without_links(text):
-    """Do what `plain` does, but link no addresses. Use this for a patron's words that strangers read."""
+    """Do what `plain` does, but without links. Use this for a patron's text that strangers read."""
     return _paragraphs(text, escape)
 
 
 @register.filter
 def library_text(text):
-    """Do what `plain` does, and link phone numbers too. Use this only for text that the library wrote."""
+    """Do what `plain` does, and also link phone numbers. Use this only for text that the library wrote."""
     return _paragraphs(text, partial(_linked, between_links=with_phone_links))
 
 
@@ -274,7 +272,7 @@ register.filter("phones", with_phone_links)
 
 
 def _paragraphs(text, as_html):
-    """Return the text as HTML paragraphs. `as_html` makes HTML of the text of one paragraph."""
+    """Return the text as HTML paragraphs. `as_html` converts the text of one paragraph to HTML."""
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
     return mark_safe(
         "".join(
@@ -286,11 +284,11 @@ def _paragraphs(text, as_html):
 
 
 def _linked(text, between_links):
-    """Return the text as HTML with links. `between_links` makes HTML of the text between two links."""
+    """Return the text as HTML with links. `between_links` converts the text between two links to HTML."""
     parts, end = [], 0
     for match in LINK.finditer(text):
         address = match[0].rstrip(".,;:!?*")
-        # Leave out a closing parenthesis that ends a remark, as in (see https://example.org/page).
+        # A link doesn't include a closing parenthesis that ends a remark (see https://example.org/page).
         if address.endswith(")") and "(" not in address:
             address = address.rstrip(").,;:!?")
         parts += [
@@ -300,18 +298,6 @@ def _linked(text, between_links):
         end = match.start() + len(address)
     parts.append(between_links(text[end:]))
     return "".join(parts)
-
-
-@register.simple_tag(takes_context=True)
-def catalog_url(context, item):
-    """Return the address at which people see whether the item is in and reserve it, or ""."""
-    return through_catalog(item, context.get("library"))
-
-
-@register.simple_tag(takes_context=True)
-def own_url(context, item):
-    """Return the web address of the item itself, or ""."""
-    return own_link(item, context.get("library"))
 
 
 @register.filter(name="happening")
@@ -342,7 +328,7 @@ def address(text):
 
 @register.filter
 def with_addresses(text):
-    """Return the text as HTML. Email addresses in it can break as with the filter `address`."""
+    """Return the text as HTML in which long email addresses can break, as with the filter `address`."""
     return mark_safe(EMAIL.sub(lambda found: address(found[0]), conditional_escape(text)))
 
 
@@ -363,10 +349,10 @@ def first_choice_id(field):
 
 @register.filter
 def key(values, name):
-    """Return the value of this key, or None.
+    """Return the value of this key in a dict, or None if the key is missing.
 
-    Use this filter for a key that is usually missing, such as a key of a session. Django's dot would also
-    look for an attribute and an index of that name, which takes ten times as long.
+    Use this filter for a key that is usually missing, such as a key of a session. Django's dot notation would
+    then also look for an attribute and an index of that name, which takes ten times as long.
     """
     return values.get(name) if values else None
 

@@ -1,7 +1,7 @@
-"""Cite items in APA, MLA and Chicago, in English and Spanish. citeproc-py does this with styles of our own.
+"""Cite items in APA, MLA and Chicago, in English and Spanish. citeproc-py does this with our own styles.
 
 Texts of items can look like HTML, and citeproc-py removes some tags and keeps others. So it gets and returns
-no HTML. Two characters that no text has mark its italics, and `_finished` turns them into HTML.
+no HTML. It marks italics with two characters that no text contains, and `_finished` turns these into HTML.
 """
 
 import re
@@ -26,11 +26,11 @@ LOCALES = {"en": "en-US", "es": "es-MX"}
 FOLDER = Path(__file__).parent / "styles"
 # citeproc-py changes the tree of a style while it works, so only one thread may use it.
 LOCK = threading.Lock()
-# Characters of the private use area. LESS replaces "<", which citeproc-py would read as a tag.
+# Characters of the private use area. LESS replaces "<", which citeproc-py would read as the start of a tag.
 ITALIC, UPRIGHT, LESS = "\ue000", "\ue001", "\ue002"
 WITHOUT_MARKS = str.maketrans({ITALIC: None, UPRIGHT: None, LESS: None, "<": LESS})
-# Items of these kinds need no URL if they have a publisher. The URL in the catalog often leads to a table of
-# contents, or works only for patrons.
+# A citation of an item of these kinds has no URL if the item has a publisher. The URL in the catalog often
+# leads to a table of contents, or works only for patrons.
 NO_URL_WITH_PUBLISHER = {
     Item.Kind.BOOK,
     Item.Kind.AUDIOBOOK,
@@ -39,7 +39,7 @@ NO_URL_WITH_PUBLISHER = {
     Item.Kind.VIDEO,
     Item.Kind.MAP,
 }
-# A period after the end of a sentence in quotation marks or italics, such as "Is It In?" and a period.
+# A period that follows a title in quotation marks or italics which already ends with "?" or ".".
 EXTRA_PERIOD = re.compile(rf"([.?!…][”»’]?{UPRIGHT}?[”»]?)\.(?!\.)")
 OUTSIDE_QUOTES = re.compile(r"(?<![.?!…])([”’])([.,])")
 
@@ -94,7 +94,7 @@ def _reference(item, key):
     found = as_csl(item, key=key)
     authors = found.get("author", [])
     publisher = found.get("publisher", "")
-    # An organization that publishes its own work is named once.
+    # If an organization is both the author and the publisher, name it only as the author.
     if {"literal": publisher} in authors:
         publisher = ""
     needs_url = "DOI" in found or not (item.kind in NO_URL_WITH_PUBLISHER and publisher)
@@ -109,8 +109,8 @@ def _reference(item, key):
     reference = {name: value for name, value in fields.items() if value}
     if year := str(item.starts_on.year) if item.starts_on else _without_marks(item.year.strip()):
         reference["issued"] = {"literal": year}
-    # Some styles capitalize the words of English titles. "und" means that the language is unknown. Without
-    # it, citeproc-py would capitalize these titles too.
+    # Some styles capitalize the words of English titles. "und" means that the language is unknown. If the
+    # language were missing instead, citeproc-py would capitalize the title as if it were English.
     return reference | {"id": key, "type": found["type"], "language": found.get("language", "und")}
 
 
@@ -119,7 +119,7 @@ def _without_marks(text):
 
 
 def _finished(text, language):
-    """Return a result of citeproc-py as a Cited."""
+    """Clean up a citation from citeproc-py, and return it as a Cited."""
     text = EXTRA_PERIOD.sub(r"\1", text)
     if language == "en":
         text = OUTSIDE_QUOTES.sub(r"\2\1", text)

@@ -27,7 +27,7 @@ TYPES = {
     Kind.EVENT: "document",
     Kind.OTHER: "document",
 }
-# {kind: what a citation says about it in brackets}. Other kinds need no words.
+# {kind: the description in brackets in a citation, such as "Map"}. Other kinds need no description.
 GENRES = {
     Kind.AUDIOBOOK: pgettext_lazy("kind of a work in a citation", "Audiobook"),
     Kind.SOUND: pgettext_lazy("kind of a work in a citation", "Sound recording"),
@@ -38,7 +38,7 @@ GENRES = {
     Kind.COURSE: pgettext_lazy("kind of a work in a citation", "Course"),
     Kind.EVENT: pgettext_lazy("kind of a work in a citation", "Event"),
 }
-# {code of a language in MARC records: BCP 47 tag}. No citation depends on the codes of other languages.
+# {code of a language in MARC records: BCP 47 tag}. Citations are the same for all languages not listed here.
 LANGUAGES = {"eng": "en", "spa": "es"}
 YEAR = re.compile(r"-?[1-9]\d{0,3}", re.ASCII)
 

@@ -1,7 +1,7 @@
-"""Split the creators of an item, which are one text, into names.
+"""Split the text in an item's `creators` into names.
 
 The text has no fixed form. Catalogs write "Booth, Wayne C.; Colomb, Gregory G.". Staff and patrons write
-"Wayne C. Booth, Gregory G. Colomb" or "Harbor Museum". Names that are unclear stay as they are.
+"Wayne C. Booth, Gregory G. Colomb" or "Harbor Museum". A name is not split if its parts are unclear.
 """
 
 import re
@@ -23,7 +23,7 @@ PARTICLES = {
     *("al", "bin", "da", "das", "de", "del", "della", "der", "di"),
     *("dos", "du", "el", "la", "las", "le", "los", "van", "von"),
 }
-# A name belongs to an organization if one of its words is one of these, or begins with one of these.
+# A name with one of these words is the name of an organization. Those without \b are beginnings of words.
 ORGANIZATION = re.compile(
     r"\b(?:academ|agenc|archiv|asociaci|associat|band\b|banco|bank|biblioteca|bureau|cent(?:er|re|ro)\b|choir"
     r"|church|city\b|ciudad\b|club\b|colleg|comit|commission|committee|compan|compañ|congres|consejo|coro\b"
@@ -73,14 +73,14 @@ def names_of(item):
     texts = [text for text in BETWEEN_NAMES.split(item.creators.strip()) if re.search(r"[^\W\d_]", text)]
     if len(texts) == 1 and not item.source:
         texts = _listed(texts[0])
-    # Catalogs put a comma after the family name of a person. If one name has a comma, a name without one is
-    # not split.
+    # Catalogs put a comma after the family name of a person. So if one name has a comma, names that have none
+    # are probably organizations, and are not split.
     has_commas = any("," in text for text in texts)
     return [_name(text, item, may_split=not has_commas) for text in texts]
 
 
 def _listed(text):
-    """Split "Wayne C. Booth, Gregory G. Colomb". Don't split "García Márquez, Gabriel"."""
+    """Split a text such as "Wayne C. Booth, Gregory G. Colomb", but not "García Márquez, Gabriel"."""
     parts = [part.strip() for part in text.split(",")]
     is_list = len(parts) > 1 and all(_is_direct(part) for part in parts)
     return parts if is_list else [text]

@@ -2,9 +2,9 @@ from django.db import models
 
 
 class Cover(models.Model):
-    """What the cover source said about one ISBN. The picture itself is a file (stored.py).
+    """The answer of the cover source about one ISBN. The picture itself is a file (stored.py).
 
-    There is a row for each ISBN that was asked, also if the source has no cover.
+    Each ISBN about which the source was asked has a row, even if the source has no cover for it.
     """
 
     isbn = models.CharField(max_length=13, primary_key=True, help_text="ISBN-13, digits only")

@@ -1,7 +1,7 @@
-"""Decide in which night the cover source is asked for which ISBN, and ask it.
+"""Ask the cover source at night for the covers of ISBNs. Decide which night each ISBN gets.
 
-The log of the source must not reveal on which day somebody was helped. So nothing here depends on
-recommendations, and a new item is not asked soon after it was added. See docs/decisions/0036-covers.md.
+The log of the source must not reveal on which day somebody was helped. So the night doesn't depend on
+recommendations or on the day when an item was added. See docs/decisions/0036-covers.md.
 """
 
 import logging
@@ -18,16 +18,17 @@ from recommendations.models import Cover, Item
 from . import source
 from .stored import save_cover
 
-# The hours of the night, in the library's time zone.
+# The night is from FIRST_HOUR until LAST_HOUR, in the library's time zone.
 FIRST_HOUR, LAST_HOUR = 1, 5
-# Every ISBN has one night in this number of nights. A key of the server decides which one.
+# Each ISBN may be asked in one of every 28 nights. A secret key of the server decides in which one.
 NIGHTS = 28
 MAX_PER_NIGHT = 2000
-# Some sources allow a hundred requests in five minutes.
+# The time between two requests. Some sources allow only a hundred requests in five minutes.
 PAUSE = timedelta(seconds=4)
-# After this time an ISBN is asked again: one without a cover, and one with a cover.
+# The time until the source is asked again about an ISBN. The first is for an ISBN without a cover, the second
+# for one with a cover.
 AGAIN_WITHOUT, AGAIN_WITH = timedelta(days=180), timedelta(days=360)
-# After this number of failures in a row, the source is left alone until the next night.
+# After this number of failures in a row, the source is not asked again until the next night.
 MAX_FAILURES = 3
 PURPOSE = "night of a cover"
 
@@ -36,14 +37,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Batch:
-    """What one worker still has to ask tonight. `night` is the day whose morning this is, or None by day."""
+    """The ISBNs that one worker still has to ask about tonight.
+
+    `night` is the date of the current night, or None during the day. `failures` counts failures in a row.
+    """
 
     night: date | None = None
     isbns: list[str] = field(default_factory=list)
     failures: int = 0
 
     def has_more(self, at):
-        """Return whether there is something to ask now. In a new night, choose the ISBNs of this night."""
+        """Return whether the source should be asked now. When a night begins, choose its ISBNs."""
         night = _night(at)
         if night != self.night:
             self.night, self.failures = night, 0
@@ -51,10 +55,10 @@ class Batch:
         return bool(self.isbns) and self.failures < MAX_FAILURES
 
     def ask_next(self):
-        """Ask the source for one ISBN, and store what it says. Call `has_more` before."""
+        """Ask the source for the cover of one ISBN, and store the answer. Call `has_more` before this."""
         isbn, night = self.isbns.pop(), self.night
         if not _in_need(night).filter(isbn=isbn).exists():
-            # Another worker has asked meanwhile.
+            # Another worker has asked about this ISBN since `isbns` was filled.
             return
         try:
             content = source.fetch(isbn)
@@ -67,25 +71,25 @@ class Batch:
 
 
 def isbns_of(night):
-    """Return the ISBNs to ask in this night, in random order."""
+    """Return the ISBNs about which the source is asked in this night, in random order."""
     tonight = []
     for isbn in _in_need(night).values_list("isbn", flat=True).order_by().distinct().iterator():
         if _number(isbn) % NIGHTS == night.toordinal() % NIGHTS:
             tonight.append(isbn)
-    # If there are too many, the same number decides which come first, so all workers choose the same.
+    # If there are too many, choose those with the lowest `_number`. So all workers choose the same ISBNs.
     tonight = sorted(tonight, key=_number)[:MAX_PER_NIGHT]
     random.SystemRandom().shuffle(tonight)
     return tonight
 
 
 def _night(at):
-    """Return the library's day if it is night there, or None."""
+    """Return today's date at the library if it is night there, or None."""
     local = at.astimezone(Library.current().zone)
     return local.date() if FIRST_HOUR <= local.hour < LAST_HOUR else None
 
 
 def _in_need(night):
-    """Return the items of the whole catalog whose ISBN was never asked, or long ago."""
+    """Return the items with an ISBN about which the source was never asked, or was last asked long ago."""
     settled = Q(found=False, asked_on__gt=night - AGAIN_WITHOUT) | Q(
         found=True, asked_on__gt=night - AGAIN_WITH
     )
@@ -94,12 +98,12 @@ def _in_need(night):
 
 
 def _number(isbn):
-    """Return a number that nobody can compute without the key of the server."""
+    """Return a number for the ISBN that nobody can compute without the secret key of the server."""
     return int(keys.fingerprint(PURPOSE, isbn)[:12], 16)
 
 
 def _picture(content):
-    """Return the content as a picture that is safe to keep, or None if it is no picture of a cover."""
+    """Return the content as a picture that is safe to store, or None if it isn't a picture of a cover."""
     try:
         return files.cover_picture(content) if content else None
     except files.NotAPicture:

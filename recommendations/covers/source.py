@@ -19,7 +19,8 @@ MAX_SECONDS = 20
 MAX_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
-# The source is too busy, or refuses the portal as a whole. This says nothing about the ISBN.
+# With these statuses, the source is too busy or refuses all requests of the portal. So they say nothing about
+# the ISBN.
 NOT_NOW = (401, 403, 407, 408, 425, 429)
 HEADERS = {"User-Agent": "Afterword", "Accept": "image/webp,image/jpeg,image/png"}
 
@@ -31,7 +32,7 @@ class SourceAway(Exception):
 def fetch(isbn):
     """Return the bytes that the source sends for this ISBN, or None if it has no cover. Raises SourceAway.
 
-    The bytes can be anything, also a page of HTML. A redirect to another host is not followed.
+    The bytes may be something else than a picture, such as HTML. Redirects to another host are not followed.
     """
     address = settings.COVER_URL.replace("{isbn}", isbn)
     deadline = time.monotonic() + MAX_SECONDS
@@ -69,13 +70,14 @@ def _get(url, deadline):
         timer = end_at(deadline, connection.sock)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request("GET", path, headers=HEADERS)
-        response = connection.getresponse()
-        content = response.read(MAX_BYTES + 1) if response.status == 200 else b""
-        # At the deadline, the connection is closed, and the content ends too early.
-        is_cut = len(content) <= MAX_BYTES and bool(response.length)
-        if response.status == 200 and (is_cut or time.monotonic() >= deadline):
-            raise SourceAway("it sent only a part of a picture")
-        return response.status, response.headers.get("Location", ""), content
+        # The response keeps the socket open too, so closing the connection alone is not enough.
+        with connection.getresponse() as response:
+            content = response.read(MAX_BYTES + 1) if response.status == 200 else b""
+            # At the deadline, `timer` closes the connection, so the content may be incomplete.
+            is_cut = len(content) <= MAX_BYTES and bool(response.length)
+            if response.status == 200 and (is_cut or time.monotonic() >= deadline):
+                raise SourceAway("it sent only a part of a picture")
+            return response.status, response.headers.get("Location", ""), content
     # A redirect may lead to an address that can't be requested, which is a ValueError.
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceAway(f"{type(error).__name__}: {error}"[:200]) from None

@@ -12,15 +12,15 @@ from recommendations.models import Cover, Item
 
 FOLDER = "covers"
 ENDING = ".webp"
-# A file without a row is deleted when it is older than this. A younger file may still get its row, because
-# the file is written first.
+# A file without a row is deleted when it is older than this. A newer file may still get a row, because the
+# file is written before the row.
 STRAY_FOR = datetime.timedelta(hours=1)
 
 
 def save_cover(isbn, picture, *, on):
-    """Store what the source said about this ISBN: a picture as `files.cover_picture` makes it, or None.
+    """Store the source's answer about this ISBN: a picture from `files.cover_picture`, or None for no cover.
 
-    A picture that is stored already stays if the source no longer has it.
+    If the source no longer has a cover, a picture that is already stored stays.
     """
     if picture is None:
         Cover.objects.update_or_create(
@@ -50,9 +50,10 @@ def name_of(isbn):
 
 
 def tidy_covers(*, at):
-    """Make items, rows and files of covers agree. The worker calls this once a day.
+    """Make `has_cover` of items, the rows of Cover and the files agree. The worker calls this once a day.
 
-    An import can change or remove an ISBN, and a backup has no covers.
+    They can differ after an import, which can change or remove an ISBN. They also differ after a backup is
+    restored, because a backup has no covers.
     """
     _forget_unused_isbns()
     _forget_missing_and_stray_files(at)
@@ -66,7 +67,7 @@ def _forget_unused_isbns():
 
 
 def _forget_missing_and_stray_files(at):
-    """Delete rows without their file, so that the ISBN is asked again, and files without a row."""
+    """Delete files without a row. Also delete rows without a file, so that the source is asked again."""
     storage = private_storage()
     names = set()
     with suppress(FileNotFoundError):

@@ -1,5 +1,12 @@
 // Conveniences for every page. Each page works without this file.
 (() => {
+  // The settings of htmx. They are here and not in a <meta> element, because they would block the first paint of every page.
+  if (window.htmx) {
+    Object.assign(window.htmx.config, {
+      allowEval: false, includeIndicatorStyles: false, selfRequestsOnly: true, historyCacheSize: 0, defaultSettleDelay: 0,
+    });
+  }
+
   const announce = text => {
     const line = document.getElementById("announce");
     if (!line || !text) return;
@@ -22,7 +29,7 @@
   });
   document.addEventListener("announce", event => announce(event.detail.value));
 
-  // A pressed button is disabled at once, and soon says that its request is being sent. The button becomes usable again
+  // A pressed button is disabled immediately, and soon says that its request is being sent. The button becomes usable again
   // after a response, an error, or the time `SLOW`. A button with data-again is not disabled.
   const WORDS_AFTER = 50, ANNOUNCED_AFTER = 1000, SLOW = 30000, STAYS = 2000;  // milliseconds
   const pressed = new Map();  // {button: what must be restored after the response}
@@ -84,7 +91,7 @@
       if (!xhr.getResponseHeader("HX-Redirect") && !xhr.getResponseHeader("HX-Refresh")) showReady(button);
     });
   });
-  // Before the swap, the button gets the focus back. Then htmx moves the focus to the new button with this id.
+  // Give the button the focus again before the swap. After the swap, htmx focuses the new button with the same id.
   let swapped;  // the button whose response is being swapped in, if it has the focus
   document.addEventListener("htmx:beforeSwap", event => {
     const button = senders.get(event.detail.xhr);
@@ -132,12 +139,13 @@
   };
   if (files) for (const type of interactions) addEventListener(type, loadFiles);
 
-  // Pictures are loaded after the page, and only those in view. Before the first interaction, they are a few: the first covers
-  // or, in a conversation, soft copies of the last pictures. A real cover lies over the drawn one, which stays if it can't be loaded.
+  // Pictures are loaded after the page, and only those in view. Before the first interaction, only FEW are loaded: the first
+  // covers or, in a conversation, blurred copies of the last pictures. A real cover lies over the drawn cover. The drawn cover
+  // stays if the real one can't be loaded.
   const FEW = 2;
   let soft = 0, isTouched = false;
   const sharpen = event => {
-    // Browsers send a pointermove without movement when the page moves under a mouse that rests.
+    // When the page scrolls under a mouse that doesn't move, browsers send a pointermove without movement. Ignore it.
     if (isTouched || (event.type === "pointermove" && !event.movementX && !event.movementY)) return;
     isTouched = true;
     for (const picture of document.querySelectorAll("a.late > img")) picture.src = picture.src.replace("size=soft", "size=small");
@@ -155,13 +163,13 @@
   });
   const watchPictures = () => { for (const late of document.querySelectorAll(":is(.late, .cover):has(> noscript)")) pictures.observe(late); };
   for (const type of [...interactions, "pointermove", "wheel"]) addEventListener(type, sharpen, { passive: true });
-  // The timer lets a conversation scroll to its newest message first, so only pictures near that message are loaded.
+  // Wait until a conversation has scrolled to its newest message, so that only pictures near that message are loaded.
   addEventListener("load", () => setTimeout(() => {
     watchPictures();
     new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
   }, 300));
 
-  // A form is sent only once, even after a double tap. If no page loads, the person can send it again.
+  // A double tap sends a form only once. If no page loads after sending, the person can send the form again.
   const TEXT = "textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])";
   document.addEventListener("submit", event => {
     const form = event.target, button = event.submitter;
@@ -171,7 +179,7 @@
     // The browser collects the fields after this event, and it would leave out the value of a disabled button.
     setTimeout(() => {
       showBusy(button, { delay: 0 });
-      // A download and a new tab leave this page as it is.
+      // If the form downloads a file or opens a new tab, this page stays open.
       const stays = "download" in form.dataset || (button?.formTarget || form.target) === "_blank";
       const timer = setTimeout(() => {
         const { unreached, stillHere } = document.body.dataset, isLost = !stays && pressed.has(button);
@@ -188,7 +196,7 @@
     if (!["earlier", "conversation"].includes(event.detail.target.id)) return;
     const message = [...document.querySelectorAll(".message")].find(each => each.getBoundingClientRect().bottom > 0);
     reading = message && { id: message.id, top: message.getBoundingClientRect().top };
-    // Otherwise the browser would correct the position too.
+    // Stop the browser from correcting the scroll position too.
     document.documentElement.style.overflowAnchor = "none";
   });
   document.addEventListener("htmx:afterSwap", () => {
@@ -206,7 +214,7 @@
   });
   document.addEventListener("click", event => event.target.closest("#arrived a")?.remove());
 
-  // Signing out or leaving deletes the drafts in this browser. After signing out, this tab stores no more drafts, and a
+  // Signing out and *Leave quickly* delete the drafts in this browser. After signing out, this tab stores no more drafts, and a
   // storage event tells the other tabs to store none.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[action$='/sign-out/'], [action^='/leave/']")) return;
@@ -216,8 +224,8 @@
     try { localStorage.setItem("signed-out", "1"); localStorage.removeItem("signed-out"); } catch {}
   });
   addEventListener("storage", event => { if (event.key === "signed-out") document.documentElement.dataset.signedOut = ""; });
-  // After going back, buttons may still be disabled. Firefox remembers them even after a reload. The server never
-  // disables a button.
+  // When the person goes back to this page, buttons may still be disabled. Firefox remembers this even after a reload.
+  // Enable all buttons, because the server never disables one.
   addEventListener("pageshow", event => {
     if (!event.persisted && pressed.size) return;
     for (const button of [...pressed.keys()]) showReady(button);
@@ -265,11 +273,12 @@
   };
   document.addEventListener("htmx:afterSwap", () => { unchanged = 0; });
   document.addEventListener("visibilitychange", () => { unchanged = 0; poll(); });
-  // A choice that needs messages on this phone is shown only if this browser can get them.
+  // A choice that needs push messages is shown only if this browser can get them.
   if ("PushManager" in window && window.Notification?.permission !== "denied")
     for (const choice of document.querySelectorAll("[data-needs-push]")) choice.hidden = false;
 
-  // The service worker compares the browser's subscription with the server's. The app's icon shows the unread answers.
+  // Tell the service worker the server's push subscription, which it compares with the browser's, and the number of unread
+  // answers, which it shows on the app's icon.
   const tellWorker = ({ active }) => {
     const tabs = document.querySelector(".tabs"), unread = tabs ? parseInt(tabs.querySelector(".badge")?.textContent) || 0 : null;
     active?.postMessage({ subscription: document.body.dataset.push || "", unread });

@@ -13,7 +13,7 @@
   const list = () => container()?.querySelector("ul");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const made = (tag, of) => Object.assign(document.createElement(tag), of);
-  const tell = (button, type) => button?.dispatchEvent(new Event(type, { bubbles: true }));  // app.js disables it from "busy" to "ready"
+  const tell = (button, type) => button?.dispatchEvent(new Event(type, { bubbles: true }));  // app.js disables it from "busy" until "ready"
   const button = (words, click) => made("button", { type: "button", className: "link-button", textContent: words, onclick: click });
 
   // Resolves to HTML for the list, or to a status: 401 if the person is signed out, 0 without a connection.
@@ -34,8 +34,8 @@
     request.send(data);
   });
 
-  // A phone's photograph has three times the pixels that the server keeps, so it is made smaller before the upload.
-  // If the browser can't do that, the file is sent as it is.
+  // A phone's photograph has three times as many pixels as the server stores, so it is made smaller before the upload.
+  // If the browser can't make it smaller, the original is uploaded.
   const shrunk = async file => {
     if (!file.type.startsWith("image/") || file.size < MIN_BYTES_TO_SHRINK) return file;
     try {
@@ -95,7 +95,7 @@
     const lines = document.createElement("template");
     if (typeof result === "string") {
       lines.innerHTML = result;  // HTML from our own server
-      // A file that was already uploaded is listed once.
+      // List a file only once, even if it was already uploaded before.
       for (const button of lines.content.querySelectorAll("button")) if (document.getElementById(button.id)) button.closest("li").remove();
     } else {
       const why = result === 413 ? words.tooLarge : result === 401 || result === 403 ? words.signedOut : result === 0 ? words.lost : document.body.dataset.failed;

@@ -1,4 +1,4 @@
-// The lists of check-ins: j and k go from one to the next, and x checks the box of the current one.
+// Keyboard shortcuts for lists of check-ins: j and k go to the next and previous one, x checks the box of the current one.
 (() => {
   const rows = () => [...document.querySelectorAll("[data-row]")];
   const control = row => row?.querySelector("[type=checkbox], a, button, summary");

@@ -1,9 +1,9 @@
 // Keeps the desk's page of a conversation up to date. While the page is visible, it asks every few seconds what is new
 // and who is here, and reports that this staff member is here and whether they write. New entries are added to the
-// timeline by their ids. What is being read or typed does not move, and the composer does not change. Without this
-// file, the page doesn't change after it was opened.
+// timeline by their ids. The message that the person reads and the text that they type do not move, and the composer
+// does not change. Without this file, the page doesn't change after it was opened.
 (() => {
-  // Milliseconds. With longer intervals, colleagues would seem to have left.
+  // The intervals in milliseconds. With longer ones, colleagues who are still here would seem to have left.
   const MIN_INTERVAL = 5000, MAX_INTERVAL = 8000, WRITING = 10000;
   const conversation = document.getElementById("conversation"), list = document.getElementById("entries");
   if (!conversation || !list) return;
@@ -17,7 +17,7 @@
     const restore = keepPosition();
     byId("at").value = answer.dataset.at;
     conversation.dataset.state = answer.dataset.state;
-    // An answer hides the mark at the message that needs an answer. Taking the answer back shows the mark again.
+    // Sending an answer removes the mark at the message that needs an answer. Taking the answer back adds the mark again.
     const mark = byId("needs-answer");
     if (mark) mark.hidden = !("waiting" in answer.dataset);
     const fresh = answer.querySelector("ol");
@@ -82,7 +82,7 @@
     clearTimeout(timer);
     if (document.visibilityState === "visible") timer = setTimeout(poll, Math.min(MIN_INTERVAL * 1.15 ** unchanged, MAX_INTERVAL));
   };
-  // Opens the next page only when the person pauses typing. Otherwise the next letters would be shortcuts on that page.
+  // Opens the next page only when the person pauses typing. Otherwise the next letters would count as shortcuts there.
   const leave = (go, until = performance.now() + WRITING) => {
     const wait = Math.min(typedAt + 1500, until) - performance.now();
     wait > 0 ? setTimeout(leave, wait, go, until) : go();
@@ -228,7 +228,7 @@
   for (const type of ["pointerdown", "click", "keydown"]) addEventListener(type, () => { isPressed = type === "pointerdown"; }, true);
   for (const type of ["click", "focusin", "change"]) {
     addEventListener(type, event => {
-      if (answering.contains(event.target) && !event.target.matches("[tabindex='-1']") && !(isPressed && type === "focusin")) use();
+      if (answering.contains(event.target) && !event.target.matches("[tabindex='-1']") && !(isPressed && type !== "click")) use();
     }, true);
   }
 })();

@@ -1,4 +1,4 @@
-// Copies a text, and shares it on phones. If the browser can't copy, selects the text, so that people can copy it themselves.
+// Copies a text, or shares it on phones. If the browser can't copy, selects the text, so that people can copy it.
 (() => {
   const byId = id => document.getElementById(id);
   const announce = value => document.dispatchEvent(new CustomEvent("announce", { detail: { value } }));

@@ -6,6 +6,10 @@
   const isField = element => element.matches("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
   const foundItems = () => [...document.querySelectorAll("#found .found-item")];
 
+  // On a narrow screen, the menu scrolls. It begins at the entry of this page.
+  const here = document.querySelector(".desk-tabs > [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - 48;
+
   // Staff can turn off single-letter shortcuts. The browser stores only this choice.
   document.body.dataset.keys = localStorage.getItem("keys") || "on";
   const useKeys = document.getElementById("use-keys");
@@ -42,7 +46,7 @@
     say(button.dataset.copied);
   });
 
-  // Opening the item search or the answer moves the focus there at once. Otherwise the next letters would be taken
+  // Opening the item search or the answer moves the focus there immediately. Otherwise the next letters would be taken
   // for shortcuts.
   document.addEventListener("click", event => {
     const part = event.target.closest(".recommend > summary")?.parentElement, search = document.getElementById("q");
@@ -84,6 +88,7 @@
     if (event.key === "Enter" && target.matches("[data-form] input:not([type=checkbox])")) {
       event.preventDefault();  // Enter in a text field must not send the form
       if (target.matches("[data-reason]")) fieldAfter(target)?.focus();
+      else if (target === who && !who.value.trim()) topicOf(who).focus();
       else if (target === who) lookUp(), focusConsent();
       else if (target.closest(".by-hand")) addByHand();
       return;
@@ -99,14 +104,15 @@
     if (control && !event.repeat) { event.preventDefault(); control.click(); }
   });
 
-  // A notice about something that was done goes away when the person types again, unless it has a button.
+  // A notice that an action succeeded disappears when the person types again, unless the notice has a button.
   document.addEventListener("input", event => {
     const top = event.target.getBoundingClientRect().top;
     for (const notice of document.querySelectorAll("#notices > .notice:not(.error, :has(button))")) notice.remove();
     scrollBy({ top: event.target.getBoundingClientRect().top - top, behavior: "instant" });
   });
 
-  // The z key undoes only the latest change. data-done-at is the time of a change, in seconds.
+  // If the page has several undo buttons, the z key presses only the one for the latest change. data-done-at is the time of
+  // a change, in seconds.
   let lastDone = 0;
   const giveKeyToLatestUndo = () => {
     const buttons = [...document.querySelectorAll("[data-done-at]")];
@@ -141,7 +147,8 @@
 
   // Enter searches. When the results are shown, Enter picks the first item of the catalog. It never picks the button
   // that adds the words as an item, because staff often press Enter once too often. In an empty search field, Enter
-  // moves to the next part of the form.
+  // moves to the field “For”, and from there to the topic.
+  const topicOf = field => document.getElementById(field.form.dataset.after);
   function onSearchKey(event, field) {
     if (event.key === "ArrowDown" && foundItems().length) {
       event.preventDefault();
@@ -149,7 +156,7 @@
     } else if (event.key === "Enter") {
       event.preventDefault();
       const searched = document.querySelector("#found [data-query]")?.dataset.query;
-      if (!field.value.trim()) document.getElementById(field.form.dataset.after)?.focus();
+      if (!field.value.trim()) (field.form.querySelector("[name=for_whom]:enabled") || topicOf(field))?.focus();
       else if (searched === field.value.trim()) foundItems().find(item => item.id !== "by-hand")?.click();
       else htmx.trigger(field, "find-now");
     } else if (event.key === "Escape") {
@@ -164,6 +171,16 @@
     const title = document.getElementById("id_new-title");
     if (title.value.trim()) document.getElementById("add-item").click();
     else title.focus();
+  }
+
+  // A form with data-unsaved has no draft. The link Back asks before it leaves the changed form.
+  const unsaved = document.querySelector("form[data-unsaved]");
+  if (unsaved) {
+    const change = event => { if (event.target.matches("[hx-post], :is(input, select, textarea):not(#q)")) unsaved.dataset.changed = ""; };
+    for (const name of ["input", "htmx:beforeRequest"]) unsaved.addEventListener(name, change);
+    document.getElementById("back").addEventListener("click", event => {
+      if ("changed" in unsaved.dataset && !confirm(unsaved.dataset.unsaved)) event.preventDefault();
+    });
   }
 
   // Some browsers send the form when Enter is pressed in a select.
@@ -197,6 +214,17 @@
     counted.hidden = false;
     showCounted();
     for (const type of ["input", "change"]) counted.closest("form").addEventListener(type, showCounted);
+  }
+
+  // The page chose the service point for this computer and today. If staff change the day or the branch, they choose it again.
+  const defaultPoint = document.getElementById("id_default_point");
+  if (defaultPoint) for (const name of ["happened_on", "branch"]) {
+    defaultPoint.form.elements[name]?.addEventListener("change", () => {
+      const point = defaultPoint.form.elements.service_point;
+      if (!defaultPoint.value || point?.value !== defaultPoint.value.split(" ")[0]) return;
+      point.value = defaultPoint.value = "";
+      point.dispatchEvent(new Event("change", { bubbles: true }));
+    });
   }
 
   // The title of the patron's page, as HelpSession.title makes it.

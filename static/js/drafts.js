@@ -51,7 +51,7 @@
       form.elements.client_token.value = copy.sent;
       known.get(form).maybeSent = copy.body;
     }
-    // If the copy is older than the server's draft, both texts are kept.
+    // If the copy is older than the server's draft, put both texts into the field.
     if (copy && copy.body !== field.value) {
       field.value = copy.sequence >= form.elements.sequence.value ? copy.body : [field.value, copy.body].filter(Boolean).join("\n\n");
     }
@@ -90,7 +90,7 @@
 
   const onResponse = (form, draft, text, number, status = 0, body = "") => {
     draft.trying = undefined;
-    if (!form.isConnected) return;  // the message was sent in the meantime
+    if (!form.isConnected) return;  // the message was sent during this request
     if (status === 204) {
       draft.saved = text;
       form.elements.sequence.value = number;
@@ -108,7 +108,7 @@
       draft.saved = undefined;
       form.elements.sequence.value = draft.tried = 0;
       if (body) form.elements.client_token.value = body;
-      if (draft.maybeSent === form.elements.body.value) {  // it has arrived
+      if (draft.maybeSent === form.elements.body.value) {  // the message has arrived
         form.elements.body.value = "";
         dropCopy(form);
       }
@@ -172,7 +172,7 @@
     }
   });
 
-  // If the person deletes text that waited until they signed in, delete the browser's copy of the text too.
+  // The form with this attribute deletes text that waited for the person to sign in. Delete the browser's copy of the text too.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[data-discards-draft]")) return;
     for (const form of draftForms()) {

@@ -23,7 +23,7 @@
     // the warning would disappear before a person can click its button.
     if (!warning.hidden && (event.type === "pointermove" || (event.type !== "click" && warning.contains(event.target)))) return;
     const now = Date.now();
-    if (leaving || now - Math.max(usedAt, load(USED)) >= after) return check();  // it is too late, so the computer locks
+    if (leaving || now - Math.max(usedAt, load(USED)) >= after) return check();  // too late, so the computer locks
     if (now - usedAt > 1000) store(USED, usedAt = now);
     warning.hidden = true;
     if (now - reportedAt < REPORT_INTERVAL) return;

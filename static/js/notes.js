@@ -48,7 +48,7 @@
       // A click closes an open note. The keyboard shortcut never does.
       if (box.open && event.isTrusted) return;
       event.preventDefault();
-      // Open the note at once, so that the person can type into it without a pause.
+      // Open the note in this event, so that the person can type into it immediately.
       box.open = true;
       field.focus();
       field.setSelectionRange(field.value.length, field.value.length);

@@ -1,6 +1,6 @@
 // Drags a title of a list to another place (templates/lists/order.html). The buttons of each title do the same and
-// work by keyboard, so screen readers skip the handle. A drag changes the order on the page at once. When it ends, the form is sent
-// with the title before or after which the dragged title now is.
+// work by keyboard, so screen readers skip the handle. A drag changes the order on the
+// page immediately. When the drag ends, the form is sent with the title that is now next to the dragged title.
 (() => {
   const EDGE = 80, STEP = 12;  // in pixels: this close to the edge of the screen, the page scrolls by STEP
   let dragged, pointer, start, timer, undo;
@@ -58,7 +58,7 @@
   document.addEventListener("pointerup", () => { if (dragged) end(true); });
   document.addEventListener("pointercancel", () => { if (dragged) end(false); });
   document.addEventListener("keydown", event => { if (dragged && event.key === "Escape") end(false); });
-  // If the order couldn't be saved, the page must not show it. app.js says that it failed.
+  // If the order couldn't be saved, show the old order again. app.js says that saving failed.
   for (const type of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(type, () => { undo?.(); undo = null; });
   document.addEventListener("htmx:afterSettle", () => { undo = null; addHandles(); });
   addHandles();

@@ -1,5 +1,5 @@
-// Reply templates: a `/` at the beginning of a word in an answer lists them, and so does the button. Without this file,
-// the button loads the page again with the list in it.
+// List the reply templates when a staff member types `/` at the beginning of a word in an answer, or presses the button.
+// Without this file, the button loads the page again with the list in it.
 (() => {
   // As on the server, the search ignores accents and case.
   const plain = text => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();

@@ -1,4 +1,4 @@
-// Lets forms wait on this phone while there is no connection, and sends them later, in order and each exactly once
+// Stores forms on this phone while there is no connection, and sends them later, in order and each exactly once
 // (docs/decisions/0025). Pages and the service worker share the first part of this file. It needs kept.js.
 //
 // A row of the store `waiting` is {token, number, writer, device, address, fields, page, kind, about, text, at,
@@ -8,7 +8,7 @@
 // "failed" if the server failed too often. `ended` is when the phone first knew that it will not send the form automatically.
 // `failures` counts the failures of the server. The first was at `failedAt`, and the last at `triedAt`.
 const WAITS_FOR = 7 * 24 * 3600e3, KEPT_UNSENT_FOR = 30 * 24 * 3600e3, SEND_TIMEOUT = 20e3;  // milliseconds
-const FAILURES = 5, FAILS_FOR = 3600e3, RETRY_AFTER = 30;  // a number, milliseconds, seconds
+const FAILURES = 5, FAILS_FOR = 3600e3, RETRY_AFTER = 30;  // count, milliseconds, seconds
 const waitingChannel = new BroadcastChannel("waiting");
 
 // Runs `work` in one transaction, and resolves with what `work` has passed to its second argument.
@@ -62,15 +62,15 @@ const endOld = async () => {
   if (hasChanged) waitingChannel.postMessage("changed");
 };
 
-// Whether the order of two forms matters. "Mark the unanswered items as helpful" depends on the verdicts.
+// Returns whether the order of two forms matters. For example, "Mark the unanswered items as helpful" depends on the verdicts.
 const areAboutSame = (one, other) => {
   const kinds = [one.kind, other.kind], all = names => kinds.every(kind => names.includes(kind));
   return one.address === other.address || all(["save", "remove", "restore"]) || (kinds.includes("helped") && all(["helped", "answer"]));
 };
-// The form that failed and that must be sent before this one, if there is one.
+// Returns a failed form that must be sent before this form, or undefined.
 const formBefore = (form, all) => all.find(each => each.refused === "failed" && each.number < form.number && areAboutSame(each, form));
 
-// One tab or worker sends at a time, and nothing is deleted while it is being sent.
+// Only one tab or service worker sends at a time, and no form is deleted while it is being sent.
 const withWaiting = work => navigator.locks.request("waiting", work);
 
 const sendOne = async (form, csrf) => {
@@ -159,7 +159,7 @@ const sendWaiting = () => withWaiting(async () => {
   // The buttons that undo "I've got it" or clear the answers about a visit can't wait.
   const kindOf = (path, fields) => !fields.has("undo") && !fields.has("clear") && KINDS.find(([pattern]) => pattern.test(path))?.[1];
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
-  let forms = [], parts;  // what this person has waiting here; the templates of the offline page
+  let forms = [], parts;  // the person's forms that wait here; the templates of the offline page
   let device;  // on the offline page: the KeptDevice whose pages this phone still keeps
 
   // The parts of the page
@@ -244,7 +244,7 @@ const sendWaiting = () => withWaiting(async () => {
     const place = list.querySelector("[data-part=forms]");
     if (known.length === elsewhere.length) place.replaceChildren();
     place.append(...known.map(form => show(form, isSignedOut)));
-    // A long list is folded, so that it doesn't hide the page.
+    // A long list is collapsed, so that it doesn't hide the page.
     list.open = !writer || elsewhere.length < 3 || elsewhere.some(form => form.refused);
     // On the page of a quiet visit, *Leave quickly* comes first.
     const leave = document.querySelector(".leave"), main = document.getElementById("waiting") || document.getElementById("main");
@@ -355,14 +355,14 @@ const sendWaiting = () => withWaiting(async () => {
   };
   const isTooLong = fields => [...fields].some(([, value]) => typeof value === "string" && value.length > MAX_LENGTH);
 
-  // An htmx request has failed. If the form can wait, app.js doesn't report the failure.
+  // If an htmx request fails and the form can wait, stop the event, so that app.js doesn't report a failure.
   document.addEventListener("htmx:sendError", async event => {
     const { requestConfig: { verb, path, formData, elt, triggeringEvent }, hasTried } = event.detail;
     const { pathname } = new URL(path, location), kind = kindOf(pathname, formData);
     if (!mayWait() || verb !== "post" || !kind || hasTried || isTooLong(formData)) return;
     event.stopImmediatePropagation();
     const button = triggeringEvent?.submitter || elt.closest("button");
-    button?.dispatchEvent(new Event("ready", { bubbles: true }));  // it said "Sending…"
+    button?.dispatchEvent(new Event("ready", { bubbles: true }));  // the button says "Sending…"
     try {
       await wait(pathname, formData, { form: elt.closest("form"), button, kind });
     } catch {
@@ -393,12 +393,12 @@ const sendWaiting = () => withWaiting(async () => {
 
   const drop = tokens => withWaiting(() => changeWaiting(store => { for (const token of tokens) store.delete(token); }));
   const actions = {
-    // If the browser doesn't allow it, the text can still be selected.
+    // If the browser doesn't allow copying, the person can still select the text.
     copy: form => navigator.clipboard.writeText(form.text).then(() => say(parts.dataset.copied), () => {}),
     delete: async form => {
       await drop([form.token]);
       await refresh();
-      if (forms.some(each => !each.refused)) send();  // they may have waited for this one
+      if (forms.some(each => !each.refused)) send();  // they may have waited for that one
       document.getElementById("main")?.focus({ preventScroll: true });
       say(parts.dataset.deleted);
     },
@@ -414,8 +414,8 @@ const sendWaiting = () => withWaiting(async () => {
     if (form && actions[action]) actions[action](form);
   });
 
-  // Before people sign out or stop keeping pages, they decide about the waiting forms. *Leave quickly* deletes them at
-  // once.
+  // Before people sign out or stop keeping pages, they decide what happens to the waiting forms. *Leave quickly* deletes
+  // these forms immediately.
   document.addEventListener("submit", async event => {
     const form = event.target, { submitter } = event, leaves = form.matches("[action='/leave/']");
     if (!(leaves || form.matches("[action$='/sign-out/'], [data-ends-kept]"))) return;
@@ -456,6 +456,6 @@ const sendWaiting = () => withWaiting(async () => {
     if (!elements.body.defaultValue && !copy?.includes('"sent":')) elements.client_token.value = crypto.randomUUID();
   }
   start().catch(ignoreDeletion);
-  // If a form has to wait later, its words must be here already.
+  // If a form has to wait later, there is no connection, so load the texts for it now.
   if (isKeeping) loadParts().then(found => { parts = found; }).catch(() => {});
 })();

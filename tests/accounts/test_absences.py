@@ -1,4 +1,4 @@
-"""Check absences of staff, the colleagues who cover, and the release of conversations to the queue."""
+"""Check staff absences, covering colleagues, and the release of conversations to the queue."""
 
 import datetime
 import uuid
@@ -32,6 +32,7 @@ def add_absence(person, first, last, cover=None):
     return absences.add_absence(person=person, **days(first, last), cover=cover, by=person, at=NOW)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 5), (4, 4), (5, 9), (6, 6), (6, 20), (1, 30)])
 def test_absences_of_one_person_cannot_overlap(staff, first, last):
     absence = add_absence(staff, 2, 6)
@@ -41,7 +42,7 @@ def test_absences_of_one_person_cannot_overlap(staff, first, last):
     assert Absence.objects.count() == 1
 
 
-def test_absences_on_adjacent_days_and_absences_of_colleagues_are_allowed(staff, colleague):
+def test_absences_of_one_person_may_adjoin_and_absences_of_two_people_may_overlap(staff, colleague):
     add_absence(staff, 3, 6)
     add_absence(staff, 2, 2)
     add_absence(staff, 7, 7)
@@ -49,7 +50,7 @@ def test_absences_on_adjacent_days_and_absences_of_colleagues_are_allowed(staff,
     assert Absence.objects.count() == 4
 
 
-def test_changed_absence_may_overlap_its_own_earlier_days_but_not_another_absence(staff, colleague):
+def test_changed_absence_may_overlap_its_previous_days_but_not_another_absence(staff, colleague):
     absence, later = add_absence(staff, 2, 6), add_absence(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):
@@ -66,10 +67,9 @@ def test_changed_absence_may_overlap_its_own_earlier_days_but_not_another_absenc
     ]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(("day", "is_away"), [(1, False), (2, True), (4, True), (6, True), (7, False)])
-def test_staff_member_is_away_on_the_first_and_last_day_of_an_absence(
-    staff, colleague, day, is_away, django_assert_num_queries
-):
+def test_absence_includes_its_first_and_last_day(staff, colleague, day, is_away, django_assert_num_queries):
     absence = add_absence(staff, 2, 6, cover=colleague)
     with django_assert_num_queries(1):
         found = absences.away_on(MARCH.replace(day=day))
@@ -78,7 +78,7 @@ def test_staff_member_is_away_on_the_first_and_last_day_of_an_absence(
     assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_overlapping_absences_of_a_person_and_their_cover_are_found(staff, colleague):
+def test_overlap_with_an_absence_of_the_covering_colleague_is_found(staff, colleague):
     first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = add_absence(colleague, 6, 9)
@@ -113,7 +113,7 @@ def test_staff_member_who_leaves_a_branch_no_longer_covers_colleagues_there(
     assert not Absence.objects.filter(person=colleague).exists()
 
 
-# Conversations of absent staff.
+# Tests of the conversations of absent staff.
 
 
 @pytest.fixture
@@ -148,25 +148,25 @@ def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
 def test_absence_begins_and_ends_at_midnight_in_the_librarys_time_zone(
     conversation, staff, colleague, utc, free
 ):
-    """Use the library's zone: in Chicago, March 4 begins and ends six hours later than in UTC."""
+    """The library is in Chicago, where March 4 begins and ends six hours later than in UTC."""
     add_absence(staff, 4, 4)
     assert (
         desk_actions.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
     )
 
 
-def test_covering_colleague_sees_the_absent_colleagues_conversations_only_during_the_absence(
+def test_covering_colleague_sees_the_conversations_only_during_the_absence(
     conversation, staff, library, time_machine
 ):
     time_machine.move_to(NOW)
-    cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
-    absence = add_absence(staff, 4, 5, cover=cover)
-    assert list(Conversation.objects.at_desk_of(cover)) == [conversation]
-    absences.change_absence(absence, **days(5, 6), cover=cover, by=staff, at=NOW)
-    assert not Conversation.objects.at_desk_of(cover).exists()
+    colleague = StaffFactory(name="From Elsewhere", branch=BranchFactory())
+    absence = add_absence(staff, 4, 5, cover=colleague)
+    assert list(Conversation.objects.at_desk_of(colleague)) == [conversation]
+    absences.change_absence(absence, **days(5, 6), cover=colleague, by=staff, at=NOW)
+    assert not Conversation.objects.at_desk_of(colleague).exists()
 
 
-# Conversations that their assignee does not answer.
+# Tests of conversations that their assignee does not answer.
 
 
 def hours(number):

@@ -28,13 +28,15 @@ from accounts.sign_in import desk_pins, library_cards, openid_connect, single_si
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
 from portal import limits
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import tallies
 from portal.limit_table import LIMITS, Limit
 from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
-from tests.processes import at_once, rounds
+from tests.processes import rounds, run_simultaneously
 
-ROUNDS, PROCESSES = times(4, 20), 8
+ROUNDS, PROCESSES = times(4, 50), 8
+# The number of rounds of tests that start new processes for each round.
+PROCESS_ROUNDS = times(4, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -70,6 +72,7 @@ def show(data):
         return SecondFactorForm({"code": code}, user=user).is_valid()
 
 
+@pytest.mark.core
 def test_authenticator_app_code_works_only_once_across_processes(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
 
@@ -100,7 +103,8 @@ def test_recovery_code_works_only_once_across_processes(rosa, settings):
     rounds([show] * PROCESSES, ROUNDS, before=new_recovery_code, after=check)
 
 
-def test_email_code_attempts_are_counted_across_processes():
+@pytest.mark.core
+def test_attempts_to_enter_an_emailed_code_are_counted_across_processes():
     class Process:
         code, state = "123456", {"email": "sam@example.org", "at": 1}
 
@@ -109,7 +113,7 @@ def test_email_code_attempts_are_counted_across_processes():
             form = CodeForm({"code": "000000"}, request=request(), process=Process)
             return "Check it, or get a new one" in str(form.errors)
 
-    tried = [outcome for _round in range(2) for outcome in at_once(*[guess] * PROCESSES)]
+    tried = [outcome for _round in range(2) for outcome in run_simultaneously(*[guess] * PROCESSES)]
     assert tried.count(True) == 5
 
 
@@ -123,7 +127,7 @@ def test_wrong_visit_codes_are_counted_across_processes():
         return allowed
 
     # The eight processes try 40 codes, but the limit is 30.
-    assert sum(at_once(*[guess] * PROCESSES)) == 30
+    assert sum(run_simultaneously(*[guess] * PROCESSES)) == 30
 
 
 def test_new_questions_are_counted_across_processes(rosa):
@@ -136,9 +140,10 @@ def test_new_questions_are_counted_across_processes(rosa):
         return asked
 
     # The eight processes try to ask 24 questions, but the limit is 20.
-    assert sum(at_once(*[ask] * PROCESSES)) == 20
+    assert sum(run_simultaneously(*[ask] * PROCESSES)) == 20
 
 
+@pytest.mark.core
 def test_simultaneous_sign_ins_with_one_address_create_one_person(rosa):
     def check(number, people):
         assert len(set(people)) == 1
@@ -162,7 +167,7 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
 
     rounds([sign_in] * PROCESSES, ROUNDS, before=new_card, after=check)
-    # Only Rosa has no card. So every sign-in that created a person has also saved the card.
+    # Only Rosa has no card. So no sign-in has created a person without saving the card.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
@@ -199,17 +204,19 @@ def test_simultaneous_single_sign_ons_cannot_give_two_people_the_same_email_addr
     assert User.objects.count() == ROUNDS + 1
 
 
-def test_library_card_attempts_are_counted_across_processes(rosa):
+def test_attempts_to_sign_in_with_a_library_card_are_counted_across_processes(rosa):
     tried = [
         outcome
         for _round in range(2)
-        for outcome in at_once(*[lambda: library_cards.count_attempt(request(), "20001001")] * PROCESSES)
+        for outcome in run_simultaneously(
+            *[lambda: library_cards.count_attempt(request(), "20001001")] * PROCESSES
+        )
     ]
     assert (tried.count(None), tried.count("TooOften")) == (5, 11)
 
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
-def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
+def test_every_kind_of_limit_is_counted_across_processes(by, rosa, monkeypatch):
     """Count the attempts of all processes together. Refused and undone attempts don't count."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
@@ -222,7 +229,7 @@ def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
     outcomes = []
     # In a single round, attempts that are undone later can use up the limit, so run several rounds.
     for _round in range(20):
-        outcomes += at_once(*[partial(do, number) for number in range(PROCESSES)])
+        outcomes += run_simultaneously(*[partial(do, number) for number in range(PROCESSES)])
     assert outcomes.count("done") == 9
     assert set(outcomes) == {"done", "undone", "TooOften"}
 
@@ -255,7 +262,9 @@ def test_wrong_desk_pins_of_a_person_are_counted_across_processes(rosa, pin_chec
     for number in range(4):
         desk, _token = shared_desks.unlock(branch=branch, name=f"Desk {number}", by=rosa, at=timezone.now())
         before = pin_checks.value
-        outcomes = [outcome for _round in range(2) for outcome in at_once(*[guess(desk, rosa)] * PROCESSES)]
+        outcomes = [
+            outcome for _round in range(2) for outcome in run_simultaneously(*[guess(desk, rosa)] * PROCESSES)
+        ]
         by_computer.append(pin_checks.value - before)
         assert set(outcomes[PROCESSES:]) == {"PinBlocked"}
     assert by_computer == [desk_pins.MAX_WRONG_PER_PERSON] * 3 + [0]
@@ -267,7 +276,9 @@ def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, pin_ch
     people = [with_pin(StaffFactory(branch=branch)) for _number in range(PROCESSES)]
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
     outcomes = [
-        outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])
+        outcome
+        for _round in range(4)
+        for outcome in run_simultaneously(*[guess(desk, person) for person in people])
     ]
     assert pin_checks.value == desk_pins.MAX_WRONG_PER_COMPUTER
     assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
@@ -277,8 +288,8 @@ def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, pin_ch
 @pytest.mark.parametrize(
     ("ended_by", "refusal"), [("themselves", "LastCoordinator"), ("each other", "RoleEnded")]
 )
-def test_branch_still_has_a_coordinator_if_two_coordinators_leave_at_once(ended_by, refusal, rosa):
-    for _round in range(ROUNDS):
+def test_branch_still_has_a_coordinator_if_two_coordinators_leave_at_the_same_time(ended_by, refusal, rosa):
+    for _round in range(PROCESS_ROUNDS):
         StaffRole.objects.all().delete()
         branch = BranchFactory()
         one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
@@ -286,7 +297,7 @@ def test_branch_still_has_a_coordinator_if_two_coordinators_leave_at_once(ended_
         # Read the roles before the actions, as the access check of a request does.
         assert one.roles
         assert other.roles
-        outcomes = at_once(
+        outcomes = run_simultaneously(
             *[partial(roles.end_role, gone, branch=branch, by=by, at=timezone.now()) for gone, by in pairs]
         )
         assert set(map(str, outcomes)) == {refusal, "None"}
@@ -294,11 +305,11 @@ def test_branch_still_has_a_coordinator_if_two_coordinators_leave_at_once(ended_
 
 
 def test_simultaneous_requests_accept_an_invitation_at_most_once(rosa):
-    """Accept on three devices at once, while the invitation is withdrawn or its sender leaves."""
+    """Accept on three devices while a coordinator withdraws the invitation or ends the sender's role."""
     branch = BranchFactory()
     sender, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
     noor = UserFactory(email="noor@example.org")
-    for number in range(ROUNDS):
+    for number in range(PROCESS_ROUNDS):
         StaffRole.objects.filter(user=noor).delete()
         StaffRole.objects.get_or_create(user=sender, branch=branch, role="coordinator")
         sender = User.objects.get(pk=sender.pk)
@@ -309,7 +320,7 @@ def test_simultaneous_requests_accept_an_invitation_at_most_once(rosa):
         accepts = partial(invitations.accept, link.split("/")[-2], person=noor, at=at)
         takes_back = partial(invitations.withdraw, Invitation.objects.get(), by=other, at=at)
         leaves = partial(roles.end_role, sender, branch=branch, by=other, at=at)
-        outcomes = at_once(accepts, accepts, accepts, leaves if number % 2 else takes_back)
+        outcomes = run_simultaneously(accepts, accepts, accepts, leaves if number % 2 else takes_back)
         assert set(outcomes) <= {None, "UnknownInvitation"}
         assert outcomes[3] is None
         assert StaffRole.objects.filter(user=noor).count() == outcomes[:3].count(None) <= 1
@@ -318,7 +329,7 @@ def test_simultaneous_requests_accept_an_invitation_at_most_once(rosa):
 
 def count_contacts(staff, branch):
     for _number in range(20):
-        helpsessions.tally(by=staff, at=timezone.now(), branch=branch)
+        tallies.tally(by=staff, at=timezone.now(), branch=branch)
 
 
 def test_accepting_an_invitation_does_not_deadlock_with_actions_of_the_sender(rosa):
@@ -327,14 +338,14 @@ def test_accepting_an_invitation_does_not_deadlock_with_actions_of_the_sender(ro
     sender = StaffFactory(branch=desk)
     StaffRole.objects.create(user=sender, branch=coordinated, role="coordinator")
     noor = UserFactory(email="noor@example.org")
-    for _round in range(ROUNDS):
+    for _round in range(PROCESS_ROUNDS):
         StaffRole.objects.filter(user=noor).delete()
         at = timezone.now()
         link = invitations.invite(
             name="Noor", email=noor.email, language="en", at_branches={coordinated: "staff"}, by=sender, at=at
         )
         accepts = partial(invitations.accept, link.split("/")[-2], person=noor, at=at)
-        assert at_once(accepts, *[partial(count_contacts, sender, desk)] * 4) == [None] * 5
+        assert run_simultaneously(accepts, *[partial(count_contacts, sender, desk)] * 4) == [None] * 5
 
 
 def be_away(person, number):

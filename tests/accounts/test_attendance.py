@@ -57,13 +57,13 @@ def covered(person, at):
     [
         # The next day is an opening day.
         ("2026-11-24", "2026-11-25 17:00"),
-        # A weekend comes first.
+        # A weekend comes before the next opening day.
         ("2026-11-27", "2026-11-30 17:00"),
-        # A closed day comes first.
+        # A closed day comes before the next opening day.
         ("2026-11-25", "2026-11-27 17:00"),
     ],
 )
-def test_branch_without_staff_is_unattended_when_the_next_opening_day_ends(hill, coordinator, day, end):
+def test_end_of_the_next_opening_day_is_not_on_a_weekend_or_closed_day(hill, coordinator, day, end):
     actions.add_closed_day(
         hill, day=datetime.date(2026, 11, 26), reason="", by=coordinator, at=timezone.now()
     )
@@ -80,7 +80,7 @@ def test_every_day_of_a_branch_without_opening_hours_is_an_opening_day(branch):
     assert end_of_next_opening_day(branch, datetime.date(2026, 11, 24)) == chicago("2026-11-26 00:00")
 
 
-def test_branch_is_covered_after_one_opening_day_without_its_own_staff(hill, hilda, staff):
+def test_branch_is_covered_by_another_branch_after_one_opening_day_without_staff(hill, hilda, staff):
     record_attendance(hilda, at=chicago("2026-11-25 08:00"))
     elsewhere = StaffFactory()
     assert now_of(hill).last_seen_on == datetime.date(2026, 11, 25)
@@ -95,14 +95,12 @@ def test_branch_is_covered_after_one_opening_day_without_its_own_staff(hill, hil
     assert covered(staff, "2026-11-30 17:00") == [hill.pk]
 
 
-def test_branch_whose_staff_never_opened_the_desk_is_covered_after_an_opening_day(hill, staff):
+def test_branch_whose_staff_never_opened_the_desk_is_covered_by_another_branch(hill, staff):
     assert covered(staff, "2026-11-26 16:59") == []
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
 
 
-def test_if_branch_a_covers_for_b_and_b_for_c_then_a_does_not_cover_for_c(
-    hill, hilda, branch, staff, coordinator
-):
+def test_covering_for_a_branch_is_not_passed_on_to_a_third_branch(hill, hilda, branch, staff, coordinator):
     """Harbour Main covers for Hill. Hill covers for Harbour Main and for a third branch."""
     third = BranchFactory()
     at = chicago("2026-11-25 12:00")
@@ -121,7 +119,7 @@ def test_staff_member_does_not_cover_for_a_branch_where_they_work(hill, staff):
         assert sorted(person.queue_branch_ids) == sorted(person.desk_branch_ids)
 
 
-def test_staff_role_is_listed_once_if_its_branch_covers_for_several_branches(
+def test_staff_role_is_listed_once_if_the_branch_covers_for_two_other_branches(
     hill, branch, staff, coordinator
 ):
     other = BranchFactory()
@@ -137,7 +135,7 @@ def test_branch_cannot_cover_for_itself(branch):
         Branch.objects.filter(pk=branch.pk).update(covered_by=branch)
 
 
-def test_start_of_cover_moves_when_opening_hours_or_closed_days_change(hill, hilda, coordinator):
+def test_new_opening_hours_or_closed_days_affect_when_a_branch_becomes_unattended(hill, hilda, coordinator):
     record_attendance(hilda, at=chicago("2026-11-24 08:00"))
     at = chicago("2026-11-25 12:00")
     assert now_of(hill).unattended_from == chicago("2026-11-25 17:00")
@@ -160,7 +158,7 @@ def test_attendance_of_a_branch_is_saved_at_most_once_a_day(hilda, hill, django_
         record_attendance(person, at=at + datetime.timedelta(hours=9))
 
 
-def test_attendance_that_is_saved_a_day_late_does_not_replace_todays_attendance(hilda, hill):
+def test_attendance_saved_late_does_not_replace_attendance_of_a_later_day(hilda, hill):
     stale = User.objects.get(pk=hilda.pk)
     assert stale.roles
     record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-26 00:01"))
@@ -168,7 +166,7 @@ def test_attendance_that_is_saved_a_day_late_does_not_replace_todays_attendance(
     assert now_of(hill).last_seen_on == datetime.date(2026, 11, 26)
 
 
-def test_attendance_is_recorded_when_staff_enter_their_second_factor(hill, hilda, staff, branch):
+def test_presence_at_the_desk_is_recorded_when_staff_enter_their_second_factor(hill, hilda, staff, branch):
     BranchFactory(name="Elsewhere")
     with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
         browser = Client()
@@ -181,10 +179,7 @@ def test_attendance_is_recorded_when_staff_enter_their_second_factor(hill, hilda
     assert days == {"Hill": datetime.date(2026, 12, 10), "Harbour Main": None, "Elsewhere": None}
 
 
-def test_attendance_is_recorded_when_staff_enter_their_pin_at_a_shared_computer(
-    client, hill, hilda, sign_in, settings
-):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def test_presence_at_the_desk_is_recorded_when_staff_enter_their_pin(client, hill, hilda, sign_in):
     with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
         desk_pins.set_pin(hilda, pin=DANIEL, at=timezone.now())
         sign_in(client, hilda)

@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from accounts.ils import fake
 from accounts.models import RefusedPost
-from accounts.sign_in.access import BORROWED
+from accounts.sign_in.access import BORROWED, WAS_BORROWED
 from accounts.views.sign_in import LAST_PERSON
 from portal.notifications.models import Notification
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, UserFactory
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -104,7 +104,7 @@ def test_borrowed_device_gets_no_cookie_that_identifies_the_last_patron(client, 
 
 
 @WAYS
-def test_refused_form_on_a_borrowed_device_is_not_saved_after_the_sign_in_ended(
+def test_form_sent_after_the_sign_in_on_a_borrowed_device_ended_is_not_saved(
     client, way, patron, staff, sign_in
 ):
     sign_in(client, staff)
@@ -116,6 +116,55 @@ def test_refused_form_on_a_borrowed_device_is_not_saved_after_the_sign_in_ended(
     client.post(reverse("add_address"), {"email": "x@example.org"}, **OURS)
     client.post(reverse("sign_out_elsewhere"), {"body": "what I wrote"}, **OURS)
     assert not RefusedPost.objects.exists()
+
+
+def sign_in_ended(client, patron, **borrowed):
+    """Sign the patron in, and return the browser after the sign-in has ended."""
+    by_code(client, **borrowed)
+    client.get(reverse("me"))
+    client.session.flush()
+    return client
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("new_list", {"name": "Books about divorce"}),
+        ("me", {"name": "Books about divorce"}),
+        ("ask", {"body": "Books about divorce", "client_token": "0" * 32}),
+    ],
+)
+def test_next_person_on_a_borrowed_device_does_not_see_text_that_was_sent_after_the_sign_in_ended(
+    patron, sign_in, name, fields
+):
+    device = sign_in_ended(Client(), patron, borrowed="on")
+    device.handler.enforce_csrf_checks = True
+    answer = device.post(reverse(name), fields, **OURS)
+    assert (answer.status_code, "Books about divorce" in text(answer)) == (403, True)
+    assert not RefusedPost.objects.exists()
+    sign_in(device, UserFactory())
+    assert "Books about divorce" not in device.get(reverse(name)).content.decode()
+
+
+def test_button_pressed_after_the_sign_in_on_a_borrowed_device_ended_is_not_saved(patron, staff, branch):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    address = reverse("session_outcome", args=[session.public_id])
+    for borrowed in ({"borrowed": "on"}, {}):
+        device = sign_in_ended(Client(), patron, **borrowed)
+        assert device.post(address, {"found": "all"}, **OURS).status_code == 302
+        assert RefusedPost.objects.exists() == (not borrowed)
+
+
+def test_next_sign_in_deletes_the_cookie_of_a_borrowed_device(patron):
+    device = Client()
+    assert WAS_BORROWED not in device.cookies
+    sign_in_ended(device, patron, borrowed="on")
+    mark = device.cookies[WAS_BORROWED]
+    assert (mark.value, mark["max-age"], mark["expires"], mark["httponly"]) == ("1", "", "", True)
+    sign_in_ended(device, patron)
+    assert not device.cookies[WAS_BORROWED].value
+    device.post(reverse("new_list"), {"name": "Winter"}, **OURS)
+    assert RefusedPost.objects.get().person == patron
 
 
 @WAYS
@@ -155,7 +204,7 @@ def test_sign_in_on_the_patrons_own_device_is_still_valid_after_300_days(client,
 
 
 @WAYS
-def test_abandoned_sign_in_on_a_borrowed_device_does_not_shorten_the_next_sign_in(client, way, patron):
+def test_abandoned_sign_in_on_a_borrowed_device_does_not_shorten_a_later_sign_in(client, way, patron):
     client.post(reverse("sign_in"), {"email": "other@example.org", "borrowed": "on"})
     assert cookie(way(client))[0] == settings.SESSION_COOKIE_AGE
 

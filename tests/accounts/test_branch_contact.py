@@ -30,6 +30,7 @@ def today(branch, library, local, language="en"):
 
 
 # November 24, 2026, is a Tuesday.
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("local", "english", "spanish"),
     [
@@ -66,7 +67,9 @@ def today(branch, library, local, language="en"):
         ),
     ],
 )
-def test_page_says_how_long_a_branch_is_open_or_when_it_opens_next(week, library, local, english, spanish):
+def test_branch_contact_says_how_long_the_branch_is_open_or_when_it_opens_next(
+    week, library, local, english, spanish
+):
     holidays = [datetime.date(2026, 12, 21) + datetime.timedelta(days=n) for n in range(14)]
     for day in [datetime.date(2026, 11, 26), *holidays]:
         ClosedDay.objects.create(branch=week, day=day)
@@ -78,7 +81,7 @@ def test_page_says_how_long_a_branch_is_open_or_when_it_opens_next(week, library
     assert today(week, library, local, "es") == spanish
 
 
-def test_page_does_not_say_when_a_branch_opens_next_if_it_is_closed_for_months(week, library):
+def test_branch_contact_does_not_say_when_a_branch_opens_next_if_it_is_closed_for_months(week, library):
     first = datetime.date(2026, 11, 24)
     ClosedDay.objects.bulk_create(
         ClosedDay(branch=week, day=first + datetime.timedelta(days=n)) for n in range(90)
@@ -86,10 +89,11 @@ def test_page_does_not_say_when_a_branch_opens_next_if_it_is_closed_for_months(w
     assert today(week, library, "2026-11-24 10:00") == "Closed today."
 
 
-def test_page_says_nothing_about_today_if_the_branch_has_no_opening_hours(branch, library):
+def test_branch_contact_says_nothing_about_today_if_the_branch_has_no_opening_hours(branch, library):
     assert today(branch, library, "2026-11-24 10:00") == ""
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("phone", "call"),
     [

@@ -34,6 +34,7 @@ def sign_in_by_card(patron):
     return library_cards.person_with_card(patron, at=timezone.now(), language="en")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("name", "first"),
     [
@@ -50,6 +51,7 @@ def test_childs_record_stores_only_the_first_given_name(name, first):
     assert children.first_name(name) == first
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("group", "is_childs"),
     [("juvenile", True), ("JUV", True), ("Juvenile staff", False), ("", False), ("Adult", False)],
@@ -76,7 +78,7 @@ def test_card_sign_in_of_an_adult_stores_the_full_name_and_an_unverified_address
     assert EmailAddress.objects.get().email == "parent@example.org"
 
 
-def test_new_patron_group_turns_an_adults_record_into_a_childs_record_and_back(library):
+def test_changing_the_patron_group_starts_or_ends_a_childs_record(library):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     assert sign_in_by_card(JANE).name == "Jane"
     person.refresh_from_db()
@@ -90,7 +92,7 @@ def test_new_patron_group_turns_an_adults_record_into_a_childs_record_and_back(l
     ]
 
 
-def test_card_sign_in_with_an_adult_group_does_not_change_a_childs_record_made_by_staff(library, staff):
+def test_adult_patron_group_does_not_end_a_childs_record_made_by_staff(library, staff):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
     assert sign_in_by_card(replace(JANE, group="Adult")).is_child

@@ -59,7 +59,7 @@ def test_both_responses_to_a_double_tap_have_the_same_cookies(client, fields):
     assert "last_person" in first
 
 
-def test_session_cookie_after_a_double_tap_on_a_borrowed_device_has_no_expiry_date(client, patron):
+def test_session_cookie_has_no_expiry_date_after_a_double_tap_on_a_borrowed_device(client, patron):
     ask_for_code(client, patron.email, borrowed="on")
     _second, _first, answer = double_tap(client, CODE_PAGE, {"code": mailed_code(patron.email)})
     assert answer.cookies["sessionid"]["max-age"] == ""
@@ -75,7 +75,7 @@ def test_form_sent_again_from_another_browser_signs_nobody_in(client, fields):
 
 
 @pytest.mark.parametrize("change", [{"code": "000000"}, {"next": "/"}, {"csrfmiddlewaretoken": "x"}])
-def test_form_that_differs_from_the_first_tap_signs_nobody_in(client, fields, change):
+def test_code_form_sent_again_with_a_changed_value_signs_nobody_in(client, fields, change):
     old = copy_of(client)
     post(client, CODE_PAGE, fields)
     answer = post(old, CODE_PAGE, fields | change)
@@ -110,7 +110,7 @@ def test_saved_response_contains_no_readable_session_key_or_person_id(client, pa
     assert str(patron.public_id) not in rows
 
 
-def test_patron_is_still_signed_in_after_a_double_tap_on_a_reauthentication_code(client, patron, sign_in):
+def test_double_tap_on_a_reauthentication_code_does_not_sign_the_patron_out(client, patron, sign_in):
     sign_in(client, patron)
     address = reverse("reauthenticate")
     client.post(address, {"send": "1"})
@@ -119,7 +119,7 @@ def test_patron_is_still_signed_in_after_a_double_tap_on_a_reauthentication_code
     assert REAUTHENTICATED_AT in second.session
 
 
-def test_patron_is_still_signed_in_after_a_double_tap_on_a_visit_code(client, patron, sign_in):
+def test_double_tap_on_a_visit_code_does_not_sign_the_patron_out(client, patron, sign_in):
     code = code_for(HelpSessionFactory())
     sign_in(client, patron)
     second, *answers = double_tap(client, reverse("open_code"), {"code": code})

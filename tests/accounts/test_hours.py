@@ -44,7 +44,7 @@ def nine_to_five(branch):
         (24, "2026-11-25 12:00", "2026-11-30 12:00"),
     ],
 )
-def test_promised_time_counts_opening_hours(nine_to_five, hours, since, until):
+def test_promised_time_counts_only_opening_hours(nine_to_five, hours, since, until):
     nine_to_five.promise_hours = hours
     assert promised_at(nine_to_five, chicago(since)) == chicago(until)
 
@@ -109,7 +109,7 @@ class PromiseProperties(TestCase):
         minutes=st.integers(0, 400 * 24 * 60),
         zone=st.sampled_from(["America/Chicago", "Europe/Madrid", "Australia/Lord_Howe", "UTC"]),
     )
-    def test_opening_hours_until_the_promised_time_equal_the_promised_hours(
+    def test_opening_hours_until_the_promised_time_add_up_to_the_promised_hours(
         self, week, closed, hours, minutes, zone
     ):
         week = [(day, start, end) for day, start, end in week if end > start]

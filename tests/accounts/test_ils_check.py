@@ -150,7 +150,7 @@ def test_ils_check_warns_if_patrons_are_identified_by_card_number(check):
 
 def test_ils_check_notices_an_unknown_home_branch(check):
     lines = check(server(), card=ZOE.card)
-    assert [line for line in warnings_in(lines) if "ILS_BRANCHES" in line and "XYZ" in line]
+    assert [line for line in warnings_in(lines) if "Branch codes" in line and "XYZ" in line]
     # The second warning says that the connection is not encrypted.
     assert lines[-1] == "To look at: 2."
 

@@ -85,7 +85,7 @@ def works_at(email):
     )
 
 
-# Inviting a person.
+# Tests of inviting a person.
 
 
 def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, branch):
@@ -123,7 +123,7 @@ def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, bra
     assert shown not in desk.get(reverse("invite")).content.decode()
 
 
-def test_invitation_email_is_in_the_recipients_language_and_emptied_after_delivery(branch, coordinator):
+def test_invitation_email_uses_the_recipients_language_and_is_emptied_after_delivery(branch, coordinator):
     UserFactory(email="noor@example.org", language="es")
     invite(branch, coordinator)
     (mail,) = mails()
@@ -132,6 +132,7 @@ def test_invitation_email_is_in_the_recipients_language_and_emptied_after_delive
     assert Notification.objects.get(pk=mail.pk).text == ""
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
@@ -144,7 +145,7 @@ def test_invitation_email_is_in_the_recipients_language_and_emptied_after_delive
         ({"at_hill": "staff", "email": "kim@example.org"}, "This address already has an invitation"),
     ],
 )
-def test_error_in_a_new_invitation_is_shown_beside_its_field(desk, staff, branch, coordinator, typed, words):
+def test_error_in_a_new_invitation_appears_beside_its_field(desk, staff, branch, coordinator, typed, words):
     roles.give_role(
         staff,
         branch=StaffRole.objects.get(branch__slug="hill").branch,
@@ -204,7 +205,7 @@ def test_expired_invitations_are_deleted_after_a_month(branch):
     assert list(Invitation.objects.all()) == [kept]
 
 
-# Accepting an invitation.
+# Tests of accepting an invitation.
 
 
 @pytest.mark.slow
@@ -278,6 +279,7 @@ def test_person_with_an_unverified_address_cannot_accept_an_invitation(link, sig
         invitations.accept(link.split("/")[2], person=other, at=timezone.now())
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "why", ["run out", "withdrawn", "accepted", "unknown", "its sender left", "its branch is closed"]
 )
@@ -308,7 +310,7 @@ def test_unusable_invitation_link_shows_no_names_or_addresses(link, why, branch,
         )
 
 
-def test_invitation_gives_no_role_at_branches_that_its_coordinator_no_longer_manages(
+def test_invitation_gives_no_role_at_branches_that_the_sender_no_longer_coordinates(
     desk, branch, coordinator, staff
 ):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
@@ -320,7 +322,7 @@ def test_invitation_gives_no_role_at_branches_that_its_coordinator_no_longer_man
     assert list(invitation.roles.values_list("branch__slug", flat=True)) == ["hill"]
 
 
-# Invited people who already have a record.
+# Tests of invited people who already have a record.
 
 
 @pytest.fixture
@@ -377,7 +379,7 @@ def test_person_whose_address_changed_cannot_accept_an_invitation_to_the_old_add
     assert works_at("other@example.org") == []
 
 
-def test_staff_member_who_joins_another_branch_keeps_earlier_roles_and_passkeys_and_sign_ins(
+def test_staff_member_who_joins_another_branch_keeps_passkeys_and_roles_and_sign_ins(
     branch, coordinator, noor, sign_in, devices
 ):
     hill = BranchFactory(name="Hill", slug="hill")

@@ -95,8 +95,8 @@ def test_staff_can_keep_their_own_patron_pages_but_no_page_of_the_desk(client, s
     assert not any(page["path"].startswith("/desk/") for page in client.get(LIST).json()["pages"])
 
 
-def test_desk_page_names_the_person_whose_forms_can_wait_on_the_phone(client, sign_in, staff):
-    """Desk pages also load waiting.js, because staff can sign out on them."""
+def test_desk_page_contains_the_staff_members_id_only_if_the_browser_keeps_pages(client, sign_in, staff):
+    """Desk pages also load waiting.js, because staff can sign out on desk pages."""
     sign_in(client, staff)
     assert "data-writer" not in client.get(reverse("desk")).content.decode()
     keep_pages(client, staff)
@@ -118,7 +118,7 @@ def share(client, staff):
 
 
 @pytest.mark.parametrize("device", ["borrowed", "shared"])
-def test_nobody_keeps_pages_on_a_device_that_other_people_use(phone, staff, device):
+def test_nobody_can_keep_pages_on_a_borrowed_device_or_a_shared_desk_computer(phone, staff, device):
     borrow(phone) if device == "borrowed" else share(phone, staff)
     for path in ("/me/", "/lists/"):
         assert PAGE not in phone.get(path).content.decode()
@@ -129,7 +129,7 @@ def test_nobody_keeps_pages_on_a_device_that_other_people_use(phone, staff, devi
     assert "Pages can&#x27;t be kept on a device that other people use." in text(phone.get("/me/"))
 
 
-def test_pages_are_no_longer_kept_in_a_browser_that_becomes_a_shared_desk_computer(phone, staff):
+def test_browser_stops_keeping_pages_when_it_becomes_a_shared_desk_computer(phone, staff):
     phone.post(PAGE)
     share(phone, staff)
     assert device_of(phone.get("/")) is None
@@ -156,7 +156,7 @@ def test_browser_stops_keeping_pages_when_the_patron_signs_out(phone):
     assert keeps(phone) is None
 
 
-def test_device_stops_keeping_pages_when_the_patron_signs_it_out_from_another_device(phone, patron):
+def test_device_stops_keeping_pages_when_all_sign_ins_of_the_patron_are_ended(phone, patron):
     phone.post(PAGE)
     end_all_sign_ins(patron)
     assert not KeptDevice.objects.exists()
@@ -189,8 +189,8 @@ def test_browser_keeps_no_pages_after_somebody_else_signs_in(phone, sign_in):
 
 
 @pytest.mark.parametrize("who", ["somebody else", "the same person"])
-def test_browser_does_not_use_the_kept_device_of_another_sign_in(phone, patron, sign_in, who):
-    """Only a fault in our code could store such a device in the session."""
+def test_browser_cannot_use_a_kept_device_that_belongs_to_another_sign_in(phone, patron, sign_in, who):
+    """Only a fault in our code could store the kept device of another sign-in in the session."""
     phone.post(PAGE)
     stolen = phone.session["kept_device"]
     other = sign_in(Client(), patron if who == "the same person" else UserFactory(email="else@example.org"))
@@ -201,7 +201,7 @@ def test_browser_does_not_use_the_kept_device_of_another_sign_in(phone, patron, 
     assert keeps(other) is None
 
 
-def test_leave_quickly_button_stops_keeping_pages_but_removing_one_visit_does_not(phone, show_code, branch):
+def test_leave_quickly_button_stops_keeping_pages_unless_it_removes_only_one_visit(phone, show_code, branch):
     quiet = QuietSessionFactory(branch=branch)
     show_code(phone, code_for(quiet))
     phone.post(PAGE)
@@ -238,7 +238,7 @@ def test_account_page_has_buttons_to_stop_keeping_pages_only_for_other_devices(p
 
 
 @pytest.mark.parametrize("who", ["stranger", "staff"])
-def test_stranger_cannot_make_a_device_stop_keeping_pages(phone, sign_in, staff, who):
+def test_other_people_cannot_make_a_patrons_device_stop_keeping_pages(phone, sign_in, staff, who):
     phone.post(PAGE)
     device = KeptDevice.objects.get()
     other = sign_in(Client(), staff if who == "staff" else UserFactory(email="else@example.org"))
@@ -260,7 +260,7 @@ def test_account_page_says_which_devices_keep_pages_and_when_each_last_connected
     assert "last connected to the library Wed, May 5" in devices
 
 
-def test_only_a_get_request_for_the_page_list_updates_the_last_connection(phone, patron):
+def test_only_a_get_request_for_the_page_list_updates_the_time_of_the_last_connection(phone, patron):
     phone.post(PAGE)
     long_ago = timezone.now() - datetime.timedelta(days=3)
     KeptDevice.objects.update(reached_at=long_ago)
@@ -285,9 +285,7 @@ def test_devices_of_the_remaining_record_still_keep_pages_after_a_merge(phone, p
     assert keeps(phone) == str(KeptDevice.objects.get().public_id)
 
 
-def test_devices_of_an_erased_person_stop_keeping_pages_and_the_receipt_mentions_offline_phones(
-    phone, patron
-):
+def test_devices_of_an_erased_patron_stop_keeping_pages_as_soon_as_they_are_online(phone, patron):
     phone.post(PAGE)
     receipt = erase(patron, language="en", at=timezone.now())
     assert not KeptDevice.objects.exists()

@@ -50,7 +50,7 @@ def test_name_that_is_too_long_is_refused_and_shown_again(client, patron, sign_i
     assert "Error:" in page
 
 
-def test_account_page_shows_visitors_how_to_sign_in_or_open_a_visit(client, library):
+def test_account_page_shows_signed_out_people_how_to_sign_in_or_open_a_visit(client, library):
     page = client.get(reverse("me"), follow=True).content.decode()
     assert reverse("sign_in") in page
     assert reverse("open_code") in page
@@ -92,7 +92,7 @@ def test_wrong_code_adds_no_address(device):
     assert device.person.email is None
 
 
-def test_patron_learns_that_another_account_uses_an_address_only_after_verifying_the_address(device, patron):
+def test_portal_does_not_say_that_an_address_is_taken_until_it_is_verified(device, patron):
     asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
     assert "another library account" not in asked
     proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)})
@@ -108,6 +108,7 @@ def test_patron_can_add_an_address_from_an_unfinished_sign_in(device):
     assert User.objects.get(email="noor@example.org") == device.person
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("cookie", "header", "shown"),
     [
@@ -120,7 +121,7 @@ def test_patron_can_add_an_address_from_an_unfinished_sign_in(device):
         ("", ";;q=,,", "es"),
     ],
 )
-def test_language_is_chosen_from_device_cookie_then_browser_header_then_library_default(
+def test_language_comes_from_the_cookie_or_else_the_browser_or_else_the_library(
     client, library, cookie, header, shown
 ):
     type(library).objects.update(language="es")

@@ -38,7 +38,7 @@ def test_words_of_a_name_are_stored_in_lowercase_without_accents_and_only_once(l
     assert words_of(UserFactory(name="")) == []
 
 
-def test_every_part_of_a_name_after_an_apostrophe_or_space_is_stored(library):
+def test_every_ending_of_each_word_in_a_name_is_stored(library):
     person = UserFactory(name="Bo O'Ray")
     stored = NameWord.objects.filter(person=person).values_list("word", flat=True)
     assert sorted(stored) == ["ay", "bo", "o", "oray", "ray", "y"]
@@ -140,7 +140,7 @@ def test_words_of_the_surname_are_deleted_when_a_record_becomes_a_childs_record(
 
 
 @pytest.mark.parametrize(("own_name", "words"), [("", ["angstrom", "zoe"]), ("Sam", ["sam"])])
-def test_merged_record_has_only_the_words_of_the_remaining_name(zoe, own_name, words):
+def test_remaining_record_of_a_merge_stores_only_the_words_of_its_own_name(zoe, own_name, words):
     into = UserFactory(name=own_name)
     merging.merge_people(zoe, into, by=into, at=timezone.now())
     assert words_of(into) == words
@@ -148,7 +148,7 @@ def test_merged_record_has_only_the_words_of_the_remaining_name(zoe, own_name, w
 
 
 @pytest.mark.parametrize("own_name", ["", "Sam"])
-def test_unmerged_records_have_the_words_of_their_own_names_again(zoe, coordinator, own_name):
+def test_undoing_a_merge_restores_the_words_of_both_names(zoe, coordinator, own_name):
     into, at = UserFactory(name=own_name), timezone.now()
     merged = unmerging.merge_for_a_day(zoe, into, by=coordinator, at=at)
     person = unmerging.unmerge(merged, by=coordinator, at=at + datetime.timedelta(hours=1))

@@ -1,4 +1,4 @@
-"""Check that a stolen session key stops working when the session gains rights or ends."""
+"""Check that a stolen session key stops working when the session gets more access, or when it ends."""
 
 from io import StringIO
 
@@ -78,6 +78,7 @@ def end_all_by_command(browser, person):
     call_command("end_sign_ins", everybody=True, stdout=StringIO())
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "end",
     [

@@ -90,7 +90,7 @@ def test_passkey_without_a_name_is_named_after_its_device(client, patron, sign_i
     assert Passkey.objects.get().name == "Chrome on Android"
 
 
-def test_passkey_options_require_user_verification_and_contain_a_random_user_id(client, patron, sign_in):
+def test_passkey_options_require_user_verification_and_contain_the_persons_public_id(client, patron, sign_in):
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()["publicKey"]
     assert asked["authenticatorSelection"]["userVerification"] == "required"
@@ -124,6 +124,7 @@ LIES = {
 }
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_passkey_registration_with_a_wrong_field_creates_no_passkey(client, patron, sign_in, device, lie):
     prove(sign_in(client, patron))
@@ -131,6 +132,7 @@ def test_passkey_registration_with_a_wrong_field_creates_no_passkey(client, patr
     assert not Passkey.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "lie",
     [
@@ -148,7 +150,7 @@ def test_passkey_response_with_a_wrong_field_or_signature_is_refused_at_sign_in(
     assert not signed_in_as(stranger)
 
 
-def test_passkey_challenge_works_only_once_and_only_in_its_browser_and_for_five_minutes(own, device):
+def test_passkey_challenge_works_once_within_five_minutes_and_only_in_the_same_browser(own, device):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         asked, other = Client(), Client()
         answer = device.show(asked.post(OPTIONS).json())
@@ -267,7 +269,7 @@ def test_damaged_passkey_registration_is_refused_without_a_server_error(patron, 
 
 
 @pytest.mark.parametrize("part", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
-def test_huge_number_in_a_passkey_response_is_refused_without_using_memory(own, device, part):
+def test_huge_number_in_a_passkey_response_is_refused_without_allocating_memory(own, device, part):
     session = SessionStore()
     asked = passkeys.authentication_options(session, origin=ORIGIN)
     answer = device.show(json.loads(json.dumps(asked, default=dict)))
@@ -279,12 +281,14 @@ def test_huge_number_in_a_passkey_response_is_refused_without_using_memory(own, 
 MALFORMED = ["", "no json", "[]", '"x"', "{", "1e999", "null", "[" * 100_000, '{"a":' * 100_000, "9" * 5000]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("body", MALFORMED)
 def test_malformed_passkey_response_at_sign_in_redirects_to_the_sign_in_page(client, library, body):
     client.post(OPTIONS)
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("body", MALFORMED)
 def test_malformed_passkey_response_from_an_account_page_shows_that_page_again(client, sign_in, body):
     prove(sign_in(client, UserFactory()))
@@ -303,7 +307,7 @@ def test_number_of_passkeys_per_person_is_limited(client, patron, sign_in, devic
         passkeys.add(patron, name="", new=None, by=patron, at=timezone.now())
 
 
-# The account page.
+# Tests of the account page.
 
 
 def test_account_page_lists_only_the_patrons_passkeys_and_their_last_use(client, own, device):
@@ -370,7 +374,7 @@ def test_patron_without_an_address_can_sign_in_with_a_passkey(client, library, s
     assert signed_in_as(other) == str(person.pk)
 
 
-# The offer of a passkey after a sign-in by code.
+# Tests of the offer of a passkey after a sign-in by code.
 
 
 def sign_in_by_code(client, email, **extra):
@@ -387,15 +391,13 @@ def test_sign_in_by_code_offers_a_passkey_if_the_device_supports_passkeys(client
 
 
 @pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
-def test_no_passkey_is_offered_if_the_device_lacks_support_or_the_patron_requested_a_page(
-    client, patron, extra
-):
+def test_passkey_is_not_offered_on_an_unsupported_device_or_if_a_page_was_requested(client, patron, extra):
     assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
-def test_passkey_is_offered_again_after_the_choice_later_but_not_after_never(client, patron, answer, again):
+def test_passkey_is_offered_again_unless_the_patron_answered_never(client, patron, answer, again):
     sign_in_by_code(client, patron.email, passkeys_here="1")
     assert client.post("/me/passkeys/offer/", {"answer": answer})["Location"] == "/"
     no = client.cookies.get(NO_OFFER)
@@ -413,7 +415,7 @@ def test_patron_who_has_a_passkey_is_not_offered_another_passkey(client, patron)
     assert client.get("/me/passkeys/offer/")["Location"] == "/"
 
 
-# Passkeys as a second factor.
+# Tests of passkeys as a second factor.
 
 
 def at_the_desk(client):

@@ -65,7 +65,9 @@ def test_provider_response_that_arrives_in_several_parts_is_read(answering):
     ],
     ids=["body", "header", "status line", "interim responses", "chunk size", "trailers"],
 )
-def test_connection_to_a_provider_that_sends_byte_by_byte_times_out(answering, monkeypatch, beginning, words):
+def test_provider_that_sends_one_byte_after_another_is_cut_off_at_the_time_limit(
+    answering, monkeypatch, beginning, words
+):
     monkeypatch.setattr(provider_connection, "MAX_SECONDS", 0.5)
     began = time.monotonic()
     with pytest.raises(requests.RequestException):

@@ -126,7 +126,7 @@ def test_patron_cannot_reauthenticate_with_a_code_sent_to_another_person(client,
     assert opens(client).startswith("/me/prove/")
 
 
-def test_visitor_is_redirected_to_sign_in_instead_of_reauthentication(library):
+def test_signed_out_person_is_redirected_to_sign_in_instead_of_reauthentication(library):
     request = RequestFactory().get("/me/export/")
     request.user, request.session = AnonymousUser(), SessionStore()
     assert guarded(request)["Location"] == "/sign-in/?next=/me/export/"

@@ -63,7 +63,7 @@ def test_page_of_saved_forms_asks_for_files_again_only_if_a_file_was_chosen(
     assert ("add them again" in text(page)) is has_file
 
 
-def test_sign_in_after_a_refused_choice_leads_back_to_the_page_with_the_choice(client, patron, sign_in):
+def test_signing_in_leads_back_to_the_page_on_which_a_choice_was_refused(client, patron, sign_in):
     sign_in(client, patron).get(reverse("me"))
     client.session.flush()
     page = reverse("remember")
@@ -75,7 +75,7 @@ def test_sign_in_after_a_refused_choice_leads_back_to_the_page_with_the_choice(c
     assert patron.remember != "90"
 
 
-def test_sign_in_page_says_that_a_button_of_the_account_page_had_no_effect(client, patron, sign_in):
+def test_sign_in_page_says_that_a_button_on_the_account_page_had_no_effect(client, patron, sign_in):
     sign_in(client, patron).get(reverse("me"))
     client.session.flush()
     headers = OURS["headers"] | {"referer": f"http://testserver{reverse('me')}"}
@@ -123,7 +123,9 @@ def test_reply_of_a_patron_whose_session_has_ended_is_saved_for_the_patron(clien
     assert sign_in(client, patron).get("/kept/").status_code == 302
 
 
-def test_reply_is_shown_again_and_not_saved_after_the_visit_code_was_revoked(visit_by_code, staff, show_code):
+def test_reply_of_a_viewer_with_a_revoked_visit_code_is_shown_again_and_not_saved(
+    visit_by_code, staff, show_code
+):
     session, conversation, code = visit_by_code
     browser = show_code(Client(), code)
     handover.revoke_codes(session, by=staff, at=timezone.now())
@@ -132,7 +134,7 @@ def test_reply_is_shown_again_and_not_saved_after_the_visit_code_was_revoked(vis
 
 
 @pytest.mark.parametrize("name", ["ask", "send_question"])
-def test_question_of_a_signed_out_person_with_an_expired_csrf_token_is_saved(library, name):
+def test_question_with_an_expired_csrf_token_is_saved_even_if_nobody_is_signed_in(library, name):
     browser = Client(enforce_csrf_checks=True)
     assert shows_text_again(browser.post(reverse(name), {"body": "Is it on Thursday?"}, **OURS))
     assert (RefusedPost.objects.get().person, RefusedPost.objects.get().path) == (None, "/ask/")
@@ -145,7 +147,9 @@ def test_text_that_another_site_sends_is_not_shown(visit):
 
 
 @pytest.mark.parametrize("check_csrf", [True, False])
-def test_text_of_a_desk_form_is_shown_again_after_signing_out_in_another_tab(staff, sign_in, check_csrf):
+def test_typed_text_of_a_desk_form_is_shown_again_if_the_staff_member_signed_out_in_another_tab(
+    staff, sign_in, check_csrf
+):
     browser = sign_in(Client(), staff)
     browser.get(reverse("me"))
     browser.post(reverse("sign_out"))
@@ -157,7 +161,7 @@ def test_text_of_a_desk_form_is_shown_again_after_signing_out_in_another_tab(sta
 
 
 @pytest.mark.parametrize("check_csrf", [True, False])
-def test_desk_button_pressed_after_signing_out_in_another_tab_leads_back_to_its_page(
+def test_pressing_a_desk_button_after_signing_out_shows_a_link_back_to_the_page(
     staff, sign_in, visit, check_csrf
 ):
     browser = sign_in(Client(), staff)
@@ -203,7 +207,7 @@ def test_notice_about_a_refused_htmx_reply_says_that_the_text_is_still_in_the_fo
 
 
 @pytest.mark.parametrize("session_has_ended", [True, False])
-def test_reply_of_a_viewer_by_code_is_not_saved_for_the_previously_signed_in_person(
+def test_reply_of_a_viewer_by_code_is_not_saved_for_the_person_who_was_signed_in_before(
     client, patron, staff, sign_in, show_code, visit_by_code, session_has_ended
 ):
     sign_in(client, patron)
@@ -221,7 +225,7 @@ def test_reply_of_a_viewer_by_code_is_not_saved_for_the_previously_signed_in_per
     assert not RefusedPost.objects.exists()
 
 
-def test_text_about_a_quiet_visit_is_not_saved_for_the_previously_signed_in_person(
+def test_text_about_a_quiet_visit_is_not_saved_for_the_person_who_signed_in_before(
     client, patron, staff, branch, sign_in, show_code
 ):
     quiet = QuietSessionFactory(staff=staff, branch=branch)
@@ -280,6 +284,8 @@ def test_refused_form_is_shown_only_to_its_author(expired_browser, patron, sign_
         {"sec-fetch-site": "same-site"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "https://["},
+        {"referer": "https://[", "origin": ""},
     ],
 )
 def test_refused_form_from_another_site_is_not_saved(expired_browser, headers):
@@ -287,13 +293,13 @@ def test_refused_form_from_another_site_is_not_saved(expired_browser, headers):
     assert not RefusedPost.objects.exists()
 
 
-def test_refused_form_of_a_visitor_is_not_saved(client, library):
+def test_refused_form_of_a_person_who_never_signed_in_is_not_saved(client, library):
     response = client.post(reverse("record"), {"summary": "hello"}, **OURS)
     assert response.context["words"] == "hello"
     assert not RefusedPost.objects.exists()
 
 
-def test_refused_form_of_a_browser_with_a_forged_cookie_is_not_saved(client, staff):
+def test_refused_form_with_a_forged_cookie_is_not_saved(client, staff):
     client.cookies["last_person"] = f"{staff.public_id}:forged"
     client.post(reverse("record"), {"summary": "hello"}, **OURS)
     assert not RefusedPost.objects.exists()
@@ -325,7 +331,7 @@ def test_cross_site_form_is_refused_and_not_saved(patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_form_refused_because_the_second_factor_is_missing_is_saved(client, staff, sign_in):
+def test_form_that_was_refused_without_a_second_factor_is_saved(client, staff, sign_in):
     sign_in(client, staff, second_factor=False)
     response = client.post(reverse("record"), {"summary": "typed before lunch"}, **OURS)
     assert response["Location"] == "/second-factor/?next=%2Fkept%2F"
@@ -381,7 +387,7 @@ def test_resending_a_refused_form_deletes_the_saved_form(client, patron, sign_in
     assert client.post("/me/", {"name": "Sam", "refused_post": "no id"}).status_code == 302
 
 
-def test_refused_form_can_be_discarded(client, patron, sign_in):
+def test_patron_can_delete_a_refused_form_and_undo_the_deletion(client, patron, sign_in):
     kept = refused_posts.save_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )

@@ -119,7 +119,7 @@ def test_recovery_code_works_once(client, secret, staff):
         assert at_the_desk(browser) is expected
 
 
-def test_app_code_after_a_change_of_the_secret_key_is_refused_with_advice(
+def test_app_code_is_refused_with_advice_after_the_secret_key_changes(
     client, secret, staff, clock, settings, caplog
 ):
     clock.shift(60)
@@ -148,6 +148,7 @@ def test_five_wrong_app_codes_block_the_desk_for_five_minutes(client, secret, st
     assert at_the_desk(other)
 
 
+@pytest.mark.only_long
 def test_thirty_wrong_app_codes_block_the_desk_for_a_day(secret, staff, clock):
     other = Client()
     sign_in_by_code(other, staff.email)
@@ -227,7 +228,7 @@ def test_startup_warns_if_authenticator_apps_were_set_up_with_another_key(staff,
     assert start_notes() == []
 
 
-def test_startup_names_the_setup_command_if_there_is_no_library_yet(db):
+def test_startup_says_which_command_sets_up_a_library_if_there_is_none_yet(db):
     assert start_notes() == ["LOOK  No library is set up yet. Run: manage.py setup_library"]
 
 
@@ -237,5 +238,5 @@ def test_second_factor_pages_are_404_for_patrons(client, patron, sign_in):
     assert client.get(reverse("change_second_factor")).status_code == 404
 
 
-def test_second_factor_page_redirects_visitors_to_sign_in(client, library):
+def test_second_factor_page_redirects_signed_out_people_to_sign_in(client, library):
     assert client.get(reverse("second_factor"))["Location"] == "/sign-in/?next=/second-factor/"

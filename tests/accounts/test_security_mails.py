@@ -39,7 +39,7 @@ def test_adding_and_removing_a_passkey_sends_security_emails(client, patron, sig
     ]
     mail = Notification.objects.latest("pk")
     assert "http://localhost:8000/me/" in mail.text
-    # The email is emptied after delivery.
+    # The text of the email is deleted after delivery.
     assert mail.blanked
 
 

@@ -17,7 +17,7 @@ OPTIONS = {
 }
 
 
-def test_setup_library_creates_library_branch_and_coordinator(capsys):
+def test_setup_library_creates_the_library_and_its_first_branch_and_coordinator(capsys):
     call_command("setup_library", **OPTIONS)
     library = Library.current()
     assert (library.name, library.time_zone, library.language, library.default_branch.name) == (

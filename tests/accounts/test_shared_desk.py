@@ -32,6 +32,7 @@ from tests.factories import (
     HelpSessionFactory,
     MessageFactory,
     PasskeyFactory,
+    ServicePointFactory,
     StaffFactory,
     code_for,
 )
@@ -42,11 +43,6 @@ OURS = {"sec-fetch-site": "same-origin"}
 ROSA, DANIEL = "83619", "4071"
 # Nine in the morning at the library.
 NINE = datetime.datetime(2026, 11, 25, 15, tzinfo=datetime.UTC)
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +86,7 @@ def who_is_there(browser):
     return re.search(r'id="whose-turn">.*?<span class="clip" dir="auto">(.*?)</span>', page, re.DOTALL)[1]
 
 
-# Unlocking for a day.
+# Tests of unlocking a computer for a day.
 
 
 def test_desk_computer_is_unlocked_until_midnight_in_the_librarys_time_zone(computer, rosa, branch):
@@ -108,7 +104,7 @@ def test_desk_computer_is_unlocked_for_at_most_sixteen_hours(rosa, branch, clock
     assert desk.until - desk.unlocked_at == datetime.timedelta(hours=16)
 
 
-def test_page_says_that_the_desk_computer_is_unlocked_until_midnight(computer):
+def test_unlock_page_says_that_the_desk_computer_is_unlocked_until_midnight(computer):
     assert "Unlocked until midnight." in text(computer.get(reverse("desk_computers")))
     SharedDesk.objects.update(until=NINE + datetime.timedelta(hours=4))
     assert "Unlocked until: today 1:00" in text(computer.get(reverse("desk_computers")))
@@ -144,13 +140,13 @@ def test_staff_can_unlock_a_desk_computer_only_at_their_branch(client, rosa, sig
     assert not SharedDesk.objects.exists()
 
 
-def test_unlocking_a_desk_computer_again_with_another_name_replaces_its_name(computer, rosa, branch):
+def test_unlocking_a_desk_computer_again_under_a_new_name_renames_the_computer(computer, rosa, branch):
     computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Back room"})
     assert [desk.name for desk in SharedDesk.objects.unlocked(timezone.now())] == ["Back room"]
     assert at_desk(computer)
 
 
-def test_desk_computer_signs_out_and_refuses_pins_after_midnight(computer, rosa, clock):
+def test_desk_computer_signs_staff_out_and_refuses_pins_after_midnight(computer, rosa, clock):
     clock.move_to(NINE.replace(day=26, hour=5, minute=59))
     computer.post(reverse("lock"))
     assert open_by_pin(computer, rosa, ROSA).status_code == 302
@@ -161,7 +157,7 @@ def test_desk_computer_signs_out_and_refuses_pins_after_midnight(computer, rosa,
     assert not SharedDesk.objects.exists()
 
 
-def test_sign_in_that_unlocked_a_desk_computer_ends_at_midnight(computer, clock):
+def test_sign_in_of_the_person_who_unlocked_a_desk_computer_ends_at_midnight(computer, clock):
     for _hour in range(15):
         clock.shift(3600)
         Client.get(computer, reverse("logo"))
@@ -201,7 +197,7 @@ def test_staff_member_can_close_the_desk_computer_that_they_use(computer, daniel
     assert not at_desk(computer)
 
 
-def test_desk_computer_is_closed_when_the_person_who_unlocked_it_loses_the_role(
+def test_desk_computer_is_closed_when_the_person_who_unlocked_it_loses_their_role(
     computer, rosa, daniel, coordinator, branch
 ):
     computer.post(reverse("lock"))
@@ -224,9 +220,10 @@ def test_desk_computer_list_runs_the_same_number_of_queries_for_any_number_of_co
     assert page.count('id="close-') == rows
 
 
-# Setting a PIN.
+# Tests of setting a PIN.
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "pin",
     [
@@ -334,7 +331,7 @@ def test_losing_the_second_factor_or_the_last_role_deletes_the_desk_pin(rosa, da
     assert not DeskPin.objects.exists()
 
 
-# The pages that staff can open after they enter a PIN.
+# Tests of the pages that staff can open after they enter a PIN.
 
 
 def test_desk_shows_the_name_of_the_staff_member_who_entered_a_pin(computer, rosa, daniel):
@@ -419,6 +416,7 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
     assert not at_desk(computer)
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize(("script_name", "django_uses_it"), [("", False), ("/desk", False), ("/desk", True)])
@@ -427,8 +425,9 @@ def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(
 ):
     """Even a coordinator who signed in by PIN may not open library-wide settings or account pages.
 
-    A SCRIPT_NAME from the web server must not make another page look like one of the desk. Two rules prevent
-    this: FORCE_SCRIPT_NAME, and the comparison of request.path_info. Each must be enough without the other.
+    A SCRIPT_NAME from the web server must not make another page look like a desk page. Two rules prevent
+    this: FORCE_SCRIPT_NAME, and the comparison of request.path_info. Each of the two rules must be enough
+    alone.
     """
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
@@ -489,7 +488,7 @@ def test_notice_for_a_staff_member_is_not_shown_after_a_colleague_enters_a_pin(c
     assert "PIN saved" not in computer.get(reverse("desk")).content.decode()
 
 
-def test_entering_a_pin_closes_visits_opened_on_the_locked_computer(computer, daniel, show_code):
+def test_entering_a_pin_closes_the_visits_that_were_open_on_the_computer(computer, daniel, show_code):
     computer.post(reverse("lock"))
     del computer.cookies["sessionid"]
     show_code(computer, code_for(HelpSessionFactory(handed_over_at=timezone.now())))
@@ -507,7 +506,7 @@ def test_unused_desk_computer_locks_even_if_the_person_signed_in_by_email_code(c
 
 
 @pytest.mark.parametrize("how", ["role", "disabled"])
-def test_staff_member_who_left_the_branch_or_was_deactivated_cannot_use_the_desk_computer(
+def test_desk_computer_refuses_staff_who_left_the_branch_or_were_deactivated(
     computer, daniel, coordinator, branch, how
 ):
     computer.post(reverse("lock"))
@@ -523,7 +522,7 @@ def test_staff_member_who_left_the_branch_or_was_deactivated_cannot_use_the_desk
     assert not at_desk(computer)
 
 
-# Wrong PINs.
+# Tests of wrong PINs.
 
 
 def wrong(browser, person, times):
@@ -571,6 +570,7 @@ def test_correct_pin_shows_the_number_of_earlier_wrong_pins_and_resets_the_count
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branch):
     computer.post(reverse("lock"))
@@ -585,6 +585,7 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_unlocking_more_computers_does_not_allow_more_guesses_at_a_colleagues_pin(
     client, rosa, daniel, branch, sign_in
@@ -609,7 +610,7 @@ def test_unlocking_more_computers_does_not_allow_more_guesses_at_a_colleagues_pi
     assert open_by_pin(fresh, daniel, DANIEL).status_code == 302
 
 
-# Locking a computer.
+# Tests of locking a computer.
 
 
 def test_desk_computer_is_locked_if_nobody_uses_it(computer, rosa, library, clock):
@@ -695,9 +696,7 @@ def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, cl
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
-def test_entering_a_pin_reopens_the_last_persons_page_but_opens_the_queue_for_a_colleague(
-    computer, rosa, daniel
-):
+def test_lock_page_leads_the_last_person_to_their_page_and_a_colleague_to_the_queue(computer, rosa, daniel):
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
@@ -767,7 +766,7 @@ def refuse(computer, clock, name, conversation=None, **fields):
 @pytest.mark.parametrize(
     ("name", "kind", "field"), [("desk_reply", "reply", "id_body"), ("desk_note", "note", "note-body")]
 )
-def test_unlocking_by_pin_leads_to_the_conversation_with_the_refused_text(
+def test_entering_a_pin_opens_the_conversation_to_which_the_refused_text_belongs(
     computer, rosa, conversation, clock, name, kind, field
 ):
     fields = {"client_token": str(uuid.uuid4()), "sequence": "3", "language": "en"}
@@ -783,7 +782,7 @@ def test_unlocking_by_pin_leads_to_the_conversation_with_the_refused_text(
     assert not RefusedPost.objects.exists()
 
 
-def test_entering_a_pin_opens_the_list_of_saved_forms_if_no_other_page_can_show_the_form(
+def test_entering_a_pin_opens_the_saved_forms_if_no_other_page_can_show_the_text(
     computer, rosa, conversation, clock, branch
 ):
     refuse(computer, clock, "desk_snooze", conversation, until="2026-12-24")
@@ -800,7 +799,7 @@ def test_entering_a_pin_opens_the_list_of_saved_forms_if_no_other_page_can_show_
     refuse(computer, clock, "record", question="Lost?", for_whom="21234000123456")
     assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
     RefusedPost.objects.all().delete()
-    # Rosa can no longer open this conversation.
+    # The page /kept/ also opens if Rosa can no longer open the conversation.
     refuse(computer, clock, "desk_reply", conversation, body="Half", client_token=str(uuid.uuid4()))
     Conversation.objects.update(branch=BranchFactory(name="Far away"))
     assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
@@ -855,12 +854,13 @@ def test_locking_an_ordinary_computer_does_nothing(client, patron, sign_in):
     assert client.get(reverse("locked"))["Location"] == "/"
 
 
-# Work is recorded under the name of the staff member who did it.
+# Tests that work is recorded under the name of the staff member who did it.
 
 
 def test_work_of_two_staff_members_on_one_computer_is_recorded_under_the_right_names(
     computer, rosa, daniel, patron, branch
 ):
+    ServicePointFactory(branch=branch, name="Front desk")
     conversation = MessageFactory(
         conversation=ConversationFactory(
             help_session=HelpSessionFactory(branch=branch, staff=rosa, patron=patron)
@@ -894,7 +894,7 @@ def test_work_of_two_staff_members_on_one_computer_is_recorded_under_the_right_n
         (message.author, message.body)
         for message in conversation.messages.filter(side="staff").order_by("pk")
     ] == [(daniel, "From Daniel"), (rosa, "From Rosa")]
-    tallies = HelpSession.objects.filter(status="tally").values_list("staff__name", "service_point")
+    tallies = HelpSession.objects.filter(status="tally").values_list("staff__name", "service_point__name")
     assert sorted(tallies) == [("Daniel Osei", "Front desk"), ("Rosa Lindqvist", "Front desk")]
     assert set(
         AuditEvent.objects.filter(patron=patron, action="opened").values_list("by__name", flat=True)
@@ -902,7 +902,7 @@ def test_work_of_two_staff_members_on_one_computer_is_recorded_under_the_right_n
     assert not Draft.objects.exists()
 
 
-# Query counts.
+# Tests of the number of queries.
 
 
 def test_desk_page_runs_one_more_query_on_a_shared_computer(

@@ -114,6 +114,7 @@ class Clock:
         self.now += seconds
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(("seconds", "takes"), [(0.001, 0.25), (0.03, 0.25), (0.2, 0.25), (0.26, 0.5)])
 @pytest.mark.parametrize("email", ["sam@example.org", "nobody@example.org"])
 def test_sign_in_responds_equally_fast_to_known_and_unknown_addresses(
@@ -135,7 +136,7 @@ def test_sign_in_responds_equally_fast_to_known_and_unknown_addresses(
     "spelling",
     ["sam@example.org\u200b", "sam@ＥＸＡＭＰＬＥ.org", "SAM@Example.org", "sam@exa\u00admple.org"],
 )
-def test_other_spellings_of_an_address_count_toward_the_same_limit_of_codes(client, patron, spelling):
+def test_all_spellings_of_an_address_share_one_limit_of_sign_in_codes(client, patron, spelling):
     for _number in range(3):
         ask_for_code(client, patron.email)
     assert ask_for_code(Client(), spelling).status_code == 429
@@ -148,6 +149,7 @@ def test_email_address_in_an_encoded_form_is_refused(client, patron, typed):
     assert not Notification.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("typed", ["{a} {b}", "{a}-{b}", " {a}{b} ", "{a} – {b}", "code: {a}{b}."])
 def test_sign_in_code_may_contain_spaces_and_dashes(client, patron, typed):
     ask_for_code(client, patron.email)
@@ -258,6 +260,7 @@ def test_code_without_digits_gets_the_usual_error_even_if_the_account_is_deactiv
     assert "Check it, or get a new one." in enter(client, "abc").content.decode()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("going_to", "ends_at"),
     [
@@ -277,7 +280,7 @@ def test_sign_in_redirects_only_to_the_portals_pages(client, patron, going_to, e
     assert client.get(reverse("sign_in"), {"next": going_to})["Location"] == ends_at
 
 
-def test_sign_in_renews_the_session_key_and_keeps_visits_opened_by_code(client, patron):
+def test_signing_in_by_code_renews_the_session_key_but_closes_no_visit(client, patron):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()
@@ -288,7 +291,7 @@ def test_sign_in_renews_the_session_key_and_keeps_visits_opened_by_code(client, 
     assert client.session[OPENED_CODES] == [7]
 
 
-def test_signing_out_clears_the_browser_and_ends_the_session(client, patron, sign_in):
+def test_signing_out_deletes_the_browsers_data_and_ends_the_session(client, patron, sign_in):
     sign_in(client, patron)
     client.get(reverse("me"))
     old_session = client.cookies[settings.SESSION_COOKIE_NAME].value

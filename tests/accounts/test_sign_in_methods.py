@@ -60,13 +60,13 @@ def test_sign_in_page_shows_the_email_form_if_the_method_cookie_is_invalid(way):
     assert 'id="send-code"' in device(way).get(reverse("sign_in")).content.decode()
 
 
-def test_remembered_sign_in_method_is_ignored_if_the_library_turned_it_off(settings):
+def test_remembered_sign_in_method_that_is_no_longer_offered_is_ignored(settings):
     settings.ILS, settings.SSO = "", settings.SSO | {"issuer": ""}
     for way in ("card", "single_sign_on"):
         assert device(way).get(reverse("sign_in")).status_code == 200
 
 
-def test_invalid_email_address_is_shown_again_even_if_the_device_remembers_card_sign_in(library):
+def test_invalid_email_address_is_shown_again_even_if_card_sign_in_is_remembered(library):
     assert 'value="sam@"' in device("card").post(reverse("sign_in"), {"email": "sam@"}).content.decode()
 
 

@@ -13,10 +13,20 @@ from django.utils import timezone
 
 from accounts.sign_in.unsent import UNSENT
 from portal.helpsessions.models import ClaimCode
+from tests.architecture.routes import PUBLIC, owned
 from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory, code_for, recommend_in
 from tests.portal.pages import heading, text
 
 pytestmark = pytest.mark.django_db
+
+# {name of a URL that needs no title of its own: the reason}
+WITHOUT_TITLE = {
+    "conversation_news": "only scripts open it",
+    "add_passkey_options": "only scripts open it",
+    "item_cover": "it is a picture",
+    "discard_kept": "it is a button",
+    "second_factor": "it is a page of staff",
+}
 
 
 @pytest.fixture
@@ -50,17 +60,15 @@ def by_other_code(branch, staff, show_code):
 
 
 @pytest.fixture
-def author_of_unsent_text(conversation):
-    """Return a signed-out browser that has an unsent reply to another conversation."""
-    browser = Client(headers={"sec-fetch-site": "same-origin"})
-    other = ConversationFactory(help_session=conversation.help_session)
-    browser.post(
-        reverse("reply", args=[other.public_id]), {"body": "Is it open?", "client_token": uuid.uuid4()}
-    )
+def author_of_unsent_text(library):
+    """Return a signed-out browser that has an unsent question."""
+    browser = Client(enforce_csrf_checks=True, headers={"sec-fetch-site": "same-origin"})
+    browser.post(reverse("ask"), {"body": "Is it open?", "client_token": uuid.uuid4()})
     assert UNSENT in browser.cookies
     return browser
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("what", "title"),
     [
@@ -81,6 +89,17 @@ def test_title_of_the_sign_in_page_says_what_the_person_wanted_to_open(client, a
     assert f"<title>{title} ·" in page.content.decode()
 
 
+def test_sign_in_page_has_a_title_for_every_page_that_requires_signing_in(library):
+    """Open each page of patrons that a browser can show, except pages for scripts."""
+    client, untitled = Client(), []
+    for route in owned(for_staff=False):
+        if route.name not in {*PUBLIC, *WITHOUT_TITLE}:
+            response = client.get("/" + re.sub(r"<[^>]*>", str(uuid.uuid4()), route.path))
+            if response.status_code == 302 and heading(client.get(response["Location"])) == "Sign in":
+                untitled.append(route.name)
+    assert untitled == [], "Add a title in accounts/sign_in/wanted_page.py."
+
+
 def test_sign_in_page_says_what_to_do_with_a_slip_or_an_expired_code(client, addresses):
     page = client.get(addresses["conversation"], follow=True)
     assert "Have a slip? Type its code . You don't need to sign in." in text(page)
@@ -88,6 +107,7 @@ def test_sign_in_page_says_what_to_do_with_a_slip_or_an_expired_code(client, add
     assert f'href="{reverse("open_code")}"' in page.content.decode()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("what", ["conversation", "visit", "question", "verdict"])
 @pytest.mark.parametrize("who", ["nobody", "viewer of another visit by code", "author of unsent text"])
 def test_response_to_a_signed_out_person_does_not_reveal_whether_the_page_exists(
@@ -152,6 +172,7 @@ def test_poll_of_a_signed_out_browser_gets_401(client, conversation):
 KEPT, ENDED = "This visit was added to a library account", "The code of this visit no longer works."
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("state", "reason"),
     [("kept", KEPT), ("revoked", ENDED), ("expired", ENDED), ("live", ""), ("never opened", "")],

@@ -131,6 +131,7 @@ def test_sign_on_request_has_a_fresh_state_nonce_and_pkce_challenge(client, prov
     assert all(again[name][0] != asked[name] for name in ("state", "nonce", "code_challenge"))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
@@ -162,6 +163,7 @@ def test_forged_or_expired_id_token_is_refused(lie, reason, client, provider, ca
     assert "ana@college.example" not in caplog.text
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "claims",
     [
@@ -262,7 +264,9 @@ def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, prov
     assert person_in(client) is None
 
 
-def test_patron_reads_that_the_provider_is_down_if_it_fails_after_the_redirect(client, provider, monkeypatch):
+def test_patron_reads_that_the_provider_is_down_if_a_request_to_it_fails_after_the_redirect(
+    client, provider, monkeypatch
+):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
 
     def fail(*args, **kwargs):
@@ -399,7 +403,7 @@ def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
-# Connecting and disconnecting single sign-on.
+# Tests of connecting and disconnecting single sign-on.
 
 
 def prove(client):
@@ -502,7 +506,7 @@ def test_patron_cannot_disconnect_their_only_sign_in_method(make, left, client, 
         assert 'id="disconnect"' not in client.get("/me/single-sign-on/").content.decode()
 
 
-# Reauthentication.
+# Tests of reauthentication.
 
 
 def test_patron_who_has_only_single_sign_on_reauthenticates_at_the_provider(client, provider, later):
@@ -556,7 +560,7 @@ def test_patron_with_an_old_session_at_the_provider_is_not_reauthenticated(clien
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
-# Merging, erasing and other changes.
+# Tests of merging, erasing and other changes.
 
 
 def test_merging_records_moves_the_sign_on_account_to_the_remaining_record(provider, patron):
@@ -579,7 +583,7 @@ def test_each_record_has_only_its_own_sign_on_accounts_after_a_merge_is_undone(p
     assert SocialAccount.objects.count() == 2
 
 
-def test_stopping_an_address_change_disconnects_sign_on_accounts_added_while_it_was_pending(
+def test_stopping_an_address_change_disconnects_sign_on_accounts_added_meanwhile(
     provider, patron, mailoutbox
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
@@ -591,7 +595,9 @@ def test_stopping_an_address_change_disconnects_sign_on_accounts_added_while_it_
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
-def test_single_sign_on_account_is_included_in_the_copy_and_deleted_by_erasure(provider, patron):
+def test_copy_of_a_patrons_data_contains_the_sign_on_account_and_erasing_the_patron_deletes_it(
+    provider, patron
+):
     connect_account(patron, provider)
     connect_account(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))
@@ -618,6 +624,7 @@ def test_single_sign_on_pages_are_404_without_a_provider(client, library, patron
     assert client.get(reverse("connect_sign_on")).status_code == 404
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "path",
     [
@@ -634,7 +641,7 @@ def test_allauth_social_pages_are_404(path, client, provider):
     assert client.get(f"/accounts/{path}").status_code == 404
 
 
-# The sso_check command.
+# Tests of the command sso_check.
 
 
 def check():

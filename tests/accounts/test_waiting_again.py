@@ -41,10 +41,8 @@ def forget_marks():
 
 
 @pytest.mark.parametrize("days", [0, 12])
-def test_verdict_that_is_sent_again_days_later_changes_nothing(
-    answer, recommendation, staff, sign_in, patron, days
-):
-    """Staff answer the complaint meanwhile. The same form must not become a second complaint."""
+def test_verdict_sent_again_days_later_changes_nothing(answer, recommendation, staff, sign_in, patron, days):
+    """Staff answer the complaint before the form is sent again. The form must not make a second complaint."""
     assert answer("did_not_help", waited=HOUR) == SENT
     conversation = Conversation.objects.get(recommendation=recommendation)
     conversations.reply(
@@ -66,14 +64,14 @@ def test_verdict_that_is_sent_again_days_later_changes_nothing(
     assert conversation.status == Conversation.Status.WAITING_FOR_PATRON
 
 
-def test_same_verdict_tapped_again_later_is_saved_as_a_new_answer(answer, recommendation):
+def test_tapping_the_same_verdict_again_later_saves_a_new_answer(answer, recommendation):
     record_verdict(recommendation, verdict="did_not_help", at=timezone.now() - timedelta(days=3))
     assert answer("did_not_help", waited=HOUR) == SENT
     recommendation.refresh_from_db()
     assert timezone.now() - recommendation.decided_at < timedelta(minutes=1)
 
 
-def test_verdict_that_is_sent_again_days_later_does_not_replace_a_later_choice(
+def test_verdict_sent_again_days_later_does_not_replace_a_newer_choice(
     answer, recommendation, sign_in, patron
 ):
     assert answer("helped", waited=HOUR) == SENT
@@ -85,7 +83,7 @@ def test_verdict_that_is_sent_again_days_later_does_not_replace_a_later_choice(
     assert rows(Recommendation, "verdict") == [("partly",)]
 
 
-def test_removal_that_is_sent_again_days_later_does_not_replace_a_later_choice(me, patron, saved, sign_in):
+def test_removal_sent_again_days_later_does_not_replace_a_newer_choice(me, patron, saved, sign_in):
     address = reverse("remove_saved", args=[saved.public_id])
     assert send(me, address, {}, writer=patron) == SENT
     forget_marks()
@@ -102,7 +100,7 @@ def test_removal_that_is_sent_again_days_later_does_not_replace_a_later_choice(m
 
 @pytest.mark.parametrize("has_arrived", [True, False], ids=["sent again", "sent late"])
 @pytest.mark.parametrize("is_forgotten", [True, False], ids=["row deleted", "row not deleted yet"])
-def test_save_that_is_sent_days_later_does_not_put_back_an_item_removed_since_the_tap(
+def test_form_sent_days_later_does_not_restore_an_item_removed_since_the_tap(
     me, patron, recommendation, sign_in, has_arrived, is_forgotten
 ):
     address = reverse("save_item", args=[recommendation.item.public_id])
@@ -125,7 +123,7 @@ def test_save_that_is_sent_days_later_does_not_put_back_an_item_removed_since_th
     assert not SavedItem.objects.in_lists().exists()
 
 
-def test_save_that_waited_is_saved_if_the_patron_removed_the_item_before_the_tap(
+def test_form_sent_days_later_saves_an_item_that_was_removed_before_the_tap(
     me, patron, recommendation, saved
 ):
     remove(saved, at=timezone.now() - timedelta(days=3))
@@ -137,9 +135,7 @@ def test_save_that_waited_is_saved_if_the_patron_removed_the_item_before_the_tap
     assert SavedItem.objects.in_lists().get().item == recommendation.item
 
 
-def test_removal_of_another_item_or_by_another_patron_does_not_block_a_save_that_waited(
-    me, patron, recommendation
-):
+def test_form_sent_days_later_is_accepted_despite_removals_of_other_saved_items(me, patron, recommendation):
     at = timezone.now() - timedelta(days=2)
     others = [
         SavedItemFactory(saved_list__patron=patron),
@@ -171,22 +167,20 @@ def test_latest_removal_counts_if_an_item_was_removed_from_two_lists(me, patron,
     assert send(me, address, fields, writer=patron, waited=2 * DAY) == CHANGED
 
 
-def test_save_is_refused_if_the_portal_no_longer_knows_whether_the_item_was_removed_after_the_tap(
-    me, patron, recommendation, saved
-):
+def test_form_that_saves_an_item_is_refused_if_the_tap_is_too_long_ago(me, patron, recommendation, saved):
     saved.delete()
     address = reverse("save_item", args=[recommendation.item.public_id])
     fields = {"recommendation": str(recommendation.public_id)}
     kept_for = int(Removal.KEPT_FOR.total_seconds())
     assert send(me, address, fields, writer=patron, waited=kept_for + 60) == (
         410,
-        "You pressed this too long ago. If you still want it, press it again on the page.",
+        "You pressed this button too long ago, so nothing was changed. To do it now, press the button again on the page.",
     )
     assert not SavedItem.objects.exists()
     assert send(me, address, fields, writer=patron, waited=kept_for - 60) == SENT
 
 
-def test_removal_mark_names_nobody_and_is_deleted_once_no_phone_can_send_an_earlier_save(saved):
+def test_stored_removal_of_an_item_contains_no_person_and_is_deleted_after_a_fixed_time(saved):
     at = timezone.now()
     remove(saved, at=at)
     assert not Removal.objects.exists()
@@ -199,7 +193,7 @@ def test_removal_mark_names_nobody_and_is_deleted_once_no_phone_can_send_an_earl
     assert not Removal.objects.exists()
 
 
-def test_reply_that_is_sent_again_days_later_is_saved_once(reply, sign_in, patron):
+def test_reply_sent_again_days_later_is_saved_once(reply, sign_in, patron):
     client_token = uuid.uuid4()
     assert reply(client_token=client_token) == SENT
     forget_marks()
@@ -220,7 +214,7 @@ def former(client):
     return client.get(reverse("who_sends")).json()["former"]
 
 
-def test_who_sends_view_lists_the_records_that_were_merged_into_the_persons_record(patron, kept, sign_in):
+def test_phone_gets_the_ids_of_the_records_merged_into_the_persons_record(patron, kept, sign_in):
     client = sign_in(Client(), kept)
     assert former(client) == [str(patron.public_id)]
     again = UserFactory()
@@ -230,7 +224,7 @@ def test_who_sends_view_lists_the_records_that_were_merged_into_the_persons_reco
     assert former(Client()) == []
 
 
-def test_who_sends_view_does_not_list_a_record_that_was_unmerged(patron, staff, sign_in, branch):
+def test_phone_does_not_get_the_id_of_an_unmerged_record(patron, staff, sign_in, branch):
     kept = UserFactory()
     coordinator = staff
     merged = merge_for_a_day(patron, kept, by=coordinator, at=timezone.now())
@@ -240,7 +234,7 @@ def test_who_sends_view_does_not_list_a_record_that_was_unmerged(patron, staff, 
     assert former(sign_in(Client(), kept)) == []
 
 
-def test_form_that_arrived_before_the_library_changed_its_secret_key_is_not_saved_again(reply, settings):
+def test_form_sent_again_after_the_secret_key_changed_is_saved_once(reply, settings):
     token, at_first = uuid.uuid4(), settings.SECRET_KEY
     assert reply(token=token) == SENT
     # The fallback key keeps the session and the CSRF token valid.
@@ -250,7 +244,7 @@ def test_form_that_arrived_before_the_library_changed_its_secret_key_is_not_save
     assert SentForm.objects.count() == 1
 
 
-def test_form_that_arrived_before_the_merge_is_not_saved_again(
+def test_form_sent_again_after_a_merge_of_the_records_is_saved_once(
     answer, recommendation, patron, sign_in, conversation
 ):
     token, kept = uuid.uuid4(), UserFactory()
@@ -261,7 +255,7 @@ def test_form_that_arrived_before_the_merge_is_not_saved_again(
     assert rows(Recommendation, "verdict") == [("partly",)]
 
 
-def test_form_that_names_a_merged_record_as_its_writer_is_not_saved(reply, patron, kept, sign_in):
+def test_form_is_not_saved_if_its_writer_is_a_merged_record(reply, patron, kept, sign_in):
     """Refuse the form, because the phone must first ask for the person's new id."""
     assert reply(client=sign_in(Client(), kept), writer=patron) == (
         401,

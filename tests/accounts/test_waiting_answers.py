@@ -33,7 +33,7 @@ def old_recommendation(recommendation):
 
 @pytest.fixture
 def about_visit(me, patron, session):
-    """Return about_visit(fields, **options), which sends an answer about the visit. The answer has waited."""
+    """Return about_visit(fields, **options). It sends an answer about the visit after a wait on a phone."""
 
     def about_visit(fields, *, client=me, **options):
         address = reverse("session_outcome", args=[session.public_id])
@@ -63,7 +63,7 @@ def ago(**values):
     return timezone.now() - timedelta(**values)
 
 
-def test_answer_about_a_visit_that_is_sent_twice_is_saved_once(about_visit, session):
+def test_answer_about_a_visit_is_saved_once_if_the_form_is_sent_twice(about_visit, session):
     token = uuid.uuid4()
     assert about_visit({"found": "no"}, token=token) == SENT
     before = HelpSession.objects.values().get()
@@ -119,14 +119,12 @@ def test_clearing_the_answers_about_another_visit_does_not_block_an_answer(about
     assert rows(HelpSession, "found") == [("all",), ("",)]
 
 
-def test_answer_and_got_it_are_refused_if_the_portal_no_longer_knows_whether_they_were_cleared(
-    about_visit, got_it, session
-):
+def test_answer_or_got_it_form_is_refused_if_the_tap_was_too_long_ago(about_visit, got_it, session):
     kept_for = int(Removal.KEPT_FOR.total_seconds())
     for form in (lambda **waited: about_visit({"found": "no"}, **waited), got_it):
         assert form(waited=kept_for + 60) == (
             410,
-            "You pressed this too long ago. If you still want it, press it again on the page.",
+            "You pressed this button too long ago, so nothing was changed. To do it now, press the button again on the page.",
         )
     assert rows(HelpSession, "found") == [("",)]
     assert rows(Recommendation, "got_at") == [(None,)]
@@ -135,12 +133,12 @@ def test_answer_and_got_it_are_refused_if_the_portal_no_longer_knows_whether_the
 @pytest.mark.parametrize("fields", [{}, {"clear": ""}, {"found": "maybe"}])
 def test_form_about_a_visit_without_an_answer_is_refused(about_visit, session, fields):
     outcomes.take_outcome(session, by=session.patron, at=ago(hours=2), found="all")
-    status, words = about_visit(fields)
-    assert (status, words) == (422, "The library couldn't accept this. Open the page and try again.")
+    status, error = about_visit(fields)
+    assert (status, error) == (422, "The library couldn't accept what you sent. Open the page and try again.")
     assert rows(HelpSession, "found") == [("all",)]
 
 
-def test_all_helped_marks_only_what_was_unanswered_when_the_patron_tapped(all_helped, session):
+def test_all_helped_button_changes_only_items_without_a_verdict_at_the_time_of_the_tap(all_helped, session):
     given = recommend_in(session, 4)
     Recommendation.objects.update(recommended_at=ago(days=3), starred=True)
     record_verdict(given[0], verdict="partly", at=ago(hours=2))
@@ -153,7 +151,7 @@ def test_all_helped_marks_only_what_was_unanswered_when_the_patron_tapped(all_he
     assert [Recommendation.objects.get(pk=each.pk).verdict for each in given] == wanted
 
 
-def test_all_helped_that_is_sent_twice_does_not_undo_a_later_choice(all_helped, recommendation):
+def test_sending_the_all_helped_form_twice_does_not_undo_a_later_choice(all_helped, recommendation):
     token = uuid.uuid4()
     assert all_helped(token=token) == SENT
     assert rows(Recommendation, "verdict") == [("helped",)]
@@ -162,7 +160,7 @@ def test_all_helped_that_is_sent_twice_does_not_undo_a_later_choice(all_helped, 
     assert rows(Recommendation, "verdict") == [("",)]
 
 
-def test_verdict_tapped_before_all_helped_does_not_replace_the_later_verdict(
+def test_older_verdict_does_not_replace_the_verdict_of_the_all_helped_button(
     all_helped, recommendation, me, patron
 ):
     assert all_helped(waited=HOUR) == SENT
@@ -171,14 +169,18 @@ def test_verdict_tapped_before_all_helped_does_not_replace_the_later_verdict(
     assert send(me, address, {"verdict": "partly"}, writer=patron, waited=HOUR // 2) == SENT
 
 
-def test_got_it_that_waited_is_saved_with_the_time_of_the_tap(got_it, recommendation):
+def test_got_it_form_that_waited_on_a_phone_is_saved_with_the_time_of_the_tap_on_the_button(
+    got_it, recommendation
+):
     assert got_it(waited=HOUR) == SENT
     assert got_it(waited=HOUR // 2) == SENT  # a second tap doesn't change the time
     recommendation.refresh_from_db()
     assert abs(recommendation.got_at - ago(hours=1)) < timedelta(minutes=1)
 
 
-def test_got_it_that_the_patron_undid_after_the_tap_is_not_saved_again(got_it, recommendation, session):
+def test_got_it_form_is_refused_if_the_patron_has_undone_the_answer_since_the_tap(
+    got_it, recommendation, session
+):
     other = recommend_in(session, 2)[1]
     planning.got_it(recommendation, at=ago(hours=2))
     planning.got_it(other, at=ago(hours=2))
@@ -188,7 +190,7 @@ def test_got_it_that_the_patron_undid_after_the_tap_is_not_saved_again(got_it, r
     assert got_it(waited=HOUR // 4) == SENT
 
 
-def test_undo_of_got_it_cannot_wait(got_it, recommendation):
+def test_undoing_got_it_requires_a_connection(got_it, recommendation):
     got_it()
     assert got_it({"undo": ""}) == (
         403,

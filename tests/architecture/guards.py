@@ -1,10 +1,12 @@
-"""Shared code of the guards and sweeps, which are tests over all files or URLs.
+"""Shared code of guards and sweeps. Guards are tests that check the code. Sweeps are tests of every URL.
 
 A failure lists everything that failed, and says what to do.
 """
 
+from contextlib import contextmanager
+
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import translation
 
@@ -13,6 +15,23 @@ def fail_if_any(found, fix):
     """Fail if `found` is not empty. The message lists what was found and ends with `fix`."""
     if found := [str(item) for item in found]:
         pytest.fail("\n".join([*found, fix]), pytrace=False)
+
+
+@contextmanager
+def writing_statements():
+    """Yield a list. While the block runs, add the SQL statements that may change rows to it.
+
+    If the list stays empty, no row has changed. This is much faster than comparing all rows.
+    """
+    statements = []
+
+    def watch(execute, sql, params, many, context):
+        if not sql.startswith(("SELECT ", "SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")):
+            statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield statements
 
 
 def sweep(routes, method, check, *, browser, fix):

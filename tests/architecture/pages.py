@@ -10,7 +10,7 @@ from portal import times
 from portal.desk import items_part, queue_page, queue_rows
 from portal.templatetags import fixed
 from portal.templatetags import portal as tags
-from recommendations import models as items
+from recommendations.models import item_details
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
 # The tags whose content is never translated. <code> contains a command or the response of a server.
@@ -24,7 +24,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 CACHED_FUNCTIONS = [
     (tags, "_day_in_words"),
     (times, "_in_words"),
-    (items, "_kind_name"),
+    (item_details, "_kind_name"),
     (items_part, "_untouched"),
     (queue_page, "_reasons"),
     (queue_rows, "_tags"),
@@ -80,7 +80,8 @@ class _PageTexts(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.unread += tag in UNREAD
         attrs = dict(attrs)
-        # Texts in a language of their own, such as citations. Such elements have none with the same tag inside.
+        # Such an element has a text that must stay in its language, such as a citation. It contains no
+        # element with the same tag.
         if attrs.get("translate") == "no":
             self.unread, self.as_it_is = self.unread + 1, tag
         shown = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and attrs.get("type") == "submit" else set())

@@ -135,7 +135,7 @@ def test_number_of_asvs_requirements_per_level_matches_the_standard():
     assert [len(requirements(level)) for level in "123"] == [70, 183, 92]
 
 
-def test_asvs_page_has_one_answer_per_level_1_and_2_requirement():
+def test_asvs_page_answers_each_requirement_of_levels_1_and_2_once():
     numbers = [number.strip() for row in rows() for number in row[0].split(",")]
     assert sorted(number.strip("*") for number in numbers) == sorted(requirements("1") | requirements("2"))
     assert {number.strip("*") for number in numbers if number.startswith("**")} == requirements("1")
@@ -164,7 +164,7 @@ def test_asvs_page_lists_unmet_requirements_at_the_top():
 # Tests of the checks in this file.
 
 
-def test_docs_guard_finds_references_to_missing_tests_and_files():
+def test_docs_check_finds_references_to_missing_tests_and_files():
     gone = [
         *("tests/nowhere/test_x.py", "tests/architecture/test_tree.py::test_gone"),
         *("portal/gone.py", "components/gone.html"),

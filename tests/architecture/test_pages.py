@@ -9,6 +9,7 @@ from django.template import engines
 
 from portal.conversations.starter_templates import STARTERS
 from portal.lists.links import address_of
+from portal.surveys.presets import PRESETS
 
 from .guards import sweep
 from .pages import mark_translations, plain_literals
@@ -65,7 +66,10 @@ def texts_of_the_data():
     )
     texts |= {line for starter in STARTERS for line in (starter.name, starter.body)}
     texts |= {post.words for post in apps.get_model("accounts.RefusedPost").objects.all()}
-    # The database has the addresses of links to lists only encrypted.
+    texts |= {
+        f"{question.number} {question.name}" for each in PRESETS.values() for question in each.questions
+    }
+    # The database stores the addresses of these links only in encrypted form.
     for model in ("lists.ListLink", "lists.StaffLink"):
         texts |= {address_of(link) for link in apps.get_model(model).objects.all()}
     texts |= {
@@ -143,11 +147,11 @@ def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch
         ("<p>Rosa ⟦replied⟧ 14:02</p><style>.x{color:red}</style><script>var x</script>", []),
     ],
 )
-def test_translation_guard_finds_an_untranslated_word(html, left):
+def test_page_check_finds_an_untranslated_word(html, left):
     assert plain_literals(html, {"Rosa"}) == left
 
 
-def test_template_guard_finds_a_missing_variable(monkeypatch):
+def test_template_check_finds_a_missing_variable(monkeypatch):
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
     assert (
         engines["django"]
@@ -157,5 +161,5 @@ def test_template_guard_finds_a_missing_variable(monkeypatch):
     )
 
 
-def test_translation_guard_ignores_the_names_of_all_site_languages():
+def test_names_of_the_portals_languages_do_not_count_as_untranslated():
     assert {str(name) for _, name in settings.LANGUAGES} <= NAMES

@@ -21,7 +21,8 @@ STATIC = sorted(
 )
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
 MAX_LINE_LENGTH = 110
-# A line that has only one tag. It may be too long, because Django's tags can't contain a line break.
+# Matches a line that contains only one template tag. Such a line may be longer than MAX_LINE_LENGTH, because
+# Django's tags can't contain a line break.
 LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")
 REQUIREMENTS = {"requirements.txt": "5.2", "requirements-dev.txt": "5.2", "requirements-newest.txt": "6.1"}
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
@@ -119,7 +120,7 @@ def test_init_files_are_empty():
     )
 
 
-def test_module_names_are_meaningful():
+def test_no_module_has_a_vague_name_such_as_utils_or_helpers():
     fail_if_any(
         [path for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN],
         "Name the module after what it holds.",
@@ -158,7 +159,7 @@ def test_requirements_file_pins_one_django_version(name):
     assert pins == [(REQUIREMENTS[name], "")]
 
 
-def test_newest_requirements_differ_only_in_django_and_allauth():
+def test_newest_requirements_differ_from_requirements_dev_only_in_django_and_allauth():
     """Other packages keep their versions, so that only Django or allauth can break `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
@@ -172,12 +173,12 @@ def test_newest_requirements_differ_only_in_django_and_allauth():
 # Tests of the checks in this file.
 
 
-def test_guard_finds_an_unused_template():
+def test_template_without_a_mention_in_the_code_counts_as_unused():
     assert "home/old.html" not in QUOTED
     assert {"base.html", "conversations/conversation.html"} <= QUOTED
 
 
-def test_guard_reports_long_lines_except_single_template_tags():
+def test_only_a_line_with_a_single_template_tag_may_be_too_long():
     condition = f"{{% if {' or '.join(['reader_asked'] * 9)} %}}"
     assert long_lines(f"<p>\n{condition}{{% endif %}}\n</p>") == [2]
     assert long_lines(f"<p>\n  {condition}\n  {{% endif %}}</p>") == []

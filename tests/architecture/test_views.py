@@ -137,7 +137,7 @@ def test_every_url_in_the_access_rules_exists():
 # Tests of the checks in this file.
 
 
-def test_guard_finds_a_view_that_writes_to_the_database():
+def test_view_check_finds_a_view_that_writes_to_the_database():
     assert (
         len(
             writes_in(
@@ -148,7 +148,7 @@ def test_guard_finds_a_view_that_writes_to_the_database():
     )
 
 
-def test_guard_finds_a_view_that_does_not_limit_objects_to_the_viewer():
+def test_view_check_finds_a_view_that_loads_objects_of_other_people():
     def careless(request, public_id):
         return public_id
 
@@ -158,11 +158,11 @@ def test_guard_finds_a_view_that_does_not_limit_objects_to_the_viewer():
     assert (starts_from_a_scope(careless), starts_from_a_scope(careful)) == (False, True)
 
 
-def test_guard_finds_a_url_without_access_rules():
+def test_access_rule_check_finds_a_url_without_rules():
     assert not is_classified(Route("somewhere/", "somewhere", None, ()))
     assert not is_classified(Route("somewhere/<uuid:public_id>/", "somewhere", None, ("uuid",)))
 
 
-def test_failing_guard_lists_every_problem_and_the_fix():
+def test_failure_message_lists_every_problem_and_the_fix():
     with pytest.raises(pytest.fail.Exception, match=r"one\ntwo\nDo that\."):
         fail_if_any(["one", "two"], "Do that.")

@@ -7,15 +7,18 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import RefusedPost
+from accounts.models import BranchCode, RefusedPost
 from accounts.staff import shared_desks
 from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
 from portal.incoming.models import EmailReader
+from portal.kits.actions import make_kit
+from portal.kits.models import Kit, KitItem
 from portal.lists.links import address_of, make_link
 from portal.lists.staff_links import make_staff_link
 from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds
+from recommendations.chosen_items import ChosenItem
 from recommendations.covers.stored import save_cover
 from tests.factories import (
     AbsenceFactory,
@@ -43,6 +46,7 @@ from tests.factories import (
     recommend_in,
     recommend_in_message,
 )
+from tests.portal.surveys.rules import save_preset
 
 from .routes import OBJECT
 
@@ -112,6 +116,18 @@ def build_for(branch, patron, staff, coordinator):
         attachment=attachment,
         answer=answer,
         staff_link=make_staff_link([recommendation.item], branch=branch, by=staff, at=timezone.now()),
+        kit=make_kit(
+            branch=branch,
+            topic=None,
+            language="en",
+            name="First gardens",
+            description="",
+            items=[ChosenItem(item=recommendation.item)],
+            by=staff,
+            at=timezone.now(),
+        ),
+        rule_set=save_preset("pls", timezone.localdate().replace(month=1, day=1)),
+        own_kit=own_kit_of(staff, recommendation.item),
         emailed=emailed,
         added=IncomingEmailFactory(message=added, added_by=staff, added_at=timezone.now()),
         not_matched=IncomingEmailFactory(conversation=conversation, person=patron),
@@ -143,6 +159,7 @@ def build_for(branch, patron, staff, coordinator):
         email=NotificationFactory(recipient=patron, dead=True),
         check_in=CheckInFactory(help_session=session),
         branch=branch,
+        branch_code=BranchCode.objects.create(code="EAST", met=3, met_at=timezone.now()),
         reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),
         person=staff,
@@ -164,6 +181,13 @@ def build_for(branch, patron, staff, coordinator):
             conversation=by_code.conversations.get(),
         ),
     )
+
+
+def own_kit_of(person, item):
+    """Create the own kit of a staff member, with one item."""
+    kit = Kit.objects.create(owner=person, changed_at=timezone.now())
+    KitItem.objects.create(kit=kit, item=item, position=0)
+    return kit
 
 
 def address(route, world):
@@ -195,4 +219,6 @@ def address(route, world):
     found = getattr(world, OBJECT[route.name])
     if "file_id" in route.path or "message_id" in route.path:
         return reverse(route.name, args=[world.conversation.public_id, found.public_id])
+    if "item_id" in route.path:
+        return reverse(route.name, args=[found.public_id, world.item.public_id])
     return reverse(route.name, args=[found.slug if "slug" in route.converters else found.public_id])

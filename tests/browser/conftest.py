@@ -23,9 +23,9 @@ from tests.push_device import PRIVATE_KEY
 # Playwright runs an event loop in the test thread, so Django would refuse queries as asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# The first two features open internal pages with each window, which takes a quarter of Chromium's time.
-# DISABLED_FEATURES replaces Playwright's list. So it repeats the features of Playwright's list that affect
-# web pages.
+# The first two features open internal pages with each window. These pages account for a quarter of the time
+# that Chromium takes. DISABLED_FEATURES replaces Playwright's list. So it repeats the features of
+# Playwright's list that affect web pages.
 DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(
@@ -45,7 +45,8 @@ DISABLED_FEATURES = [
         "PreconnectToSearch",
     ),
 ]
-# The tests use the first installed program of this list. The headless shell is a quarter faster than others.
+# The tests use the first installed program of this list. The headless shell is a quarter faster than the
+# others.
 CHROMIUM = [
     "chromium-headless-shell",
     "chromium",
@@ -149,8 +150,8 @@ def opened(new_context, site):
     """Return opened(device, language=, javascript=, …), which opens a page in a new browser.
 
     The test fails if a browser logs an error, or sends a request to a host other than `site` and `provider`.
-    Browsers prefer reduced motion, because animated page changes took a fifth of the time of all tests. Pass
-    `motion=True` to allow motion.
+    Browsers prefer reduced motion, because animated page changes accounted for a fifth of the time of all
+    tests. Pass `motion=True` to allow motion.
     """
     complaints, ours = [], [site, "data:", "blob:"]
 

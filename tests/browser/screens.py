@@ -37,7 +37,7 @@ def test_every_patron_page_is_saved_as_a_screenshot(variant, branch, staff, patr
                 take(page, f"{variant}-{state.name}", text200=variant == "text200")
 
 
-# Each width has a test of its own, because some states can be reached only once.
+# Each width has a separate test, because some states can be reached only once.
 @pytest.mark.parametrize("width", [1280, 360])
 def test_every_desk_page_is_saved_as_a_screenshot(width, branch, staff, patron, opened, show):
     built = build(branch, staff, patron, Words())

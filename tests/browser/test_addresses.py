@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.factories import HelpSessionFactory, ItemFactory, recommend_in
+
+from .conftest import PHONE
+
 pytestmark = pytest.mark.browser
 
 # Return the lines of the text inside an element, as the browser has broken them.
@@ -27,3 +31,28 @@ def test_long_email_address_wraps_only_between_its_parts(patron, phone, show, pa
         assert "".join(lines) == address
         assert [line[0] for line in lines[1:] if line[0] not in "@."] == []
         assert len(lines) == 1 or len(address) > 20
+
+
+def test_long_email_addresses_at_the_desk_wrap_only_between_their_parts(
+    branch, staff, coordinator, opened, show
+):
+    staff.email = "somebody.with.a.name@library.example.org"
+    staff.save()
+    page = show(opened(PHONE), coordinator)
+    page.goto("/desk/settings/people/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    lines = page.locator("bdi", has_text=staff.email).evaluate(LINES)
+    assert "".join(lines) == staff.email
+    assert [line[0] for line in lines[1:] if line[0] not in "@."] == []
+
+
+def test_web_addresses_of_items_wrap_only_between_their_parts(branch, staff, opened, show):
+    visit = HelpSessionFactory(branch=branch, staff=staff)
+    url = "https://neighborhood.library.example.org/employment/thursday-afternoon-club"
+    recommend_in(visit, item=ItemFactory(title="Club", kind="web_page", url=url))
+    page = show(opened(PHONE), staff)
+    page.goto(f"/desk/sessions/{visit.public_id}/correct/")
+    lines = page.locator(".chosen .address").evaluate(LINES)
+    assert "".join(lines) == f"{url[:59]}…"
+    assert len(lines) > 1
+    assert [line[0] for line in lines[1:] if line[0] not in "./-"] == []

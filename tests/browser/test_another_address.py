@@ -1,4 +1,4 @@
-"""Test a change of the email address: with codes from both mailboxes, or after a week, or stopped in time."""
+"""Test a change of the email address: confirmed from both mailboxes, made after a week, or stopped."""
 
 import re
 
@@ -44,7 +44,7 @@ def enter_code(page, address, post, button):
     page.locator(button).tap()
 
 
-def test_email_address_is_changed_after_both_mailboxes_confirm(page, patron, post):
+def test_email_address_is_changed_after_the_patron_confirms_both_addresses(page, patron, post):
     sign_in_by_card(page)
     enter_new_address(page, post)
     page.locator("#send-code").tap()

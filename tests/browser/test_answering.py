@@ -15,6 +15,7 @@ from tests.factories import HelpSessionFactory
 
 from .bars import problems
 from .conftest import DESK, PHONE
+from .reader import Reader
 from .steps import answered, eventually
 from .test_opening_a_conversation import check_readable
 
@@ -61,6 +62,27 @@ def answer_by_key(page, words, key):
     page.keyboard.press(key)
 
 
+@pytest.mark.only_long
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
+def test_conversation_is_answered_by_the_names_of_links_fields_and_buttons(
+    conversation, staff, opened, show, language, javascript
+):
+    staff.language = language
+    staff.save()
+    page = show(opened(DESK, language=language, javascript=javascript), staff)
+    reader = Reader(page, language, act="click")
+    page.goto("/desk/")
+    page.get_by_role("main").get_by_role("link", name="Question number 0").first.click()
+    reader.field("Your answer").fill("On the second floor.")
+    # The names of the buttons end with their keys.
+    reader.press("Send and close", exact=False)
+    expect(page.get_by_role("main")).to_contain_text(reader.say("Sent, and closed."))
+    row = now_of(conversation)
+    assert (row.status, row.messages.in_order().last().body) == ("closed", "On the second floor.")
+
+
+@pytest.mark.core
 def test_staff_member_answers_ten_conversations_in_a_row_by_keyboard(ten, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
@@ -84,9 +106,7 @@ def test_staff_member_answers_ten_conversations_in_a_row_by_keyboard(ten, staff,
     assert now_of(ten[9]).status == "waiting_for_staff"
 
 
-def test_question_is_in_view_after_staff_take_back_its_answer_from_the_next_page(
-    ten, staff, patron, opened, show
-):
+def test_question_is_in_view_after_staff_take_back_the_answer(ten, staff, patron, opened, show):
     for number in range(12):
         actions.reply(
             now_of(ten[0]),
@@ -113,7 +133,7 @@ def test_question_is_in_view_after_staff_take_back_its_answer_from_the_next_page
     expect(page.locator("#id_body")).to_have_value("Answer to this")
 
 
-def test_composer_gets_the_focus_even_if_undo_is_pressed_too_late(ten, staff, opened, show):
+def test_composer_has_the_focus_even_if_undo_was_pressed_too_late(ten, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("j")
@@ -156,7 +176,7 @@ def test_all_send_buttons_are_in_view_while_an_answer_is_written(conversation, s
         ("Alt+5", "waiting_for_patron", False, True),
     ],
 )
-def test_each_way_to_send_an_answer_has_a_key_and_one_key_takes_the_answer_back(
+def test_every_send_button_has_a_key_and_the_key_z_takes_the_answer_back(
     conversation, staff, opened, show, key, status, is_taken, is_counted
 ):
     page = show(opened(DESK), staff)
@@ -264,7 +284,7 @@ def test_staff_count_an_answered_conversation_as_a_contact_by_keyboard(conversat
     expect(listed).to_be_hidden()
 
 
-def test_focus_moves_to_the_message_after_counting_a_conversation_with_a_draft(
+def test_focus_moves_to_the_confirmation_after_counting_a_conversation_with_a_draft(
     conversation, staff, opened, show
 ):
     page = show(opened(DESK), staff)
@@ -278,7 +298,7 @@ def test_focus_moves_to_the_message_after_counting_a_conversation_with_a_draft(
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
-def test_sent_answer_and_its_undo_button_are_above_the_composer(conversation, staff, opened, show, screen):
+def test_composer_does_not_cover_the_undo_button_of_a_sent_answer(conversation, staff, opened, show, screen):
     page = show(opened(screen), staff)
     page.goto(path(conversation))
     answer_by_key(page, "On the second floor.", "Alt+1")
@@ -292,6 +312,7 @@ def test_sent_answer_and_its_undo_button_are_above_the_composer(conversation, st
     eventually(page, lambda: undo.evaluate(is_uncovered), True)
 
 
+@pytest.mark.core
 def test_taking_back_an_answer_removes_its_effects_from_the_open_page(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))

@@ -29,8 +29,9 @@ def write(page, words=QUESTION):
     page.locator("#send").tap()
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(
-    ("javascript", "language"), [(True, "en"), (False, "es"), rarely(True, "es"), rarely(False, "en")]
+    ("javascript", "language"), [(True, "en"), rarely(False, "es"), rarely(True, "es"), rarely(False, "en")]
 )
 def test_visitor_sees_the_new_conversation_after_confirming_an_email_address(
     javascript, language, phone, post
@@ -87,7 +88,9 @@ def test_typed_question_is_in_the_form_when_the_patron_opens_the_page_again(phon
 
 
 @JAVASCRIPT
-def test_question_asked_with_the_code_from_a_slip_belongs_to_the_visit(javascript, branch, staff, phone):
+def test_question_belongs_to_the_visit_if_the_patron_enters_the_code_from_a_slip(
+    javascript, branch, staff, phone
+):
     visit = HelpSessionFactory(branch=branch, staff=staff, question="How do I start a balcony compost bin?")
     patron = phone(javascript=javascript)
     patron.goto("/ask/")
@@ -110,7 +113,8 @@ def go_on(patron, *, to):
     expect(patron).to_have_url(re.compile(f"step={to}"))
 
 
-@JAVASCRIPT
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_reading_form_asks_one_question_at_a_time(javascript, phone, post):
     patron = phone(javascript=javascript)
     patron.goto("/")
@@ -147,7 +151,7 @@ def test_reading_form_asks_one_question_at_a_time(javascript, phone, post):
     )
 
 
-def test_two_quick_taps_send_one_question(phone, patron, show):
+def test_two_quick_taps_send_the_question_only_once(phone, patron, show):
     page = phone()
     show(page, patron)
     page.goto("/ask/")

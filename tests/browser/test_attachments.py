@@ -129,7 +129,7 @@ def test_pictures_and_a_pdf_are_sent_with_a_message(write, conversation):
     assert download.value.suggested_filename == "form.pdf"
 
 
-def test_file_chosen_before_any_text_is_typed_is_uploaded(show, phone, patron, conversation):
+def test_file_can_be_added_before_any_text_is_typed(show, phone, patron, conversation):
     page = show(phone(), patron)
     page.goto(conversation.get_absolute_url())
     assert page.locator("script[src*=attach]").count() == 0
@@ -171,7 +171,8 @@ def test_upload_can_be_stopped_and_a_failed_upload_can_be_retried(write, convers
     page = write()
     fast_again = slow(page, bytes_a_second=2_000)
     page.locator("#id_files").set_input_files(uploads(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
-    # If the line were fast again before the browser has ended the request, the file could still be uploaded.
+    # If the connection were fast again before the browser has ended the request, the file could still be
+    # uploaded.
     with page.expect_event("requestfailed"):
         page.locator(".sending button").tap()
     expect(page.locator(".attached li")).to_have_count(0)
@@ -219,11 +220,11 @@ def test_picture_can_be_pasted_or_dropped(write, conversation, how):
 def test_pasting_text_together_with_a_picture_adds_no_file(write, conversation):
     page = write()
     page.evaluate(PASTE, ["paste", "a table"])
-    # The page adds the line of a file at once, before it uploads the file.
+    # The page adds the line of a file immediately, before it uploads the file.
     assert page.locator(".attached li").count() == 0
 
 
-def test_files_added_on_one_phone_appear_with_their_descriptions_on_another_phone(write, conversation):
+def test_files_added_on_one_phone_appear_on_a_second_phone(write, conversation):
     page = write()
     page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))
     expect(attached(page)).to_have_count(2)
@@ -304,7 +305,7 @@ def test_html_in_file_names_and_descriptions_is_escaped(write, conversation):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_photographs_never_delay_the_page_and_become_sharp_with_the_first_touch(
+def test_photographs_are_blurred_until_the_first_touch_and_never_delay_the_page(
     show, phone, patron, conversation
 ):
     attach_to(conversation.messages.get(), photograph(), photograph("other.jpg", size=(1200, 1600)))
@@ -326,15 +327,13 @@ def test_photographs_never_delay_the_page_and_become_sharp_with_the_first_touch(
     assert picture.bounding_box() == box
 
 
-def test_photographs_stay_soft_when_the_mouse_rests_and_become_sharp_when_it_moves(
-    show, opened, patron, conversation
-):
+def test_photographs_stay_blurred_until_the_mouse_moves(show, opened, patron, conversation):
     attach_to(conversation.messages.get(), photograph())
     page = show(opened(DESK), patron)
     page.goto(conversation.get_absolute_url())
     picture = page.locator(".files img")
     expect(picture).to_have_js_property("naturalWidth", 96)
-    # Chromium sends such an event when the page moves under the mouse.
+    # If the page moves under a resting mouse, Chromium sends this event too.
     page.evaluate("() => dispatchEvent(new PointerEvent('pointermove', { bubbles: true }))")
     expect(picture).to_have_attribute("src", re.compile("size=soft$"))
     page.mouse.move(100, 100)
@@ -355,7 +354,7 @@ def test_photographs_are_loaded_when_they_come_into_view(show, phone, patron, co
     first.scroll_into_view_if_needed()
     page.touchscreen.tap(8, 200)
     expect(first.locator("img")).to_have_js_property("naturalWidth", 480)
-    # The gray area had the size of the picture, so nothing moves.
+    # The gray area had the same size as the picture, so nothing on the page moves.
     assert abs(first.bounding_box()["height"] - height) < 1
 
 
@@ -367,5 +366,5 @@ def test_photographs_are_shown_without_javascript(show, opened, patron, conversa
     picture.scroll_into_view_if_needed()
     expect(picture).to_have_attribute("alt", "A & <b>")
     expect(picture).to_be_visible()
-    # The gray area keeps the place of a picture that a script loads.
+    # The gray area takes the place of a picture until a script loads the picture. It isn't needed here.
     expect(page.locator(".files svg")).to_be_hidden()

@@ -1,8 +1,15 @@
-"""Open every state of every page once, and check it against all limits and rules in bars.py."""
+"""Open every state of every page once, and check it against all limits and rules in bars.py.
+
+`make test` opens one state of each page, and `make test-long` every state.
+"""
+
+from urllib.parse import urlsplit
 
 import pytest
+from django.urls import Resolver404, resolve
 
 from portal.conversations.models import Conversation
+from tests.extent import rarely
 from tests.factories import (
     HelpSessionFactory,
     MessageFactory,
@@ -12,7 +19,7 @@ from tests.factories import (
 )
 
 from . import bars
-from .states import HOSTILE, Words, build
+from .states import HOSTILE, State, Words, build
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +50,26 @@ def built(branch, staff, patron):
     return build(branch, staff, patron, Words())
 
 
+def one_state_of_each_page(states):
+    """Return the first state of each page that needs no steps. Some steps need the rows of earlier steps."""
+    pages = {}
+    for state in states:
+        if state.do is State.do:
+            pages.setdefault(route(state.path), state)
+    return list(pages.values())
+
+
+def every_state(states):
+    return states
+
+
+def route(path):
+    try:
+        return resolve(urlsplit(path).path).route
+    except Resolver404:
+        return path
+
+
 # Building all rows takes a second and a half, so people with few pages share one test.
 @pytest.mark.long
 @pytest.mark.parametrize(
@@ -54,6 +81,19 @@ def test_every_patron_page_is_small_and_fits_the_screen(people, built, phone, sh
     missed = []
     for who in people:
         missed += problems_of_pages(built.show_as(show, phone(), who), built.pages[who])
+    assert not missed, "\n".join(missed)
+
+
+@pytest.mark.core
+def test_one_state_of_each_patron_page_is_small_and_fits_the_screen(built, phone, show):
+    missed, seen = [], set()
+    # A page that several people can open is measured once, as the patron sees it if the patron can open it.
+    for who in ["patron", *WHO]:
+        states = [
+            state for state in one_state_of_each_page(built.pages[who]) if route(state.path) not in seen
+        ]
+        missed += problems_of_pages(built.show_as(show, phone(), who), states)
+        seen |= {route(state.path) for state in states}
     assert not missed, "\n".join(missed)
 
 
@@ -72,16 +112,20 @@ def problems_of_pages(page, states):
     return missed
 
 
-# Keeping pages for reading offline makes a page heavier. Of narrow pictures, more than two are in view.
+# A page is heavier if the browser keeps pages for reading offline, so the test opens such a page. If the
+# pictures are narrow, more than two of them are in view.
+@pytest.mark.core
 @pytest.mark.parametrize(
     "pictures",
     [
         lambda: [photograph(f"{number}.jpg", seed=number) for number in range(3)],
-        lambda: [photograph(f"{number}.jpg", size=(1500, 500)) for number in range(9)],
+        rarely(lambda: [photograph(f"{number}.jpg", size=(1500, 500)) for number in range(9)]),
     ],
     ids=["photographs", "narrow"],
 )
-def test_first_view_of_a_conversation_includes_its_pictures(pictures, built, phone, show):
+def test_pictures_of_a_conversation_are_loaded_within_the_limits_of_a_first_view(
+    pictures, built, phone, show
+):
     states = {state.name: state for state in built.pages["patron"]}
     path = states["conversation-keeps"].path
     conversation = Conversation.objects.get(public_id=path.split("/")[2])
@@ -112,10 +156,13 @@ def test_icon_is_beside_the_text_of_a_button_with_two_lines(branch, phone, show)
     assert gap <= 8
 
 
-@pytest.mark.long
-def test_every_desk_page_fits_the_screen(built, staff, opened, show):
+@pytest.mark.core
+@pytest.mark.parametrize(
+    "chosen", [one_state_of_each_page, rarely(every_state)], ids=["one state", "every state"]
+)
+def test_every_desk_page_fits_the_screen(chosen, built, staff, opened, show):
     page, missed = show(opened({}), staff), []
-    for state in built.desk:
+    for state in chosen(built.desk):
         # Bring the page into its state while the window is narrow. A narrow page has the least space.
         page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)

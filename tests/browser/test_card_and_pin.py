@@ -9,6 +9,7 @@ from accounts.ils.sip2 import Sip2
 from accounts.models import LibraryCard
 from accounts.views import card_sign_in
 from tests.accounts.ils.servers import LOGIN, PASSWORD, Card, Sip2Server
+from tests.extent import rarely
 
 from .steps import sign_in
 
@@ -46,7 +47,8 @@ def write(page, card, pin):
     page.locator("#check-card").click()
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     page = phone(javascript=javascript)
     page.goto("/lists/")

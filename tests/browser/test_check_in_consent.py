@@ -52,7 +52,9 @@ def test_check_in_choice_from_the_home_page_can_be_undone_and_changed(
 
 
 @both_ways
-def test_viewer_by_code_who_chooses_email_keeps_the_visit(javascript, branch, staff, phone, show, post):
+def test_viewer_by_code_who_chooses_check_ins_by_email_adds_the_visit_to_an_account(
+    javascript, branch, staff, phone, show, post
+):
     visit = HelpSessionFactory(branch=branch, staff=staff)
     page = show(phone(javascript=javascript), codes=[code_for(visit)])
     page.goto("/")

@@ -35,6 +35,7 @@ def page(library, staff, opened, show):
     return show(opened(DESK), staff)
 
 
+@pytest.mark.core
 def test_helper_records_a_visit_and_reviews_its_check_in_by_keyboard(page, library, staff, branch):
     page.goto("/desk/record/")
     page.keyboard.type("Tax forms for a first job")
@@ -79,7 +80,7 @@ def test_check_in_can_be_dismissed_with_one_key_after_saving_the_visit(page, sta
     assert CheckIn.objects.get().status == "planned"
 
 
-def test_check_ins_approved_by_keyboard_are_sent_in_the_helpers_name(page, library, staff, branch):
+def test_check_ins_approved_by_keyboard_are_sent_in_the_name_of_the_helper(page, library, staff, branch):
     first, second = planned(staff, branch, "Tax forms"), planned(staff, branch, "Bus to the clinic")
     page.goto("/desk/check-ins/")
     page.keyboard.press("b")

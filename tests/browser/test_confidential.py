@@ -33,7 +33,7 @@ def no_undo_window(monkeypatch):
     monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(0))
 
 
-def test_patron_sees_which_staff_opened_their_conversation_or_record(
+def test_patron_can_see_which_staff_opened_a_conversation_or_the_patrons_record(
     branch, staff, patron, desk_computer, phone, show
 ):
     conversation = ConversationFactory(
@@ -107,9 +107,7 @@ def test_quiet_visit_is_not_stored_on_the_patrons_phone(library, branch, staff, 
     assert HelpSession.objects.get().patron is None
 
 
-def test_leave_quickly_button_is_always_in_view_and_phone_numbers_of_the_library_are_links(
-    branch, staff, phone, show
-):
+def test_leave_quickly_button_is_always_in_view_on_pages_of_a_quiet_visit(branch, staff, phone, show):
     session = QuietSessionFactory(
         branch=branch, staff=staff, summary="Call 555-0199 or 988.\n\n" + "We talked for long.\n\n" * 40
     )

@@ -32,9 +32,13 @@ def conversation(branch, staff, patron):
         client_token=uuid.uuid4(),
     )
     for number in range(1, 16):
-        words = {"body": f"Word {number}\n\nand another line", "language": "en", "client_token": uuid.uuid4()}
+        fields = {
+            "body": f"Word {number}\n\nand another line",
+            "language": "en",
+            "client_token": uuid.uuid4(),
+        }
         actions.reply(
-            conversation, by=patron, side="patron", at=at + datetime.timedelta(minutes=number), **words
+            conversation, by=patron, side="patron", at=at + datetime.timedelta(minutes=number), **fields
         )
     return conversation
 
@@ -151,7 +155,9 @@ def test_conversation_toolbar_works_without_javascript(conversation, staff, omar
     assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_notice_about_a_saved_note_disappears_when_the_person_types_again(conversation, staff, opened, show):
+def test_confirmation_of_a_saved_note_disappears_when_the_person_types_again(
+    conversation, staff, opened, show
+):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     page.keyboard.press("n")

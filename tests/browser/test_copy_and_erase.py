@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from accounts.models import User
 from portal.conversations import actions
 from portal.worker import Worker
+from tests.extent import rarely
 from tests.factories import attach_to
 
 from .steps import sign_in
@@ -19,7 +20,8 @@ from .steps import sign_in
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_patron_can_download_a_copy_of_their_data_and_then_erase_their_account(
     javascript, branch, patron, phone, post
 ):

@@ -11,6 +11,7 @@ from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, ItemFactory, recommend_in
 
 from .conftest import DESK, PHONE
+from .reader import Reader
 from .steps import eventually
 
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
@@ -45,7 +46,8 @@ def test_visit_is_corrected_by_keyboard_with_four_keystrokes_on_two_pages(branch
     page.keyboard.type("How do I keep a worm bin?")
     page.locator("#q").focus()
     page.keyboard.type("worms")
-    # The results for the first letters can arrive earlier. Enter would pick none of those.
+    # Wait for the results of the whole word. Enter doesn't pick a result that was found for its first
+    # letters.
     expect(page.locator("[data-query=worms] .found-item")).to_have_count(1)
     # A second Enter would move the focus out of the reason again.
     page.keyboard.press("Enter")
@@ -59,9 +61,7 @@ def test_visit_is_corrected_by_keyboard_with_four_keystrokes_on_two_pages(branch
     assert titles[2] == "Worms at Work"
 
 
-def test_text_typed_in_the_correction_form_comes_after_the_recorded_question(
-    branch, staff, visit, opened, show
-):
+def test_correction_form_puts_the_cursor_after_the_recorded_question(branch, staff, visit, opened, show):
     page = show(opened(DESK), staff)
     page.goto(f"/desk/sessions/{visit.public_id}/correct/")
     expect(page.locator("#id_question")).to_be_focused()
@@ -69,7 +69,7 @@ def test_text_typed_in_the_correction_form_comes_after_the_recorded_question(
     expect(page.locator("#id_question")).to_have_value(f"{visit.question} Today?")
 
 
-def test_item_that_is_moved_keeps_the_focus_and_its_typed_reason(branch, staff, visit, opened, show):
+def test_moving_an_item_up_keeps_the_focus_and_the_typed_reason(branch, staff, visit, opened, show):
     page = show(opened(DESK), staff)
     page.goto(f"/desk/sessions/{visit.public_id}/correct/")
     before = [link.recommendation.item.title for link in visit.recommendation_links.all()]
@@ -82,9 +82,7 @@ def test_item_that_is_moved_keeps_the_focus_and_its_typed_reason(branch, staff, 
     assert [link.recommendation.item.title for link in visit.recommendation_links.all()] == before[::-1]
 
 
-def test_unsaved_correction_is_in_the_form_again_after_the_browser_was_closed(
-    branch, staff, visit, opened, show
-):
+def test_unsaved_correction_is_in_the_form_after_the_browser_was_closed(branch, staff, visit, opened, show):
     recommend_in(visit, reason="a third reason")
     page = opened(DESK)
     page.clock.install()
@@ -113,21 +111,32 @@ def test_unsaved_correction_is_in_the_form_again_after_the_browser_was_closed(
     assert page.locator("[data-reason]").evaluate_all(REASONS) != moved
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk computer", "phone"])
-def test_visit_can_be_corrected_and_deleted_without_javascript(branch, staff, visit, opened, show, screen):
-    page = show(opened(screen, javascript=False), staff)
+def test_visit_is_corrected_and_deleted_by_the_names_of_fields_and_buttons(
+    branch, staff, visit, opened, show, screen, javascript, language
+):
+    staff.language = language
+    staff.save()
+    page = show(opened(screen, javascript=javascript, language=language), staff)
+    reader = Reader(page, language, act="tap" if screen is PHONE else "click")
+    removed, stays = [link.recommendation.item.title for link in visit.recommendation_links.all()]
     page.goto(f"/desk/sessions/{visit.public_id}/")
-    page.locator("#correct").click()
-    page.locator("#id_summary").fill("A better summary")
-    page.locator("#remove-0").click()
-    expect(page.locator("#remove-1")).to_have_count(0)
-    expect(page.locator("#id_summary")).to_have_value("A better summary")
-    page.locator("#save").click()
+    # Names of buttons with a key end with the key.
+    reader.follow("Correct", exact=False)
+    reader.field("Summary for the patron").fill("A better summary")
+    remove = f"{reader.say('Remove')} {{}}"
+    reader.button(remove.format(removed)).click()
+    expect(reader.button(remove.format(removed))).to_have_count(0)
+    expect(reader.button(remove.format(stays))).to_be_visible()
+    expect(reader.field("Summary for the patron")).to_have_value("A better summary")
+    reader.press("Save the correction")
     page.wait_for_url(f"**/desk/sessions/{visit.public_id}/")
-    expect(page.locator("main")).to_contain_text("A better summary")
-    assert visit.recommendation_links.count() == 1
-    page.locator("main").locator("#delete").click()
+    expect(page.get_by_role("main")).to_contain_text("A better summary")
+    assert [link.recommendation.item.title for link in visit.recommendation_links.all()] == [stays]
+    reader.follow("Delete")
     expect(page).to_have_url(re.compile("/delete/$"))
-    page.locator("#delete").click()
+    reader.press("Delete")
     page.wait_for_url("**/desk/sessions/")
     assert not HelpSession.objects.exists()

@@ -1,4 +1,4 @@
-"""Check that real covers come after the page, over the drawn ones, and that the page stays small."""
+"""Check that real covers are loaded after the page, over the drawn covers, and that the page stays small."""
 
 import pytest
 from django.utils import timezone
@@ -34,7 +34,8 @@ def winter(patron):
     return saved_list
 
 
-def test_real_covers_come_when_they_are_in_view(phone, show, patron, winter):
+@pytest.mark.core
+def test_real_covers_are_loaded_when_they_come_into_view(phone, show, patron, winter):
     page = show(phone(), patron)
     page.goto(f"{winter.get_absolute_url()}order/")
     expect(page.locator(LOADED)).to_have_count(2)
@@ -50,7 +51,9 @@ def test_real_covers_come_when_they_are_in_view(phone, show, patron, winter):
 
 
 @pytest.mark.parametrize("ending", ["", "order/"])
-def test_first_view_with_real_covers_is_within_its_bar(phone, show, patron, winter, ending):
+def test_page_with_real_covers_stays_within_the_limits_of_bytes_and_requests(
+    phone, show, patron, winter, ending
+):
     page = show(phone(), patron)
     address, requests = winter.get_absolute_url() + ending, []
     page.on("response", lambda answer: requests.append(answer))
@@ -65,7 +68,7 @@ def test_first_view_with_real_covers_is_within_its_bar(phone, show, patron, wint
     assert sum(map(bars.size, requests)) <= bars.FIRST_VIEW
 
 
-def test_drawn_cover_stays_if_the_picture_is_gone(phone, show, patron, winter):
+def test_drawn_cover_stays_visible_if_the_real_cover_is_empty(phone, show, patron, winter):
     page = show(phone(), patron)
     page.route("**/covers/**", lambda route: route.fulfill(status=200, content_type="image/webp", body=b""))
     page.goto(winter.get_absolute_url())
@@ -84,7 +87,7 @@ def test_covers_are_loaded_without_javascript(phone, show, patron, winter):
     assert sum("/covers/" in url for url in loaded) == 20
 
 
-def test_printed_page_has_all_covers_when_it_is_loaded(phone, show, patron, winter):
+def test_page_for_printing_loads_all_covers_immediately(phone, show, patron, winter):
     page = show(phone(), patron)
     page.goto(f"{winter.get_absolute_url()}print/?paper=a4&covers=on", wait_until="load")
     assert page.evaluate(FILLED) == [True] * 20

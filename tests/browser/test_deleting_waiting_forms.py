@@ -4,6 +4,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 
 from . import test_waiting
@@ -44,8 +45,8 @@ def test_removing_one_visit_from_the_device_deletes_no_waiting_form(
     assert len(waiting(page)) == 1
 
 
-def test_staff_who_leave_a_conversation_page_delete_no_waiting_form(page, conversation, patron):
-    """The form that leaves a conversation has an address with /leave/, like the button "Leave quickly"."""
+def test_leaving_a_conversation_page_at_the_desk_deletes_no_waiting_form(page, conversation, patron):
+    """Both the form that leaves a conversation and the button "Leave quickly" have /leave/ in the address."""
     make_wait(page, conversation, patron)
     page.context.route("**/desk/**", lambda route: route.fulfill(body="left"))
     page.evaluate("""() => {
@@ -107,13 +108,14 @@ def test_refused_form_is_not_stored_if_the_waiting_forms_were_deleted_first(page
     page.context.route("**/reply/", refuse_late)
     page.evaluate("() => { sendWaiting(); }")
     until(page, COUNT, 0)
-    # When nothing is being sent, the page has also handled the refused form.
+    # Wait until nothing is being sent. The page has then also handled the refused form.
     wait_until_nothing_is_sent(page)
     assert waiting(page) == []
 
 
-@pytest.mark.parametrize("ending", ["signing out", "leaving quickly"])
-def test_open_tab_stores_no_form_after_sign_out_or_leave_quickly_in_another_tab(
+@pytest.mark.core
+@pytest.mark.parametrize("ending", ["signing out", rarely("leaving quickly")])
+def test_open_tab_stores_no_form_after_another_tab_signs_out_or_leaves_quickly(
     page, conversation, branch, staff, ending
 ):
     page.goto(conversation.get_absolute_url())

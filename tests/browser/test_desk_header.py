@@ -41,3 +41,21 @@ def test_staff_member_on_a_phone_reaches_their_own_pages_from_the_queue(
         link.tap()
         expect(page).to_have_url(address)
         expect(page.locator("h1")).to_have_text(name)
+
+
+def test_desk_menu_shows_the_current_page_on_a_narrow_screen(coordinator, opened, show):
+    page = show(opened(PHONE | {"viewport": {"width": 250, "height": 740}}), coordinator)
+    page.goto("/desk/cards/")
+    page.wait_for_load_state()
+    here = page.locator(".desk-tabs > [aria-current]").bounding_box()
+    settings = page.locator(".desk-tabs .to-settings").bounding_box()
+    assert 0 <= here["x"] <= settings["x"] - here["width"]
+
+
+def test_desk_menu_wraps_on_the_narrowest_screen(staff, opened, show):
+    # At 200% text size, a phone of 360 px has as little room as this.
+    page = show(opened(PHONE | {"viewport": {"width": 180, "height": 370}}), staff)
+    page.goto("/desk/")
+    for entry in page.locator(".desk-tabs > a").all():
+        place = entry.bounding_box()
+        assert 0 <= place["x"] <= 180 - place["width"]

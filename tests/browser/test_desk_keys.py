@@ -85,7 +85,7 @@ def test_focus_stays_in_a_menu_opened_by_key_until_escape_is_pressed(page, key, 
     assert not is_inside(page, menu)
 
 
-def test_shortcut_letters_have_no_effect_while_a_menu_is_open(page):
+def test_shortcuts_have_no_effect_while_a_menu_is_open(page):
     page.keyboard.press("s")
     expect(page.locator("#until-1")).to_be_focused()
     with answered(page):
@@ -114,6 +114,7 @@ def test_conversation_is_assigned_by_keyboard(page):
     assert Conversation.objects.get(subject="Question 0").assignee.name == "Omar Haddad"
 
 
+@pytest.mark.core
 def test_main_actions_of_a_conversation_work_by_key(page, staff):
     page.keyboard.press("m")
     expect(page.locator("#notices")).to_contain_text("Assigned to you.")
@@ -163,14 +164,21 @@ def test_shortcut_list_of_a_conversation_has_exactly_the_keys_that_work(page, co
     assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "u", "Esc", *both]
 
 
-def test_shortcut_list_has_the_take_back_key_only_during_the_undo_window(page):
+def test_shortcut_list_has_no_send_keys_if_the_patron_wants_no_answer(page, conversations):
+    Conversation.objects.filter(pk=conversations[0].pk).update(wants_no_answer=True)
+    page.reload()
+    assert listed(page) == ["m", "a", "s", "e", "n", "j", "u", "Esc", "v", "?"]
+    expect(page.locator("#close-it kbd")).to_have_text("e")
+
+
+def test_shortcut_list_has_the_take_back_key_during_the_undo_window(page):
     page.locator("#id_body").fill("It is upstairs")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#entries .pending-answer button")).to_be_visible()
     assert "z" in listed(page)
 
 
-def test_each_key_listed_for_a_conversation_belongs_to_exactly_one_control(page):
+def test_each_key_in_the_shortcut_list_of_a_conversation_belongs_to_one_button(page):
     letters = [key for key in listed(page) if re.fullmatch("[a-z/]", key)]
     for letter in letters:
         assert page.locator(f'[data-key="{letter}"]').count() == 1, letter
@@ -207,7 +215,7 @@ def test_shortcut_list_of_the_record_form_has_exactly_the_keys_of_the_form(branc
     assert listed(page) == ["Ctrl", "Enter", "Enter", "↓", "↓", "Enter", "t", "?"]
 
 
-def test_key_z_undoes_the_latest_tally_but_no_older_change(conversations, staff, opened, show):
+def test_key_z_undoes_only_the_latest_tally(conversations, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("j")
@@ -234,7 +242,7 @@ def test_key_z_undoes_the_latest_tally_but_no_older_change(conversations, staff,
     assert Conversation.objects.filter(status="closed").count() == 0
 
 
-def test_key_z_takes_back_the_latest_answer_but_undoes_no_older_change(page, staff):
+def test_key_z_takes_back_only_the_latest_answer(page, staff):
     page.keyboard.press("m")
     expect(page.locator("#notices")).to_contain_text("Assigned to you.")
     page.wait_for_load_state()

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from accounts.models import OpeningHours
 from portal.conversations import actions
 from portal.privacy import holds
 from tests.factories import HelpSessionFactory, UserFactory
@@ -17,6 +18,7 @@ from .test_large_text import BROKEN
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 LARGE_TEXT = "document.documentElement.style.fontSize = '200%'"
+HAS_HIDDEN_TEXT = "field => field.scrollWidth > field.clientWidth || field.scrollHeight > field.clientHeight"
 SUBJECT = "Where do I find building permits of the harbor district?"
 
 
@@ -54,7 +56,7 @@ def test_personal_menu_of_the_desk_fits_the_screen_with_large_text(page):
     assert menu["x"] + menu["width"] <= PHONE["viewport"]["width"]
 
 
-def test_row_of_the_queue_shows_more_lines_of_the_subject_with_large_text(waiting, page):
+def test_queue_row_shows_more_lines_of_the_subject_if_the_text_is_large(waiting, page):
     page.goto("/desk/")
     subject = page.locator(".queue .cover-all")
     assert lines(subject) == 1
@@ -62,7 +64,22 @@ def test_row_of_the_queue_shows_more_lines_of_the_subject_with_large_text(waitin
     assert lines(subject) == 4
 
 
-def test_words_of_the_snooze_menu_are_not_broken_with_large_text(waiting, page):
+def test_two_periods_of_opening_hours_are_in_view_on_a_phone(branch, staff, page):
+    staff.staff_roles.update(role="coordinator")
+    for opens, closes in ((9, 13), (14, 20)):
+        OpeningHours.objects.create(
+            branch=branch, weekday=0, opens=datetime.time(opens), closes=datetime.time(closes)
+        )
+    page.goto(f"/desk/settings/branches/of/{branch.slug}/")
+    for large in (False, True):
+        if large:
+            page.evaluate(LARGE_TEXT)
+        field = page.locator("[name=day0]")
+        expect(field).to_have_value("9:00\xa0a.m.–1:00\xa0p.m., 2:00\xa0p.m.–8:00\xa0p.m.")
+        assert field.evaluate(HAS_HIDDEN_TEXT) is False
+
+
+def test_snooze_menu_with_large_text_has_no_broken_words(waiting, page):
     page.goto(f"/desk/conversations/{waiting.public_id}/")
     page.wait_for_load_state()
     page.evaluate(LARGE_TEXT)
@@ -71,7 +88,7 @@ def test_words_of_the_snooze_menu_are_not_broken_with_large_text(waiting, page):
     assert page.evaluate(BROKEN, "#snooze .button") == []
 
 
-def test_link_above_the_help_sessions_leads_to_the_field_for_a_patrons_code(branch, staff, page):
+def test_link_above_the_help_sessions_moves_the_focus_to_the_code_field(branch, staff, page):
     HelpSessionFactory.create_batch(8, branch=branch, staff=staff)
     page.goto("/desk/sessions/")
     expect(page.locator("#id_code")).not_to_be_in_viewport()
@@ -80,19 +97,19 @@ def test_link_above_the_help_sessions_leads_to_the_field_for_a_patrons_code(bran
     expect(page.locator("#id_code")).to_be_focused()
 
 
-def test_date_of_the_record_form_has_a_line_of_its_own(page):
+def test_record_form_shows_the_date_on_its_own_line(page):
     page.goto("/desk/record/")
     day, minutes = (page.locator(f"#id_{name}").bounding_box() for name in ("happened_on", "minutes"))
     assert day["width"] > 2 * minutes["width"]
 
 
-def test_text_of_a_legal_hold_uses_the_whole_width(branch, coordinator, opened, show):
+def test_legal_hold_page_shows_its_text_over_the_whole_width(branch, coordinator, opened, show):
     visit = HelpSessionFactory(branch=branch, staff=coordinator)
     holds.hold(visit, reason="Court order 47", by=coordinator, at=timezone.now())
     page = show(opened(PHONE), coordinator)
     page.goto("/desk/holds/")
-    words, lift = (page.locator(f".holds > li > {part}").bounding_box() for part in (".grow", "details"))
-    assert words["y"] + words["height"] <= lift["y"]
+    reason, lift = (page.locator(f".holds > li > {part}").bounding_box() for part in (".grow", "details"))
+    assert reason["y"] + reason["height"] <= lift["y"]
 
 
 def test_composer_covers_no_message_without_javascript(waiting, staff, opened, show):

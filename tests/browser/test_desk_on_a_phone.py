@@ -18,6 +18,14 @@ from .steps import answered
 
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
+# Return the placeholders that are visible but wider than their fields.
+CUT_PLACEHOLDERS = """() => [...document.querySelectorAll('[placeholder]')].filter(field => {
+    const style = getComputedStyle(field), brush = document.createElement('canvas').getContext('2d');
+    if (!field.checkVisibility() || getComputedStyle(field, '::placeholder').color === 'rgba(0, 0, 0, 0)') return false;
+    brush.font = style.font;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return brush.measureText(field.placeholder).width > room;
+}).map(field => field.placeholder)"""
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 
 
@@ -211,7 +219,7 @@ def test_single_letter_shortcuts_can_be_switched_off(queue, staff, opened, show)
     assert focused(page) == subjects(page)[1]
 
 
-def test_shortcut_for_selected_conversations_does_nothing_if_none_is_selected(queue, staff, opened, show):
+def test_shortcut_for_selected_conversations_does_nothing_without_a_selection(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     expect(page.locator("#bulk-close")).to_be_hidden()
@@ -249,7 +257,7 @@ def test_queue_works_without_javascript(queue, staff, opened, show):
     expect(page.locator(".empty")).to_be_visible()
 
 
-def test_new_conversations_do_not_move_the_rows_of_an_open_queue_page(
+def test_rows_of_an_open_queue_page_do_not_move_when_new_conversations_arrive(
     queue, ask, staff, patron, opened, show
 ):
     page = show(opened(DESK), staff)
@@ -293,3 +301,28 @@ def test_hidden_queue_page_does_not_poll(queue, staff, opened, show):
     with answered(page):
         page.clock.run_for(60_000)
     assert asked == []
+
+
+def test_filters_of_help_sessions_have_two_columns_on_a_phone(staff, opened, show):
+    page = show(opened(PHONE), staff)
+    page.goto("/desk/sessions/?mode=phone")
+    fields = page.locator("#search-sessions .filters :is(select, input)")
+    expect(fields).to_have_count(6)
+    places = [field.bounding_box() for field in fields.all()]
+    assert len({round(place["width"]) for place in places}) == 1
+    assert len({round(place["x"]) for place in places}) == 2
+    assert problems(page) == []
+    # A field with an error has the whole line, so that its message is short.
+    page.goto("/desk/sessions/?first_day=2026-03-02&last_day=2026-03-01")
+    wrong = page.locator("#search-sessions .field:has(.field-error)").bounding_box()
+    assert wrong["width"] > 300
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_no_placeholder_is_cut_off_on_a_phone(queue, staff, opened, show, language):
+    staff.language = language
+    staff.save()
+    page = show(opened(PHONE, language=language), staff)
+    for path in ("/desk/", "/desk/record/", "/desk/sessions/"):
+        page.goto(path)
+        assert page.evaluate(CUT_PLACEHOLDERS) == []

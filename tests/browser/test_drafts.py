@@ -1,4 +1,4 @@
-"""Test that text typed on a phone is kept if the person closes the page, goes offline or changes devices."""
+"""Test that typed text isn't lost when the person leaves the page, goes offline or changes devices."""
 
 import re
 import uuid
@@ -80,6 +80,7 @@ def write(page, words):
     page.locator("#id_body").fill(words)
 
 
+@pytest.mark.core
 def test_text_typed_on_one_phone_appears_on_a_second_phone(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone()
     write(one, "Is it on Thurs")
@@ -93,7 +94,7 @@ def test_text_typed_on_one_phone_appears_on_a_second_phone(phone, show, patron, 
     assert not Draft.objects.exists()
 
 
-def test_line_below_the_draft_says_that_the_person_is_signed_out(phone, show, patron, conversation):
+def test_line_below_an_unsaved_draft_says_that_the_person_is_signed_out(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.context.clear_cookies(name="sessionid")
     write(page, "Is it on Thurs")
@@ -101,7 +102,7 @@ def test_line_below_the_draft_says_that_the_person_is_signed_out(phone, show, pa
     expect(page.locator("[data-draft-state]")).to_contain_text("Your draft isn't saved. You are signed out")
 
 
-def test_typed_text_is_kept_if_the_person_leaves_the_page(phone, show, patron, conversation):
+def test_typed_text_is_not_lost_if_the_person_leaves_the_page(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thurs")
     page.goto("/messages/")
@@ -149,7 +150,9 @@ def test_sending_from_an_outdated_tab_does_not_delete_the_newer_draft(phone, sho
     expect(older.locator("#id_body")).to_have_value("Is it on Thursday?")
 
 
-def test_text_typed_offline_is_kept_on_the_device_until_online(phone, show, patron, conversation):
+def test_text_typed_offline_is_stored_on_the_device_until_the_connection_returns(
+    phone, show, patron, conversation
+):
     page = opened_conversation(show, phone(), conversation, patron)
     page.context.set_offline(True)
     write(page, "Is it on Thurs")
@@ -178,7 +181,9 @@ def test_text_typed_offline_is_added_to_the_draft_from_another_device(phone, sho
     assert page.evaluate(STORED_DRAFTS) == []
 
 
-def test_message_written_offline_is_kept_and_later_sent_once(phone, show, patron, conversation):
+def test_message_that_failed_offline_is_sent_once_after_pressing_send_again(
+    phone, show, patron, conversation
+):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thursday?")
     page.context.set_offline(True)
@@ -191,7 +196,7 @@ def test_message_written_offline_is_kept_and_later_sent_once(phone, show, patron
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
 
-def test_text_typed_while_a_message_is_sent_is_still_in_the_text_box(phone, show, patron, conversation):
+def test_text_typed_while_a_message_is_being_sent_stays_in_the_text_box(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
     write(page, "Is it on Thursday?")
@@ -200,6 +205,7 @@ def test_text_typed_while_a_message_is_sent_is_still_in_the_text_box(phone, show
     expect(page.locator("#id_body")).to_have_value("And where?")
 
 
+@pytest.mark.core
 def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     # The server refuses the draft, as if the sign-in had expired.
@@ -231,7 +237,7 @@ def test_second_tab_stores_no_draft_after_the_person_has_signed_out(phone, show,
     expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
 
 
-def test_viewer_by_code_whose_code_expired_gets_the_unsent_text_back(phone, staff, branch):
+def test_viewer_with_an_expired_code_gets_the_unsent_text_back(phone, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch)
     conversation = ask(session)
     page = phone()
@@ -267,7 +273,7 @@ def test_unsaved_question_is_not_shown_to_the_next_person_in_the_browser(phone, 
     expect(page.locator("#id_body")).to_have_value("He reads my phone")
 
 
-def test_draft_of_a_sent_question_does_not_reappear_after_a_slow_save(phone, show, patron):
+def test_sent_question_does_not_reappear_after_a_slow_save_of_its_draft(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -285,7 +291,7 @@ def test_draft_of_a_sent_question_does_not_reappear_after_a_slow_save(phone, sho
     assert not Draft.objects.exclude(body="").exists()
 
 
-def test_sent_question_does_not_reappear_if_its_draft_arrives_after_it(phone, show, patron):
+def test_sent_question_does_not_reappear_if_its_draft_arrives_after_the_question(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -293,7 +299,8 @@ def test_sent_question_does_not_reappear_if_its_draft_arrives_after_it(phone, sh
 
     def send(route):
         response = route.fetch(max_redirects=0)
-        # The draft, which left the phone first, arrives now. The next page comes even later.
+        # The draft left the phone before the question, but arrives only now. The response with the next page
+        # comes even later.
         with page.expect_response("**/draft/"):
             drafts[0].continue_()
         page.wait_for_timeout(200)

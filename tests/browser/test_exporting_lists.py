@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from portal.lists.models import SavedItem
 from portal.lists.own_words import add_title
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, SavedListFactory, recommend_in
 
 pytestmark = pytest.mark.browser
@@ -47,7 +48,8 @@ READ = {
 }
 
 
-@with_and_without_javascript
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_patron_downloads_a_list_in_each_format(javascript, saved_list, patron, phone, show):
     page = show(phone(javascript=javascript), patron)
     page.goto(saved_list.get_absolute_url())

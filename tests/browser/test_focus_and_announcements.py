@@ -71,7 +71,7 @@ def saved_rows():
     return list(SavedItem.objects.order_by("pk").values(*columns))
 
 
-def test_save_button_keeps_the_focus_and_its_effect_can_be_undone(session, page):
+def test_save_button_keeps_the_focus_and_saving_can_be_undone(session, page):
     page.goto(session.get_absolute_url())
     button = page.locator("button[id^=save-]").first
     press(button)
@@ -93,7 +93,7 @@ def test_save_button_keeps_the_focus_and_its_effect_can_be_undone(session, page)
     assert saved_rows() == [before]
 
 
-def test_focus_moves_to_the_message_that_replaces_a_removed_item_of_the_saved_list(session, patron, page):
+def test_focus_moves_to_the_message_that_replaces_a_removed_item(session, patron, page):
     saved_list = SavedListFactory(patron=patron)
     for recommendation in Recommendation.objects.all():
         SavedItemFactory(saved_list=saved_list, item=recommendation.item)
@@ -115,7 +115,7 @@ def test_focus_moves_to_the_message_that_replaces_a_removed_item_of_the_saved_li
     assert saved_rows() == before
 
 
-def test_all_helped_button_moves_the_focus_to_its_message_and_is_undone_in_one_step(session, page):
+def test_verdicts_set_by_the_all_helped_button_can_be_undone_in_one_step(session, page):
     page.goto(session.get_absolute_url())
     expect(page.locator("#all-helped")).to_contain_text("3 unanswered items")
     press(page.locator("#all-helped"))
@@ -139,7 +139,7 @@ def test_all_helped_button_can_be_undone_without_javascript(session, phone, show
     assert not Recommendation.objects.exclude(verdict="").exists()
 
 
-def test_focus_moves_to_the_part_of_the_page_that_replaces_a_pressed_button(session, patron, page):
+def test_focus_moves_to_the_text_that_replaces_a_pressed_button(session, patron, page):
     conversation = ConversationFactory(help_session=session, patron=patron)
     MessageFactory(conversation=conversation, side="staff")
     page.goto(conversation.get_absolute_url())
@@ -148,7 +148,7 @@ def test_focus_moves_to_the_part_of_the_page_that_replaces_a_pressed_button(sess
     expect(page.locator("#state")).to_be_focused()
 
 
-def test_focus_stays_if_the_person_moved_it_before_the_response_arrived(session, page):
+def test_focus_does_not_move_if_the_person_has_moved_it_before_the_response(session, page):
     page.goto(session.get_absolute_url())
     held = []
     page.route("**/lists/**", lambda route: held.append(route))

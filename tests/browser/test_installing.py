@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, code_for
 
 from .conftest import DESK, PHONE
@@ -79,7 +80,7 @@ def unmet_criteria(page):
     return unmet + [error["errorId"] for error in errors if error["errorId"] != "in-incognito"]
 
 
-@pytest.mark.parametrize("who", ["nobody", "patron", "viewer by code"])
+@pytest.mark.parametrize("who", ["nobody", rarely("patron"), rarely("viewer by code")])
 def test_chromium_offers_to_install_the_portal(phone, show, branch, patron, site, who):
     page = phone()
     if who == "patron":
@@ -118,8 +119,9 @@ def works(page, session):
     expect(page.locator("h1")).to_have_text("Your list")
 
 
-@pytest.mark.parametrize("before", [FIRST, LATER], ids=["upgrade", "rollback"])
-def test_service_worker_of_another_release_is_replaced_and_every_page_works(
+@pytest.mark.core
+@pytest.mark.parametrize("before", [FIRST, rarely(LATER)], ids=["upgrade", "rollback"])
+def test_every_page_works_after_the_service_worker_of_another_release_is_replaced(
     phone, show, branch, patron, serve, site, before
 ):
     session = HelpSessionFactory(branch=branch, patron=patron)
@@ -148,7 +150,9 @@ def test_service_worker_of_another_release_is_replaced_and_every_page_works(
     works(page, session)
 
 
-def test_service_worker_is_kept_if_the_next_release_cannot_be_loaded(phone, show, branch, patron, serve):
+def test_service_worker_stays_installed_if_the_next_release_cannot_be_loaded(
+    phone, show, branch, patron, serve
+):
     session = HelpSessionFactory(branch=branch, patron=patron)
     page = show(phone(), patron)
     page.goto("/")
@@ -168,7 +172,8 @@ def test_browser_shows_its_own_error_page_if_the_offline_page_was_deleted(phone,
         page.goto("/lists/")
 
 
-@pytest.mark.parametrize("device_name", ["phone", "desk"])
+@pytest.mark.core
+@pytest.mark.parametrize("device_name", ["phone", rarely("desk")])
 def test_browser_caches_no_page_of_a_signed_in_person(
     opened, show, branch, patron, staff, coordinator, site, device_name
 ):

@@ -78,7 +78,7 @@ def until(page, function, wanted):
 
 
 def wait_until_kept(page, *paths):
-    """Wait until the browser has fetched and keeps exactly Home, the lists and these pages."""
+    """Wait until the browser has fetched Home, the lists and these pages, and keeps no other page."""
     wanted = sorted([*OVERVIEWS, *paths])
     until(page, KEPT, wanted)
     until(page, f"async () => Object.keys((await ({STATE})({{}}))?.pages || {{}}).sort()", wanted)
@@ -151,7 +151,8 @@ def opens_offline(page, path):
     return is_kept
 
 
-def test_no_page_is_kept_until_the_patron_chooses_to_keep_pages(signed_in, patron, session):
+@pytest.mark.core
+def test_phone_keeps_no_pages_until_the_patron_chooses_to_keep_pages(signed_in, patron, session):
     page = signed_in(patron)
     for path in ("/", session.get_absolute_url(), "/me/offline/"):
         page.goto(path)
@@ -161,7 +162,8 @@ def test_no_page_is_kept_until_the_patron_chooses_to_keep_pages(signed_in, patro
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_kept_page_opens_offline_and_says_how_old_it_is(page, session, conversation):
+@pytest.mark.core
+def test_kept_page_opens_offline_and_shows_its_age(page, session, conversation):
     # Clear the browser's own cache, so that the scripts must come from the kept pages.
     page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     page.context.set_offline(True)
@@ -178,7 +180,7 @@ def test_kept_page_opens_offline_and_says_how_old_it_is(page, session, conversat
     assert is_offline_page(page, "/me/")
 
 
-def test_phone_shows_the_page_from_the_server_if_it_reaches_the_server(page, session):
+def test_phone_shows_the_servers_page_instead_of_the_kept_page_while_online(page, session):
     session.summary = "Corrected: use dry leaves."
     session.save()
     page.goto(session.get_absolute_url())
@@ -196,6 +198,7 @@ def test_phone_shows_the_page_from_the_server_if_it_reaches_the_server(page, ses
     expect(page.locator("main")).to_contain_text("use dry leaves")
 
 
+@pytest.mark.core
 def test_quiet_visit_is_never_kept(page, show, client, show_code, branch, session, conversation, patron):
     quiet = QuietSessionFactory(branch=branch)
     opened = HelpSessionFactory(branch=branch, question="Only opened with a code")
@@ -216,6 +219,7 @@ def test_quiet_visit_is_never_kept(page, show, client, show_code, branch, sessio
     assert is_offline_page(page, quiet.get_absolute_url())
 
 
+@pytest.mark.core
 def test_sign_out_deletes_the_kept_pages(page, session):
     page.goto("/me/")
     page.locator("#sign-out").tap()
@@ -253,6 +257,7 @@ def test_kept_pages_are_deleted_after_the_sign_in_was_ended_on_another_device(pa
     assert not opens_offline(page, session.get_absolute_url())
 
 
+@pytest.mark.core
 def test_leave_quickly_button_deletes_the_kept_pages(page, session, branch):
     quiet = QuietSessionFactory(branch=branch)
     page.goto(f"/c/{code_for(quiet)}/")
@@ -294,6 +299,7 @@ def test_leave_quickly_button_stops_the_service_worker_from_keeping_pages(page, 
     assert kept(page) == []
 
 
+@pytest.mark.core
 def test_kept_pages_are_deleted_when_somebody_else_signs_in(page, signed_in, session, library):
     signed_in(UserFactory(email="else@example.org"), page)
     page.goto("/")
@@ -301,7 +307,7 @@ def test_kept_pages_are_deleted_when_somebody_else_signs_in(page, signed_in, ses
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_somebody_else_keeps_only_their_own_pages(page, signed_in, branch, session):
+def test_next_person_who_keeps_pages_on_the_phone_sees_only_their_own_pages(page, signed_in, branch, session):
     other = UserFactory(email="else@example.org")
     own = HelpSessionFactory(
         branch=branch, patron=other, kept_at=timezone.now(), question="Where is the atlas?"
@@ -338,9 +344,7 @@ def test_kept_pages_are_deleted_if_the_patron_stops_keeping_them_in_another_brow
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_kept_page_that_the_person_may_no_longer_open_is_deleted_at_the_next_connection(
-    page, session, conversation
-):
+def test_kept_page_is_deleted_if_the_person_may_no_longer_open_the_page(page, session, conversation):
     conversation.delete()
     session.patron = None
     session.save()
@@ -350,7 +354,7 @@ def test_kept_page_that_the_person_may_no_longer_open_is_deleted_at_the_next_con
     assert opens_offline(page, "/")
 
 
-def test_kept_pages_are_deleted_7_days_after_the_last_connection_even_if_they_are_read(page, session):
+def test_kept_pages_are_deleted_7_days_after_the_last_connection(page, session):
     page.evaluate(STATE, dict.fromkeys(("at", "clock", "seen"), -7 * DAY + 120000))
     page.context.set_offline(True)
     assert not is_offline_page(page, session.get_absolute_url())
@@ -378,7 +382,7 @@ def test_kept_pages_are_deleted_if_the_clock_is_set_back(page, session):
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_reading_a_kept_page_offline_stores_the_time_but_does_not_extend_its_week(page, session):
+def test_reading_a_kept_page_offline_does_not_extend_the_7_days(page, session):
     page.evaluate(STATE, dict.fromkeys(("at", "clock", "seen"), -2 * DAY))
     before = page.evaluate(STATE, {})
     page.context.set_offline(True)
@@ -388,7 +392,9 @@ def test_reading_a_kept_page_offline_stores_the_time_but_does_not_extend_its_wee
     assert after["seen"] >= before["seen"] + 2 * DAY
 
 
-def test_page_is_not_kept_if_the_choice_ends_after_the_server_has_listed_it(page, session, monkeypatch):
+def test_page_is_not_kept_if_the_patron_stops_keeping_pages_before_the_phone_loads_it(
+    page, session, monkeypatch
+):
     def list_and_end(*args, **kwargs):
         listed = kept_pages(*args, **kwargs)
         KeptDevice.objects.all().delete()
@@ -411,7 +417,7 @@ def test_kept_page_is_deleted_when_its_visit_is_due_for_deletion(page, session, 
     assert kept(page) == sorted([*OVERVIEWS, conversation.get_absolute_url()])
 
 
-def test_end_of_a_kept_page_is_updated_at_each_contact(page, session):
+def test_kept_page_gets_a_new_deletion_time_at_each_contact_with_the_server(page, session):
     path = session.get_absolute_url()
     before = page.evaluate(STATE, {})["pages"][path]["ends"]
     at = page.evaluate(STATE, {"ends": path})["at"]
@@ -422,7 +428,7 @@ def test_end_of_a_kept_page_is_updated_at_each_contact(page, session):
 
 
 @pytest.mark.parametrize("days", [0, 1])
-def test_kept_page_that_seems_unchanged_is_fetched_again_only_after_a_day(page, session, branch, days):
+def test_kept_page_without_known_changes_is_fetched_again_after_a_day(page, session, branch, days):
     path = session.get_absolute_url()
     has_new_phone = f"""async () => (await (await caches.match("{path}", {{ ignoreVary: true }}))?.text())?.includes("555-0199")"""
     branch.phone = "555-0199"
@@ -440,7 +446,7 @@ def test_fetching_a_conversation_to_keep_it_does_not_mark_it_as_read(page, conve
 
 
 @pytest.mark.parametrize("other", [FIRST, LATER], ids=["earlier release", "later release"])
-def test_pages_are_kept_again_after_the_service_worker_of_another_release_was_installed(
+def test_pages_are_kept_again_after_a_service_worker_of_another_release_is_replaced(
     page, serve, session, conversation, other
 ):
     serve(other)
@@ -458,7 +464,7 @@ def test_pages_are_kept_again_after_the_service_worker_of_another_release_was_in
     assert opens_offline(page, session.get_absolute_url())
 
 
-def test_new_service_worker_with_the_same_format_does_not_delete_the_kept_pages(page, library, session):
+def test_new_service_worker_does_not_delete_kept_pages_in_the_same_format(page, library, session):
     before = page.evaluate("async () => (await caches.keys()).sort()")
     library.accent_color = "#7a1f5c"
     library.save()
@@ -469,7 +475,7 @@ def test_new_service_worker_with_the_same_format_does_not_delete_the_kept_pages(
     assert opens_offline(page, session.get_absolute_url())
 
 
-def test_kept_pages_are_deleted_if_an_earlier_release_of_the_portal_runs(page, session, monkeypatch):
+def test_kept_pages_are_deleted_if_the_library_returns_to_an_earlier_release(page, session, monkeypatch):
     """In an earlier release, people can't stop keeping pages, because that release has no kept devices."""
     monkeypatch.setattr("accounts.sign_in.kept_devices.device_here", lambda request: None)
     page.goto("/")
@@ -477,7 +483,7 @@ def test_kept_pages_are_deleted_if_an_earlier_release_of_the_portal_runs(page, s
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_without_javascript_the_page_says_that_this_browser_cannot_keep_pages(phone, show, patron):
+def test_keep_pages_page_says_that_a_browser_without_javascript_cannot_keep_pages(phone, show, patron):
     page = show(phone(javascript=False), patron)
     page.goto("/me/offline/")
     expect(page.locator("[data-cannot-keep]")).to_be_visible()

@@ -1,8 +1,15 @@
 """Test how headings, buttons and codes look with large text on a narrow phone."""
 
-import pytest
+import datetime
 
-from .conftest import PHONE
+import pytest
+from django.utils import timezone
+
+from accounts.models import StaffRole
+from tests.factories import BranchFactory, HelpSessionFactory, ServicePointFactory
+
+from . import bars
+from .conftest import DESK, PHONE
 from .states import Words, build
 
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
@@ -74,3 +81,48 @@ def test_typed_code_fits_its_field_at_200_percent_text_size(branch, phone):
     field = page.locator("#id_code")
     assert field.input_value() == "1234 567 890 123"
     assert field.evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
+def test_links_in_lists_do_not_break_inside_words_at_200_percent_text_size(
+    branch, staff, patron, phone, show
+):
+    HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    page = show(phone(), patron)
+    for path in ("/sessions/", "/lists/", "/"):
+        page.goto(path)
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert page.locator("#to-recommendations").count() == 1
+        assert page.evaluate(BROKEN.replace("fits) broken", "true) broken"), "#to-recommendations") == []
+
+
+@pytest.mark.parametrize("path", ["/desk/", "/desk/record/"])
+def test_open_list_of_unfinished_sessions_fits_the_page_with_large_text(path, branch, staff, opened, show):
+    StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
+    HelpSessionFactory(branch=branch, staff=staff, status="unfinished")
+    BranchFactory(
+        covered_by=branch,
+        last_seen_on=timezone.localdate() - datetime.timedelta(days=3),
+        unattended_from=timezone.now() - datetime.timedelta(days=1),
+    )
+    page = show(opened(DESK), staff)
+    page.goto(path)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.evaluate(bars.FONT, bars.WIDE_FONT)
+    page.locator("#tray > summary").click()
+    box = page.locator("#tray > .rows").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= DESK["viewport"]["width"]
+
+
+def test_names_of_kinds_of_tallies_fit_their_buttons_at_200_percent_text_size(branch, staff, opened, show):
+    StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
+    point = ServicePointFactory(branch=branch)
+    page = show(opened(PHONE), staff)
+    page.goto(f"/desk/settings/branches/of/{branch.slug}/tally-kinds/?point={point.pk}")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    widths = (
+        page.locator(".kind-row")
+        .first.locator("input")
+        .evaluate_all("fields => fields.map(field => field.offsetWidth)")
+    )
+    assert widths[0] >= 250

@@ -4,6 +4,7 @@ from playwright.sync_api import expect
 
 from portal.lists.models import SavedItem
 from portal.lists.own_words import add_title
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, SavedListFactory, recommend_in
 
 from .steps import answered, card, eventually
@@ -24,7 +25,8 @@ def order(saved_list):
     return "".join(str(saved) for saved in saved_list.saved_items.in_lists().in_order())
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_buttons_change_the_order_of_a_list(javascript, three, patron, phone, show):
     page = show(phone(javascript=javascript), patron)
     page.goto("/lists/")
@@ -58,7 +60,7 @@ def drag(page, title, to):
     page.mouse.move(x, ys[1] + (-30 if ys[1] < ys[0] else 30))
 
 
-def test_drag_changes_the_order_of_a_list(three, patron, phone, show):
+def test_dragging_changes_the_order_of_a_list(three, patron, phone, show):
     page = show(phone(), patron)
     page.goto(f"/lists/{three.public_id}/order/")
     expect(page.locator(".handle")).to_have_count(3)
@@ -78,7 +80,7 @@ def test_drag_changes_the_order_of_a_list(three, patron, phone, show):
     assert order(three) == "ACB"
 
 
-def test_order_on_the_page_stays_as_it_was_if_a_drag_could_not_be_saved(three, patron, phone, show):
+def test_order_page_shows_the_old_order_if_the_new_order_cannot_be_saved(three, patron, phone, show):
     page = show(phone(), patron)
     page.goto(f"/lists/{three.public_id}/order/")
     expect(page.locator(".handle")).to_have_count(3)
@@ -90,7 +92,8 @@ def test_order_on_the_page_stays_as_it_was_if_a_drag_could_not_be_saved(three, p
     assert order(three) == "CBA"
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_patron_saves_an_item_in_a_new_list_and_restores_the_list(
     javascript, branch, staff, patron, phone, show
 ):

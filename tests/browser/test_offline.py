@@ -36,6 +36,7 @@ def page(new_context, site, library):
     return page
 
 
+@pytest.mark.core
 @pytest.mark.long
 def test_offline_page_says_that_the_network_is_down_and_lets_the_patron_try_again(page):
     page.context.set_offline(True)

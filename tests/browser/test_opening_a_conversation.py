@@ -24,8 +24,10 @@ LONG = "This is a line of a long message about the harbor.\n\n" * 4
 def conversation(branch, staff, patron):
     """Return a long conversation. Its last answer is followed by three messages of the patron."""
     at = timezone.now() - datetime.timedelta(hours=9)
-    words = {"language": "en", "at": at}
-    conversation = actions.ask(by=patron, body="The first", client_token=uuid.uuid4(), branch=branch, **words)
+    fields = {"language": "en", "at": at}
+    conversation = actions.ask(
+        by=patron, body="The first", client_token=uuid.uuid4(), branch=branch, **fields
+    )
     for number in range(1, 14):
         by, side = (staff, "staff") if number % 2 and number < 10 else (patron, "patron")
         actions.reply(
@@ -143,8 +145,31 @@ def test_writing_an_answer_does_not_move_the_page(conversation, staff, opened, s
     expect(page.locator("#send")).to_be_in_viewport()
 
 
+def test_one_click_sends_an_answer_typed_before_the_scripts_ran(branch, patron, staff, opened, show):
+    # In a short conversation, the buttons of the composer move down when it grows.
+    conversation = actions.ask(
+        by=patron,
+        at=timezone.now(),
+        body="Short",
+        language="en",
+        client_token=uuid.uuid4(),
+        branch=branch,
+    )
+    page, waiting = show(opened(DESK), staff), []
+    page.route("**/js/conversation.js", lambda route: waiting.append(route))
+    page.goto(address(conversation), wait_until="commit")
+    page.locator("#id_body").fill("Here is your answer")
+    eventually(page, lambda: len(waiting), 1)
+    waiting.pop().continue_()
+    page.wait_for_load_state()
+    page.locator("#send").click()
+    expect(page.locator("#entries .pending-answer button")).to_be_in_viewport()
+
+
 @SCREENS
-def test_needs_an_answer_label_returns_if_the_answer_is_taken_back(conversation, staff, opened, show, screen):
+def test_taking_back_an_answer_brings_back_the_needs_an_answer_label(
+    conversation, staff, opened, show, screen
+):
     page = show(opened(screen), staff)
     page.goto(address(conversation))
     page.locator("#id_body").fill("Here is your answer")

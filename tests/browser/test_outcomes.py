@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from accounts.models import Library
 from portal.conversations import outcomes
 from portal.conversations.models import Conversation, Message
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, code_for, recommend_in
 
 from .bars import problems
@@ -27,8 +28,9 @@ def let_the_minute_pass():
     Conversation.objects.update(at_desk_from=timezone.now() - datetime.timedelta(seconds=1))
 
 
-@pytest.mark.parametrize("who", ["account", "code", "account, no JavaScript"])
-def test_patron_who_declined_an_answer_can_ask_for_an_answer_later(
+@pytest.mark.core
+@pytest.mark.parametrize("who", ["account", rarely("code"), rarely("account, no JavaScript")])
+def test_patron_who_wanted_no_answer_can_ask_for_one_later(
     branch, staff, patron, session, phone, desk_computer, show, who
 ):
     options = {"java_script_enabled": False} if "JavaScript" in who else {}
@@ -61,7 +63,7 @@ def test_patron_who_declined_an_answer_can_ask_for_an_answer_later(
     assert row.messages.filter(side="staff").count() == 1
 
 
-def test_typed_answer_stays_in_the_composer_if_the_patron_declines_an_answer_first(
+def test_typed_answer_is_shown_to_staff_but_not_sent_if_the_patron_wants_no_answer(
     staff, patron, session, opened, show
 ):
     at = timezone.now() - datetime.timedelta(hours=1)
@@ -80,7 +82,7 @@ def test_typed_answer_stays_in_the_composer_if_the_patron_declines_an_answer_fir
     assert Conversation.objects.get().status == "closed"
 
 
-def test_helper_reads_the_outcome_and_the_words_of_a_patron(staff, patron, session, phone, opened, show):
+def test_helper_reads_the_outcome_and_the_comment_of_a_patron(staff, patron, session, phone, opened, show):
     recommend_in(session)
     page = show(phone(), patron)
     page.goto(session.get_absolute_url())

@@ -30,6 +30,7 @@ def with_authenticator(page):
     )
 
 
+@pytest.mark.core
 def test_patron_adds_a_passkey_and_signs_in_with_the_passkey(phone, patron, post):
     page = phone()
     knows_its_owner = with_authenticator(page)
@@ -54,6 +55,7 @@ def test_patron_adds_a_passkey_and_signs_in_with_the_passkey(phone, patron, post
     assert Passkey.objects.get(person=patron).last_used_on is not None
 
 
+@pytest.mark.core
 def test_staff_member_opens_the_desk_with_a_passkey(desk_computer, staff, post):
     page = desk_computer()
     with_authenticator(page)

@@ -75,6 +75,7 @@ def page(phone, show, patron, conversation):
     return page
 
 
+@pytest.mark.core
 def test_new_answer_does_not_move_the_page_or_change_the_typed_text(page, conversation, staff):
     page.locator("#id_body").fill("And wh")
     page.evaluate("scrollTo(0, 200)")
@@ -194,7 +195,9 @@ def test_conversation_cannot_be_closed_before_the_response_to_a_reply_arrives(pa
 
 
 @pytest.mark.parametrize("late", ["poll", "close"])
-def test_conversation_is_closed_on_the_page_even_if_a_poll_comes_in_between(page, conversation, staff, late):
+def test_conversation_closes_on_the_page_even_if_a_poll_runs_at_the_same_time(
+    page, conversation, staff, late
+):
     """Let the response to the poll or to the button come last. The poll brings a new answer."""
     held = {}
     page.route("**/news/**", lambda route: held.update(poll=(route, route.fetch())))

@@ -70,7 +70,7 @@ def test_patron_can_copy_the_titles_if_the_browser_cannot_share(phone, show, pat
 
 
 def test_patron_can_copy_the_titles_if_the_browser_has_no_clipboard(phone, show, patron, session):
-    """A page without https has no clipboard. An example is a demo that runs on another computer."""
+    """Only a page with https has a clipboard. A demo that runs on another computer has no https."""
     page = show(phone(), patron)
     page.add_init_script(
         "Object.defineProperty(navigator, 'clipboard', { value: undefined });"

@@ -1,4 +1,4 @@
-"""Test messages on the phone in the browser: turning them on, showing them, opening them, and repairing a subscription."""
+"""Test push messages in the browser: turn them on, show them, open them, and repair a subscription."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from portal.notifications.push.keys import application_key, new_private_key
 from portal.worker import Worker
 from tests.browser import fake_push
 from tests.browser.conftest import PHONE
-from tests.browser.states import session_of
+from tests.browser.states.steps import session_of
 from tests.browser.steps import eventually
 from tests.factories import (
     ConversationFactory,
@@ -71,7 +71,7 @@ def _worker_with_notifications(library, monkeypatch):
 
 
 class Phone:
-    """A patron's phone with a page and a service worker. `devices` are its future subscriptions."""
+    """A patron's phone with a page and a service worker. `devices` are the subscriptions that it will get."""
 
     def __init__(self, page, devices, **permission):
         self.page = page
@@ -167,7 +167,8 @@ def turn_on(phone, path=PAGE):
     expect(phone.page.locator("#try")).to_be_visible()
 
 
-def test_patron_turns_messages_on_and_gets_a_message_about_an_answer(phone_with, patron, branch):
+@pytest.mark.core
+def test_patron_turns_on_push_messages_and_gets_a_push_message_about_an_answer(phone_with, patron, branch):
     device = PushDevice()
     phone = phone_with(patron, devices=[device])
     phone.page.goto("/me/")
@@ -216,7 +217,7 @@ def test_patron_turns_messages_on_and_gets_a_message_about_an_answer(phone_with,
 
 
 @pytest.mark.parametrize("data", ["", "no json", "null", "[]", "5", '{"title": 5, "body": {}, "url": 7}'])
-def test_message_that_cannot_be_read_still_shows_a_notification(phone_with, patron, library, data):
+def test_unreadable_push_message_still_shows_a_notification(phone_with, patron, library, data):
     phone = phone_with(patron)
     turn_on(phone)
     phone.deliver(data)
@@ -228,7 +229,7 @@ def test_message_that_cannot_be_read_still_shows_a_notification(phone_with, patr
 @pytest.mark.parametrize(
     "address", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "http://["]
 )
-def test_click_on_a_notification_opens_only_pages_of_the_portal(phone_with, patron, address, site):
+def test_clicking_a_notification_opens_only_pages_of_the_portal(phone_with, patron, address, site):
     phone = phone_with(patron)
     turn_on(phone)
     phone.deliver(json.dumps({"title": "Library", "body": "", "url": address}))
@@ -236,7 +237,7 @@ def test_click_on_a_notification_opens_only_pages_of_the_portal(phone_with, patr
     assert (opened, focused) == ([f"{site}/"], [])
 
 
-def test_try_button_sends_a_message_to_the_phone(phone_with, patron):
+def test_test_message_button_sends_a_push_message_to_the_phone(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.page.locator("#try").tap()
@@ -265,7 +266,7 @@ def test_badge_shows_the_unread_answers_and_is_cleared_when_they_are_read(phone_
     ("answer", "shown", "hidden"),
     [("denied", "denied", "#turn-on-button"), ("default", "dismissed", "#try")],
 )
-def test_page_says_what_to_do_if_the_patron_does_not_allow_messages(
+def test_push_page_says_what_to_do_if_the_patron_does_not_allow_push_messages(
     phone_with, patron, answer, shown, hidden
 ):
     phone = phone_with(patron, answer=answer)
@@ -276,7 +277,7 @@ def test_page_says_what_to_do_if_the_patron_does_not_allow_messages(
     assert (phone.get("calls"), PushSubscription.objects.count(), Consent.objects.count()) == (["ask"], 0, 0)
 
 
-def test_page_says_what_to_do_if_the_browser_blocks_messages(phone_with, patron):
+def test_push_page_says_what_to_do_if_the_browser_blocks_push_messages(phone_with, patron):
     phone = phone_with(patron, permission="denied")
     phone.page.goto(PAGE)
     expect(phone.page.locator("[data-when=denied]")).to_be_visible()
@@ -284,7 +285,7 @@ def test_page_says_what_to_do_if_the_browser_blocks_messages(phone_with, patron)
     assert phone.get("calls") is None
 
 
-def test_page_says_what_to_do_if_the_push_service_cannot_be_reached(phone_with, patron):
+def test_push_page_says_what_to_do_if_the_push_service_cannot_be_reached(phone_with, patron):
     phone = phone_with(patron, devices=[])
     phone.page.goto(PAGE)
     phone.page.locator("#turn-on-button").tap()
@@ -295,7 +296,7 @@ def test_page_says_what_to_do_if_the_push_service_cannot_be_reached(phone_with, 
     expect(phone.page.locator("#try")).to_be_visible()
 
 
-def test_browser_ends_its_subscription_if_the_portal_does_not_know_the_push_service(phone_with, patron):
+def test_browser_ends_a_subscription_that_the_server_refuses(phone_with, patron):
     phone = phone_with(patron, devices=[PushDevice("https://push.example.org/secret")])
     phone.page.goto(PAGE)
     phone.page.locator("#turn-on-button").tap()
@@ -307,7 +308,9 @@ def test_browser_ends_its_subscription_if_the_portal_does_not_know_the_push_serv
 
 
 @pytest.mark.parametrize(("user_agent", "shown"), [(IPHONE, "ios"), (IPAD, "ios"), (None, "unsupported")])
-def test_page_says_what_to_do_if_the_browser_has_no_push_messages(opened, show, patron, user_agent, shown):
+def test_push_page_says_what_to_do_if_the_browser_does_not_support_push_messages(
+    opened, show, patron, user_agent, shown
+):
     page = opened(PHONE, **({"user_agent": user_agent} if user_agent else {}))
     page.context.add_init_script("delete window.PushManager")
     page.context.add_init_script("Object.defineProperty(navigator, 'maxTouchPoints', { get: () => 5 })")
@@ -318,14 +321,14 @@ def test_page_says_what_to_do_if_the_browser_has_no_push_messages(opened, show, 
     expect(page.locator("[data-when]:visible")).to_have_count(1)
 
 
-def test_page_without_javascript_says_that_the_browser_cannot_get_messages(phone, show, patron):
+def test_push_page_without_javascript_says_that_the_browser_cannot_get_push_messages(phone, show, patron):
     page = show(phone(javascript=False), patron)
     page.goto(PAGE)
     expect(page.locator("[data-when=unsupported]")).to_be_visible()
     expect(page.locator("#turn-on-button")).not_to_be_visible()
 
 
-def test_patron_can_turn_off_messages_on_one_of_two_devices(phone_with, patron):
+def test_patron_can_turn_off_push_messages_on_one_of_two_devices(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     other = PushSubscriptionFactory(person=patron, device="Safari on iPhone")
@@ -341,6 +344,7 @@ def test_patron_can_turn_off_messages_on_one_of_two_devices(phone_with, patron):
     assert (phone.endpoint(), PushSubscription.objects.count()) == (None, 0)
 
 
+@pytest.mark.core
 def test_sign_out_ends_the_subscription_in_the_browser_and_on_the_server(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
@@ -362,7 +366,7 @@ def test_browser_closes_its_notifications_if_its_subscription_was_ended_elsewher
     assert (phone.endpoint(), phone.get("shown"), phone.get("badge")) == (None, [], 0)
 
 
-def test_badge_is_cleared_if_the_browser_and_the_server_lost_the_subscription(phone_with, patron):
+def test_badge_is_cleared_after_browser_and_server_have_lost_the_subscription(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.deliver(json.dumps({"title": "Library", "body": "Hello", "url": "/", "badge": 1}))
@@ -383,7 +387,7 @@ def test_browser_that_lost_its_subscription_makes_a_new_one(phone_with, patron):
     assert phone.endpoint() == new.endpoint == PushSubscription.objects.get().endpoint
 
 
-def test_browser_whose_push_service_replaced_the_subscription_tells_the_server(phone_with, patron):
+def test_browser_tells_the_server_that_the_push_service_replaced_its_subscription(phone_with, patron):
     new = PushDevice()
     phone = phone_with(patron, devices=[PushDevice(), new])
     turn_on(phone)
@@ -398,7 +402,7 @@ def test_browser_whose_push_service_replaced_the_subscription_tells_the_server(p
     assert phone.endpoint() == new.endpoint == PushSubscription.objects.get().endpoint
 
 
-def test_subscription_ends_at_the_next_page_after_the_patron_blocks_messages(phone_with, patron):
+def test_subscription_ends_at_the_next_page_after_the_patron_blocks_push_messages(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.set("permission", "denied")
@@ -445,7 +449,7 @@ def test_browser_sends_no_request_if_the_server_has_the_same_subscription(phone_
     eventually(phone.page, lambda: [url.rpartition("/phone/")[2] for url in asked], ["here/"])
 
 
-def test_viewer_by_code_gets_messages_until_somebody_keeps_the_visit(phone_with, branch, patron):
+def test_viewer_by_code_gets_push_messages_until_the_visit_is_added_to_an_account(phone_with, branch, patron):
     visit = HelpSessionFactory(branch=branch)
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=visit, patron=None)
@@ -463,7 +467,7 @@ def test_viewer_by_code_gets_messages_until_somebody_keeps_the_visit(phone_with,
     assert (phone.endpoint(), PushSubscription.objects.count()) == (None, 0)
 
 
-def test_check_ins_on_this_phone_are_offered_only_if_the_browser_can_get_messages(
+def test_check_ins_by_push_are_offered_only_if_the_browser_can_get_push_messages(
     phone_with, opened, show, patron, library, branch
 ):
     library.check_ins = True
@@ -487,7 +491,10 @@ def test_check_ins_on_this_phone_are_offered_only_if_the_browser_can_get_message
     patron.refresh_from_db()
     assert patron.check_ins == "push"
     words = Consent.objects.get(purpose="check_ins").wording.splitlines()
-    assert (words[0], words[-1]) == ("May the library ask you later how things turned out?", "On this phone")
+    assert (words[0], words[-1]) == (
+        "May the library ask you later how things turned out?",
+        "By message on this phone",
+    )
     plain.goto("/me/check-ins/")
     expect(plain.locator("#check_ins-push")).to_have_attribute("aria-pressed", "true")
 
@@ -519,6 +526,7 @@ def answer(conversation, staff):
     worker.push_due()
 
 
+@pytest.mark.core
 def test_answer_reaches_the_phone_encrypted_and_opens_the_conversation(
     phone_with, patron, staff, branch, service
 ):

@@ -1,4 +1,4 @@
-"""Test that a button shows at once that it was pressed, and can be pressed again if the request fails."""
+"""Test that a button immediately shows that it was pressed, and can be pressed again if the request fails."""
 
 import re
 
@@ -125,7 +125,7 @@ def test_desk_page_shows_a_pressed_button_as_busy_within_100_ms(
     assert page.evaluate(PRESS, selector) == BUSY
 
 
-def test_tally_button_counts_a_second_press_before_the_first_response_arrives(staff, desk_computer, show):
+def test_pressing_the_tally_button_twice_quickly_counts_two_questions(staff, desk_computer, show):
     page = show(desk_computer(), staff)
     page.goto("/desk/")
     held = hold(page, count=1)
@@ -136,7 +136,7 @@ def test_tally_button_counts_a_second_press_before_the_first_response_arrives(st
     assert HelpSession.objects.filter(status=HelpSession.Status.TALLY).count() == 2
 
 
-def test_form_is_sent_with_the_value_of_the_pressed_button(staff, desk_computer, show):
+def test_pressed_button_is_sent_with_its_form(staff, desk_computer, show):
     page = show(desk_computer(), staff)
     page.goto("/desk/record/")
     page.locator("#q").fill("nothing like this")
@@ -165,13 +165,14 @@ BODIES = {
 
 
 @pytest.mark.parametrize("which", ["verdict", "close", "reply"])
-def test_tapped_button_on_a_phone_does_not_get_its_hover_style(which, conversation, patron, phone, show):
+def test_tapped_button_on_a_phone_does_not_look_chosen(which, conversation, patron, phone, show):
     page = show(phone(), patron)
     path, selector = paths(conversation)[which]
     page.goto(path)
     color = "button => getComputedStyle(button).backgroundColor"
     before = page.locator(selector).evaluate(color)
-    # Phones apply :hover to the element that was tapped last. After a failed request, it would look chosen.
+    # Phones apply :hover to the element that was tapped last. After a failed request, this button would look
+    # as if it were chosen.
     tools = page.context.new_cdp_session(page)
     for name in ("DOM", "CSS"):
         tools.send(f"{name}.enable")
@@ -341,7 +342,8 @@ def tap_while_paused(page, button):
 def press_while_paused(page, press):
     """Press a button with `press()`, and wait until its form is sent.
 
-    The clock must not run before that: Playwright runs no timer of a page that is about to be left.
+    The clock must not run until the form is sent, because Playwright runs no timer of a page that is about to
+    be left.
     """
     with page.context.expect_event("response", lambda response: response.request.method == "POST"):
         press()

@@ -77,7 +77,7 @@ def test_thirty_titles_with_covers_fit_one_page(printed, paper, size):
         rarely(499, "paper=letter&covers=on", "", LETTER),
     ],
 )
-def test_longer_lists_continue_on_pages_of_the_same_size(printed, count, address, note, size):
+def test_long_lists_continue_on_pages_of_the_same_size(printed, count, address, note, size):
     pages = printed_pages(printed(count, address, note=note))
     assert len(pages) > 1
     assert set(pages) == {size}
@@ -142,7 +142,7 @@ BEYOND_THE_PAPER = """() => {
 }"""
 
 
-def test_phone_in_dark_mode_prints_black_on_white(printed):
+def test_printed_list_is_black_on_white_even_in_dark_mode(printed):
     page = printed(3, "paper=a4&covers=on&with_notes=on", note="For the bus", color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate(COLORS) == []
@@ -153,7 +153,7 @@ def test_phone_in_dark_mode_prints_black_on_white(printed):
         )
 
 
-def test_only_the_paper_is_printed(printed):
+def test_only_the_sheet_with_the_list_is_printed(printed):
     page = printed(3, "paper=a4&covers=on")
     page.emulate_media(media="print")
     expect(page.locator(".paper")).to_be_visible()
@@ -162,7 +162,7 @@ def test_only_the_paper_is_printed(printed):
             expect(each).to_be_hidden()
 
 
-def test_button_prints_the_page(printed):
+def test_print_button_prints_the_page(printed):
     page = printed(1, "paper=a4")
     expect(page.locator("#how-to-print")).to_be_hidden()
     page.evaluate("window.print = () => document.body.dataset.printed = 'yes'")
@@ -170,7 +170,7 @@ def test_button_prints_the_page(printed):
     expect(page.locator("body")).to_have_attribute("data-printed", "yes")
 
 
-def test_page_says_how_to_print_without_javascript(printed):
+def test_print_page_says_how_to_print_without_javascript(printed):
     page = printed(1, "paper=a4", javascript=False)
     expect(page.locator("#how-to-print")).to_be_visible()
     expect(page.locator("#print")).to_be_hidden()
@@ -181,7 +181,7 @@ def test_page_says_how_to_print_without_javascript(printed):
 
 
 @pytest.mark.parametrize("paper", ["a4", "receipt"])
-def test_hostile_and_very_long_words_stay_on_the_paper(printed, paper, monkeypatch):
+def test_html_and_very_long_words_fit_on_the_paper(printed, paper, monkeypatch):
     monkeypatch.setattr(printing, "address_for_paper", lambda _list, **_now: SHARED)
     titles = [((HOSTILE + "w" * 400)[:400], (HOSTILE + "w" * 300)[:300])]
     page = printed(2, f"paper={paper}&covers=on&with_notes=on&large=on&code=on", note=HOSTILE, titles=titles)

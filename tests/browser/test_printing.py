@@ -93,7 +93,7 @@ def test_receipt_is_one_page_even_if_its_content_grows_after_loading(slip):
     ("count", "reason"),
     [(1, ""), (14, "這本書適合初學者。" * 30), rarely(14, REASON), rarely(14, "W" * 400)],
 )
-def test_receipt_without_javascript_is_one_page_at_most_twice_as_long_as_its_content(slip, count, reason):
+def test_receipt_without_javascript_is_at_most_twice_as_long_as_its_content(slip, count, reason):
     page = slip("receipt", count, reason=reason, javascript=False)
     content = content_height(page)
     [(width, height)] = printed_pages(page)
@@ -108,7 +108,7 @@ OTHERS = [(1, "en"), (9, "en"), (1, "es"), (3, "es"), (4, "es"), (8, "es"), (9, 
 
 @pytest.mark.parametrize(("count", "language"), [*FULLEST, *(rarely(*other) for other in OTHERS)])
 @pytest.mark.parametrize(("paper", "size"), [("a4", (210, 297)), ("letter", (216, 279))])
-def test_slip_with_14_reasons_of_200_characters_fits_one_sheet(slip, paper, size, count, language):
+def test_slip_with_14_long_reasons_fits_one_sheet(slip, paper, size, count, language):
     page = slip(paper, count, language=language, reason={"en": REASON, "es": MOTIVO}[language])
     assert printed_pages(page) == [size]
     page.emulate_media(media="print")

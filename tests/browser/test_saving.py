@@ -2,6 +2,7 @@ import pytest
 from playwright.sync_api import expect
 
 from portal.lists.models import SavedItem
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, recommend_in
 
 from .steps import card
@@ -9,7 +10,8 @@ from .steps import card
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
 def test_patron_can_save_an_item_and_undo_removing_the_item(javascript, branch, staff, patron, phone, show):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     title = recommend_in(session, 2)[0].item.title

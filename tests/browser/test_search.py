@@ -5,6 +5,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from portal.lists.own_words import add_title, write_note
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, SavedListFactory, recommend_in
 
 from .steps import answered
@@ -40,8 +41,9 @@ def type_words(page, words):
     page.keyboard.press("Enter")
 
 
-@BOTH
-@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize("language", ["en", rarely("es")])
 def test_patron_searches_visits_and_lists_by_keyboard(javascript, language, visit, long, patron, phone, show):
     patron.language = language
     patron.save()
@@ -71,7 +73,7 @@ def test_patron_searches_visits_and_lists_by_keyboard(javascript, language, visi
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{visit.get_absolute_url()}")
     if javascript:
-        # Going back asks nothing, and the words are gone.
+        # Going back doesn't ask whether to send the form again. The search words and the results are gone.
         page.go_back()
         page.wait_for_url("**/search/")
         expect(page.locator("#id_words")).to_have_value("")

@@ -31,7 +31,7 @@ def open_as(page, person, pin):
 
 
 @pytest.mark.long
-def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
+def test_colleagues_on_a_shared_computer_write_under_their_own_names(
     desk_computer, staff, daniel, branch, patron, show
 ):
     conversation = MessageFactory(
@@ -70,7 +70,7 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     page.keyboard.press("l")
     expect(page).to_have_url(LOCKED)
     open_as(page, daniel, "1704")
-    # After a wrong PIN, Daniel types the correct one at once.
+    # After a wrong PIN, Daniel can immediately type the correct one.
     expect(page.locator("#id_pin_error")).to_be_visible()
     expect(page.locator("#id_pin")).to_be_focused()
     page.keyboard.type("4071")

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from portal.lists.models import SavedItem, StaffLink
 from portal.lists.own_words import add_title
+from tests.extent import rarely
 from tests.factories import (
     ConversationFactory,
     HelpSessionFactory,
@@ -29,9 +30,10 @@ def answer(branch, staff, patron):
     return answer
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(
     ("screen", "language", "javascript"),
-    [("desk", "en", True), ("phone", "es", True), ("phone", "en", False)],
+    [("desk", "en", True), rarely("phone", "es", True), rarely("phone", "en", False)],
     ids=["desk", "phone in Spanish", "no JavaScript"],
 )
 def test_staff_share_the_items_of_an_answer(
@@ -62,7 +64,7 @@ def test_staff_share_the_items_of_an_answer(
     assert StaffLink.objects.get().ended_at is not None
 
 
-def test_double_tap_without_javascript_makes_one_link_to_items(answer, staff, phone, show):
+def test_double_tap_without_javascript_makes_only_one_link_to_items(answer, staff, phone, show):
     page = show(phone(javascript=False), staff)
     page.goto(f"/desk/conversations/{answer.conversation.public_id}/answers/{answer.public_id}/share/")
     page.locator("#make-link").dblclick()

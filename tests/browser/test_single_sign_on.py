@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 ANA = {"sub": "4711", "name": "Ana Ruiz", "email": "ana@college.example", "email_verified": True}
 
 
+@pytest.mark.core
 def test_patron_signs_in_through_single_sign_on_without_javascript(tmp_path, settings, branch, phone):
     with running(tmp_path) as provider:
         settings.SSO = provider.settings()

@@ -60,7 +60,7 @@ def test_invited_colleague_can_use_the_desk_until_the_role_ends(
     expect(theirs.locator("body")).not_to_contain_text("spot on")
 
 
-def test_typed_letters_trigger_no_shortcuts_if_cover_for_a_branch_ends_while_staff_type(
+def test_typed_letters_trigger_no_shortcuts_when_cover_for_the_branch_ends(
     branch, staff, patron, desk_computer, show
 ):
     now = timezone.now()

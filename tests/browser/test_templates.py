@@ -35,7 +35,7 @@ def offered(page):
     return page.locator("#template-list [data-text]:visible strong")
 
 
-def test_typing_a_slash_lists_templates_and_the_enter_key_inserts_the_selected_template(
+def test_typing_a_slash_lists_templates_and_enter_inserts_the_selected_one(
     desk_computer, at_desk, conversation
 ):
     page = at_desk(desk_computer())
@@ -61,7 +61,7 @@ def test_typing_a_slash_lists_templates_and_the_enter_key_inserts_the_selected_t
     assert conversation.messages.count() == 1
 
 
-def test_typed_slash_remains_in_the_text_if_escape_is_pressed_or_no_template_matches(desk_computer, at_desk):
+def test_typed_slash_remains_in_the_text_if_no_template_is_inserted(desk_computer, at_desk):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()
@@ -78,7 +78,7 @@ def test_typed_slash_remains_in_the_text_if_escape_is_pressed_or_no_template_mat
     expect(answer).to_have_value("/hold /xyz\n")
 
 
-def test_inserting_a_template_into_an_empty_answer_sets_the_answers_language(desk_computer, at_desk):
+def test_template_inserted_into_an_empty_answer_sets_the_language_of_the_answer(desk_computer, at_desk):
     page = at_desk(desk_computer())
     page.locator("#id_body").click()
     page.keyboard.type("/renovo")

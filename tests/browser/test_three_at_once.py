@@ -167,8 +167,8 @@ def test_no_text_is_lost_if_two_colleagues_and_a_patron_write_in_one_conversatio
     rosas.clock.fast_forward(Message.UNDO_WINDOW // datetime.timedelta(milliseconds=1) + 1000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
-    # When Omar leaves, his page tells the server, and Rosa sees at once that he is gone. But if the last poll of
-    # his page arrives after that, the server counts him as present for another half minute.
+    # When Omar leaves, his page tells the server, and Rosa immediately sees that he is gone. But if the last
+    # poll of his page arrives after that, the server counts him as present for another half minute.
     omars.goto("/desk/")
     for _ in range(35):
         poll(rosas)
@@ -178,7 +178,7 @@ def test_no_text_is_lost_if_two_colleagues_and_a_patron_write_in_one_conversatio
     expect(rosas.locator("#here")).to_have_text("")
 
 
-def test_new_message_hidden_by_the_composer_is_announced_above_the_composer(
+def test_new_message_behind_the_composer_is_announced_above_the_composer(
     at_desk, staff, patron, conversation
 ):
     at = timezone.now() - datetime.timedelta(minutes=5)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 HIDE = "Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})"
 
 
-def test_title_of_a_desk_page_counts_waiting_conversations_even_in_the_background(
+def test_title_of_a_background_tab_shows_the_number_of_waiting_conversations(
     desk_computer, show, staff, branch
 ):
     visit = HelpSessionFactory(branch=branch, staff=staff)
@@ -36,7 +36,7 @@ def test_title_of_a_desk_page_counts_waiting_conversations_even_in_the_backgroun
 
 
 @pytest.mark.only_long
-def test_page_no_longer_asks_for_the_number_after_a_sign_out(desk_computer, show, staff):
+def test_page_stops_requesting_the_number_after_a_sign_out(desk_computer, show, staff):
     page = show(desk_computer(), staff)
     page.clock.install()
     page.goto("/desk/cards/")

@@ -51,7 +51,8 @@ def change(page, **changes):
     page.evaluate(WAITING, [row | changes | times])
 
 
-def test_reply_that_waited_for_a_week_without_a_connection_is_shown_as_not_sent(page, conversation):
+@pytest.mark.core
+def test_reply_that_waited_offline_for_a_week_is_shown_as_not_sent(page, conversation):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     write_offline(page, conversation)
     change(page, at=-8 * DAY)
@@ -65,11 +66,12 @@ def test_reply_that_waited_for_a_week_without_a_connection_is_shown_as_not_sent(
     assert waiting(page) == []
 
 
-def test_unsent_reply_is_deleted_30_days_after_the_phone_could_show_it(page, conversation):
+def test_unsent_reply_is_deleted_30_days_after_the_phone_shows_it_as_not_sent(page, conversation):
     write_offline(page, conversation)
     change(page, at=-200 * DAY)
     page.reload()
-    expect(page.locator(STATE)).to_have_text(NOT_SENT)  # nobody could see this before, so it isn't deleted
+    # Before this page, nobody could see that the reply was not sent. So the phone doesn't delete it yet.
+    expect(page.locator(STATE)).to_have_text(NOT_SENT)
     change(page, ended=-29 * DAY)
     page.reload()
     expect(page.locator(STATE)).to_have_text(NOT_SENT)
@@ -88,7 +90,7 @@ def test_refused_form_is_deleted_after_30_days(page, conversation, refused):
     until(page, COUNT, 0)
 
 
-def test_old_reply_of_a_signed_out_person_is_not_sent_and_is_deleted_after_30_days(page, conversation):
+def test_old_reply_of_a_signed_out_person_is_deleted_after_30_days_without_sending(page, conversation):
     write_offline(page, conversation)
     Session.objects.all().delete()
     change(page, at=-8 * DAY)
@@ -128,7 +130,7 @@ def test_form_that_always_fails_does_not_block_forms_about_other_things(page, se
 @pytest.mark.parametrize(
     ("failures", "since"), [(3, -2 * HOUR), (20, -HOUR // 2)], ids=["few tries", "less than an hour"]
 )
-def test_form_that_fails_for_a_short_time_delays_the_forms_after_it(
+def test_form_that_fails_for_a_short_time_delays_later_forms(
     page, session, given, conversation, failures, since
 ):
     write_offline(page, conversation)
@@ -186,7 +188,7 @@ def test_phone_sends_a_failed_form_again_after_an_hour(page, conversation):
 
 
 @pytest.mark.parametrize("has_arrived", [False, True], ids=["not arrived", "arrived before the merge"])
-def test_reply_of_a_merged_record_is_sent_once_for_the_remaining_record(
+def test_waiting_reply_is_sent_once_even_if_the_patrons_record_is_merged_first(
     page, patron, conversation, signed_in, has_arrived
 ):
     """Staff merge the person's two records while the reply waits, so the person gets another id."""
@@ -226,9 +228,7 @@ def test_patron_whose_record_was_merged_can_copy_the_text_of_a_refused_reply(
     until(page, "() => navigator.clipboard.readText()", "Thank you.")
 
 
-def test_waiting_forms_are_deleted_when_a_person_without_merged_records_signs_in(
-    page, conversation, signed_in
-):
+def test_waiting_forms_are_deleted_when_somebody_else_signs_in(page, conversation, signed_in):
     write_offline(page, conversation)
     page.goto("about:blank")
     page.context.set_offline(False)
@@ -238,7 +238,7 @@ def test_waiting_forms_are_deleted_when_a_person_without_merged_records_signs_in
     assert bodies() == ["Where is it?"]
 
 
-def test_answers_about_a_visit_wait_on_the_phone(page, session, given):
+def test_outcome_that_a_patron_reports_offline_waits_on_the_phone(page, session, given):
     Library.objects.update(check_ins=True)
     page.goto(session.get_absolute_url())
     page.reload()
@@ -247,7 +247,7 @@ def test_answers_about_a_visit_wait_on_the_phone(page, session, given):
     outcome = page.locator(f"#outcome {FORM}")
     expect(outcome.locator("[data-part=text]")).to_have_text("Did you find what you needed? No")
     assert outcome.locator("[data-part=about]").inner_text() == f"Your answer about “{session.title}”"
-    # Only the last answer to a question waits.
+    # Only the latest answer to a question waits.
     page.locator("#found-all").tap()
     expect(outcome.locator("[data-part=text]")).to_have_text("Did you find what you needed? Yes, everything")
     page.locator("#satisfaction-good").tap()
@@ -271,7 +271,9 @@ def test_answers_about_a_visit_wait_on_the_phone(page, session, given):
     expect(page.locator("#found-all")).to_have_attribute("aria-pressed", "true")
 
 
-def test_waiting_answer_shows_the_pressed_button_even_if_the_network_fails_late(page, session, given):
+def test_waiting_verdict_shows_the_label_of_the_pressed_button_even_if_the_network_fails_late(
+    page, session, given
+):
     """Before the network fails, the label of the button is "Sending…"."""
     page.goto(session.get_absolute_url())
     until(page, "async () => typeof sendWaiting", "function")
@@ -280,7 +282,7 @@ def test_waiting_answer_shows_the_pressed_button_even_if_the_network_fails_late(
     expect(page.locator(f"{FORM} [data-part=text]")).to_have_text("Helped")
 
 
-def test_button_that_clears_an_answer_does_not_wait_on_the_phone(page, session, given):
+def test_patron_cannot_clear_the_reported_outcome_offline(page, session, given):
     """A line on kept pages says that such a button needs a connection."""
     session.found, session.found_at, session.answered_at = "all", timezone.now(), timezone.now()
     session.save()
@@ -291,7 +293,7 @@ def test_button_that_clears_an_answer_does_not_wait_on_the_phone(page, session, 
     assert waiting(page) == []
 
 
-def test_kept_page_says_what_needs_a_connection(page, session):
+def test_kept_page_says_that_a_new_question_needs_a_connection(page, session):
     page.context.set_offline(True)
     page.goto(session.get_absolute_url())
     expect(page.locator("#as-of")).to_contain_text(

@@ -16,6 +16,7 @@ from portal.lists.models import SavedItem
 from portal.models import SentForm
 from recommendations.actions import record_verdict
 from recommendations.models import Recommendation
+from tests.extent import rarely
 from tests.factories import (
     ConversationFactory,
     HelpSessionFactory,
@@ -31,7 +32,7 @@ from .steps import card, eventually
 from .test_kept_pages import STATE, choose, signed_in, until, wait_for_contact, wait_until_kept
 
 pytestmark = pytest.mark.browser
-assert signed_in  # it is a fixture
+assert signed_in  # a fixture, which pytest finds because it is imported
 
 # Adds `rows`, if given, to the waiting forms in this browser, and returns all waiting forms.
 WAITING = """rows => new Promise((resolve, reject) => {
@@ -54,7 +55,10 @@ FORM = "[data-waiting=form]"
 
 
 def waiting(page):
-    """Return the forms that wait in the browser. If a sign-out is deleting them, wait until it is done."""
+    """Return the forms that wait in the browser.
+
+    If a sign-out is deleting them, wait until they are deleted.
+    """
     for _turn in range(50):
         try:
             return page.evaluate(WAITING)
@@ -128,11 +132,13 @@ def tap_offline(page, given, verdict="helped", *, count=1):
     expect(page.locator(FORM)).to_have_count(count)
 
 
-def test_reply_written_offline_waits_visibly_and_is_delivered_once(page, conversation, library):
+@pytest.mark.core
+def test_reply_written_offline_is_shown_as_waiting_and_is_delivered_once(page, conversation, library):
     write_offline(page, conversation)
     form = page.locator(f"#entries {FORM}")
     expect(form.locator("[data-part=text]")).to_have_text("Thank you.")
-    # The library's time, not the phone's, and in the words of all other pages.
+    # The time is in the library's time zone, not in the phone's, and in the same format as on all other
+    # pages.
     hour = timezone.now().astimezone(library.zone).strftime("%-I")
     expect(form.locator("[data-part=at]")).to_have_text(re.compile(rf"[A-Z]\w\w \d+, {hour}:\d\d\s[ap]\.m\."))
     expect(form.locator("[data-part=state]")).to_have_text(
@@ -168,7 +174,7 @@ def test_kept_pages_and_the_offline_page_show_the_waiting_reply(page, conversati
     expect(page.locator(f"#waiting {FORM} [data-part=text]")).to_have_text("Thank you.")
 
 
-def test_reply_is_sent_at_the_next_page_if_no_page_was_open_when_the_connection_returned(page, conversation):
+def test_waiting_reply_is_sent_when_the_next_page_is_opened(page, conversation):
     write_offline(page, conversation)
     page.goto("about:blank")
     page.context.set_offline(False)
@@ -177,7 +183,7 @@ def test_reply_is_sent_at_the_next_page_if_no_page_was_open_when_the_connection_
     assert bodies() == ["Where is it?", "Thank you."]
 
 
-@pytest.mark.parametrize("lost", ["first", "second"], ids=["of the first try", "of the second try"])
+@pytest.mark.parametrize("lost", ["first", rarely("second")], ids=["of the first try", "of the second try"])
 def test_reply_is_saved_once_even_if_the_response_of_the_server_is_lost(page, conversation, lost):
     """Lose the response, although the server has saved the message."""
     page.goto(conversation.get_absolute_url())
@@ -244,7 +250,7 @@ def test_service_worker_sends_waiting_forms_without_an_open_page(page, conversat
     assert bodies() == ["Where is it?", "Thank you."]
 
 
-def test_form_is_saved_once_if_the_service_worker_stops_before_it_gets_the_response(
+def test_form_is_saved_once_if_the_service_worker_stops_before_the_response(
     page, conversation, worker, monkeypatch
 ):
     write_offline(page, conversation)
@@ -273,7 +279,7 @@ def test_form_is_saved_once_if_the_service_worker_stops_before_it_gets_the_respo
     assert SentForm.objects.count() == 1
 
 
-def test_two_replies_and_a_verdict_are_sent_in_the_order_in_which_they_were_made(
+def test_waiting_replies_and_verdicts_are_sent_in_the_order_in_which_they_were_made(
     page, conversation, session, given, monkeypatch
 ):
     arrived, real = [], waiting_forms._take
@@ -300,7 +306,7 @@ def test_two_replies_and_a_verdict_are_sent_in_the_order_in_which_they_were_made
     assert given.verdict == "helped"
 
 
-def test_verdict_tapped_on_a_kept_page_is_shown_after_it_was_sent(page, session, given):
+def test_patron_page_shows_a_verdict_after_it_was_sent_from_a_kept_page(page, session, given):
     page.context.set_offline(True)
     page.goto(session.get_absolute_url())
     tap_offline(page, given)
@@ -327,7 +333,7 @@ def test_comment_can_wait_on_the_phone_without_htmx(page, given):
     assert given.comment == "Clear and short."
 
 
-def test_form_without_htmx_is_sent_as_usual_while_the_phone_is_online(page, given):
+def test_form_is_sent_as_usual_without_htmx_while_the_phone_is_online(page, given):
     record_verdict(given, verdict="helped", at=timezone.now())
     page.goto(f"/recommendations/{given.public_id}/verdict/")
     page.locator("#id_comment").fill("Clear and short.")
@@ -338,7 +344,7 @@ def test_form_without_htmx_is_sent_as_usual_while_the_phone_is_online(page, give
     assert given.comment == "Clear and short."
 
 
-def test_items_removed_and_saved_offline_are_removed_and_saved_once(page, patron, session, given):
+def test_items_saved_or_removed_offline_are_saved_or_removed_only_once(page, patron, session, given):
     other = Recommendation.objects.order_by("pk").last()
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item)
     page.goto("/lists/")
@@ -383,7 +389,7 @@ def test_refused_form_is_shown_on_the_phone_with_the_reason(page, conversation, 
     assert bodies() == ["Where is it?", "Thank you."]
 
 
-def test_waiting_verdict_does_not_replace_a_later_verdict_and_the_page_says_so(page, session, given):
+def test_patron_reads_that_a_waiting_verdict_did_not_replace_a_later_verdict(page, session, given):
     page.goto(session.get_absolute_url())
     go_offline(page)
     tap_offline(page, given)
@@ -449,7 +455,8 @@ def test_form_of_a_signed_out_person_waits_until_they_sign_in_again(page, patron
     assert bodies() == ["Where is it?", "Thank you."]
 
 
-@pytest.mark.parametrize("refused", [None, 409], ids=["not tried yet", "refused"])
+@pytest.mark.core
+@pytest.mark.parametrize("refused", [None, rarely(409)], ids=["not tried yet", "refused"])
 def test_another_person_neither_sees_nor_sends_the_waiting_forms(page, conversation, signed_in, refused):
     write_offline(page, conversation)
     [row] = waiting(page)
@@ -480,7 +487,7 @@ def fail(page):
 
 
 def wait_until_nothing_is_sent(page):
-    """Wait until the page no longer sends waiting forms. While it does, it holds a lock."""
+    """Wait until the page no longer sends waiting forms. The page holds a lock while it sends them."""
     until(page, "async () => (await navigator.locks.query()).held.length", 0)
 
 
@@ -490,9 +497,8 @@ def make_wait(page, conversation, patron):
     fail(page)
 
 
-def test_person_who_signs_out_is_asked_whether_to_send_or_delete_the_waiting_forms(
-    page, conversation, patron
-):
+@pytest.mark.core
+def test_signing_out_asks_whether_to_send_or_delete_the_waiting_forms(page, conversation, patron):
     make_wait(page, conversation, patron)
     sign_out(page)
     asked = page.locator("[data-waiting=leaving]")
@@ -542,7 +548,7 @@ def test_leave_quickly_button_deletes_the_waiting_forms_without_asking(
     until(page, COUNT, 0)
 
 
-def test_form_on_a_quiet_visit_never_waits_on_the_phone(page, branch, staff):
+def test_form_about_a_quiet_visit_never_waits_on_the_phone(page, branch, staff):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     [item] = recommend_in(quiet)
     page.goto(f"/c/{code_for(quiet)}/")
@@ -563,7 +569,7 @@ def test_forms_do_not_wait_on_a_phone_that_keeps_no_pages(signed_in, patron, con
     assert page.evaluate("async () => (await indexedDB.databases()).map(found => found.name)") == []
 
 
-def test_text_of_a_form_that_cannot_be_stored_stays_on_the_page(page, patron, conversation):
+def test_text_stays_on_the_page_if_the_phone_cannot_store_the_form(page, patron, conversation):
     page.context.set_offline(True)
     page.goto(conversation.get_absolute_url())
     rows = [

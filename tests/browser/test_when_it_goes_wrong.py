@@ -12,6 +12,7 @@ from portal.conversations.models import Message
 from portal.helpsessions.keeping import keep
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import app_code
+from tests.extent import rarely
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for, recommend_in
 
 from .steps import latest, sign_in, sign_in_with_second_factor
@@ -45,7 +46,7 @@ def test_signed_out_patron_opens_the_answer_after_signing_in(
     expect(latest(page)).to_contain_text("Yes, on Thursday.")
 
 
-def test_unusable_visit_code_shows_the_reason_and_no_visit_content(
+def test_unusable_visit_code_shows_the_reason_but_nothing_about_the_visit(
     session, patron, staff, phone, desk_computer, show
 ):
     code, page = code_for(session), phone()
@@ -79,8 +80,9 @@ def test_unusable_visit_code_shows_the_reason_and_no_visit_content(
     assert len(set(said)) == 3
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_two_taps_on_send_create_one_message(javascript, session, phone):
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
+def test_double_tap_on_send_creates_only_one_message(javascript, session, phone):
     page = phone(javascript=javascript)
     page.goto(f"/c/{code_for(session)}/")
     page.locator("#ask a.button").tap()
@@ -95,6 +97,7 @@ def test_two_taps_on_send_create_one_message(javascript, session, phone):
     assert sorted(Message.objects.values_list("body", flat=True)) == ["Once", "Twice"]
 
 
+@pytest.mark.core
 def test_desk_form_is_restored_after_a_reload_or_an_expired_sign_in(staff, desk_computer, post):
     desk = desk_computer()
     secret = sign_in_with_second_factor(desk, staff, post)

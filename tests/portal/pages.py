@@ -52,9 +52,9 @@ class _Finder(HTMLParser):
 
 
 def shown_to_visitors(page):
-    """Return the HTML of a shared list without what only one of its pages can have.
+    """Return the HTML of a shared list, without the parts that differ between its page and its preview.
 
-    The preview has no links to the items, and other addresses of covers.
+    The preview has no links to the items, and its covers have other addresses.
     """
     return re.sub(r"</?a\b[^>]*>|<noscript>.*?</noscript>", "", part(page, "shown"))
 

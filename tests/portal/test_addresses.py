@@ -38,12 +38,12 @@ def test_each_spelling_of_a_mailbox_becomes_the_same_address(typed, clean):
         "@example.org",
     ],
 )
-def test_address_that_would_reach_another_mailbox_is_refused(typed):
+def test_ambiguous_address_that_could_reach_another_mailbox_is_refused(typed):
     with pytest.raises(ValidationError):
         clean_address(typed)
     with pytest.raises(ValidationError, match="such as ana@example.org"):
         AddressField().clean(typed)
 
 
-def test_empty_address_is_accepted_as_empty():
+def test_empty_address_is_accepted():
     assert AddressField(required=False).clean("  ") == ""

@@ -155,7 +155,7 @@ def test_backup_archive_is_readable_only_by_its_owner_and_has_a_manifest(archive
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_restore_replaces_existing_data_only_with_the_replace_option(old, archive):
+def test_restore_replaces_existing_data_only_if_the_replace_option_is_given(old, archive):
     old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
     (old.private / "later.txt").write_text("x")
     assert "--replace" in old.manage("restore", str(archive), status=1)
@@ -166,7 +166,7 @@ def test_restore_replaces_existing_data_only_with_the_replace_option(old, archiv
 
 
 @pytest.mark.only_long
-def test_person_erased_after_the_backup_is_erased_again_after_the_restore(old, tmp_path):
+def test_erase_again_erases_a_person_who_was_erased_after_the_backup(old, tmp_path):
     old.run("from accounts.models import User; User.objects.create(email='sam@example.org', name='Sam')")
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     old.run("""
@@ -184,6 +184,7 @@ erasure.erase(User.objects.get(), language="en", at=timezone.now())
     assert old.manage("erase_again") == again.format(0)
 
 
+@pytest.mark.only_long
 def test_restore_writes_private_files_to_a_disk_shared_by_several_hosts(old, archive, tmp_path):
     """The folder may be a link or a mount, so restore replaces its content and not the folder itself."""
     shared = tmp_path / "shared"
@@ -198,6 +199,7 @@ def test_restore_writes_private_files_to_a_disk_shared_by_several_hosts(old, arc
     assert {path.name for path in shared.iterdir()} == files
 
 
+@pytest.mark.only_long
 def test_backup_does_not_contain_temporary_files_of_a_killed_restore(old, tmp_path):
     (old.private / ".backup-killed").mkdir()
     (old.private / ".backup-killed" / "old-private").write_text("x")
@@ -206,7 +208,8 @@ def test_backup_does_not_contain_temporary_files_of_a_killed_restore(old, tmp_pa
         assert [name for name in opened.getnames() if "killed" in name] == []
 
 
-def test_backup_has_no_covers_and_a_restore_keeps_those_that_are_there(old, tmp_path):
+@pytest.mark.only_long
+def test_backup_contains_no_covers_and_restore_deletes_no_covers(old, tmp_path):
     covers = old.private / "covers"
     covers.mkdir()
     (covers / "9780141439600.webp").write_bytes(b"a cover")
@@ -216,6 +219,29 @@ def test_backup_has_no_covers_and_a_restore_keeps_those_that_are_there(old, tmp_
         assert [name for name in opened.getnames() if "covers" in name] == ["private/covers-of-a-report.pdf"]
     old.manage("restore", str(tmp_path / "later.tar.gz"), "--replace")
     assert (covers / "9780141439600.webp").read_bytes() == b"a cover"
+
+
+@pytest.mark.only_long
+def test_backup_is_refused_if_the_disk_of_the_private_files_is_missing(old, new_portal, tmp_path):
+    old.manage("migrate", "--verbosity=0")
+    mark = (old.private / "folder-mark").read_text()
+    archive = tmp_path / "marked.tar.gz"
+    old.manage("backup", str(archive))
+    with tarfile.open(archive) as opened:
+        assert "private/folder-mark" not in opened.getnames()
+    old.manage("restore", str(archive), "--replace")
+    assert (old.private / "folder-mark").read_text() == mark
+    old.private.rename(old.folder / "disk")
+    for is_empty_folder in (False, True):
+        if is_empty_folder:
+            old.private.mkdir(mode=0o700)
+        said = old.manage("backup", str(tmp_path / "later.tar.gz"), status=1)
+        assert said == (
+            "CommandError: The folder of the private files is another one than before, so a disk may be "
+            "missing. Mount the disk. If the folder is the right one, delete the file private-folder-mark in "
+            "the data folder, and run: manage.py migrate"
+        )
+    assert sorted(path.name for path in tmp_path.glob("*.tar.gz*")) == ["marked.tar.gz"]
 
 
 @pytest.mark.only_long
@@ -236,7 +262,7 @@ cursor.execute("INSERT INTO later VALUES (1, NULL)")
 
 
 @pytest.mark.only_long
-def test_restore_is_refused_while_the_portal_runs_in_the_same_folder(old, archive):
+def test_restore_is_refused_while_the_portal_runs(old, archive):
     with (old.folder / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("123 run\n")
@@ -255,7 +281,8 @@ beat("web2:123", at=timezone.now())
 """
 
 
-def test_only_a_worker_that_still_runs_prevents_a_restore(old, tmp_path, new_portal):
+@pytest.mark.only_long
+def test_only_a_running_worker_prevents_a_restore(old, tmp_path, new_portal):
     old.run(HEARTBEAT)
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     assert old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", status=1) == (
@@ -267,8 +294,9 @@ def test_only_a_worker_that_still_runs_prevents_a_restore(old, tmp_path, new_por
     assert "Restored the state of" in new.manage("restore", str(tmp_path / "c.tar.gz"), "--replace")
 
 
+@pytest.mark.only_long
 @pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has no server")
-def test_restore_is_refused_while_a_web_server_without_a_worker_is_connected(old, archive):
+def test_restore_is_refused_while_only_a_web_server_is_connected(old, archive):
     with psycopg.connect(old.environment["DATABASE_URL"], application_name="afterword"):
         assert old.manage("restore", str(archive), "--replace", status=1) == (
             "CommandError: The portal is still connected to the database from 127.0.0.1. Stop the portal on "
@@ -281,7 +309,7 @@ def test_restore_is_refused_while_a_web_server_without_a_worker_is_connected(old
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_restore_with_another_secret_key_needs_an_option_and_says_what_will_not_work(old, tmp_path):
+def test_restore_with_another_secret_key_is_refused_without_the_other_key_option(old, tmp_path):
     old.environment["SECRET_KEY"] = "the first key"
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     old.environment["SECRET_KEY"] = "the second key"
@@ -296,6 +324,7 @@ def test_restore_with_another_secret_key_needs_an_option_and_says_what_will_not_
     assert "SECRET_KEY" not in old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace")
 
 
+@pytest.mark.only_long
 @pytest.mark.one_database
 def test_restore_warns_if_the_secret_key_of_the_backup_is_unknown(old, archive):
     with tarfile.open(archive) as opened:
@@ -326,12 +355,14 @@ connection.cursor().execute("CREATE TABLE payroll (id integer)")
     assert tables == "['payroll']"
 
 
+@pytest.mark.only_long
 def test_backup_never_overwrites_an_existing_file(old, archive):
     before = archive.read_bytes()
     assert "already exists" in old.manage("backup", str(archive), status=1)
     assert archive.read_bytes() == before
 
 
+@pytest.mark.only_long
 @pytest.mark.one_database
 def test_restore_refuses_an_archive_with_a_huge_manifest(old, archive):
     bomb = changed(archive, name="manifest.json", content=b" " * (17 * 1024 * 1024))
@@ -426,7 +457,7 @@ for n in itertools.count():
     assert int(lefts) > 0
 
 
-def test_error_about_missing_pg_dump_says_how_to_install_pg_dump(monkeypatch, tmp_path):
+def test_error_about_a_missing_pg_dump_says_how_to_install_the_program(monkeypatch, tmp_path):
     from portal import database_copies
 
     monkeypatch.setattr(database_copies.shutil, "which", lambda program: None)
@@ -434,6 +465,7 @@ def test_error_about_missing_pg_dump_says_how_to_install_pg_dump(monkeypatch, tm
         database_copies._run_postgres("pg_dump")
 
 
+@pytest.mark.only_long
 def test_backup_on_a_full_disk_fails_with_one_sentence_and_leaves_no_files(old, tmp_path):
     folder = tmp_path / "backups"
     # Let no file grow larger than 16 KB. A nearly full disk has the same effect.
@@ -447,6 +479,7 @@ def test_backup_on_a_full_disk_fails_with_one_sentence_and_leaves_no_files(old, 
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.only_long
 @pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has no server")
 def test_backup_and_restore_fail_with_one_sentence_if_the_database_is_unreachable(old, archive, tmp_path):
     old.environment["DATABASE_URL"] = "postgres://postgres@127.0.0.1:1/test"
@@ -457,7 +490,7 @@ def test_backup_and_restore_fail_with_one_sentence_if_the_database_is_unreachabl
     assert "Traceback" not in said
 
 
-def test_options_of_the_database_url_are_passed_to_pg_dump(monkeypatch):
+def test_pg_dump_gets_the_options_of_the_database_url(monkeypatch):
     """Check that sslmode, certificates and search paths are used, and that no password is on the command line."""
     from portal import database_copies
 

@@ -9,7 +9,7 @@ from portal.catalog_links import (
     check_prefix,
     check_template,
     in_catalog,
-    item_link,
+    link_for_anyone,
     own_link,
     through_catalog,
 )
@@ -60,7 +60,7 @@ def test_link_contains_the_encoded_values_of_the_item(link, facts, address):
 @pytest.mark.parametrize(
     ("link", "address"),
     [
-        # A parameter without a value is left out, and so is the word of a search.
+        # A parameter without a value is left out. So is one word of a search if it has no value.
         (BOTH, "https://cat.example.org/search?title=A%20%26%20B"),
         (
             "https://cat.example.org/?isbn={isbn}&title={title}#top",
@@ -68,17 +68,17 @@ def test_link_contains_the_encoded_values_of_the_item(link, facts, address):
         ),
         ("https://cat.example.org/?v=1&q={isbn}+{title}", "https://cat.example.org/?v=1&q=A%20%26%20B"),
         ("https://cat.example.org/?v=1&q={title}%20{number}", "https://cat.example.org/?v=1&q=A%20%26%20B"),
-        # Without the number, "OR" would be a part of the search, so the whole parameter is left out.
+        # Without the ISBN, "OR" would be part of the search, so the whole parameter is left out.
         ("https://cat.example.org/?q=isbn:{isbn}+OR+{title}", ""),
-        # Nothing else in the address says which item is meant.
+        # Without the ISBN, nothing in the address says which item is meant.
         ("https://cat.example.org/?q={isbn}", ""),
         ("https://cat.example.org/?v=1&q={isbn}", ""),
-        # A path has no parts that can be left out.
+        # No part of a path or of a fragment can be left out.
         ("https://cat.example.org/isbn/{isbn}?title={title}", ""),
         ("https://cat.example.org/?title={title}#{number}", ""),
     ],
 )
-def test_link_is_built_from_the_placeholders_that_have_values(link, address):
+def test_link_uses_only_placeholders_that_have_values(link, address):
     assert through_catalog(item(isbn="", source_key=""), library(link)) == address
 
 
@@ -95,12 +95,12 @@ def test_link_is_built_from_the_placeholders_that_have_values(link, address):
         ("javascript:alert(1)//{isbn}", "9780000000002", "https://cat.example.org/title?q=A%20%26%20B"),
     ],
 )
-def test_second_template_is_used_where_the_first_cannot_be_filled(link, isbn, address):
+def test_title_search_is_used_if_the_catalog_link_cannot_be_filled(link, isbn, address):
     assert through_catalog(item(isbn=isbn), library(link, SEARCH)) == address
 
 
 @pytest.mark.parametrize("template", ["http://cat.example.org/?q={title}", "javascript:alert('{title}')"])
-def test_second_template_must_be_a_safe_address_too(template):
+def test_title_search_that_is_not_a_safe_address_is_not_used(template):
     assert through_catalog(item(), library("", template)) == ""
 
 
@@ -119,12 +119,12 @@ def test_second_template_must_be_a_safe_address_too(template):
         ({"kind": "book", "retired_at": "2026-01-01"}, False),
     ],
 )
-def test_only_items_that_the_catalog_can_have_link_to_it(facts, is_there):
+def test_only_items_that_the_catalog_can_have_link_to_the_catalog(facts, is_there):
     assert in_catalog(item(**facts)) == is_there
     assert bool(through_catalog(item(**facts), library(SEARCH))) == is_there
 
 
-def test_without_a_library_there_is_no_link():
+def test_item_has_no_catalog_link_without_a_library():
     assert through_catalog(item(), None) == ""
 
 
@@ -139,14 +139,14 @@ def test_without_a_library_there_is_no_link():
         ("", ""),
     ],
 )
-def test_own_link_of_an_item_is_a_web_address(url, address):
+def test_own_link_of_an_item_must_be_a_web_address(url, address):
     assert own_link(item(url=url), library()) == address
     assert own_link(item(url=url), None) == address
 
 
-def test_shared_text_has_the_own_link_of_an_item_or_else_the_one_in_the_catalog():
-    assert item_link(item(url="https://example.org/a"), library(SEARCH)) == "https://example.org/a"
-    assert item_link(item(), library(SEARCH)) == "https://cat.example.org/title?q=A%20%26%20B"
+def test_shared_text_has_the_catalog_link_of_an_item_without_its_own_link():
+    assert link_for_anyone(item(url="https://example.org/a"), library(SEARCH)) == "https://example.org/a"
+    assert link_for_anyone(item(), library(SEARCH)) == "https://cat.example.org/title?q=A%20%26%20B"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_error_about_a_template_says_what_to_change(link, words):
     assert words in error.value.messages[0]
 
 
-def test_error_about_a_title_search_names_only_its_placeholder():
+def test_error_about_a_title_search_mentions_only_its_own_placeholder():
     with pytest.raises(ValidationError) as error:
         check_template("https://c.example.org/?q={isbn}", ["title"])
     assert error.value.messages == ["Use {title} in the address, and no other curly brackets."]
@@ -230,17 +230,17 @@ def test_free_source_is_opened_without_the_proxy(kind):
         ),
     ],
 )
-def test_address_behind_the_prefix_is_encoded_as_the_proxy_needs_it(prefix, url, address):
+def test_address_after_the_prefix_is_encoded_as_the_proxy_needs_it(prefix, url, address):
     assert own_link(item(kind="database", url=url), library(proxy=prefix)) == prefix + address
 
 
-def test_address_that_has_the_prefix_already_gets_no_second_one():
+def test_address_that_already_has_the_prefix_gets_no_second_prefix():
     url = f"{EZPROXY}https://db.example.com/"
     assert own_link(item(kind="database", url=url), library(proxy=EZPROXY)) == url
 
 
 @pytest.mark.parametrize("prefix", ["javascript:alert(1)//?url=", "http://proxy.example.org/login?url="])
-def test_prefix_that_is_no_safe_address_is_not_used(prefix):
+def test_prefix_that_is_not_a_safe_address_is_not_used(prefix):
     url = "https://db.example.com/"
     assert own_link(item(kind="database", url=url), library(proxy=prefix)) == url
 
@@ -252,7 +252,7 @@ def test_article_with_only_a_doi_links_to_the_doi():
 
 
 @pytest.mark.parametrize("prefix", [EZPROXY, "https://proxy.example.org:2048/login?auth=shib&qurl="])
-def test_prefix_that_an_address_can_follow_is_accepted(prefix):
+def test_valid_proxy_prefix_is_accepted(prefix):
     check_prefix(prefix)
 
 
@@ -275,3 +275,25 @@ def test_error_about_a_prefix_says_what_to_change(prefix, words):
     with pytest.raises(ValidationError) as error:
         check_prefix(prefix)
     assert words in error.value.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "url"),
+    [
+        (EZPROXY, "https://db.example.com/a?b=1"),
+        (EZPROXY, f"{EZPROXY}https://db.example.com/a?b=1"),
+        (
+            "https://go.openathens.net/redirector/example.org?url=",
+            "https://go.openathens.net/redirector/example.org?url=https%3A%2F%2Fdb.example.com%2Fa%3Fb%3D1",
+        ),
+        ("", "https://db.example.com/a?b=1"),
+    ],
+)
+def test_link_for_anyone_does_not_lead_through_the_proxy(prefix, url):
+    source = item(kind="database", url=url)
+    assert link_for_anyone(source, library(proxy=prefix)) == "https://db.example.com/a?b=1"
+
+
+def test_link_for_anyone_is_never_an_unsafe_address():
+    source = item(kind="database", url=f"{EZPROXY}javascript:alert(1)")
+    assert link_for_anyone(source, library(proxy=EZPROXY)) == ""

@@ -50,15 +50,16 @@ from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.imports.matching import match, undo_match
 from portal.lists.actions import remove, restore, save
 from portal.lists.links import address_of, end_link, make_link
-from portal.lists.models import MAX_LINKS, ListLink, SavedItem, StaffLink
+from portal.lists.models import MAX_LINKS, ListLink, SavedItem, SavedList, StaffLink
 from portal.lists.ordering import place
 from portal.lists.own_lists import NameTaken, make_list
 from portal.lists.own_words import add_title
 from portal.lists.staff_links import make_staff_link
 from portal.notifications.models import Notification
-from recommendations.actions import record_verdict
+from recommendations.actions import add_item, add_items, change_item, record_verdict
 from recommendations.chosen_items import ChosenItem
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, SearchEntry, SearchWord
+from recommendations.search.entries import words_of
 from tests.extent import times
 from tests.factories import (
     BranchFactory,
@@ -76,9 +77,9 @@ from tests.factories import (
 from tests.opening_hours import open_on_weekdays
 from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(4, 20), 8
+ROUNDS, PROCESSES = times(4, 50), 8
 # The number of rounds of tests of actions on a conversation. They run more rounds than other tests.
-CONVERSATION_ROUNDS = times(5, 40)
+CONVERSATION_ROUNDS = times(5, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -127,6 +128,7 @@ def say(conversation, by, side, token=None, **kwargs):
 # Tests of actions on a conversation.
 
 
+@pytest.mark.core
 def test_message_sent_eight_times_at_once_is_stored_and_emailed_once(session):
     conversation = ask(session)
 
@@ -186,7 +188,7 @@ def test_reading_form_sent_eight_times_at_once_creates_one_conversation(session)
     )
 
 
-def test_conversation_taken_by_eight_staff_members_at_once_gets_only_one_assignee(session):
+def test_only_one_of_eight_staff_members_can_take_a_conversation_simultaneously(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -250,7 +252,7 @@ def test_only_one_of_eight_simultaneous_assignments_of_a_conversation_succeeds(s
     assert DeskEvent.objects.filter(kind="assigned").count() == CONVERSATION_ROUNDS
 
 
-def test_draft_saved_on_eight_devices_at_once_has_the_newest_version(session):
+def test_eight_devices_that_save_a_draft_at_once_leave_the_newest_version(session):
     conversation, token = ask(session), uuid.uuid4()
 
     def keep(number):
@@ -283,7 +285,7 @@ def test_draft_saved_on_eight_devices_at_once_has_the_newest_version(session):
     )
 
 
-def test_no_draft_is_left_if_devices_save_the_draft_while_its_answer_is_sent(session):
+def test_no_draft_remains_if_devices_save_it_while_the_answer_is_sent(session):
     conversation = ask(session)
 
     def keep(number):
@@ -316,7 +318,7 @@ def test_no_draft_is_left_if_devices_save_the_draft_while_its_answer_is_sent(ses
     )
 
 
-# A time after which the undo window of every answer is over.
+# After this duration, the undo window of every answer is over.
 AFTER_UNDO_WINDOW = datetime.timedelta(minutes=5)
 
 
@@ -363,6 +365,7 @@ def as_written(conversation):
     }
 
 
+@pytest.mark.core
 def test_conversation_row_matches_its_history_after_simultaneous_actions(session):
     """Make a patron and staff members act at the same time.
 
@@ -462,8 +465,9 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
     assert conversation.last_message_at == conversation.messages.aggregate(latest=Max("shown_from"))["latest"]
 
 
-def test_no_message_is_lost_if_conversations_are_merged_during_replies(session):
-    """Merge in both directions at once. One direction wins, and every message remains."""
+@pytest.mark.core
+def test_no_message_is_lost_if_people_reply_while_conversations_are_merged(session):
+    """Merge in both directions simultaneously. One direction wins, and every message remains."""
 
     def reply(which, side):
         return lambda pks: (
@@ -510,6 +514,7 @@ def test_no_message_is_lost_if_conversations_are_merged_during_replies(session):
     rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"CannotMerge"})
 
 
+@pytest.mark.core
 def test_simultaneous_conversation_actions_do_not_deadlock(session):
     """Run actions that lock the same rows. A deadlock would raise an OperationalError."""
 
@@ -681,7 +686,7 @@ def test_verdict_given_eight_times_at_once_creates_one_conversation(session):
 
 
 def keep_for(person):
-    """Return a function that keeps a visit for this person, and returns the visit's primary key."""
+    """Return a function that adds a visit to this person's account, and returns the visit's primary key."""
     return lambda visit: (
         keeping.keep(visit, by=person, at=timezone.now(), wording="yes", language="en") and visit.pk
     )
@@ -724,7 +729,7 @@ def test_only_one_child_and_one_adult_can_keep_a_shared_visit(session):
     rounds(works, ROUNDS, before=prepare, after=check, refusals={"AlreadyKept"})
 
 
-def test_code_card_attached_to_eight_visits_at_once_opens_only_one_visit(session):
+def test_attaching_a_code_card_to_eight_visits_at_once_succeeds_for_only_one(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
     codes = handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
@@ -748,7 +753,8 @@ def test_code_card_attached_to_eight_visits_at_once_opens_only_one_visit(session
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 
-def test_help_session_form_sent_eight_times_at_once_creates_one_help_session_and_one_code(session):
+@pytest.mark.core
+def test_help_session_form_sent_eight_times_at_once_creates_one_help_session(session):
     def record(token):
         help_session, code = helpsessions.record_and_hand_over(
             by=session.staff,
@@ -782,7 +788,7 @@ def test_help_session_form_sent_eight_times_at_once_creates_one_help_session_and
     assert ClaimCode.objects.count() == Recommendation.objects.count() == ROUNDS
 
 
-def test_list_ordered_in_eight_tabs_at_once_loses_and_doubles_nothing(session):
+def test_no_title_is_lost_or_doubled_if_eight_tabs_change_the_order_of_a_list_at_once(session):
     saved_list = SavedListFactory(patron=session.patron)
     for title in "ABCDEFGH":
         add_title(saved_list, title=title, at=timezone.now())
@@ -810,20 +816,22 @@ def test_list_ordered_in_eight_tabs_at_once_loses_and_doubles_nothing(session):
     rounds([move(number) for number in range(PROCESSES)], ROUNDS, before=lambda _: None, after=check)
 
 
-def test_lists_made_eight_times_at_once_have_one_name_and_stay_below_the_limit(session):
+def test_making_a_list_eight_times_at_once_with_the_same_name_makes_one_list(session):
     def make(name):
         try:
             return make_list(session.patron, name=name, at=timezone.now()).pk
         except NameTaken:
             return None
 
-    def check(_name, outcomes):
+    def check(name, outcomes):
         assert sum(outcome is not None for outcome in outcomes) == 1
+        # Otherwise, the last rounds would reach the limit of lists.
+        SavedList.objects.get(name=name).delete()
 
     rounds([make] * PROCESSES, ROUNDS, before=lambda _: str(uuid.uuid4()), after=check)
 
 
-def test_links_made_eight_times_at_once_stay_at_the_limit(session):
+def test_making_links_eight_times_at_once_does_not_exceed_the_limit(session):
     saved_list = SavedListFactory(patron=session.patron)
     for _ in range(MAX_LINKS - 1):
         make_link(saved_list, with_notes=False, at=timezone.now())
@@ -840,7 +848,7 @@ def test_links_made_eight_times_at_once_stay_at_the_limit(session):
 
 
 @pytest.mark.parametrize("by_staff", [False, True], ids=["patron", "staff"])
-def test_form_of_a_preview_sent_eight_times_at_once_makes_one_link(session, by_staff):
+def test_making_a_link_eight_times_at_once_with_the_same_form_makes_one_link(session, by_staff):
     saved_list, item = SavedListFactory(patron=session.patron), ItemFactory()
     model = StaffLink if by_staff else ListLink
 
@@ -857,7 +865,7 @@ def test_form_of_a_preview_sent_eight_times_at_once_makes_one_link(session, by_s
     rounds([make] * PROCESSES, ROUNDS, before=lambda _: uuid.uuid4(), after=check)
 
 
-def test_no_visitor_sees_a_list_after_the_response_to_ending_its_link(session):
+def test_no_visitor_sees_a_list_after_its_link_has_ended(session):
     saved_list = SavedListFactory(patron=session.patron)
     add_title(saved_list, title="Snow country", at=timezone.now())
     patron = Client()
@@ -865,11 +873,14 @@ def test_no_visitor_sees_a_list_after_the_response_to_ending_its_link(session):
     shown = []
 
     def open_it(link):
-        """Open the address until the link has ended. Return [(time before the request, whether it showed)]."""
+        """Open the address until the link has ended.
+
+        Return [(time before the request, whether the response showed the list)].
+        """
         visitor, address, seen = Client(), address_of(link), []
         while not seen or seen[-1][1]:
             began = time.monotonic()
-            # Each visitor has another network address, so no limit is reached.
+            # Each request has a different network address, so that no limit is reached.
             page = visitor.get(address, REMOTE_ADDR=str(ipaddress.IPv4Address(random.getrandbits(32))))
             seen.append((began, b"Snow country" in page.content))
         return seen
@@ -891,7 +902,7 @@ def test_no_visitor_sees_a_list_after_the_response_to_ending_its_link(session):
         before=lambda _: make_link(saved_list, with_notes=False, at=timezone.now()),
         after=check,
     )
-    # In some rounds, the link ends before anybody opens it.
+    # The link may end before anybody opens it, but not in every round.
     assert any(shown)
 
 
@@ -925,7 +936,7 @@ def decide(recommendation, verdict):
     return verdict
 
 
-def test_verdict_is_kept_when_its_item_is_matched_and_unmatched_at_the_same_time(session):
+def test_verdict_is_saved_while_the_item_is_matched_and_unmatched(session):
     staff = session.staff
 
     def matched(data):
@@ -967,7 +978,7 @@ def test_verdict_is_kept_when_its_item_is_matched_and_unmatched_at_the_same_time
     )
 
 
-def test_one_of_eight_simultaneous_matches_of_an_item_wins(session):
+def test_only_one_of_eight_simultaneous_matches_of_an_item_succeeds(session):
     staff = session.staff
 
     def check(data, outcomes):
@@ -985,3 +996,35 @@ def test_one_of_eight_simultaneous_matches_of_an_item_wins(session):
         after=check,
         refusals={"CannotMatch"},
     )
+
+
+def test_search_words_are_counted_correctly_if_eight_processes_change_items_at_once(session):
+    def before(number):
+        return [
+            add_item(at=timezone.now(), kind="book", title=f"The shared garden {number}") for _ in range(2)
+        ]
+
+    def change(process):
+        def work(items):
+            if process % 2:
+                title = f"The garden of {'abcdefgh'[process]}"
+                imported = {"source": "catalog", "source_key": str(uuid.uuid4())}
+                item = {"at": timezone.now(), "kind": "book", "title": title}
+                add_items([item, {**item, **imported}])
+            else:
+                change_item(items[process % 4 // 2], title=f"The changed garden {'abcdefgh'[process]}")
+            return process
+
+        return work
+
+    def check(_items, outcomes):
+        assert set(outcomes) == set(range(PROCESSES))
+        counted = {row.word: (row.items, row.titles, row.imported) for row in SearchWord.objects.all()}
+        expected: dict = {}
+        for title, names, source in SearchEntry.objects.values_list("title", "names", "item__source"):
+            for word, is_in_title in words_of(title, names).items():
+                items, titles, imported = expected.get(word, (0, 0, 0))
+                expected[word] = (items + 1, titles + is_in_title, imported + bool(source))
+        assert counted == expected
+
+    rounds([change(process) for process in range(PROCESSES)], ROUNDS, before=before, after=check)

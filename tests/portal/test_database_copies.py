@@ -1,4 +1,4 @@
-"""Check that a restore on PostgreSQL that fails never loses the old database."""
+"""Check that a failed restore on PostgreSQL never loses the old database."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +11,10 @@ from portal.database_copies import BackupError, load
 
 @pytest.fixture
 def postgres(monkeypatch, settings, tmp_path):
-    """Replace PostgreSQL. Return a list of the copies that pg_restore must refuse."""
+    """Replace the functions that use PostgreSQL.
+
+    Return a list. A test adds the file names of the copies that pg_restore must refuse.
+    """
     refused = []
 
     def restore(copy):
@@ -28,14 +31,14 @@ def postgres(monkeypatch, settings, tmp_path):
     return refused
 
 
-def test_failed_restore_puts_the_old_database_back_and_keeps_no_copy(postgres, settings, tmp_path):
+def test_failed_restore_brings_back_the_old_database_and_deletes_the_copy(postgres, settings, tmp_path):
     postgres.append("database")
     with pytest.raises(BackupError, match="^pg_restore failed: no space for database$"):
         load(tmp_path / "database")
     assert list(settings.DATA_DIR.iterdir()) == []
 
 
-def test_old_database_is_kept_in_a_file_if_it_cannot_be_put_back(postgres, settings, tmp_path):
+def test_copy_of_the_old_database_remains_if_a_failed_restore_cannot_be_undone(postgres, settings, tmp_path):
     postgres += ["database", "before"]
     with pytest.raises(BackupError) as raised:
         load(tmp_path / "database")

@@ -1,4 +1,4 @@
-"""Check that actions compare deadlines with the time after they waited for a lock.
+"""Check that an action that has waited for a lock compares a deadline with the time after the wait.
 
 Each test lets an action begin just before a deadline. The clock then moves while the action waits. Without
 the wait, the action succeeds. With the wait, it is too late.
@@ -61,7 +61,7 @@ def outcome(clock):
 
 @contextmanager
 def _waiting(clock, wait, for_query):
-    """Move the clock by `wait` before the first query in the block that begins with `for_query`."""
+    """Move the clock by `wait` just before the block runs its first query that begins with `for_query`."""
 
     def begin(execute, sql, params, many, context):
         nonlocal wait
@@ -74,7 +74,7 @@ def _waiting(clock, wait, for_query):
         yield
 
 
-def test_current_time_of_an_action_is_its_start_time_plus_the_time_since_the_call(clock):
+def test_now_function_returns_the_start_time_plus_the_elapsed_time(clock):
     @compares_deadlines
     def action(*, at, now):
         clock.shift(3)
@@ -151,7 +151,7 @@ def test_invitation_that_expires_during_the_request_gives_no_role(outcome, coord
 
 
 @both_ways
-def test_records_cannot_be_unmerged_if_the_day_ends_during_the_request(outcome, staff, waits):
+def test_records_cannot_be_unmerged_if_the_time_for_unmerging_ends_during_the_request(outcome, staff, waits):
     going, into = UserFactory(name="Sam"), UserFactory(name="Sam Okafor")
     merged = unmerging.merge_for_a_day(going, into, by=staff, at=NOW)
     ended = outcome(NOW + unmerging.CAN_BE_UNMERGED_FOR, waits, partial(unmerging.unmerge, merged, by=staff))
@@ -180,7 +180,7 @@ def test_promise_that_becomes_overdue_during_the_request_is_not_moved(
 
 
 @both_ways
-def test_saving_a_removed_item_creates_a_new_row_if_its_last_day_ends_during_the_request(
+def test_removed_item_becomes_a_new_row_if_its_last_day_ends_while_it_is_being_saved(
     outcome, library, patron, waits
 ):
     item = ItemFactory()

@@ -21,13 +21,13 @@ from portal.dois import clean_doi, doi_url, looks_like_a_doi
         ("https://example.org/10.1000/182", ""),
     ],
 )
-def test_form_of_a_doi_is_checked(typed, doi):
+def test_only_a_text_in_a_valid_notation_is_accepted_as_a_doi(typed, doi):
     if doi is None:
         doi = "10.1002/(SICI)1097-0142(19960515)77:10<1<3::AID>3.0.CO;2-A"
     assert clean_doi(typed) == doi
 
 
-def test_link_of_a_doi_escapes_what_an_address_must_not_contain():
+def test_link_of_a_doi_is_escaped_and_empty_if_the_doi_is_invalid():
     assert doi_url("10.1000/a<b>#c?d") == "https://doi.org/10.1000/a%3Cb%3E%23c%3Fd"
     assert doi_url("javascript:alert(1)") == ""
     assert doi_url("10.12/abc") == ""
@@ -43,5 +43,5 @@ def test_link_of_a_doi_escapes_what_an_address_must_not_contain():
         ("", False),
     ],
 )
-def test_text_that_was_meant_as_a_doi_is_recognized(text, looks):
+def test_text_that_looks_like_a_doi_is_recognized(text, looks):
     assert looks_like_a_doi(text) is looks

@@ -84,7 +84,9 @@ def test_request_with_a_too_large_or_invalid_content_length_is_refused(visitor, 
     ],
     ids=["a long value", "many fields"],
 )
-def test_form_with_too_much_data_logs_a_warning_without_a_traceback(visitor, settings, caplog, data, status):
+def test_form_with_too_much_data_is_logged_as_a_warning_without_a_traceback(
+    visitor, settings, caplog, data, status
+):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
     assert Client(raise_request_exception=False).post("/sign-in/", data).status_code == status
     lines = [(line.levelname, line.exc_info) for line in caplog.records if "security" in line.name]

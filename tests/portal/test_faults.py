@@ -54,10 +54,11 @@ def ask_until_killed(session_key, pipe):
             pipe.send_bytes(token.bytes)
 
 
+@pytest.mark.core
 @pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_question_confirmed_to_the_patron_is_stored_even_if_the_web_process_is_killed(sign_in, monkeypatch):
+def test_confirmed_question_is_stored_even_if_the_web_process_is_killed(sign_in, monkeypatch):
     monkeypatch.setattr("portal.limits.count_written", lambda *_args, **_how: None)
     LibraryFactory()
     sign_in(browser := Client(), UserFactory(email="sam@example.org"))
@@ -198,7 +199,7 @@ def test_error_page_says_to_try_again_soon_if_the_session_cannot_be_saved(
 ):
     sign_in(client, patron)
     session = client.session
-    del session[LAST_USED_ON]  # The next request stores it again.
+    del session[LAST_USED_ON]  # The next request stores this key again, and so saves the session.
     session.save()
     client.raise_request_exception = False
     monkeypatch.setattr(Session, "save", Mock(side_effect=error("the connection was lost")))

@@ -72,7 +72,7 @@ def test_picture_is_rotated_by_its_exif_orientation(orientation):
     assert image.size == ((300, 200) if orientation < 5 else (200, 300))
 
 
-def test_picture_with_broken_camera_data_is_accepted():
+def test_picture_with_invalid_exif_data_is_accepted():
     assert kept(picture_file(size=(30, 20), exif=b"Exif\0\0nonsense"))[1].size == (30, 20)
 
 
@@ -111,8 +111,9 @@ def test_large_photo_is_made_smaller_but_remains_readable():
     assert (found.width, found.height) == image.size
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
-def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
+def test_long_screenshot_keeps_its_width_and_its_preview_shows_the_top():
     out = io.BytesIO()
     long = Image.new("RGB", (1080, 6000), "white")
     long.paste("red", (0, 0, 1080, 500))
@@ -125,14 +126,16 @@ def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
     assert red > 200 > 60 > green
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_preview_of_a_noisy_picture_is_smaller_than_the_size_limit():
     assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(960, 720), (720, 960)])
-def test_soft_copy_of_a_photograph_is_smaller_than_the_size_limit(size):
+def test_low_quality_copy_of_a_preview_is_smaller_than_its_size_limit(size):
     preview = files.usable(photograph(size=size)).preview
     assert 10_000 < len(preview) < 26_000
     soft = files.soft_copy(io.BytesIO(preview))
@@ -173,6 +176,7 @@ def test_pdf_is_stored_byte_for_byte():
     assert (found.content, found.extension, found.is_picture, found.preview) == (content, "pdf", False, b"")
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "reason"), [
     (lambda: uploaded(b""), "empty"),

@@ -11,7 +11,7 @@ def _render(source, **context):
     return Template("{% load i18n %}" + source).render(Context(context))
 
 
-def test_fixed_text_is_rendered_once_for_each_language():
+def test_fixed_text_is_rendered_in_the_active_language():
     template = Template(
         '{% load i18n %}{% translate "Save" %}, {% blocktranslate trimmed %} Lists {% endblocktranslate %}'
     )
@@ -35,7 +35,7 @@ def test_text_with_a_variable_is_translated_each_time():
         assert template.render(Context({"name": name, "word": word})) == f"Hello {name}{word}"
 
 
-def test_text_with_a_context_is_translated_in_this_context():
+def test_text_with_a_translation_context_is_translated_with_that_context():
     source = '{% translate "You:" context "before the words of a message" %}'
     with translation.override("es"):
         expected = translation.pgettext("before the words of a message", "You:")
@@ -47,14 +47,14 @@ def test_url_without_arguments_is_rendered():
     assert [template.render(Context()) for _time in range(2)] == ["/ /lists/", "/ /lists/"]
 
 
-def test_url_with_an_argument_is_rendered_for_each_argument(library):
+def test_url_tag_with_a_variable_is_rendered_for_each_value(library):
     template = Template('{% url "help_session" visit %}')
     one, other = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
     assert one in template.render(Context({"visit": one}))
     assert other in template.render(Context({"visit": other}))
 
 
-def test_url_with_a_uuid_is_the_same_as_the_reversed_url():
+def test_url_tag_with_a_uuid_gives_the_same_address_as_reverse():
     one, other = uuid.uuid4(), uuid.uuid4()
     template = Template(
         '{% url "help_session" visit %} {% url "help_session" visit as address %}{{ address }}'

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from portal.management.frames import call_with_room
+from portal.management.frames import call_with_large_frame
 from portal.management.web_server import Server
 
-# The number of nested calls in these tests. No request has more.
+# The number of nested calls in these tests. No request nests more calls.
 DEPTH = 400
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +26,7 @@ def _in_thread(function, *args):
 def _call_at_each_depth(depth=DEPTH):
     """Call a function several times at each depth.
 
-    At some depth, a block is full. Then each call would ask for a new block.
+    At some depth, Python's current memory block for frames is full. Then each call would ask for a new block.
     """
     for _ in range(20):
         _nothing()
@@ -45,14 +45,14 @@ def _count_page_faults(counts):
     counts.append(resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before)
 
 
-def test_call_with_room_needs_no_new_memory_for_nested_calls_at_any_depth():
+def test_nested_calls_inside_call_with_large_frame_need_no_new_memory():
     without, with_room = [], []
     _in_thread(_count_page_faults, without)
-    _in_thread(call_with_room, _count_page_faults, with_room)
+    _in_thread(call_with_large_frame, _count_page_faults, with_room)
     assert (without[0] > 40, with_room[0] < 5) == (True, True), (without, with_room)
 
 
-def test_web_server_answers_requests_in_threads_that_use_call_with_room():
+def test_web_server_answers_requests_in_threads_that_use_call_with_large_frame():
     counts = []
 
     def application(environ, start_response):
@@ -74,7 +74,7 @@ def test_web_server_answers_requests_in_threads_that_use_call_with_room():
     assert counts[0] < 5, counts
 
 
-def test_call_with_room_returns_the_result_or_raises_the_exception_of_the_function():
-    assert call_with_room(max, 1, 3) == 3
+def test_call_with_large_frame_returns_the_result_or_raises_the_exception_of_the_function():
+    assert call_with_large_frame(max, 1, 3) == 3
     with pytest.raises(ZeroDivisionError):
-        call_with_room(divmod, 1, 0)
+        call_with_large_frame(divmod, 1, 0)

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
+from portal.headers import plain_content_type
 from portal.logs import JsonFormatter, redacted
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +95,7 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
         ("21 of 1500 rows at 2026-11-25 01:06", "21 of 1500 rows at 2026-11-25 01:06"),
     ],
 )
-def test_visit_codes_and_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
+def test_visit_codes_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
     assert redacted(text) == logged
 
 
@@ -136,7 +137,28 @@ def test_traceback_is_logged_without_data_quoted_by_the_database(error, quoted):
     assert (logged.count(error), logged.count("in save")) == (2, 1)
 
 
-def test_page_opened_by_a_visit_code_link_is_neither_indexed_nor_cached(client, library):
+def test_page_of_a_visit_code_link_is_not_indexed_or_cached(client, library):
     response = client.get(f"/c/{CODE}/")
     assert response["X-Robots-Tag"] == "noindex"
     assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "plain"),
+    [
+        ("", ""),
+        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+        ("text/plain; charset=base64", "text/plain"),
+        ("text/plain; charset=unicode_escape", "text/plain"),
+        ("text/plain; charset*=foo''x", "text/plain"),
+        ("application/json; c*" + "9" * 5000 + "*=x", "application/json"),
+        ("multipart/form-data; charset=utf-7; boundary=XX", "multipart/form-data; boundary=XX"),
+        ('multipart/form-data;boundary="--X Y"', "multipart/form-data"),
+        ('multipart/form-data; Boundary="--XY"; x=y', 'multipart/form-data; boundary="--XY"'),
+        ("multipart/form-data; boundary*=foo''x", "multipart/form-data"),
+        ("; ; ;", ""),
+        ("\xff\xfe/\xfd; charset=\xfc", ""),
+    ],
+)
+def test_only_the_media_type_and_the_boundary_of_a_content_type_reach_django(sent, plain):
+    assert plain_content_type(sent) == plain

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
+from django.core.files.storage import storages
 from django.db import OperationalError, connection
 
+from portal.data_folder import make_private_folder, private_folder
 from portal.health import readiness
+from portal.management.start_notes import start_notes
 from portal.notifications import actions as outbox
 from portal.notifications.actions import ADDRESS_OFF
 from portal.notifications.models import Heartbeat, Notification
@@ -49,14 +52,14 @@ def test_readiness_check_reports_a_worker_without_a_recent_heartbeat():
     assert readiness(at=NOW)["worker"] == "silent for 60 s"
 
 
-def test_readiness_check_reports_a_dead_worker_even_after_the_clock_is_set_back(beating):
+def test_readiness_check_reports_a_dead_worker_even_if_the_clock_was_set_back(beating):
     an_hour_earlier = NOW - timedelta(hours=1)
     assert readiness(at=an_hour_earlier)["worker"] == "silent since the clock was set back"
     Heartbeat.objects.create(worker="two", beat_at=an_hour_earlier)
     assert readiness(at=an_hour_earlier)["worker"] == "ok"
 
 
-def test_readiness_check_reports_a_full_disk_at_once_and_until_there_is_room(beating, monkeypatch):
+def test_readiness_check_reports_a_full_disk_until_there_is_room(beating, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -85,7 +88,51 @@ def test_readiness_check_writes_to_the_disk_at_most_every_thirty_seconds(beating
     monkeypatch.setattr("portal.health.tempfile.TemporaryFile", temporary_file)
     for second in (0, 1, 29, 30, 31):
         assert readiness(at=NOW + timedelta(seconds=second))["disk"] == "ok"
-    assert written == [settings.DATA_DIR] * 2
+    assert written == [settings.DATA_DIR, private_folder()] * 2
+
+
+def test_readiness_check_reports_a_missing_or_read_only_folder_of_private_files(
+    beating, monkeypatch, tmp_path
+):
+    private = tmp_path / "private"
+    monkeypatch.setitem(storages["private"].__dict__, "location", str(private))
+    assert readiness(at=NOW)["disk"] == "the folder of the private files is missing"
+    private.symlink_to(tmp_path / "unmounted")
+    assert readiness(at=NOW)["disk"] == "the folder of the private files is missing"
+    private.unlink()
+    # Root may write to every folder, so a file takes the place of a folder that can't be written.
+    private.touch()
+    assert readiness(at=NOW)["disk"] == "files can't be written: Not a directory"
+    private.unlink()
+    private.mkdir()
+    assert readiness(at=NOW)["disk"] == "ok"
+
+
+@pytest.mark.usefixtures("library")
+def test_readiness_check_reports_an_empty_folder_instead_of_the_private_files(beating, monkeypatch, tmp_path):
+    private = tmp_path / "private"
+    monkeypatch.setitem(storages["private"].__dict__, "location", str(private))
+    make_private_folder()
+    assert (readiness(at=NOW)["disk"], start_notes()) == ("ok", [])
+    private.rename(tmp_path / "disk")
+    assert readiness(at=NOW)["disk"] == "the folder of the private files is missing"
+    # Without its disk, a mount point is an empty folder.
+    private.mkdir()
+    for hours in range(2):
+        assert readiness(at=NOW + timedelta(hours=hours))["disk"] == (
+            "the folder of the private files is another one than before, so a disk may be missing"
+        )
+        # Running `migrate` again doesn't remove the warning.
+        make_private_folder()
+    [note] = start_notes()
+    assert note.startswith("LOOK  The folder of the private files is another one than before")
+    # A disk that another host has used has a different mark.
+    (private / "folder-mark").write_text("another")
+    assert readiness(at=NOW)["disk"] != "ok"
+    (tmp_path / "private-folder-mark").unlink()
+    make_private_folder()
+    assert readiness(at=NOW)["disk"] == "ok"
+    assert (tmp_path / "private-folder-mark").read_text() == "another"
 
 
 def test_readiness_check_reports_an_email_that_no_worker_has_tried_to_send(beating):
@@ -93,7 +140,7 @@ def test_readiness_check_reports_an_email_that_no_worker_has_tried_to_send(beati
     assert readiness(at=NOW)["outbox"] == "an email has waited for 900 s"
 
 
-def test_readiness_check_reports_an_email_that_the_server_has_deferred_often(beating):
+def test_readiness_check_reports_an_email_that_was_deferred_often(beating):
     """Each try moves `due_at`, so only the age of the email shows the fault."""
     mail(NOW + timedelta(hours=12), created_at=NOW - timedelta(minutes=15), attempts=4)
     assert readiness(at=NOW)["outbox"] == "an email has waited for 900 s"
@@ -122,7 +169,7 @@ def test_readiness_check_ignores_one_failed_email_if_others_are_delivered(beatin
     assert readiness(at=NOW)["outbox"] == "ok"
 
 
-def test_readiness_check_ignores_notices_to_an_address_that_was_turned_off(beating):
+def test_readiness_check_ignores_unsent_notices_to_a_failing_address(beating):
     mail(state="dead", died_at=NOW, last_error=ADDRESS_OFF)
     assert readiness(at=NOW)["outbox"] == "ok"
 
@@ -141,6 +188,7 @@ def test_readiness_url_returns_503_until_the_first_worker_heartbeat(client, time
     assert (response.status_code, response.json()["status"]) == (200, "ok")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("address", "headers", "shown"),
     [
@@ -170,7 +218,7 @@ def test_details_of_the_readiness_check_are_hidden_if_the_token_is_empty(client,
     assert response.json() == {"status": "not ready"}
 
 
-def test_process_without_a_database_passes_the_health_check_but_is_not_ready(client, monkeypatch):
+def test_process_without_a_database_is_healthy_but_not_ready(client, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("password=hunter2")
 
@@ -209,6 +257,6 @@ def test_readiness_check_reports_a_mailbox_that_no_worker_could_read(beating, se
     assert readiness(at=NOW)["mailbox"].startswith("last read at")
 
 
-def test_reading_the_mailbox_does_not_count_as_a_heartbeat_of_a_worker(settings):
+def test_reading_the_mailbox_does_not_count_as_a_worker_heartbeat(settings):
     outbox.beat(outbox.MAILBOX, at=NOW)
     assert readiness(at=NOW)["worker"] == "never seen"

@@ -37,7 +37,7 @@ def change_key(settings):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_secret_key_change_without_a_fallback_signs_patrons_out(client, patron, sign_in, change_key, known):
+def test_secret_key_change_without_a_fallback_signs_out_patrons(client, patron, sign_in, change_key, known):
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
@@ -59,7 +59,7 @@ def test_visit_code_works_after_a_secret_key_change_only_if_the_old_key_is_a_fal
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_code_card_can_be_attached_after_a_secret_key_change_only_if_the_old_key_is_a_fallback(
+def test_code_card_works_after_a_secret_key_change_only_if_the_old_key_is_a_fallback(
     branch, staff, change_key, known
 ):
     [code] = handover.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
@@ -86,7 +86,7 @@ def test_account_code_works_after_a_secret_key_change_only_if_the_old_key_is_a_f
 
 
 @pytest.mark.parametrize("sealed_anew", [True, False])
-def test_authenticator_app_needs_the_old_secret_key_until_its_data_is_encrypted_again(
+def test_authenticator_app_needs_the_old_key_until_its_secret_is_encrypted_again(
     staff, change_key, sealed_anew
 ):
     TOTP.activate(staff, "the app's secret")

@@ -43,12 +43,12 @@ def test_readable_accent_color_is_unchanged():
 
 
 @given(COLORS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
-def test_text_is_readable_on_the_tinted_background(color, theme_and_ink):
+def test_text_on_a_tinted_background_is_readable(color, theme_and_ink):
     theme, ink = theme_and_ink
     assert styles.contrast(styles.accent_colors(color, theme)["soft"], ink) >= 4.5
 
 
-def test_contrast_calculation_uses_the_background_colors_of_the_style_sheet():
+def test_contrast_is_calculated_with_the_background_colors_of_the_style_sheet():
     css = styles.STYLE_SHEET.read_text("utf-8")
     for theme in (styles.LIGHT, styles.DARK):
         assert f"--ground: {theme['ground']};\n" in css
@@ -79,7 +79,7 @@ def test_compressed_style_sheet_is_small(messages, most):
     assert len(gzip.compress(css.encode(), 6)) <= most
 
 
-def test_every_patron_page_with_messages_or_files_has_their_styles():
+def test_only_patron_pages_with_messages_or_files_have_styles_for_messages_and_files():
     [part] = styles.MESSAGES.findall(styles.STYLE_SHEET.read_text("utf-8"))
     # Other parts of the style sheet have the styles of these classes.
     elsewhere = {
@@ -193,11 +193,11 @@ def test_typed_text_keeps_its_lines_and_links(text, shown):
         ("Version 3.5 costs $4.00 @ the desk.", "Version 3.5 costs $4.00 @ the desk."),
     ],
 )
-def test_email_address_in_a_sentence_can_break_before_an_at_sign_or_a_period(text, shown):
+def test_email_address_in_a_sentence_can_wrap_before_an_at_sign_or_a_period(text, shown):
     assert with_addresses(text) == shown.replace("|", "<wbr>")
 
 
-def test_plain_text_templates_do_not_use_the_filters_that_add_tags_to_addresses():
+def test_plain_text_templates_do_not_use_filters_that_add_tags():
     using = [
         path for path in (settings.BASE_DIR / "templates").rglob("*.txt") if "address" in path.read_text()
     ]
@@ -243,7 +243,7 @@ def item(**facts):
     )
 
 
-def test_generated_cover_of_an_item_is_always_the_same_and_escapes_the_title():
+def test_drawn_cover_of_an_item_is_always_the_same_and_escapes_the_title():
     first, again = cover({}, item(title="<b>Bold</b>")), cover({}, item(title="<b>Bold</b>"))
     assert first == again
     assert "&lt;b&gt;Bold&lt;/b&gt;" in first
@@ -254,11 +254,11 @@ def test_generated_cover_of_an_item_is_always_the_same_and_escapes_the_title():
     ("title", "size"),
     [("Compost City", ""), ("Practical Composting", " long"), ("Straßenbahnhaltestelle", " longest")],
 )
-def test_cover_of_a_title_with_a_long_word_has_smaller_letters(title, size):
+def test_drawn_cover_of_a_title_with_a_long_word_has_smaller_letters(title, size):
     assert re.search(rf'class="cover h\d p\d{size}"', cover({}, item(title=title)))
 
 
-def test_real_cover_is_loaded_later_over_the_drawn_one():
+def test_real_cover_is_loaded_after_the_page_except_on_printed_pages():
     drawn, real = item(title="Compost City"), item(title="Compost City")
     real.public_id, real.has_cover = drawn.public_id, True
     begin = cover({}, drawn).removesuffix("</span>")
@@ -268,14 +268,14 @@ def test_real_cover_is_loaded_later_over_the_drawn_one():
     assert cover({}, drawn, paper="a4") == cover({}, real, paper="receipt") == cover({}, drawn)
 
 
-def test_real_cover_on_the_page_of_a_link_has_an_address_below_the_link():
+def test_shared_page_loads_real_covers_from_addresses_below_its_link():
     real = item(has_cover=True)
     page = {"covers_at": "/shared/abc/covers"}
     assert f'src="/shared/abc/covers/{real.public_id}/"' in cover(page, real)
 
 
-def test_real_cover_adds_few_bytes_to_a_row():
-    """A page with many items must stay within its bar, which tests/browser/test_bars.py measures."""
+def test_real_cover_adds_only_a_few_bytes_to_the_html_of_an_item():
+    """A page with many items must not exceed its size limit, which tests/browser/test_bars.py checks."""
     rows = [item(public_id=uuid.uuid4(), title=f"Title {number}") for number in range(30)]
     drawn = gzip.compress("".join(cover({}, row) for row in rows).encode())
     for row in rows:
@@ -285,10 +285,9 @@ def test_real_cover_adds_few_bytes_to_a_row():
     assert (len(real) - len(drawn)) / 30 < 35
 
 
-@pytest.mark.parametrize("name", sorted(ICONS))
-def test_icons_are_hidden_from_screen_readers(name):
-    assert 'aria-hidden="true"' in icon(name)
-    assert ("flips" in icon(name)) == (name in FLIPPED)
+def test_icons_are_hidden_from_screen_readers():
+    assert [name for name in ICONS if 'aria-hidden="true"' not in icon(name)] == []
+    assert {name for name in ICONS if "flips" in icon(name)} == set(FLIPPED)
 
 
 def test_undo_url_is_read_from_the_tags_of_a_django_message():

@@ -109,14 +109,14 @@ def test_compiled_translations_can_be_read_by_gettext(tree, po):
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_empty_and_fuzzy_translations_and_wrong_placeholders_are_reported(
+def test_empty_or_fuzzy_translations_and_wrong_placeholders_are_reported(
     tree, text, translation, flags, problem
 ):
     translate(tree, {text: (translation, flags)})
     assert [found for found in problems(tree) if "django.mo" not in found] == [problem]
 
 
-def test_singular_translation_may_omit_the_number(tree):
+def test_translation_of_the_singular_may_omit_the_number(tree):
     translate(tree, {("%(n)d book", "%(n)d books"): (("un libro", "%(n)d libros"), [])})
     assert problems(tree) == []
 

@@ -55,7 +55,7 @@ def test_number_that_is_not_a_phone_number_does_not_become_a_link(text):
     assert "<a" not in with_phone_links(text)
 
 
-def test_library_text_has_links_for_phone_numbers_and_addresses_and_is_escaped():
+def test_text_of_the_library_is_escaped_and_has_links_for_phone_numbers():
     html = library_text("<b>555-0199</b>\nhttps://example.org/555-0134 & more")
     assert html == (
         '<p dir="auto">&lt;b&gt;<a href="tel:5550199">555-0199</a>&lt;/b&gt;<br>'
@@ -69,7 +69,7 @@ def test_text_of_patrons_has_no_links_for_phone_numbers():
 
 
 @pytest.mark.django_db
-def test_pages_have_links_only_for_phone_numbers_of_the_library(branch, staff, show_code, client):
+def test_only_phone_numbers_of_the_library_become_links_on_pages(branch, staff, show_code, client):
     session = QuietSessionFactory(
         branch=branch, staff=staff, question="Her number is 555-0111", summary="Call 555-0122."
     )

@@ -61,9 +61,7 @@ def system_error(number, *where):
         ),
     ],
 )
-def test_command_that_fails_because_of_a_disk_or_database_prints_one_sentence(
-    monkeypatch, databases, error, sentence
-):
+def test_disk_or_database_error_in_a_command_prints_one_sentence(monkeypatch, databases, error, sentence):
     monkeypatch.setattr(plain_errors, "settings", SimpleNamespace(DATABASES=databases))
     with pytest.raises(SystemExit) as ended:
         run_plainly(fail_with(error), ["manage.py", "migrate"])
@@ -73,11 +71,11 @@ def test_command_that_fails_because_of_a_disk_or_database_prints_one_sentence(
 @pytest.mark.parametrize(
     "error", [KeyError("x"), ProgrammingError("x"), CommandError("x"), system_error(errno.EIO)]
 )
-def test_command_that_fails_for_another_reason_raises_its_error(error):
+def test_command_raises_an_unexpected_error_with_its_traceback(error):
     with pytest.raises(type(error)):
         run_plainly(fail_with(error), ["manage.py", "migrate"])
 
 
-def test_command_with_the_traceback_option_raises_its_error():
+def test_command_with_the_traceback_option_raises_expected_errors_too():
     with pytest.raises(OperationalError):
         run_plainly(fail_with(OperationalError("x")), ["manage.py", "migrate", "--traceback"])

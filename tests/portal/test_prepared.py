@@ -10,10 +10,11 @@ from django.utils import timezone
 from accounts.models import Branch, RefusedPost, StaffRole, User
 from accounts.viewer import Viewer, for_viewers
 from portal.helpsessions.models import HelpSession
-from portal.prepared import CachedCompiler, insert, prepared, update, update_rows
+from portal.prepared import CachedCompiler, insert, prepared, update, update_all, update_rows
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
 
-pytestmark = pytest.mark.sql
+# Each case runs a different SQL statement.
+pytestmark = [pytest.mark.sql, pytest.mark.core]
 
 KEY = models.BigAutoField()
 NAME = models.CharField()
@@ -153,7 +154,7 @@ def test_prepared_query_with_a_none_argument_finds_null_values(staff, patron):
     assert people(email=None, name="Nobody") == []
 
 
-def test_prepared_query_with_a_condition_that_is_never_true_runs_no_sql(two, django_assert_num_queries):
+def test_prepared_query_with_an_impossible_condition_runs_no_sql(two, django_assert_num_queries):
     none = prepared(name=NAME)(lambda name: User.objects.filter(Q(pk__in=[]), name=name))
     with django_assert_num_queries(0):
         assert none(name="Ada") == []
@@ -197,9 +198,7 @@ def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_asser
 
 
 @pytest.mark.django_db
-def test_prepared_update_saves_every_column_of_one_row_and_changes_no_other_row(
-    patron, staff, django_assert_num_queries
-):
+def test_prepared_update_saves_every_column_of_only_one_row(patron, staff, django_assert_num_queries):
     now = timezone.now()
     row, other = (
         RefusedPost.objects.create(person=patron, path="/", fields={}, refused_at=now) for _ in range(2)
@@ -239,6 +238,23 @@ def test_prepared_update_changes_only_rows_that_meet_all_conditions(branch, patr
     changed.refresh_from_db()
     assert changed.handed_over_at is None
     assert update_rows(HelpSession, changes, pk=0) == 0
+
+
+@pytest.mark.django_db
+def test_update_all_changes_only_the_named_columns_of_the_given_rows(branch, patron):
+    visits = HelpSessionFactory.create_batch(4, branch=branch, summary="before", question="before")
+    for number, visit in enumerate(visits[:3]):
+        visit.summary, visit.question = f"{number} %", "not saved"
+        visit.patron = patron if number else None
+    update_all(visits[:3], ["summary", "patron"])
+    update_all([], ["summary"])
+    rows = HelpSession.objects.order_by("pk").values_list("summary", "question", "patron")
+    assert list(rows) == [
+        ("0 %", "before", None),
+        ("1 %", "before", patron.pk),
+        ("2 %", "before", patron.pk),
+        ("before", "before", visits[3].patron_id),
+    ]
 
 
 @pytest.mark.django_db

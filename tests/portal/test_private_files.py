@@ -1,4 +1,4 @@
-"""Check that other accounts of the machine can't read what the portal keeps."""
+"""Check that other accounts of the machine can't read the files that the portal stores."""
 
 import os
 import stat
@@ -36,7 +36,7 @@ def opened(tmp_path, settings):
 
 
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
-def test_check_names_each_readable_path_and_the_command_that_makes_it_private(opened):
+def test_warning_about_a_readable_path_has_the_command_that_makes_the_path_private(opened):
     found = [(warning.msg, warning.hint) for warning in private_paths_are_closed()]
     assert found == [
         (f"Other accounts of this machine can read or change {path}.", f"Run: chmod {mode} {path}")
@@ -62,8 +62,9 @@ def test_migrate_makes_readable_paths_private_and_prints_them(opened, capsys):
     ]
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
-def test_files_that_commands_write_are_private_except_static_files(tmp_path):
+def test_commands_write_private_files_except_for_static_files(tmp_path):
     folder = tmp_path / "afterword"
     # A shell's usual mask lets every account read new files.
     before = os.umask(0o022)
@@ -77,6 +78,8 @@ def test_files_that_commands_write_are_private_except_static_files(tmp_path):
     seen = modes(folder)
     assert seen.pop(".") == "0o700"
     assert seen.pop("afterword.sqlite3") == "0o600"
+    assert seen.pop("private") == "0o700"
+    assert seen.pop("private-folder-mark") == seen.pop("private/folder-mark") == "0o600"
     assert seen.pop("staticfiles.json") == "0o644"
     assert set(seen.values()) == {"0o755", "0o644"}
     assert {name.split("/")[0] for name in seen} == {"static"}
@@ -94,7 +97,7 @@ storages["private"].save("exports/copy.zip", ContentFile(b"private"))
 
 
 @pytest.mark.slow
-def test_files_written_by_the_web_server_are_readable_only_by_its_account(tmp_path):
+def test_only_the_account_of_the_web_server_can_read_its_files(tmp_path):
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "afterword"), **SAFE}
     environment["DJANGO_SETTINGS_MODULE"] = "portal.settings"
     command = [sys.executable, "-c", f"import os\nos.umask(0)\n{KEEP_A_FILE}"]

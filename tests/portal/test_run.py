@@ -22,6 +22,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from portal.management import processes
+from tests.extent import rarely
 
 pytestmark = pytest.mark.slow
 
@@ -207,7 +208,7 @@ def test_portal_answers_requests_in_progress_before_it_stops(environment):
 
 
 @pytest.mark.only_long
-def test_second_signal_ends_the_portal_immediately(environment):
+def test_second_stop_signal_ends_the_portal_immediately(environment):
     port = free_port()
     with start(environment, port) as process:
         started(process)
@@ -282,7 +283,7 @@ def test_failed_reload_keeps_the_old_code_running(environment, code):
         assert ask(port)[2] == '{"status": "ok"}'
 
 
-@pytest.mark.parametrize(("name", "title"), [("web", "web server"), ("worker", "worker")])
+@pytest.mark.parametrize(("name", "title"), [("web", "web server"), rarely("worker", "worker")])
 def test_run_restarts_a_killed_process(portal, name, title):
     process, port, _folder = portal
     before = named(process, name)
@@ -325,7 +326,7 @@ def test_processes_share_the_memory_of_loaded_modules(portal):
     assert sum(sizes.values()) < MAX_MEGABYTES * 1024, sizes
 
 
-def test_processes_share_no_database_connection_and_only_web_servers_hold_the_listening_socket(portal):
+def test_processes_share_no_database_connection_and_workers_have_no_listening_socket(portal):
     process, port, folder = portal
     ask(port, "/sign-in/")
     listening = next(
@@ -365,7 +366,7 @@ def test_incomplete_requests_do_not_delay_other_requests(portal):
             assert answer.status == 200
 
 
-def test_request_headers_cannot_change_the_path_or_script_name_or_scheme(portal):
+def test_request_headers_cannot_change_the_path_script_name_or_scheme(portal):
     _process, port, _folder = portal
     names = {
         "SCRIPT_NAME": "/desk",
@@ -395,6 +396,15 @@ def test_request_headers_cannot_change_the_path_or_script_name_or_scheme(portal)
             assert comparable(path, {name: value}) == expected, f"{name} changed {path}"
 
 
+@pytest.mark.parametrize("charset", ["charset=base64", "charset=unicode_escape", "charset*=foo''x"])
+def test_encoding_in_a_request_header_has_no_effect(portal, charset):
+    _process, port, _folder = portal
+    path = "/sign-in/?next=%5Cud800&email=%5Cud800"
+    status, _headers, text = ask(port, path, {"Content-Type": f"text/plain; {charset}"})
+    assert (status, "\ud800" in text) == (200, False)
+
+
+@pytest.mark.only_long
 def test_second_run_with_the_same_data_folder_is_refused(portal):
     process, _port, folder = portal
     with start(environment_with(folder), free_port()) as second:
@@ -405,6 +415,7 @@ def test_second_run_with_the_same_data_folder_is_refused(portal):
         assert second.wait(MAX_WAIT_SECONDS) == 1
 
 
+@pytest.mark.only_long
 @pytest.mark.parametrize("option", ["workers", "threads"])
 def test_run_command_refuses_zero_workers_and_zero_threads(environment, option):
     with start(environment, free_port(), f"--{option}=0") as process:
@@ -414,6 +425,7 @@ def test_run_command_refuses_zero_workers_and_zero_threads(environment, option):
         assert process.wait(MAX_WAIT_SECONDS) == 1
 
 
+@pytest.mark.only_long
 def test_manage_run_stops_with_an_error_if_its_port_is_in_use(environment):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -428,7 +440,7 @@ def test_manage_run_stops_with_an_error_if_its_port_is_in_use(environment):
     ("missing", "command"),
     [("cache", "manage.py createcachetable"), ("static", "manage.py collectstatic --noinput")],
 )
-def test_run_names_the_missing_step_of_the_installation(environment, tmp_path, missing, command):
+def test_run_command_says_which_installation_step_is_missing(environment, tmp_path, missing, command):
     folder = shutil.copytree(environment["DATA_DIR"], tmp_path, dirs_exist_ok=True)
     if missing == "cache":
         with contextlib.closing(sqlite3.connect(folder / "afterword.sqlite3")) as database:
@@ -441,7 +453,7 @@ def test_run_names_the_missing_step_of_the_installation(environment, tmp_path, m
 
 
 @pytest.mark.only_long
-def test_qr_code_is_shown_if_manage_run_serves_all_network_addresses(environment):
+def test_run_prints_a_qr_code_if_it_serves_all_network_addresses(environment):
     with start(environment, free_port(), "--host=0.0.0.0", "--no-worker", "--access-log") as process:
         try:
             said = output_until(process, "Ctrl-C")

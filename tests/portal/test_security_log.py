@@ -70,7 +70,7 @@ def test_refused_passkey_is_logged(client, library, log_lines):
     assert events(log_lines()) == [("WARNING", "refused", "passkey")]
 
 
-def test_accepted_and_refused_second_factor_attempts_are_logged(client, staff, sign_in, log_lines):
+def test_accepted_and_refused_second_factors_are_logged(client, staff, sign_in, log_lines):
     sign_in(client, staff, second_factor=False)
     TOTP.activate(staff, "JBSWY3DPEHPK3PXP")
     code = format_hotp_value(hotp_value("JBSWY3DPEHPK3PXP", next(iter(yield_hotp_counters_from_time()))))
@@ -112,7 +112,7 @@ def test_refused_form_from_another_site_is_logged(library, log_lines):
     assert events(log_lines()) == [("WARNING", "not_from_here", "")]
 
 
-def test_pseudonym_of_a_person_in_the_security_log_changes_every_day(client, patron, sign_in, log_lines):
+def test_persons_pseudonym_in_the_security_log_changes_every_day(client, patron, sign_in, log_lines):
     conversation = reverse(
         "conversation",
         args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id],
@@ -130,7 +130,7 @@ def test_pseudonym_of_a_person_in_the_security_log_changes_every_day(client, pat
     assert len({mine[1], theirs[1], tomorrow[1]}) == 3
 
 
-def test_salt_of_the_pseudonyms_in_the_security_log_is_deleted_the_next_day(client, patron, log_lines):
+def test_salt_of_the_pseudonyms_is_deleted_the_next_day(client, patron, log_lines):
     words = []
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
         for _day in range(2):

@@ -70,21 +70,32 @@ def test_worker_sends_email_through_the_configured_server(settings):
     assert (mailer.password, mailer.use_tls, mailer.use_ssl) == ("a password", True, False)
 
 
+def test_pins_are_hashed_with_the_slow_default_of_django_outside_of_tests():
+    assert "PASSWORD_HASHERS" not in read_settings(**SAFE)
+
+
 @pytest.mark.slow
 def test_safe_settings_pass_the_deployment_check_without_a_warning():
     done = manage("check", "--deploy", "--fail-level", "WARNING", **SAFE)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
-def test_first_command_creates_a_data_folder_that_only_its_owner_can_read(tmp_path):
+@pytest.mark.parametrize(
+    ("command", "makes_database"),
+    # Files that collectstatic makes are readable by everyone.
+    [(["migrate", "sessions"], True), (["collectstatic", "--noinput", "--dry-run"], False)],
+)
+def test_first_command_creates_a_data_folder_that_only_its_owner_can_read(tmp_path, command, makes_database):
     folder = tmp_path / "lib" / "afterword"
-    done = manage("migrate", "sessions", DATA_DIR=str(folder), **SAFE)
+    done = manage(*command, DATA_DIR=str(folder), **SAFE)
     assert (done.returncode, done.stderr) == (0, "")
-    assert (folder / "afterword.sqlite3").exists()
+    assert (folder / "afterword.sqlite3").exists() == makes_database
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "migrate"])
 def test_command_reports_the_path_of_a_data_folder_that_cannot_be_created(tmp_path, command):
@@ -142,6 +153,18 @@ def test_web_server_reports_a_data_folder_that_cannot_be_created(tmp_path):
         ({"DOI_RESOLVER": "https:///{doi}"}, "E045", "an https address"),
         ({"DOI_RESOLVER": "https://user:password@api.crossref.org/{doi}"}, "E045", "an https address"),
         ({"DOI_RESOLVER": "https://api.crossref.org:x/{doi}"}, "E045", "an https address"),
+        *(
+            ({"OAI_URL": address}, "E050", "the base address of your OAI-PMH server")
+            for address in (
+                "http://catalog.library.example/oai",
+                "http://127.0.0.1/oai",
+                "https:///oai",
+                "https://user:password@catalog.library.example/oai",
+                "https://catalog.library.example/oai#x",
+            )
+        ),
+        ({"OAI_URL": "https://a.example/oai", "OAI_PREFIX": "marc 21"}, "E051", "such as marc21 or marcxml"),
+        ({"OAI_URL": "https://a.example/oai", "OAI_SOURCE": "x" * 41}, "E052", "as --source of earlier"),
         ({"PUSH_PRIVATE_KEY": "nonsense"}, "E032", "manage.py push_keys"),
         ({"PUSH_PRIVATE_KEY": "é"}, "E032", "manage.py push_keys"),
         ({"PUSH_PRIVATE_KEY": "A" * 43}, "E032", "manage.py push_keys"),
@@ -257,7 +280,7 @@ def test_unsafe_setting_is_reported_with_instructions_to_fix_it(unsafe, number, 
         ("DATABASE_URI", "DATABASE_URL"),
     ],
 )
-def test_misspelled_variable_is_a_warning_that_names_the_right_one(typed, meant):
+def test_warning_about_a_misspelled_variable_suggests_the_right_variable(typed, meant):
     read_settings(**SAFE)
     with mock.patch.dict(os.environ, SAFE | {typed: "1"}, clear=True):
         [warning] = checks.names_of_settings_are_right()
@@ -297,6 +320,7 @@ def test_check_command_refuses_an_unsafe_setting_and_says_how_to_fix_it():
     assert "Remove DEBUG" in done.stderr
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_valid_single_sign_on_settings_are_used():
     code = "from accounts.sign_in.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
@@ -306,6 +330,7 @@ def test_valid_single_sign_on_settings_are_used():
     assert (done.stdout.strip(), done.stderr) == ("Campus account https://login.campus.example", "")
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "ils",
@@ -314,7 +339,7 @@ def test_valid_single_sign_on_settings_are_used():
         {"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"},
     ],
 )
-def test_valid_ils_settings_are_used(ils):
+def test_portal_uses_the_ils_adapter_and_branch_codes_from_the_settings(ils):
     code = "from accounts.ils.configured import library_ils; from django.conf import settings; print(type(library_ils()).__name__, settings.ILS_BRANCHES)"
     done = manage("shell", "--no-imports", "-c", code, **SAFE | ils)
     assert done.stdout.strip() == (
@@ -322,6 +347,7 @@ def test_valid_ils_settings_are_used(ils):
     )
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_check_command_without_settings_assumes_production_mode_and_fails():
     done = manage("check")
@@ -333,7 +359,7 @@ def test_check_command_without_settings_assumes_production_mode_and_fails():
     "backend",
     ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"],
 )
-def test_cache_that_is_not_shared_by_processes_is_an_error(settings, backend):
+def test_cache_that_processes_do_not_share_is_an_error(settings, backend):
     settings.LOCAL = False
     settings.CACHES = {"default": {"BACKEND": backend}}
     assert "afterword.E007" in [error.id for error in settings_are_safe()]
@@ -356,6 +382,7 @@ def test_only_the_demo_uses_the_push_key_in_its_data_folder(tmp_path):
     assert errors_of(AFTERWORD_MODE="demo", **folder) == []
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["development", "demo", "test"])
 def test_development_and_demo_mode_need_no_settings(mode):
@@ -391,6 +418,7 @@ def test_flag_in_an_empty_or_missing_variable_has_its_default_value(typed, used)
     assert env.MALFORMED == {}
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_check_command_reports_an_invalid_database_url():
     done = manage("check", **SAFE, DATABASE_URL="mysql://afterword:hidden@127.0.0.1/afterword")
@@ -435,7 +463,7 @@ def test_postgresql_jit_is_off():
     ("url", "options"),
     [("postgres://host/name", "-c jit=off"), ("postgres://host/name?options=-c%20jit%3Don", "-c jit=on")],
 )
-def test_options_in_the_database_url_override_the_default_options(url, options):
+def test_database_url_options_override_the_default_options(url, options):
     read = read_settings(DATABASE_URL=url, **SAFE)
     assert read["DATABASES"]["default"]["OPTIONS"]["options"] == options
 
@@ -449,6 +477,7 @@ def test_connection_to_a_silent_postgresql_server_fails_after_a_few_seconds(url,
     assert read["DATABASES"]["default"]["OPTIONS"]["connect_timeout"] == seconds
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "options"), [({}, "True 5"), ({"PREPARED_STATEMENTS": "off"}, "None None")]
@@ -480,6 +509,18 @@ def test_postgresql_prepares_a_frequent_statement():
         assert cursor.fetchone() == (1,)
 
 
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server")
+def test_postgresql_keeps_the_prepared_statements_of_all_benchmark_pages():
+    """These pages have 124 statements. Psycopg would keep only the last 100."""
+    with connection.cursor() as cursor:
+        for number in range(124):
+            for _ in range(7):
+                cursor.execute(f"SELECT %s::int AS kept_{number}", [1])
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%AS kept_%"])
+        assert cursor.fetchone() == (124,)
+
+
 def test_settings_of_the_mailbox_are_read_from_the_imap_url():
     url = "imaps://reply%40library.example:a%3Ab%2F@imap.library.example/Answers%20here"
     assert read_settings(IMAP_URL=url)["IMAP"] == {
@@ -492,7 +533,7 @@ def test_settings_of_the_mailbox_are_read_from_the_imap_url():
     }
 
 
-def test_password_of_the_mailbox_can_be_in_a_variable_of_its_own():
+def test_password_of_the_mailbox_can_be_in_a_separate_variable():
     mailbox = read_settings(IMAP_URL="imap://reply@imap.library.example", IMAP_PASSWORD="a:b/")["IMAP"]
     assert (mailbox["password"], mailbox["port"], mailbox["tls"], mailbox["folder"]) == (
         "a:b/",
@@ -505,5 +546,5 @@ def test_password_of_the_mailbox_can_be_in_a_variable_of_its_own():
 @pytest.mark.parametrize(
     "address", ["reply@library.example", "@reply.library.example", "antworten.24_7-x@x.example"]
 )
-def test_reply_address_that_can_contain_a_token_is_accepted(address):
+def test_reply_address_with_room_for_a_token_is_accepted(address):
     assert errors_of(**SAFE | {"REPLY_ADDRESS": address}) == []

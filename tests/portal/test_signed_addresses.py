@@ -9,7 +9,7 @@ from portal.signed_addresses import without_tokens, without_tokens_in_bytes
 
 
 @pytest.mark.parametrize("own", ["reply@library.example", "@library.example"])
-def test_tokens_are_removed_from_our_addresses_in_any_spelling(settings, own):
+def test_tokens_are_removed_from_reply_addresses_in_any_spelling(settings, own):
     settings.REPLY_ADDRESS = own
     address = signed_addresses.sign("test", b"a" * 18)
     spellings = [address, address.upper(), address.replace("+", "%2B").replace("@", "%40")]
@@ -19,7 +19,7 @@ def test_tokens_are_removed_from_our_addresses_in_any_spelling(settings, own):
 
 
 @pytest.mark.parametrize("own", ["reply@library.example", "@library.example"])
-def test_tokens_are_removed_from_quoted_printable_lines_that_are_broken_anywhere(settings, own):
+def test_tokens_are_removed_from_quoted_printable_text_wherever_its_lines_break(settings, own):
     settings.REPLY_ADDRESS = own
     address = signed_addresses.sign("test", b"a" * 18)
     for place in range(len(address)):

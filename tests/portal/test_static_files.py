@@ -14,7 +14,7 @@ SCRIPT = b"""// What the file does.
 """
 
 
-def test_scripts_are_collected_without_lines_of_comments(tmp_path):
+def test_scripts_are_collected_without_comment_lines(tmp_path):
     storage = StaticFiles(location=tmp_path)
     storage.save("js/app.js", ContentFile(SCRIPT))
     storage.save("css/portal.css", ContentFile(SCRIPT))
@@ -26,7 +26,7 @@ def test_scripts_are_collected_without_lines_of_comments(tmp_path):
     assert (tmp_path / "css" / "portal.css").read_bytes() == SCRIPT
 
 
-def test_only_lines_of_comments_are_left_out():
+def test_only_comment_lines_are_removed_from_scripts():
     assert without_comments(SCRIPT).decode().splitlines() == [
         "(() => {",
         '  const address = "https://example.org/";  // stays',

@@ -14,9 +14,9 @@ from portal.template_loader import compact
         ("a\n{% if b %}\n  c\n{% endif %}\nd\n", "a\n{% if b %}c\n{% endif %}d\n"),
         ("{% load i18n %}\n{# A comment. #}\n<p>\n", "{% load i18n %}{# A comment. #}<p>\n"),
         ("a\n{% comment %}\n  Why.\n{% endcomment %}\nb\n", "a\nb\n"),
-        # These tags write something, so a space after them may be part of a sentence.
+        # This tag renders text, so the line break after it may be a space in a sentence.
         ("{% when day %}\n· {{ branch }}\n", "{% when day %}\n· {{ branch }}\n"),
-        # The line break after a line that may be left out is left out with it.
+        # The line break moves into {% if %}, so that it is rendered only together with the line.
         ("{% if a %}one{% endif %}\ntwo\n", "{% if a %}one\n{% endif %}two\n"),
         ("{% if a %}1{% else %}2{% endif %}\nb\n", "{% if a %}1{% else %}2{% endif %}\nb\n"),
         (

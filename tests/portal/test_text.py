@@ -27,7 +27,7 @@ from portal.text import (
         ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
         ("שלום\u200f!", "שלום\u200f!"),
         ("<b>&amp;</b>", "<b>&amp;</b>"),
-        # A zero-width space, a soft hyphen, a blank braille pattern, a Hangul filler and a tag look empty.
+        # A zero-width space, a soft hyphen, a blank braille pattern, a Hangul filler and a tag are invisible.
         *((blank, "") for blank in ("\u200b", "\u00ad \u200d", "\u2800", "\u3164\u200f", "\U000e0041\ufe0f")),
         ("a\u200bb", "a\u200bb"),
     ],

@@ -21,10 +21,11 @@ from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk.people import find
 from portal.helpsessions.models import UnfinishedForm
+from portal.jobs import JOBS
 from portal.notifications.models import Notification, RepeatedJob
 from portal.privacy import holds, unmerging
 from portal.privacy.models import MergedRecords
-from portal.worker import JOBS, Worker
+from portal.worker import Worker
 from recommendations.models import Topic
 from tests.name_words import check_name_words
 

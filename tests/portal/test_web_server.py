@@ -142,7 +142,7 @@ def test_client_has_one_more_second_for_each_100_kb_of_a_body():
         assert_ends(server, channel.request.headers_at, 32)
 
 
-def test_client_that_reads_none_of_the_response_for_thirty_seconds_is_disconnected():
+def test_client_that_stops_reading_for_thirty_seconds_is_disconnected():
     def large(environ, start_response):
         start_response("200 OK", [("Content-Length", str(40 * MEGABYTE))])
         return [b"x" * 40 * MEGABYTE]
@@ -215,16 +215,29 @@ def test_request_with_ambiguous_length_headers_is_refused(version, lengths, stat
 
 
 @pytest.mark.parametrize(
+    "request_line",
+    [b"GET http://[::1/ HTTP/1.1", b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000],
+    ids=["address", "length"],
+)
+def test_request_that_waitress_cannot_parse_is_answered_and_causes_no_error_in_the_log(request_line, caplog):
+    with running() as server, connected(server) as client:
+        client.sendall(request_line + b"\r\nHost: localhost\r\n\r\n")
+        assert answer(server, client).startswith(b"HTTP/1.1 400 Bad Request")
+        until(server, lambda: not channels(server))
+    assert [record for record in caplog.records if record.name == "waitress"] == []
+
+
+@pytest.mark.parametrize(
     ("request_line", "status"),
     [(b"GET / HTTP/1.1", b"200 OK"), (b"POST / HTTP/1.1\r\nContent-Length: 99999999999", b"413 Request")],
 )
-def test_refused_request_that_expects_100_continue_is_answered_at_once(request_line, status):
+def test_refused_request_that_expects_100_continue_is_answered_immediately(request_line, status):
     with running() as server, connected(server) as client:
         client.sendall(request_line + b"\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n")
         assert answer(server, client).startswith(b"HTTP/1.1 " + status)
 
 
-def test_request_that_expects_100_continue_gets_100_continue_before_its_body():
+def test_accepted_request_that_expects_100_continue_gets_100_continue():
     with running() as server, connected(server) as client:
         headers = post(4).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
         send(server, client, headers)
@@ -266,7 +279,7 @@ def test_server_with_the_maximum_of_idle_connections_answers_a_new_client(monkey
         thread.join(10)
 
 
-def test_body_that_is_too_large_for_its_url_is_read_but_not_stored():
+def test_too_large_body_is_read_but_not_stored():
     length = settings.MAX_BODY_BYTES + 1
     for path, stored in (("/me/", 0), (reverse("ask"), length)):
         with running() as server, connected(server) as client:

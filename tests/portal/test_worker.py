@@ -11,11 +11,12 @@ from django.core.cache import cache
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from portal import worker
+from portal import jobs, worker
 from portal.conversations.models import Message
+from portal.jobs import EVERY_HOUR
 from portal.notifications import actions, writing
 from portal.notifications.models import Heartbeat, Notification, RepeatedJob
-from portal.worker import EVERY_HOUR, Worker
+from portal.worker import Worker
 from recommendations.covers import nightly as covers
 from tests.cover_source import CoverSource
 from tests.factories import ConversationFactory, ItemFactory, MessageFactory
@@ -49,7 +50,7 @@ def test_hourly_job_runs_once_an_hour_across_workers(ran, time_machine):
 
 
 @pytest.mark.django_db
-def test_jobs_run_after_a_fast_clock_is_set_back(ran, time_machine):
+def test_jobs_still_run_after_the_clock_is_set_back(ran, time_machine):
     fast = AT + timedelta(days=365)
     for at in (fast, AT, AT + timedelta(minutes=59), AT + timedelta(hours=1)):
         time_machine.move_to(at, tick=False)
@@ -91,7 +92,7 @@ def test_only_one_of_eight_workers_runs_a_repeated_job(known):
 
 
 def test_every_repeated_job_has_its_own_name():
-    names = [job.__name__ for job, _interval in worker.JOBS]
+    names = [job.__name__ for job, _interval in jobs.JOBS]
     shared = {name for name in names if names.count(name) > 1}
     assert shared == set(), (
         "The worker stores the next run of a job by the name of its function, so of two jobs with one name only "
@@ -102,7 +103,7 @@ def test_every_repeated_job_has_its_own_name():
 # VACUUM refuses to run inside a transaction.
 @pytest.mark.django_db(transaction=True)
 def test_worker_jobs_run_without_errors_on_an_empty_database():
-    for job, _ in worker.JOBS:
+    for job, _ in jobs.JOBS:
         job(at=AT)
 
 
@@ -138,7 +139,7 @@ def test_delivered_emails_are_deleted_after_30_days_and_failed_emails_after_90_d
 def test_expired_sessions_are_deleted():
     Session.objects.create(session_key="old", session_data="x", expire_date=AT - timedelta(days=1))
     Session.objects.create(session_key="new", session_data="x", expire_date=AT + timedelta(days=1))
-    worker.clear_expired_sign_ins(at=AT)
+    jobs.clear_expired_sign_ins(at=AT)
     assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
 
 
@@ -147,7 +148,7 @@ def test_expired_cache_rows_are_deleted(time_machine):
     time_machine.move_to(AT - timedelta(days=1), tick=False)
     cache.set("old", 1, timeout=60)
     cache.set("new", 1, timeout=2 * 24 * 3600)
-    worker.clear_expired_cache(at=AT)
+    jobs.clear_expired_cache(at=AT)
     with connection.cursor() as cursor:
         cursor.execute("SELECT cache_key FROM cache")
         assert cursor.fetchall() == [(":1:new",)]
@@ -196,7 +197,7 @@ def test_worker_continues_after_a_database_outage(work, monkeypatch, caplog):
     assert caplog.text.count("the database can't be reached") == 2
 
 
-def test_worker_stops_with_an_error_if_delivering_emails_raises_an_exception(monkeypatch):
+def test_worker_stops_with_an_error_if_delivery_raises_an_exception(monkeypatch):
     """The supervisor then starts a new worker."""
     one = Worker()
 
@@ -227,20 +228,20 @@ def files_containing(word):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite overwrites deleted rows itself")
-def test_erased_words_are_not_in_the_files_of_postgresql():
-    """Check that later messages overwrite erased words, after the nightly VACUUM has freed their space."""
+def test_postgresql_files_do_not_contain_the_text_of_an_erased_message():
+    """Check that later messages overwrite the erased text, after the nightly VACUUM has freed its space."""
     word = "zqxsecretworms"
     conversation = ConversationFactory()
     message = MessageFactory(conversation=conversation, body=f"{word} {'in the cellar ' * 20}")
     assert files_containing(word)
     Message.objects.filter(pk=message.pk).update(body="")
-    worker.vacuum(at=AT)
+    jobs.vacuum(at=AT)
     MessageFactory.create_batch(40, conversation=conversation, body="Where do worms come from? " * 20)
     assert files_containing(word) == set()
 
 
 @pytest.mark.django_db
-def test_workers_ask_the_cover_source_one_isbn_after_another_with_a_pause(library, settings, time_machine):
+def test_workers_pause_between_requests_to_the_cover_source(library, settings, time_machine):
     library.time_zone = "UTC"
     library.save()
     for number in range(3 * covers.NIGHTS):
@@ -263,7 +264,7 @@ def test_workers_ask_the_cover_source_one_isbn_after_another_with_a_pause(librar
 
 
 @pytest.mark.django_db
-def test_cover_that_can_not_be_stored_does_not_stop_the_worker(library, monkeypatch, caplog):
+def test_cover_that_cannot_be_stored_does_not_stop_the_worker(library, monkeypatch, caplog):
     def broken(batch):
         raise OSError("the disk is full")
 

@@ -111,7 +111,7 @@ def test_every_kind_of_item_has_a_citation_in_each_style(kind):
     assert found == wanted
 
 
-def test_words_of_a_citation_are_in_its_language():
+def test_fixed_words_in_a_citation_are_in_the_chosen_language():
     [apa] = cite([item(kind="audiobook")], style="apa", language="es")
     assert apa.text == "Nine [Audiolibro]. (s. f.)."
 
@@ -147,11 +147,11 @@ def test_title_keeps_its_capital_letters_if_it_is_not_in_english(language):
         ("; ;", "", []),
     ],
 )  # fmt: skip
-def test_names_are_split_only_where_their_parts_are_clear(creators, source, names):
+def test_names_of_creators_are_split_only_if_their_parts_are_certain(creators, source, names):
     assert names_of(item(creators=creators, source=source)) == names
 
 
-def test_names_of_organizations_with_a_web_page_are_not_split():
+def test_name_of_the_creator_of_a_web_page_is_not_split():
     assert names_of(item(kind="web_page", creators="Alder Bay")) == [Name(literal="Alder Bay")]
 
 
@@ -185,7 +185,7 @@ lines = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=8), max_size=6).map
     style=st.sampled_from(list(STYLES)),
     language=st.sampled_from(list(LOCALES)),
 )
-def test_hostile_texts_are_cited_as_text_and_only_italics_are_html(items, style, language):
+def test_citation_contains_no_html_except_italics(items, style, language):
     cited = cite(items, style=style, language=language)
     assert len(cited) == len(items)
     for one in cited:
@@ -201,8 +201,9 @@ def test_title_that_looks_like_html_keeps_every_character(title):
     assert apa.text == f"{title}. (n.d.)."
 
 
-# The official styles, by the names of their files. citeproc-py initializes all given names in two of them, and
-# translates "&" in none. So these items have initials, and none is compared where its rules differ by language.
+# The names of the files of the official styles. citeproc-py shortens given names to initials in two of these
+# styles, so the items below have only initials. It never translates "&". No item is compared where the rules
+# of a style differ by language.
 OFFICIAL = {
     "apa": "apa",
     "mla": "modern-language-association",
@@ -223,7 +224,7 @@ COMPARED = {
 @pytest.mark.parametrize("name", COMPARED)
 @pytest.mark.parametrize("language", LOCALES)
 @pytest.mark.parametrize("style", STYLES)
-def test_books_are_cited_as_by_the_official_style(style, language, name, monkeypatch):
+def test_portals_style_cites_a_book_like_the_official_style(style, language, name, monkeypatch):
     book = item(source="marc", **COMPARED[name])
     ours = cite([book], style=style, language=language)[0].html
     if style == "apa" and language == "es":
@@ -235,6 +236,6 @@ def test_books_are_cited_as_by_the_official_style(style, language, name, monkeyp
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_our_styles_are_valid_csl(style):
+def test_styles_of_the_portal_are_valid_csl(style):
     # citeproc warns about a style that its schema refuses, and a warning fails a test.
     CitationStylesStyle(str(citing.FOLDER / f"{style}.csl"), validate=True)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from portal.happening import call_address, happening
 from recommendations.models import Item
-from recommendations.search import find_items
+from recommendations.search.finding import find_items
 from tests.factories import ItemFactory
 
 MAY_3, MAY_5 = datetime.date(2027, 5, 3), datetime.date(2027, 5, 5)
@@ -25,7 +25,7 @@ MAY_3, MAY_5 = datetime.date(2027, 5, 3), datetime.date(2027, 5, 5)
         ("event", None, None, "2027-05-03", ""),
     ],
 )
-def test_days_of_an_event_are_in_words_and_in_the_past_after_the_last_one(kind, first, last, today, words):
+def test_event_is_described_in_the_past_tense_after_its_last_day(kind, first, last, today, words):
     item = Item(kind=kind, title="Seed swap", starts_on=first, ends_on=last)
     with time_machine.travel(f"{today}T18:00:00+00:00"):
         assert happening(item) == words
@@ -42,7 +42,7 @@ def test_event_that_is_over_is_not_offered_at_the_desk(db):
     assert set(find_items("seed")) == {still, group, book}
 
 
-def test_events_that_are_over_leave_no_gap_among_the_found_items(db):
+def test_events_that_are_over_do_not_count_toward_the_limit_of_found_items(db):
     yesterday = timezone.localdate() - datetime.timedelta(days=1)
     for number in range(12):
         ItemFactory(title=f"Seed {number}", kind="event", starts_on=yesterday)
@@ -51,7 +51,7 @@ def test_events_that_are_over_leave_no_gap_among_the_found_items(db):
 
 
 @pytest.mark.parametrize("first", [None, MAY_5])
-def test_database_refuses_a_last_day_before_the_first(db, first):
+def test_database_refuses_an_event_that_ends_before_it_begins(db, first):
     with pytest.raises(IntegrityError):
         ItemFactory(kind="event", starts_on=first, ends_on=MAY_3)
 
@@ -65,5 +65,5 @@ def test_database_refuses_a_last_day_before_the_first(db, first):
         ("ask", ""),
     ],
 )
-def test_phone_number_of_a_person_is_a_link_that_calls(phone, address):
+def test_phone_number_of_a_person_becomes_a_link_that_starts_a_call(phone, address):
     assert call_address(Item(kind="person", title="Ada", phone=phone)) == address

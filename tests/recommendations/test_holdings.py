@@ -1,6 +1,7 @@
 """Check where pages say that an item is kept, and the link to the catalog beside it."""
 
 import re
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -22,6 +23,7 @@ from tests.factories import (
 MINE, NORTH, SOUTH = Place(1, "Mine", "A", ""), Place(2, "North", "B", ""), Place(3, "South", "C", "")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("places", "branch", "shown", "folded", "branches"),
     [
@@ -34,7 +36,9 @@ MINE, NORTH, SOUTH = Place(1, "Mine", "A", ""), Place(2, "North", "B", ""), Plac
         ([MINE, NORTH], None, [], [MINE, NORTH], 2),
     ],
 )
-def test_places_at_my_branch_are_shown_and_the_others_folded(places, branch, shown, folded, branches):
+def test_places_at_the_own_branch_of_the_patron_are_shown_and_the_others_are_collapsed(
+    places, branch, shown, folded, branches
+):
     assert arrange(places, branch) == (shown, folded, branches)
 
 
@@ -62,7 +66,7 @@ def recommendation(here, patron):
 
 
 def places(page):
-    """Return (the places that the page shows, the places that it folds)."""
+    """Return (the places that the page shows, the places that it collapses)."""
     card = re.search(r"<article.*?</article>", page.content.decode(), re.DOTALL)[0]
     folded = "".join(re.findall(r"<details>.*?</details>", card, re.DOTALL))
     shown = card.replace(folded, "")
@@ -73,7 +77,9 @@ def visit_of(recommendation):
     return HelpSession.objects.get(recommendation_links__recommendation=recommendation)
 
 
-def test_visit_shows_its_own_branch_first_if_the_patron_has_no_card(client, sign_in, recommendation, patron):
+def test_visit_page_shows_the_branch_of_the_visit_first_if_the_patron_has_no_card(
+    client, sign_in, recommendation, patron
+):
     page = sign_in(client, patron).get(visit_of(recommendation).get_absolute_url())
     assert places(page) == [["Z Harbor"], ["Z Alpha", "Z Omega"]]
     assert "At 2 other branches" in page.content.decode()
@@ -85,7 +91,7 @@ def give_card(patron, branch):
     )
 
 
-def test_pages_show_the_home_branch_of_the_card_first(client, sign_in, recommendation, patron):
+def test_pages_show_the_home_branch_of_the_library_card_first(client, sign_in, recommendation, patron):
     give_card(patron, Holding.objects.get(branch__name="Omega").branch)
     SavedItemFactory(
         saved_list=SavedListFactory(patron=patron), item=recommendation.item, recommendation=recommendation
@@ -100,7 +106,7 @@ def test_pages_show_the_home_branch_of_the_card_first(client, sign_in, recommend
         assert places(client.get(page)) == [["Z Omega"], ["Z Alpha", "Z Harbor"]], page
 
 
-def test_page_folds_all_branches_if_the_own_branch_does_not_have_the_item(
+def test_page_collapses_all_branches_if_the_patrons_own_branch_lacks_the_item(
     client, sign_in, recommendation, patron
 ):
     give_card(patron, BranchFactory(name="Elsewhere"))
@@ -109,7 +115,7 @@ def test_page_folds_all_branches_if_the_own_branch_does_not_have_the_item(
     assert "At 3 branches" in page.content.decode()
 
 
-def test_visit_and_list_link_to_the_catalog(client, sign_in, recommendation, patron):
+def test_visit_page_and_list_page_have_links_to_the_catalog(client, sign_in, recommendation, patron):
     recommendation.item.title, recommendation.item.isbn = "Snow & Ice", ""
     recommendation.item.save()
     SavedItemFactory(saved_list=SavedListFactory(patron=patron), item=recommendation.item)
@@ -121,7 +127,7 @@ def test_visit_and_list_link_to_the_catalog(client, sign_in, recommendation, pat
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_visit_with_many_items_at_many_branches_asks_once_for_the_own_branch(
+def test_visit_page_runs_the_same_number_of_queries_for_one_and_thirty_items(
     client, sign_in, here, patron, rows, django_assert_num_queries
 ):
     visit = HelpSessionFactory(branch=here, patron=patron)
@@ -133,3 +139,38 @@ def test_visit_with_many_items_at_many_branches_asks_once_for_the_own_branch(
     client.get(visit.get_absolute_url())
     with django_assert_num_queries(11):
         client.get(visit.get_absolute_url())
+
+
+def test_pages_and_files_say_where_an_item_cannot_be_borrowed(client, sign_in, recommendation, patron):
+    Holding.objects.exclude(branch__name="Harbor").delete()
+    saved = SavedItemFactory(saved_list=SavedListFactory(patron=patron), item=recommendation.item)
+    list_id = saved.saved_list.public_id
+    pages = [
+        visit_of(recommendation).get_absolute_url(),
+        reverse("saved"),
+        reverse("item", args=[recommendation.item.public_id]),
+        reverse("print_list", args=[list_id]),
+        reverse("export_list", args=[list_id]) + "?format=csv",
+    ]
+    sign_in(client, patron)
+
+    def read(page):
+        answer = client.get(page)
+        text = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        return unescape(text.decode())
+
+    assert [page for page in pages if "can't be borrowed" in read(page)] == []
+    Holding.objects.update(not_for_loan=True, location="Reference")
+    assert [page for page in pages if "can't be borrowed" not in read(page)] == []
+
+
+def test_item_page_has_the_form_the_extent_and_the_audience(client, sign_in, recommendation, patron):
+    item, address = recommendation.item, reverse("item", args=[recommendation.item.public_id])
+    sign_in(client, patron)
+    assert "Audience:" not in client.get(address).content.decode()
+    item.form, item.extent, item.audience = "large_print", "514 pages", "preteen"
+    item.audience_note = "Ages 9-12"
+    item.save()
+    page = " ".join(re.sub(r"<[^>]*>", " ", client.get(address).content.decode()).split())
+    assert "Book, large print" in page
+    assert "514 pages Audience: children from 9 to 13 years · Ages 9-12" in page

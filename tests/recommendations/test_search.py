@@ -1,4 +1,5 @@
 import random
+import re
 
 import pytest
 from django.core.management import call_command
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 
 from portal.folding import fold
 from recommendations import actions
-from recommendations.models import Holding, Item, SearchEntry
-from recommendations.search import entry_for, find_items
+from recommendations.models import Holding, Item, SearchEntry, SearchWord
+from recommendations.search.candidates import CANDIDATES, Counts, is_enough, may_be_cut
+from recommendations.search.entries import entry_for
+from recommendations.search.finding import Found, find_items, search_items
+from recommendations.search.narrowing import Narrowing
 from tests.factories import BranchFactory, ItemFactory
 
 pytestmark = pytest.mark.sql
@@ -21,7 +25,7 @@ def titles(query, **options):
 
 
 @pytest.mark.django_db
-def test_search_finds_a_title_in_any_language_by_prefix_or_without_accents():
+def test_search_finds_titles_in_every_language_without_accents_and_by_their_first_letters():
     for title in [
         "Łódź by night",
         "L'Étranger",
@@ -62,6 +66,7 @@ def test_search_ranks_the_exact_title_first_and_a_match_in_the_summary_last():
     assert titles("jazz morr") == ["Jazz"]
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_search_finds_an_exact_title_among_hundreds_of_matches():
@@ -90,6 +95,7 @@ def test_search_ranks_items_of_the_given_branch_first():
     assert titles("knot", branch=here) == ["Knots and splices", "Knots", "Knots for all"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
@@ -110,6 +116,7 @@ def test_search_finds_an_item_by_any_spelling_of_its_isbn_or_call_number(query):
     assert titles(query) == ["The one"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
@@ -146,7 +153,7 @@ def test_search_query_with_special_characters_returns_no_items_instead_of_an_err
 @pytest.mark.django_db
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.text(min_size=1, max_size=40))
-def test_any_title_typed_in_full_finds_its_item(text):
+def test_any_title_that_is_typed_in_full_finds_its_item(text):
     title = "".join(character for character in text if character != "\x00")
     item = ItemFactory(title=title or "x")
     found = find_items(item.title)
@@ -174,35 +181,62 @@ def test_search_finds_an_item_only_by_its_current_call_number(branch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("rows", [1, 30])
-def test_number_of_sql_queries_is_the_same_for_one_and_thirty_search_results(
+def test_search_runs_the_same_number_of_queries_for_one_and_thirty_results(
     rows, branch, django_assert_num_queries
 ):
     for number in range(rows):
         ItemFactory(title=f"Rivers {number}", branch=branch, call_number=f"55{number}")
     with django_assert_num_queries(6):
-        found = find_items("rivers", limit=30, branch=branch)
+        found = find_items("rivers", limit=30, branch=branch, as_typed=True)
         assert [place.branch for item in found for place in item.places] == [branch.name] * rows
 
 
-def whole_index():
-    """Return {item id: (title, names, rest)} from SearchEntry.
+@pytest.mark.django_db
+@pytest.mark.parametrize("rows", [1, 30])
+def test_corrected_search_runs_the_same_number_of_queries_for_one_and_thirty_results(
+    rows, django_assert_num_queries
+):
+    for number in range(rows):
+        ItemFactory(title=f"Rivers {number}")
+    # The limit is higher than the number of rows, because a corrected search ends when enough titles match.
+    with django_assert_num_queries(9):
+        found = search_items("rivesr", limit=40)
+    assert (len(found.items), found.corrected) == (rows, "rivers")
 
-    On SQLite, also check that the FTS5 table has the same texts.
+
+WORD_COLUMNS = ["word", "backward", "items", "titles", "imported", "imported_titles"]
+
+
+def whole_index():
+    """Return (entries, words) of the search index.
+
+    `entries` is {item id: (title, names, rest)}, and `words` has the rows of the table of words. On SQLite,
+    also check that the FTS5 table has the same texts.
     """
     entries = {entry.item_id: (entry.title, entry.names, entry.rest) for entry in SearchEntry.objects.all()}
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("SELECT rowid, title, names, rest FROM recommendations_text")
             assert {pk: tuple(words) for pk, *words in cursor.fetchall() if pk in entries} == entries
-    return entries
+    return entries, set(SearchWord.objects.values_list(*WORD_COLUMNS))
 
 
 def expected_index():
     entries = [
-        entry_for(item, [holding.call_number for holding in item.holdings.order_by("pk")])
+        entry_for(item, list(item.holdings.order_by("pk").values_list("branch_id", "call_number")))
         for item in Item.objects.filter(retired_at=None)
     ]
-    return {entry.item_id: (entry.title, entry.names, entry.rest) for entry in entries}
+    items: dict = {}
+    for entry in entries:
+        in_title = set(entry.title.split())
+        for word in in_title.union(entry.names.split()):
+            if not re.search(r"\d", word) and not re.fullmatch("[\u3040-\u9fff]", word):
+                is_imported = bool(Item.objects.get(pk=entry.item_id).source)
+                items.setdefault(word, []).append(
+                    [1, word in in_title, is_imported, is_imported and word in in_title]
+                )
+    words = {(word, word[::-1], *map(sum, zip(*found, strict=True))) for word, found in items.items()}
+    return {entry.item_id: (entry.title, entry.names, entry.rest) for entry in entries}, words
 
 
 @pytest.mark.slow
@@ -213,17 +247,19 @@ def test_search_index_matches_the_items_after_random_changes(seed, branch):
     items = [ItemFactory() for _ in range(3)]
     for step in range(60):
         item = chance.choice(items)
-        match chance.randrange(5):
+        match chance.randrange(6):
             case 0:
-                items.append(ItemFactory(title=f"New {step}", summary="Œuvre", isbn="9780306406157"))
+                items.append(ItemFactory(title=f"New {step} 文学", summary="Œuvre", isbn="9780306406157"))
             case 1:
                 actions.change_item(Item.objects.get(pk=item.pk), title=f"Changed {step}", creators="Ø")
             case 2:
                 actions.change_item(item, retired_at=chance.choice([None, timezone.now()]))
             case 3:
                 actions.place_item(item, branch=branch, call_number=f"{chance.randrange(9)} X")
+            case 5:
+                actions.change_item(item, source=chance.choice(["", "catalog"]), source_key=str(item.pk))
             case 4:
-                actions.change_item(item, original_title="Ёж")
+                actions.change_item(item, original_title="Ёж", series="New", subjects=f"Changed {step % 3}")
     assert whole_index() == expected_index()
 
 
@@ -233,6 +269,8 @@ def test_rebuild_search_command_repairs_the_search_index(branch, capsys):
     Item.objects.filter(pk=changed.pk).update(title="After")
     Holding.objects.create(item=kept, branch=branch, call_number="1 A")
     SearchEntry.objects.filter(pk=kept.pk).delete()
+    SearchWord.objects.create(word="gone", backward="enog", items=3, titles=1, imported=1, imported_titles=0)
+    SearchWord.objects.filter(word="kept").delete()
     call_command("rebuild_search")
     assert whole_index() == expected_index()
     assert (titles("before"), titles("after"), titles("1 a")) == ([], ["After"], ["Kept"])
@@ -243,3 +281,99 @@ def test_rebuild_search_command_repairs_the_search_index(branch, capsys):
 def test_changing_an_item_field_that_does_not_exist_raises_an_error():
     with pytest.raises(Exception, match="titel"):
         actions.change_item(ItemFactory(), titel="x")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", ["s", "g", "gard", "sullivan", "o'sullivan", "o sullivan"])
+def test_search_finds_an_item_by_the_beginning_of_any_word_of_its_title_or_names(query):
+    ItemFactory(title="The green garden", creators="O'Sullivan, Maggie; O Sullivan, Sean")
+    ItemFactory(title="Another", creators="Bell")
+    assert titles(query) == ["The green garden"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("narrowing", "expected"),
+    [
+        ({"branch": "here"}, ["Rivers", "Rivers on disc"]),
+        ({"kind": "audiobook"}, ["Rivers on disc"]),
+        ({"kind": "web_page"}, ["Rivers online"]),
+        ({"language": "es"}, ["Rivers en español"]),
+        ({"in_catalog": True}, ["Rivers en español"]),
+        ({"form": "large_print"}, ["Rivers elsewhere"]),
+        ({"branch": "here", "kind": "book"}, ["Rivers"]),
+        ({"kind": "map"}, []),
+        ({"language": '" OR rivers'}, []),
+    ],
+)
+def test_search_can_be_narrowed_to_one_branch_or_kind_or_form_or_language(narrowing, expected):
+    here, elsewhere = BranchFactory(), BranchFactory()
+    ItemFactory(title="Rivers", branch=here, call_number="551 R")
+    ItemFactory(title="Rivers on disc", kind="audiobook", branch=here, call_number="551 R")
+    ItemFactory(title="Rivers elsewhere", form="large_print", branch=elsewhere, call_number="551 R")
+    ItemFactory(title="Rivers online", kind="web_page")
+    ItemFactory(title="Rivers en español", language="spa", source="catalog", source_key="1")
+    if narrowing.get("branch"):
+        narrowing = {**narrowing, "branch": here.pk}
+    assert sorted(titles("rivers", narrowing=Narrowing(**narrowing))) == expected
+
+
+@pytest.mark.django_db
+def test_typed_word_that_finds_enough_items_is_not_corrected():
+    for number in range(3):
+        ItemFactory(title=f"Wards {number}")
+    for number in range(90):
+        ItemFactory(title=f"Words {number}")
+    assert search_items("wards").corrected == ""
+    assert search_items("wurds").corrected == "words"
+    assert search_items("wurds", as_typed=True) == Found([])
+
+
+@pytest.mark.django_db
+def test_items_with_the_typed_word_are_listed_before_items_with_the_corrected_word():
+    rare = ItemFactory(title="Garder le silence")
+    for number in range(30):
+        ItemFactory(title=f"Garden {number}")
+    found = search_items("garder", limit=3)
+    assert (found.items[0], found.corrected, len(found.items)) == (rare, "garden", 3)
+
+
+@pytest.mark.django_db
+def test_rare_word_is_not_corrected_to_a_word_that_is_nearly_as_rare():
+    ItemFactory(title="Piranesi")
+    ItemFactory(title="Pirandesi")
+    found = search_items("piranesi")
+    assert ([item.title for item in found.items], found.corrected) == (["Piranesi"], "")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("typed", "corrected"),
+    [
+        ("graden", "garden"),
+        ("gardeen", "garden"),
+        ("garen", "garden"),
+        ("gxrdxn", ""),
+        ("gardenrey", ""),
+        ("gardenn9", ""),
+        ("encyclpoedai", "encyclopedia"),
+        ("enciclopedja", "encyclopedia"),
+        ("ncyclopedi", "encyclopedia"),
+        ("encyclopaedie", "encyclopedia"),
+        ("encclopeddai", ""),
+    ],
+)
+def test_one_typing_error_is_corrected_and_two_are_corrected_in_longer_words(typed, corrected):
+    ItemFactory(title="Garden")
+    ItemFactory(title="Encyclopedia")
+    assert search_items(typed).corrected == corrected
+
+
+def test_search_is_cut_early_if_its_words_are_frequent_outside_of_titles():
+    """In this case, PostgreSQL reads entries in order and stops when it has enough candidates."""
+    counts = Counts({"fiction": (50_000, 10)}, (50_000, 10), 100_000)
+    some = dict.fromkeys(range(CANDIDATES // 2))
+    assert (is_enough(some, ["fiction"], counts), may_be_cut(some, ["fiction"], counts)) == (False, True)
+    rare = Counts({"fiction": (50, 10)}, (50, 10), 100_000)
+    assert not may_be_cut(some, ["fiction"], rare)
+    assert may_be_cut(dict.fromkeys(range(CANDIDATES)), ["fiction"], rare)

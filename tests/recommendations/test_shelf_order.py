@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recommendations.shelf_order import shelf_key
 
-# Each list is in the order of the shelf.
+# Each list is in the correct order, as on the shelf.
 CONGRESS = {
     "class letters come first": [
         "A7",
@@ -159,7 +159,8 @@ def test_spaces_periods_and_case_of_a_call_number_do_not_change_its_place():
         assert shelf_key(one)[:2] == shelf_key(other)[:2]
 
 
-# Hypothesis makes a table of all characters for its first text, which takes seconds.
+# Hypothesis makes a table of all characters before its first text. This takes seconds, so the tests have no
+# deadline.
 without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXTS = st.one_of(
     st.text(max_size=20),
@@ -177,7 +178,7 @@ TEXTS = st.one_of(
 
 @without_deadline
 @given(st.lists(TEXTS, max_size=8))
-def test_texts_in_any_order_are_sorted_alike_and_schemes_do_not_mix(texts):
+def test_sorting_does_not_depend_on_the_original_order_and_keeps_each_scheme_together(texts):
     order = sorted(texts, key=shelf_key)
     assert sorted(random.Random(1).sample(texts, len(texts)), key=shelf_key) == order
     schemes = [shelf_key(text)[0] for text in order]
@@ -186,7 +187,7 @@ def test_texts_in_any_order_are_sorted_alike_and_schemes_do_not_mix(texts):
 
 @without_deadline
 @given(TEXTS, TEXTS)
-def test_different_texts_have_different_keys(one, other):
+def test_different_texts_have_different_sort_keys(one, other):
     assert (shelf_key(one) == shelf_key(other)) == (one == other)
     assert (shelf_key(one) < shelf_key(other)) != (shelf_key(other) <= shelf_key(one))
 
@@ -214,6 +215,6 @@ def test_very_long_numbers_cause_no_error(digits):
     assert shelf_key(f"QA{digits}")[0] == shelf_key("QA1")[0]
 
 
-def test_characters_that_become_many_words_are_no_error():
+def test_character_that_stands_for_several_words_causes_no_error():
     # This character is an abbreviation of four words in Arabic.
     assert shelf_key("\ufdfa" * 400)[0] == shelf_key("FIC")[0]

@@ -23,6 +23,8 @@ def recommendation(branch, staff):
         branch=branch,
         topic=None,
         question_type=QuestionType.REFERENCE,
+        visit_number=1,
+        never_counted=False,
     )
     return recommendation
 
@@ -106,7 +108,7 @@ def labels(recommendation):
         ({"kind": "book"}, "readers_advisory", FOR_ENJOYMENT),
     ],
 )
-def test_verdict_words_depend_on_the_question_type_and_the_kind_of_item(
+def test_verdict_labels_depend_on_the_question_type_and_the_kind_of_item(
     recommendation, item, question_type, words
 ):
     recommendation.item = ItemFactory(**item)
@@ -132,7 +134,7 @@ def test_verdict_words_depend_on_the_question_type_and_the_kind_of_item(
         ("database", "could not open it", "I couldn't open “It”. Is there another way,"),
     ],
 )
-def test_wording_of_could_not_get_it_fits_the_kind_of_item(
+def test_could_not_get_it_verdict_is_worded_to_fit_the_kind_of_item(
     recommendation, kind, words, message, question_type
 ):
     recommendation.item = ItemFactory(kind=kind, title="It")
@@ -153,7 +155,7 @@ def test_wording_of_could_not_get_it_fits_the_kind_of_item(
         ("person", ["helped", "partly", "did not help", "could not talk to them", "not tried yet"]),
     ],
 )
-def test_verdict_words_of_a_readers_advisory_visit_fit_an_event_or_a_person(recommendation, kind, words):
+def test_verdict_labels_after_readers_advisory_fit_an_event_or_a_person(recommendation, kind, words):
     recommendation.item = ItemFactory(kind=kind)
     recommendation.question_type = "readers_advisory"
     assert labels(recommendation) == words
@@ -208,13 +210,13 @@ def test_offered_reasons_for_a_verdict_fit_the_kind_of_item(recommendation, item
         assert [str(label) for _, label in reasons_for(recommendation)] == reasons
 
 
-def test_reasons_for_a_novel_do_not_include_too_basic_or_off_topic(recommendation):
+def test_reasons_too_basic_and_off_topic_are_not_offered_for_a_novel(recommendation):
     recommendation.item = ItemFactory(is_fiction=True)
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["too_hard", "stopped", "other"]
 
 
-def test_reasons_for_music_do_not_include_too_hard(recommendation):
+def test_reason_too_hard_is_not_offered_for_music(recommendation):
     recommendation.item = ItemFactory(kind="sound")
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["stopped", "other"]

@@ -6,10 +6,10 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.branch_codes import branch_called
 from accounts.ils.base import Blocked, Expired, IlsError, WrongCardOrPin
 from accounts.ils.configured import library_ils
-from accounts.models import Library
-from accounts.sign_in.library_cards import branch_called
+from accounts.models import Branch, Library
 
 
 class Command(BaseCommand):
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{'ok   ' if ok else 'LOOK '} {words}")
 
     def _report_patron(self, patron):
-        branch = branch_called(patron.home_branch)
+        branch = Branch.objects.filter(pk=branch_called(patron.home_branch)).first()
         self._report(
             True, f"The portal would store this person as {patron.ils_id}: {patron.name or 'no name'}."
         )
@@ -80,5 +80,5 @@ class Command(BaseCommand):
             self._report(
                 False,
                 f"The portal has no home branch “{patron.home_branch}”. "
-                f"Add {patron.home_branch}=its-name-in-lowercase to ILS_BRANCHES.",
+                "Add this code at the desk, under Settings, Branch codes.",
             )

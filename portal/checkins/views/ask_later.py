@@ -43,7 +43,7 @@ def dont_ask(request, public_id):
 
 
 def _asked_about(request, public_id):
-    """Return the visit, or raise Http404 if the library never asks this viewer about it."""
+    """Return the visit, or raise Http404 if the library never asks this viewer how the visit turned out."""
     visits = HelpSession.objects.belonging_to(request.viewer)
     visit = get_object_or_404(visits, public_id=public_id)
     if not request.library.check_ins or visit.quiet or not due.may_be_asked(request.viewer, visit):

@@ -1,4 +1,4 @@
-"""The question whether the library may ask patrons later, and the page with the patron's answer."""
+"""The page where patrons choose whether and how the library may ask later how visits turned out."""
 
 from urllib.parse import urlencode
 
@@ -34,8 +34,8 @@ BY_MESSAGE = {CheckIns.EMAIL, CheckIns.PUSH}
 def check_ins(request):
     """Show whether the library may ask the person how visits turned out. A POST saves the person's choice.
 
-    A viewer by code can save a choice for the opened visits. The next page has a button that undoes the
-    choice. The URL of this button has the new choice in `undo` and the earlier choice in `before`.
+    A viewer by code can save a choice for the opened visits. The page after a POST has a button that undoes
+    the choice. The URL of this button has the new choice in `undo` and the earlier choice in `before`.
     """
     viewer = request.viewer
     if not viewer or (viewer.person is None and request.method != "POST"):
@@ -120,7 +120,7 @@ def _save(request):
 
 
 def _next_step(person, choice):
-    """Return the name of the page for the next step, or "" if the choice needs no further step.
+    """Return the name of the page on which the person must complete the choice, or "" if it is complete.
 
     To be asked by email, a person needs a confirmed address. To be asked on the phone, they need a device
     that gets messages.
@@ -151,9 +151,10 @@ def _choose(request, choice, at):
 
 
 def _visit_to_keep(request):
-    """Return the visit whose id the form sent, or None if the visit is already in the person's account.
+    """Return the visit that the person must first add to their account, or None.
 
-    The library writes only to people who have the visit in their account.
+    The form sends the id of the visit. The library writes only to people who have the visit in their account.
+    Return None if it is already there, or if the form sent no id.
     """
     public_id, person = uuid_or_none(request.POST.get("visit")), request.viewer.person
     if public_id is None:
@@ -169,7 +170,7 @@ def _back(request):
 def _saved(choice):
     return {
         CheckIns.EMAIL: _("Saved. The library may ask you by email about your visits."),
-        CheckIns.PUSH: _("Saved. The library may ask you on your phone about your visits."),
+        CheckIns.PUSH: _("Saved. The library may ask you about your visits with messages on your phone."),
         CheckIns.PAGES: _("Saved. The library asks you about your visits only on its web pages."),
         CheckIns.NONE: _("Saved. The library won't ask you about your visits."),
     }[choice]

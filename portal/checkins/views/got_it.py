@@ -1,5 +1,6 @@
 """The button "I've got it" on an item of a visit."""
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -9,9 +10,18 @@ from accounts.sign_in.access import sign_in_to_open
 from accounts.sign_in.unsent import done_after_sign_in
 from accounts.waiting_forms import has_waited, may_wait_on_phone, refuse_quiet, refuse_waiting, tapped_at
 from portal.checkins import planning
+from portal.conversations import next_steps
+from portal.conversations.changes import Erased
+from portal.conversations.verdicts import take_verdict
 from portal.conversations.views.verdicts import page_of
 from portal.htmx import back_to
 from recommendations.models import Recommendation
+
+Verdict = Recommendation.Verdict
+# request.session[REASONS] is {public id of the recommendation: why the patron could not get the item}. It has
+# the items about which the patron pressed "I've got it" in this browser, so that undoing it loses no reason.
+REASONS = "reasons_before_got_it"
+MAX_REASONS = 20
 
 
 @may_wait_on_phone
@@ -29,9 +39,39 @@ def got_it(request, public_id):
     if "undo" in request.POST:
         refuse_waiting(request)
         planning.undo_got_it(recommendation, at=timezone.now())
+        is_untried = recommendation.verdict == Verdict.NOT_TRIED
+        if is_untried and next_steps.can_be_resumed(recommendation, at=timezone.now()):
+            why = request.session.get(REASONS, {}).get(str(public_id))
+            _take(request, recommendation, Verdict.COULD_NOT_GET_IT, why=why)
         request.done = _("Undone: you don't have “%(title)s” yet.") % title
     else:
+        if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
+            # The patron has the item now, so staff do nothing more about it.
+            _remember_reason(request, recommendation)
+            _take(request, recommendation, Verdict.NOT_TRIED)
         planning.got_it(recommendation, at=timezone.now(), tapped_at=tapped_at(request))
         request.done = _("Saved: you've got “%(title)s”.") % title
     back = back_to(request, otherwise="") or page_of(recommendation, request.viewer)
     return redirect(f"{back}#rec-{public_id}")
+
+
+def _remember_reason(request, recommendation):
+    reasons = request.session.get(REASONS, {})
+    if recommendation.why:
+        reasons = {**reasons, str(recommendation.public_id): recommendation.why}
+        request.session[REASONS] = dict(list(reasons.items())[-MAX_REASONS:])
+
+
+def _take(request, recommendation, verdict, *, why=None):
+    try:
+        take_verdict(
+            recommendation,
+            verdict=verdict.value,
+            why=why,
+            comment=None,
+            by=request.viewer.person,
+            at=timezone.now(),
+            tapped_at=tapped_at(request),
+        )
+    except Erased:
+        raise Http404 from None

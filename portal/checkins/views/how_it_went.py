@@ -62,7 +62,7 @@ def _check_in_of(request, token):
 def _ended(request):
     """Return the page for a link that doesn't work. The page is the same for all such links."""
     words = clean(request.POST.get("body", ""), multiline=True)
-    # htmx doesn't show responses with the status 404.
+    # htmx shows no response with the status 404, so requests by htmx get 200.
     status = 200 if request.htmx else 404
     return render_page(request, "checkins/link_ended.html", {"words": words}, partial="how", status=status)
 
@@ -140,7 +140,7 @@ def _send(request, page, *, at):
     if form.is_valid() and form.cleaned_data["body"]:
         words = form.cleaned_data | {"language": get_language(), "answerer": page.answerer, "at": at}
         if page.wish == "no":
-            # The patron adds words, but still wants no answer.
+            # The patron sends a text after choosing to get no answer. Save the text, and keep the choice.
             answering.wish(page.check_in, page.visit, wanted=False, **words)
         else:
             answering.write(page.check_in, **words)
@@ -160,9 +160,9 @@ def _ask_later(request, page, *, at):
 
 
 def _stop_url(check_in):
-    """Return the URL that ends all check-ins, or "" if the patron didn't choose messages on the phone.
+    """Return the URL that turns off all check-ins of the patron, or "" if the page needs no such link.
 
-    Patrons who chose email find this URL in the email.
+    Only patrons who get push messages need the link on this page. Emails already contain it.
     """
     patron = check_in.asked
     return unsubscribe_url(patron, [CHECK_IN]) if patron.check_ins == User.CheckIns.PUSH else ""

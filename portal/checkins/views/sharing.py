@@ -1,4 +1,4 @@
-"""The page where a patron shares words about a visit with the staff member who helped them."""
+"""The page "Share a few words": a patron shares a text about a visit with the staff member who helped."""
 
 from django import forms
 from django.contrib import messages
@@ -18,7 +18,7 @@ from portal.text import TextField
 
 
 class SharedWordsForm(forms.Form):
-    """The form for the words that a patron shares."""
+    """The form for the text that a patron shares."""
 
     words = TextField(
         label=gettext_lazy("Your words"),
@@ -38,9 +38,9 @@ class SharedWordsForm(forms.Form):
 @shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def share_words(request, public_id):
-    """Show the words that the patron shares.
+    """Show the form, with the text that the patron shares now.
 
-    A POST saves new words. A POST with the field `take_back` deletes the words.
+    A POST saves a new text. A POST with the field `take_back` deletes the text.
     """
     session = get_object_or_404(
         HelpSession.objects.belonging_to(request.viewer).select_related("staff"), public_id=public_id

@@ -1,4 +1,4 @@
-"""Conversations, and how far each person has read them."""
+"""Conversations, and which of them each person may open."""
 
 import uuid
 from datetime import timedelta
@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Absence, Branch, User
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation, Topic
+
+from .participations import Participation, Side
 
 KEPT_AFTER_LAST_MESSAGE = timedelta(days=14)
 
@@ -49,8 +51,9 @@ class ConversationQuerySet(models.QuerySet):
     def unread_by(self, person):
         """Return the conversations with messages that `person` has not read.
 
-        `person` is None for a viewer by code. Messages that any viewer by code has read also count as read by
-        `person`. A signed-in person who opens a visit by code has no Participation row of their own.
+        `person` is None for a viewer by code. What any viewer by code has read counts as read by `person`
+        too. The reason is that a signed-in person who opens a visit by code has no Participation row of their
+        own.
         """
         own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
@@ -63,10 +66,10 @@ class ConversationQuerySet(models.QuerySet):
 
 
 def kept_back(at, prefix=""):
-    """Return the condition for conversations that are kept even though their visit should be forgotten.
+    """Return the condition for conversations that must not be forgotten yet, even if their visit is due.
 
-    They are open, or their last message is newer than KEPT_AFTER_LAST_MESSAGE, so the patron may not have
-    read it. `prefix` is the path from another model, such as "merged_into__".
+    They are open, or their last message was sent less than KEPT_AFTER_LAST_MESSAGE ago, so the patron may not
+    have read it yet. `prefix` is the path from another model, such as "merged_into__".
     """
     return Q(**{f"{prefix}status__in": Conversation.OPEN}) | Q(
         **{f"{prefix}last_message_at__gt": at - KEPT_AFTER_LAST_MESSAGE}
@@ -83,13 +86,6 @@ def at_desk_of(person, branches, shown, today):
     """
     covered = Absence.objects.on(today).filter(cover=person).values("person")
     return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
-
-
-class Side(models.TextChoices):
-    """One side of a conversation."""
-
-    PATRON = "patron", _("the patron")
-    STAFF = "staff", _("the library")
 
 
 class Conversation(models.Model):
@@ -121,7 +117,7 @@ class Conversation(models.Model):
         CALL = "call", _("call back")
 
     class CountQuestion(models.TextChoices):
-        """Whether the desk has asked "Count this as a contact?", and whether staff have declined.
+        """Whether the desk has asked "Count this conversation as a contact?", and whether staff declined.
 
         If staff have said yes, `logged_as` is the contact.
         """
@@ -131,7 +127,7 @@ class Conversation(models.Model):
 
     OPEN = (Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED)
 
-    # The beginning of the last message, which `patron_lists.add_last_words` sets.
+    # A LastWords: the beginning of the last message. `patron_lists.add_last_words` sets it.
     last_words = None
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -344,8 +340,8 @@ class Conversation(models.Model):
     def verdicts(self):
         """Return the recommendations that the patron can give a verdict on in this conversation.
 
-        The conversation is about the recommendation, or one of its answers contains it. Conversations that
-        were merged into this conversation count as well.
+        These are the recommendation that the conversation is about, and the recommendations in its answers.
+        Conversations that were merged into this conversation count as well.
         """
         about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False
@@ -364,9 +360,9 @@ class Conversation(models.Model):
         return HelpSession.objects.filter(pk__in=about.values("help_session"))
 
     def version_at(self, at):
-        """Return the version that the patron may know at the time `at`.
+        """Return the version of the conversation that the patron sees at the time `at`.
 
-        Answers that the patron sees at this time are counted, even if the worker hasn't updated `version`
+        It counts the answers that have become visible by then, even if the worker hasn't updated `version`
         yet.
         """
         if self.pending_from is None or self.pending_from > at:
@@ -387,44 +383,3 @@ class Conversation(models.Model):
         While an answer is pending, the patron still sees the status from before the answer.
         """
         return self.patron_status if self.has_pending_answer(at) else self.status
-
-
-class Participation(models.Model):
-    """A row that records how far one person has read a conversation.
-
-    For staff, it also records when they last had the page open. All viewers by code share one row without a
-    person, because their names are not known.
-    """
-
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participations")
-    person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
-    side = models.CharField(max_length=8, choices=Side, default=Side.PATRON)
-    read_until = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="shown_from (for staff sent_at) of the last message that this person has seen",
-    )
-    seen_at = models.DateTimeField(
-        null=True, blank=True, help_text="when they last had the page open; only for staff"
-    )
-    writing_at = models.DateTimeField(
-        null=True, blank=True, help_text="when they last typed in the composer; only for staff"
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["conversation", "person", "side"], name="one_participation_per_person"
-            ),
-            models.UniqueConstraint(
-                fields=["conversation"], condition=Q(person__isnull=True), name="one_participation_by_code"
-            ),
-            models.CheckConstraint(
-                condition=Q(side="staff", person__isnull=False)
-                | Q(side="patron", seen_at__isnull=True, writing_at__isnull=True),
-                name="only_staff_are_seen",
-            ),
-        ]
-
-    def __str__(self):
-        return f"{self.person_id} in {self.conversation_id}"

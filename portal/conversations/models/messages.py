@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User, private_storage
 from recommendations.models import Recommendation
 
-from .conversations import Conversation, Side
+from .conversations import Conversation
+from .participations import Side
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Message(models.Model):
 
     # How long an answer is hidden from the patron, so that its writer can take it back.
     UNDO_WINDOW = datetime.timedelta(seconds=15)
-    # The last part of the undo window, when an answer can't be taken back anymore. Saving the change takes
+    # In this last part of the undo window, an answer can't be taken back anymore. Saving the change takes
     # time, and the clocks of two web servers can differ.
     UNDO_MARGIN = datetime.timedelta(seconds=1)
 
@@ -131,7 +132,7 @@ class MessageRecommendation(models.Model):
 
 class AttachmentQuerySet(models.QuerySet):
     def open_to_patron(self, person, at):
-        """Return the files of messages that patrons can see at `at`, and this person's unsent files.
+        """Return the files of messages that patrons can see at the time `at`, and the person's unsent files.
 
         `person` is None for a viewer by code.
         """

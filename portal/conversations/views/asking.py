@@ -29,7 +29,7 @@ from accounts.sign_in.code_page import has_code_page
 from accounts.sign_in.library_cards import home_branch_of
 from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from portal import limits
-from portal.conversations import actions, drafts, pending_questions
+from portal.conversations import actions, drafts, more_items, pending_questions
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.viewer import OPENED_CODES
@@ -48,6 +48,7 @@ from portal.conversations.views.sending import (
     too_many,
 )
 from portal.helpsessions.models import HelpSession
+from portal.helpsessions.recommendation_panels import WISHES
 from portal.htmx import render_page
 from portal.limits import TooOften
 from recommendations.models import Recommendation, Topic
@@ -57,7 +58,7 @@ TYPED = ("topic", "branch")
 ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 
-@shows_unsent_text()
+@shows_unsent_text(for_everybody=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
     """Show the form on GET. Send the question on POST, or store it until the person signs in."""
@@ -77,7 +78,7 @@ def ask(request):
 def _was_about_a_closed_visit(request, form):
     """Return whether the question is about a visit that this browser may no longer open.
 
-    If so, also add an error to the form. The portal may store nothing about the visit.
+    If so, also add an error to the form. Nothing about such a visit may be stored.
     """
     about = request.POST.get("about", AboutForm.NEW)
     if about == AboutForm.NEW or form.visit:
@@ -95,8 +96,8 @@ def _was_about_a_closed_visit(request, form):
 def _keep_until_signed_in(request, form):
     """Store the question in the browser session, and redirect to the page that sends it.
 
-    `none_of` has the codes that this browser has opened so far. The person chose to ask about none of the
-    visits with these codes.
+    `none_of` is stored too. It has the codes that this browser has opened so far. The person chose to ask
+    about none of the visits with these codes.
     """
     typed = form.cleaned_data
     composer, waiting = (
@@ -159,7 +160,7 @@ def _keep_draft(request, typed):
 
 
 def _typed_beside(request):
-    """Return {name: value} of the fields in TYPED, without validating the values."""
+    """Return {name: posted value} of the fields in TYPED. The values are not validated."""
     return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 
@@ -184,7 +185,7 @@ def ask_draft(request):
     )
 
 
-@shows_unsent_text("ask")
+@shows_unsent_text("ask", for_everybody=True)
 @has_code_page("send_question_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
@@ -247,19 +248,29 @@ def ask_about_session(request, public_id):
 @shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
-    """Ask about a recommended item. On GET, redirect to the conversation about the item if there is one."""
+    """Ask about a recommended item. On GET, redirect to the conversation about the item if there is one.
+
+    With `?for=more` or `?for=other`, the form suggests a question to the helper: for more items like this
+    one, or for a different one. For an item of a quiet visit, `for` is ignored.
+    """
     about = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
     conversation = Conversation.objects.belonging_to(request.viewer).filter(recommendation=about).first()
-    if conversation is not None and request.method != "POST" and not unsent_form(request):
-        return redirect(f"{conversation.get_absolute_url()}#write")
     session = request.viewer.session_of(about)
     quiet = session is not None and session.quiet
-    back = reverse("verdict", args=[public_id])
-    kept_by = [about.patron_id, session and session.shared_with_id]
+    wish = None if quiet else WISHES.get(request.GET.get("for", ""))
+    if conversation is not None and request.method != "POST" and not wish and not unsent_form(request):
+        return redirect(f"{conversation.get_absolute_url()}#write")
     return _ask_about(
-        request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=kept_by, back=back
+        request,
+        {"recommendation": about},
+        title=about.item.title,
+        quiet=quiet,
+        kept_by=[about.patron_id, session and session.shared_with_id],
+        back=reverse("recommendations") if wish else reverse("verdict", args=[public_id]),
+        begun=wish % {"title": about.item.title} if wish else "",
+        for_helper=bool(wish),
     )
 
 
@@ -292,8 +303,8 @@ def _begun(request, unsent):
 def _ask_page(request, form, *, waiting="", unsent=None, status=200):
     """Show the form.
 
-    `waiting` is the text of a stored question from another tab. The page warns that a new question replaces
-    this text.
+    `waiting` is the text of a question that the browser session stores from a different form, or "". The page
+    warns that the new question replaces this text.
     """
     person = request.viewer.person
     composer = form.cleaned_data if form.is_bound else form.initial
@@ -324,16 +335,20 @@ def _send_page(request, form, address_form=None, *, kept, status=200):
     return render(request, "conversations/ask_send.html", context, status=status)
 
 
-def _ask_about(request, about, *, title, quiet, kept_by, back):
+def _ask_about(request, about, *, begun="", for_helper=False, **shown):
+    """Show the form on GET, and send the question on POST.
+
+    `begun` is the text that the form has at first. If `for_helper` is true, the question goes to the helper.
+    `shown` are further arguments for `_about_page`.
+    """
+    shown["for_helper"] = for_helper
     unsent = unsent_form(request) if request.method != "POST" else None
-    form = MessageForm(request.POST or None, initial=unsent.typed if unsent else None)
+    form = MessageForm(request.POST or None, initial=unsent.typed if unsent else {"body": begun})
     if request.method == "POST" and form.is_valid():
         try:
-            return _send_about(request, about, **form.cleaned_data)
+            return _send_about(request, about, for_helper=for_helper, **form.cleaned_data)
         except TooOften as wait:
-            return too_many(
-                _about_page, request, form, wait, title=title, quiet=quiet, kept_by=kept_by, back=back
-            )
+            return too_many(_about_page, request, form, wait, **shown)
         except actions.Erased:
             form.add_error(
                 None,
@@ -342,29 +357,19 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
                     "Copy your question to “Ask the library” and send it there."
                 ),
             )
-            return _about_page(
-                request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=409
-            )
-    return _about_page(
-        request,
-        form,
-        title=title,
-        quiet=quiet,
-        kept_by=kept_by,
-        back=back,
-        unsent=unsent,
-        status=422 if form.errors else 200,
-    )
+            return _about_page(request, form, **shown, status=409)
+    return _about_page(request, form, **shown, unsent=unsent, status=422 if form.errors else 200)
 
 
-def _send_about(request, about, *, body, client_token):
+def _send_about(request, about, *, for_helper, body, client_token):
     session = about.get("help_session")
     if sent_before(request, client_token) is None:
         if session is not None:
             limits.count_written(request, "question", session)
         else:
             limits.count_written(request, "message", about["recommendation"])
-    asked = actions.ask(
+    send_it = more_items.ask_for_another if for_helper else actions.ask
+    asked = send_it(
         by=request.viewer.person,
         at=timezone.now(),
         language=get_language(),
@@ -376,7 +381,7 @@ def _send_about(request, about, *, body, client_token):
     return redirect(f"{asked.get_absolute_url()}#latest")
 
 
-def _about_page(request, form, *, title, quiet, kept_by, back, unsent=None, status=200):
+def _about_page(request, form, *, title, quiet, kept_by, back, for_helper=False, unsent=None, status=200):
     person = request.viewer.person
     # The library emails answers only to people who have the visit in their account.
     mailed = bool(person and person.email and person.pk in kept_by)
@@ -384,6 +389,7 @@ def _about_page(request, form, *, title, quiet, kept_by, back, unsent=None, stat
     context = {
         "form": form,
         "about": title,
+        "for_helper": for_helper,
         "quiet": quiet,
         "mailed": mailed,
         "token": typed.get("client_token") or uuid.uuid4(),

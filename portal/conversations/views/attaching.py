@@ -74,9 +74,9 @@ def add_posted_files(request, conversation, *, by, side, client_token, is_sent=F
 
 
 def with_words(post, conversation, *, by, side, client_token):
-    """Return the posted fields. If there are files but no text, add a text about the files.
+    """Return the posted fields. If there are files but no text, add a text such as "See the attached file."
 
-    Lists, emails, the search and screen readers need a text to show.
+    Lists, emails, the search and screen readers need a text for each message.
     """
     if clean(post.get("body", ""), multiline=True):
         return post
@@ -137,7 +137,7 @@ def is_preview(request, attachment):
 
 
 def served(request, attachment):
-    """Return a response with the file, or with its preview for ?size=small, or a soft copy for ?size=soft.
+    """Return a response with the file, its preview (?size=small) or a tiny copy of the preview (?size=soft).
 
     A PDF is sent as a download, so that the browser doesn't open it on this site and run its scripts.
     """

@@ -1,6 +1,7 @@
 """The pages where a patron asks for a call, changes the number, and cancels the call.
 
-The forms on these pages contain a phone number. So the portal stores no drafts of them, and no refused form.
+The forms on these pages contain a phone number. So the portal stores no drafts of these forms. It also stores
+no form that it refuses because the person must sign in again.
 """
 
 import uuid
@@ -216,9 +217,9 @@ def _ending_for(conversation, person):
 def _may_be_anothers(number, session, person):
     """Return whether somebody other than the viewer may have given this number.
 
-    The row names nobody, because a viewer by code gave the number or staff added it. In a shared visit, the
-    number may be the child's or the adult's. If the number was given before somebody kept the visit, anyone
-    with the slip may have given it.
+    Call this if the row of the number has no person: a viewer by code gave the number, or staff added it. In
+    a shared visit, the number may be the child's or the adult's. If the number was given before the visit was
+    added to an account, anyone with the slip may have given it.
     """
     if session is None:
         return False

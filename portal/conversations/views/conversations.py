@@ -245,8 +245,8 @@ def _for_page(request, at, public_id):
 def _unread_since(request, conversation):
     """Return when the viewer last read the conversation, or None if nothing is unread.
 
-    If an answer was pending until a moment ago, the conversation can be missing in `viewer.unread`, because
-    the worker hasn't updated it yet. So also look up the time if `pending_from` is set.
+    If an answer has only just been shown, the conversation can be missing in `viewer.unread`, because the
+    worker hasn't updated the conversation yet. So also look up the time if `pending_from` is set.
     """
     if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None
@@ -352,8 +352,9 @@ def _unsent(request, conversation):
 def _composer(conversation, person, form, unsent):
     """Return the context for the composer.
 
-    The composer shows a form with errors, unsent text, the draft, or nothing. A form with errors keeps its
-    token. So if the corrected form is sent twice, only one message is saved.
+    The composer shows the first of these that exists: a form with errors, the unsent text together with the
+    draft, or the draft. A form with errors keeps its token. So if the corrected form is sent twice, only one
+    message is saved.
     """
     if form is not None:
         return {

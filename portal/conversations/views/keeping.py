@@ -51,7 +51,8 @@ def wording(person, at, library, help_session=None, *, is_new=False):
         return _of_the_child(until) if person.is_child else _of_the_adult(until)
     if person.remember == User.Remember.NOTHING:
         how_long = _(
-            "You chose “Don't keep anything”. If you keep this visit anyway, we keep it until %(day)s."
+            "You chose “Don't keep anything”. If you add this visit to your account anyway, we keep it until "
+            "%(day)s."
         )
     elif with_child or person.is_child:
         how_long = _("We keep the visit until %(day)s. Under Privacy, you can choose a shorter time.")
@@ -64,7 +65,7 @@ def wording(person, at, library, help_session=None, *, is_new=False):
             "The library links this visit to your name: what you asked, what was recommended, and your "
             "messages about it."
         ),
-        _("Library staff who help you can see the visit. Nobody else can."),
+        _("The staff who help you at the library can see the visit. Nobody else can."),
         how_long % until,
         _("You need no code. You see the visit when you sign in.")
         if is_new
@@ -77,12 +78,12 @@ def _of_the_child(until):
     return [
         _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
         _(
-            "Library staff who help you can see the visit. One grown-up who was with you can keep it too. "
-            "That grown-up sees only this visit."
+            "The staff who help you at the library can see the visit. One grown-up who was with you can add "
+            "it to their account too. That grown-up sees only this visit."
         ),
         _("You can stop sharing the visit at any time."),
         _("We keep the visit until %(day)s. Under Privacy, you can choose a shorter time.") % until,
-        _("The code on the slip stops working when the grown-up keeps the visit too."),
+        _("The code on the slip stops working when the grown-up adds the visit to their account too."),
     ]
 
 
@@ -97,13 +98,13 @@ def _of_the_adult(until):
             "The child sees what you write here, and that an adult wrote it. "
             "The child doesn't see your name or address."
         ),
-        _("Library staff who help you can see the visit."),
+        _("The staff who help you at the library can see the visit."),
         _(
             "You can read the visit until %(day)s. You lose access sooner if the child stops sharing "
             "the visit or has it deleted."
         )
         % until,
-        _("The code on the slip stops working when the child keeps the visit too."),
+        _("The code on the slip stops working when the child adds the visit to their account too."),
     ]
 
 
@@ -113,10 +114,12 @@ def _of_the_adult(until):
 def keep_session(request, public_id):
     """On GET, explain what keeping the visit means. On POST, keep the visit in the person's account.
 
-    A person without an account can get a new account, which needs no email address. If the patron pressed
-    *Save* on an item, `?save=` names the recommendation, and its item is saved as soon as the visit is kept.
-    `?check_ins=email` or `push` means that the patron also agrees that the library may ask, by email or on
-    their phone, how things turned out.
+    A person without an account can get a new one, which needs no email address.
+
+    `?save=` names a recommendation if the patron pressed *Save* on its item. The item is saved as soon as the
+    visit is kept.
+
+    `?check_ins=email` or `push` means that the patron also agreed to check-ins, by email or on their phone.
     """
     found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
     if found is None:
@@ -146,12 +149,12 @@ def keep_session(request, public_id):
         context["wording"] = wording(keeper, at, request.library, found) if keeper else []
         return render(request, "conversations/keep.html", context, status=422 if address_form else 200)
 
-    if code := ask_for_code(request, request.get_full_path(), page):
+    if code := ask_for_code(request, request.get_full_path_info(), page):
         return code
     if request.method != "POST" or keeper is None:
         return page()
     if person is None and "without_address" not in request.POST:
-        return redirect(f"{request.get_full_path()}#how")
+        return redirect(f"{request.get_full_path_info()}#how")
     if person is None:
         limits.count(request, "record_of_a_device")
     try:
@@ -180,8 +183,8 @@ def keep_session_code(request, public_id):
     """Ask for the emailed code and for the patron's consent. A right code keeps the visit.
 
     The wording of the consent depends on the person, and the page knows the person only after the right code.
-    If another wording applies to the person, they read it on the page `keep_session`, and keep the visit
-    there.
+    If a different wording applies to this person, redirect to the page `keep_session`. They read that wording
+    and keep the visit there.
     """
     found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
     if found is None:
@@ -220,9 +223,9 @@ def keep_session_code(request, public_id):
 
 
 def _lost(request, public_id):
-    """Show a page that says that somebody else has kept the visit.
+    """Show a page that says that somebody else has kept the visit in their account.
 
-    Raise Http404 if this browser hadn't opened the visit by code before.
+    Raise Http404 if this browser never opened the visit by code.
     """
     lost = request.viewer.lost_visit(public_id)
     if lost is None:
@@ -248,7 +251,10 @@ def _item_to_save(request, help_session):
 
 
 def _is_taken(help_session, keeper):
-    """Return whether somebody else has kept the visit in the role of `keeper`."""
+    """Return whether somebody has already kept the visit in the role that the User `keeper` would have.
+
+    An adult keeps a shared visit as its adult. In all other cases, `keeper` keeps the visit as its patron.
+    """
     if help_session.is_shared and not keeper.is_child:
         return not help_session.is_open_to_an_adult
     return bool(help_session.patron_id)
@@ -257,7 +263,8 @@ def _is_taken(help_session, keeper):
 def _keep(request, help_session, person, at, to_save):
     """Keep the visit in the person's account.
 
-    If the person asked for this, also save the item, and the choice that allows the library to ask later.
+    Also save the item of the recommendation `to_save` in a list, unless it is None. If the person allowed the
+    library to ask later how things turned out, save this choice too.
     """
     words = "\n".join(wording(person, at, request.library, help_session))
     keeping.keep(help_session, by=person, at=at, wording=words, language=get_language())
@@ -267,10 +274,13 @@ def _keep(request, help_session, person, at, to_save):
             choice, language = _chosen(request), get_language()
             check_ins.choose(person, choice, wording=agreed, language=language, at=at)
     if to_save is None:
-        messages.success(request, _("Visit kept. You can find it under Home."))
+        messages.success(request, _("The visit is in your account now. You can find it under Home."))
         return
     save_in_list(to_save.item, patron=person, at=at, recommendation=to_save)
-    messages.success(request, _("Visit kept. “%(title)s” is in your list.") % {"title": to_save.item.title})
+    messages.success(
+        request,
+        _("The visit is in your account now. “%(title)s” is in your list.") % {"title": to_save.item.title},
+    )
 
 
 def _words_about_check_ins(request):
@@ -287,9 +297,9 @@ def _chosen(request):
 
 
 def _address_after(request, person, help_session, to_save):
-    """Return the URL of the next page: the page of the visit, or the page that turns on messages.
+    """Return the URL of the next page: the visit, or the page that turns messages on.
 
-    The second is for a person who chose to be asked on their phone and has no device yet.
+    The page that turns messages on is for people who want to be asked on their phone and have no device yet.
     """
     if User.CheckIns.PUSH in (_chosen(request), person.check_ins) and not has_device(person):
         return reverse("phone_messages")
@@ -309,6 +319,9 @@ def _new_person(request, help_session, at):
 
 
 def _not_kept(request, help_session, *, quiet=False, lost=False):
-    """Show a page that says that the visit can't be kept. If `lost` is true, it can't be opened either."""
+    """Show a page that says that the visit can't be kept.
+
+    If `lost` is true, this browser can no longer open the visit either.
+    """
     context = {"help_session": help_session, "quiet": quiet, "lost": lost}
     return render(request, "conversations/not_kept.html", context, status=409)

@@ -34,7 +34,7 @@ from portal.limits import TooOften
 ORDER = list(STEPS)
 
 
-@shows_unsent_text()
+@shows_unsent_text(for_everybody=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
     """Show the question that `?step=` names, or save what the person filled in.
@@ -75,7 +75,7 @@ def find_reading(request):
     return redirect(_next_address(step, 1))
 
 
-@shows_unsent_text("find_reading")
+@shows_unsent_text("find_reading", for_everybody=True)
 @has_code_page("send_reading_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):

@@ -50,7 +50,7 @@ def about_form(request):
 def ask_for_code(request, next_page, show_again):
     """If the person typed an address on this page, email a code and return a response. Otherwise return None.
 
-    If the address is wrong, `show_again(form)` returns the page with the error.
+    If the address is invalid, return the result of `show_again(form)`: the page with the error.
     """
     if request.method != "POST" or "email" not in request.POST or request.viewer.person:
         return None
@@ -76,7 +76,7 @@ def is_ready(request, form):
 
 
 def send(request, *, visit, client_token, body, **more):
-    """Send the question, and redirect to its conversation. If it was already sent, just redirect.
+    """Send the question, and redirect to its conversation. If it was sent before, only redirect.
 
     `more` has further arguments for actions.ask. Raises limits.TooOften, and actions.Erased if the visit has
     been erased. If the person was erased, the response is a 404.
@@ -136,7 +136,7 @@ def sign_in_context(request, form, going_to, address_form=None):
     """Return the context for conversations/ask_proof.html.
 
     `going_to` is the name of the page that the person sees after they sign in or type a code. `address_form`
-    is the SignInForm with a wrong address, if the person typed one.
+    is the SignInForm with errors, if the person typed an invalid address.
     """
     quiet = any(visit.quiet for visit in form.visits.values())
     if request.viewer.person:

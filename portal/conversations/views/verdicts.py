@@ -74,8 +74,8 @@ def verdict(request, public_id):
         request.done = words % {"title": recommendation.item.title}
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
     card = card_of(request, recommendation, back)
-    # If the verdict was cleared, don't load the next question, which would replace the message about
-    # clearing.
+    # If the verdict was cleared, don't load the next question. It would replace the message that the answer
+    # is cleared.
     is_next = shown_at != back and recommendation.verdict
     context = {
         "next_question": shown_at if is_next else "",
@@ -137,7 +137,7 @@ def _all_at_once(session, back):
 @for_viewers(public_id=UUIDField(), at=DateTimeField())
 def _for_page(viewer, public_id, at):
     rows = Recommendation.objects.belonging_to(viewer, at).filter(public_id=public_id)
-    rows = rows.select_related("item", "branch", "recommended_by").with_places()
+    rows = rows.select_related("item", "branch", "recommended_by").with_next_step().with_places()
     return rows.order_by("place_branch")
 
 

@@ -1,8 +1,10 @@
 """The demo's books, audiobooks, music and films.
 
 Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of
-novels, stories and comics. ORIGINALS has the title and the creators in their original script.
-SUMMARIES has what some of them are about. ISBNS has the books that have a cover besides the drawn one.
+novels, stories and comics. SUBJECTS has the subjects of some items; the others in FICTION are novels.
+ORIGINALS has the titles and the creators in their original script.
+SUMMARIES says what some of the items are about. ISBNS has the ISBNs of the books that get a stored cover
+(portal/demo/covers.py).
 """
 
 C, H, N = "central", "harbor", "northfield"
@@ -130,7 +132,7 @@ BOOKS = [
         [C],
     ),
     ("pride", "book", "Pride and Prejudice", "Jane Austen", "1813", "FIC AUSTEN", [C, H, N]),
-    ("pride-lp", "book", "Pride and Prejudice (large print)", "Jane Austen", "1813", "LP AUSTEN", [C, N]),
+    ("pride-lp", "book", "Pride and Prejudice", "Jane Austen", "1813", "LP AUSTEN", [C, N]),
     ("middlemarch", "book", "Middlemarch", "George Eliot", "1871", "FIC ELIOT", [C]),
     ("dispossessed", "book", "The Dispossessed", "Ursula K. Le Guin", "1974", "SF LEGUIN", [C]),
     ("left-hand", "book", "The Left Hand of Darkness", "Ursula K. Le Guin", "1969", "SF LEGUIN", [C, H]),
@@ -142,7 +144,7 @@ BOOKS = [
     (
         "thursday-murder-lp",
         "book",
-        "The Thursday Murder Club (large print)",
+        "The Thursday Murder Club",
         "Richard Osman",
         "2020",
         "LP OSMAN",
@@ -224,6 +226,25 @@ BOOKS = [
     ("new-jim-crow", "book", "The New Jim Crow", "Michelle Alexander", "2010", "364.973 ALE", [C]),
     ("quiet", "book", "Quiet: The Power of Introverts", "Susan Cain", "2012", "155.232 CAI", [C, H]),
     ("spirited-away", "video", "Spirited Away", "Hayao Miyazaki", "2001", "DVD SPIRITED", [C, H]),
+    (
+        "perennial-garden",
+        "book",
+        "The Well-Tended Perennial Garden",
+        "Tracy DiSabato-Aust",
+        "2006",
+        "635.932 DIS",
+        [C, N],
+    ),
+    (
+        "secret-garden",
+        "book",
+        "The Secret Garden",
+        "Frances Hodgson Burnett",
+        "1911",
+        "J FIC BURNETT",
+        [C, H],
+    ),
+    ("secret-garden-ebook", "book", "The Secret Garden", "Frances Hodgson Burnett", "1911", "", []),
     ("arabian-nights", "book", "كتاب ألف ليلة وليلة", "", "1984", "ARA 398.2 ALF", [N]),
     ("season-migration", "book", "موسم الهجرة إلى الشمال", "الطيب صالح", "1966", "ARA SALIH", [N]),
 ]
@@ -233,6 +254,7 @@ FICTION = {
     *("still-life", "still-life-audio", "sisters-brothers", "true-grit", "death-note", "pluto", "monster"),
     *("charlottes-web", "wild-things", "donde-viven", "principito", "cien-anos", "hundred-years", "beloved"),
     *("things-fall-apart", "half-yellow-sun", "pride", "pride-lp", "middlemarch", "dispossessed"),
+    *("secret-garden", "secret-garden-ebook"),
     *("left-hand", "kindred", "dune", "martian", "hobbit", "thursday-murder", "thursday-murder-lp"),
     *(
         "orient-express",
@@ -243,6 +265,13 @@ FICTION = {
         "arabian-nights",
         "season-migration",
     ),
+}
+
+SUBJECTS = {
+    **dict.fromkeys(["death-note", "pluto", "monster"], "Manga\nComics"),
+    **dict.fromkeys(["wild-things", "donde-viven"], "Picture books"),
+    "arabian-nights": "Tales",
+    "perennial-garden": "Gardening\nPerennials",
 }
 
 ORIGINALS = {

@@ -169,7 +169,7 @@ OTHERS = [
     ("chess-club", "event", "Chess evening, Northfield, Fridays", "", "https://library.example.org/chess"),
 ]
 
-# {key: the first and the last day, as numbers of days from today}
+# {key: (first day, last day)}. Each day is a number of days from today.
 DAYS = {"tax-clinic": (-75, -12), "repair-cafe": (9, 9)}
 
 DOIS = {

@@ -138,7 +138,7 @@ ANSWERED = [
     DemoQuestion(150, "marcus", "harbor", "tax", DemoConversation((
         DemoMessage(0, "one more: mileage from an app, ok as a log?"),
         DemoMessage(1.2, "Yes, if it shows date, miles and reason. Print the year once, apps go away.", "maribel", then="turn"),
-    ), actions=(DemoAction(1.8, "draft", text="thx. it has date and miles but the reason is just “work” is that"),))),
+    ), actions=(DemoAction(1.8, "draft", text="thx. it has date and miles but the reason is just “work” is that"),), read=False)),
     DemoQuestion(170, "tomasz", "northfield", "computers", DemoConversation((
         DemoMessage(0, "wifi code for the reading garden?"),
         DemoMessage(1.1, "No code: choose “AlderBay-Guest” and say yes on the page that opens.", "thomas"),

@@ -1,6 +1,6 @@
 """Visits with unusual conversations: very long, unanswered, overdue, or written from right to left."""
 
-from ..story import DemoAction, DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
+from ..story import DemoAction, DemoConversation, DemoMessage, DemoRecommendation, DemoStep, DemoVisit
 from .house import HOUSE_CONVERSATION
 
 LETTERS = [
@@ -37,7 +37,7 @@ LETTERS = [
         "عندنا رف عربي صغير في فرع نورثفيلد. حلقة المحادثة يوم الأربعاء مجانية ولا تحتاج إلى تسجيل.",
         (
             DemoRecommendation("season-migration", "رواية قصيرة، نسخة عربية كاملة", "helped", comment="قرأتها في ليلتين", saved=True),
-            DemoRecommendation("arabian-nights", "للأسرة كلها"),
+            DemoRecommendation("arabian-nights", "للأسرة كلها", "could_not_get_it", "checked_out", days=1.5, step=DemoStep("on_its_way", "leila", -2, days=1, end="helped", end_days=2)),
             DemoRecommendation("english-circle", "محادثة للمبتدئين، مجاناً"),
         ),
         language="ar", patron="yusuf", found="all", satisfaction="very_good",
@@ -67,7 +67,7 @@ LETTERS = [
         5, 12, "priya", "northfield", "readers_advisory", "reading", 2, 6,
         "Something by Ngozi Adichie, my wife has read Americanah",
         "Half of a Yellow Sun. Central has it; you can have it sent here.",
-        (DemoRecommendation("half-yellow-sun", "her own favorite of her novels, she says", "could_not_get_it", "checked_out", "The hold says 7 people before me", 1), DemoRecommendation("things-fall-apart", "on the shelf right here")),
+        (DemoRecommendation("half-yellow-sun", "her own favorite of her novels, she says", "could_not_get_it", "checked_out", "The hold says 7 people before me", 1, step=DemoStep("ordered", "priya", 6)), DemoRecommendation("things-fall-apart", "on the shelf right here")),
         patron="samuel", found="part",
     ),
     DemoVisit(
@@ -94,7 +94,7 @@ LETTERS = [
         14, 15, "rosa", "central", "readers_advisory", "reading", 3, 18,
         "Books in which the weather matters",
         "Wind, ice, drought, and one with a great deal of rain.",
-        (DemoRecommendation("left-hand", "ice, eighty days of it"), DemoRecommendation("dune", "no rain at all, which is the point"), DemoRecommendation("hundred-years", "it rains for four years, eleven months and two days", "helped", days=9, saved=True)),
+        (DemoRecommendation("left-hand", "ice, eighty days of it"), DemoRecommendation("dune", "no rain at all, which is the point", "could_not_get_it", "checked_out", days=9.1, step=DemoStep("reserved", "rosa", -1)), DemoRecommendation("hundred-years", "it rains for four years, eleven months and two days", "helped", days=9, saved=True)),
         patron="ingrid", found="all", satisfaction="very_good",
         conversations=(
             DemoConversation((
@@ -143,7 +143,8 @@ LETTERS = [
         (DemoRecommendation("resume-builder", "funciona en el teléfono y en español", "helped", days=1), DemoRecommendation("job-board", "para mandarlo")),
         language="es", patron="ernesto", found="all", satisfaction="very_good",
     ),
-    # A viewer by code asks this question. Nobody keeps the visit, so the library can't see who asks.
+    # A viewer by code asks this question. The visit is in nobody's account, so the library can't see who
+    # asks.
     DemoVisit(
         2, 13, "priya", "central", "reference", "law", 2, 9,
         "How do I change my name, what does it cost",

@@ -1,6 +1,6 @@
 """Visits about health, family, safety and grief."""
 
-from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoStep, DemoVisit
 
 LIFE = [
     # A patron whose mother starts dialysis wants to read about it.
@@ -118,6 +118,7 @@ LIFE = [
                 "link_broken",
                 "DEAD. AGAIN. Does anybody there ever click on these??",
                 0.3,
+                step=DemoStep("other_item", "rosa", -5, days=1.6, other="microfilm", end="given"),
             ),
             DemoRecommendation("microfilm", "the same pages on film, if all else fails", "helped", days=3),
         ),

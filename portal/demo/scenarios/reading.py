@@ -1,6 +1,6 @@
 """Visits about what to read, watch or listen to next."""
 
-from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoStep, DemoVisit
 
 READING = [
     # A patron wants funny novels that aren't too sad.
@@ -152,6 +152,7 @@ READING = [
                 "checked_out",
                 "vol 3 isnt there!! 1 2 4 5 are",
                 2,
+                step=DemoStep("reserved", "jun", 2, days=0.7, end="arrived", end_days=4),
                 saved=True,
             ),
             DemoRecommendation("monster", "cat and mouse like Light and L"),

@@ -95,6 +95,21 @@ SMALL_VISITS = [
     for days_ago, hour, staff, branch, type, topic, read, minutes, question, summary, reasons, patron, mode in SMALL
 ]  # fmt: skip
 
+# These visits are older than any quarter is long. So Leila always has a number on "What you made possible".
+OLD = [
+    DemoVisit(
+        95, hour, "leila", "central", KNOWN, "reading", 2, 3, question, summary,
+        (DemoRecommendation(item, reason),), patron=patron, found="all",
+    )
+    for hour, question, summary, item, reason, patron in [
+        (10, "Anything with a hobbit in it", "First shelf on the left.", "hobbit", "the one with the map", "tomasz"),
+        (11, "Dune, before the film", "", "dune", "not the film edition", "malik"),
+        (13, "is it Middlemarch or Middlemarsh", "March.", "middlemarch", "two copies", "rebecca"),
+        (14, "The hawk book, the one with the father in it", "", "hawk", "it is with the memoirs", "ingrid"),
+        (16, "Things Fall Apart, for my wife", "Back since this morning.", "things-fall-apart", "returned today", "samuel"),
+    ]
+]  # fmt: skip
+
 SHARED = [
     DemoVisit(
         3, 15, "priya", "central", ADVISORY, "children", 2, 9, "Why do volcanoes erupt? And is ours dead?",

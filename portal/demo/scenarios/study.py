@@ -1,6 +1,6 @@
 """Visits about school, university and learning."""
 
-from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoStep, DemoVisit
 
 STUDY = [
     # A student is preparing a thesis about working from home.
@@ -157,6 +157,7 @@ STUDY = [
                 "link_broken",
                 "now it says 404",
                 0.1,
+                step=DemoStep("ordered", "jun", -5, days=0.3, end="taken_back", end_days=4),
             ),
             DemoRecommendation("ill", "if the link fails: a scan by mail, free", "helped", days=4),
         ),

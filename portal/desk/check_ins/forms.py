@@ -1,4 +1,4 @@
-"""The forms for the words and the day of a check-in."""
+"""The forms that change the text and the day of a check-in."""
 
 from django import forms
 from django.utils.text import capfirst
@@ -15,7 +15,7 @@ MAX_REASON = CheckIn._meta.get_field("reason").max_length
 
 
 class WordsForm(forms.Form):
-    """The words of a check-in and their tone. `seen` is the version of the words that the page shows."""
+    """The text of a check-in and its tone. `seen` is the version of the text that the page shows."""
 
     tone = forms.ChoiceField(
         label=_("Tone"),
@@ -40,9 +40,9 @@ class WordsForm(forms.Form):
 
 
 class AskOnForm(forms.Form):
-    """The day of a check-in, with a reason that only staff see."""
+    """The day when a check-in asks the patron, with a reason that only staff see."""
 
-    day = AskOnField(label=_("Ask the patron on"))
+    day = AskOnField(label=_("Day when we ask the patron"))
     reason = TextField(
         label=_("Reason for this day"),
         max_length=MAX_REASON,

@@ -1,4 +1,4 @@
-"""Words that tell the helper what will happen to a planned check-in."""
+"""Texts that tell the helper what will happen to a planned check-in."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ def with_outlook(check_ins, *, at):
 
 
 def outlook_of(check_in, *, asker, user):
-    """Return the Outlook of a check-in for the staff member `user`.
+    """Return the Outlook of a check-in: when and how it will be sent, in words for the staff member `user`.
 
     `asker` is the person in whose name the check-in is sent, or None for the branch.
     """
@@ -74,8 +74,9 @@ def _is_on_phone(check_in):
 
 def _once_approved(check_in, *, is_own):
     if _is_on_phone(check_in):
-        by_own = _("On the patron's phone in your name, once you approve it")
-        return by_own if is_own else _("On the patron's phone, once a staff member approves it")
+        by_own = _("With a message on the patron's phone, in your name, once you approve it")
+        by_staff = _("With a message on the patron's phone, once a staff member approves it")
+        return by_own if is_own else by_staff
     return (
         _("By email in your name, once you approve it")
         if is_own
@@ -86,18 +87,21 @@ def _once_approved(check_in, *, is_own):
 def _by_message(check_in, by, user):
     on_phone = _is_on_phone(check_in)
     if by == user:
-        return _("On the patron's phone in your name") if on_phone else _("By email in your name")
+        by_message = _("With a message on the patron's phone, in your name")
+        return by_message if on_phone else _("By email in your name")
     if by is not None:
         words = _("By email in the name of %(name)s")
         if on_phone:
-            words = _("On the patron's phone in the name of %(name)s")
+            words = _("With a message on the patron's phone, in the name of %(name)s")
         return words % {"name": by.display_name}
     if not check_in.reviewed_at:
         if on_phone:
-            return _("On the patron's phone in the name of the branch, because nobody approved it")
+            return _(
+                "With a message on the patron's phone, in the name of the branch, because nobody approved it"
+            )
         return _("By email in the name of the branch, because nobody approved it")
     if on_phone:
-        return _("On the patron's phone in the name of the branch")
+        return _("With a message on the patron's phone, in the name of the branch")
     return _("By email in the name of the branch")
 
 

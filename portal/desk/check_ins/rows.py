@@ -4,14 +4,18 @@ import datetime
 from dataclasses import dataclass
 from itertools import groupby
 
+from django.db.models import BigAutoField, Count, DateField
 from django.utils import timezone
 
 from accounts.models import User
 from portal.checkins import drafting, reviewing
-from portal.checkins.models import CheckIn
+from portal.checkins.models import CheckIn, is_reviewed_by
+from portal.prepared import prepared
 from recommendations.models import topic_names
 
 from .outlook import Outlook, outlook_of, with_outlook
+
+KEY = BigAutoField()
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Row:
 
     @property
     def version(self):
-        """Return the value of the row's checkbox: the id of the check-in and the version of its words."""
+        """Return the value of the row's checkbox: the id of the check-in and the version of its text."""
         return f"{self.check_in.public_id}.{reviewing.version_of(self.check_in, language=self.language)}"
 
     @property
@@ -77,14 +81,26 @@ def planned_of(request):
 
 def to_approve(request):
     """Count the check-ins due by tomorrow that this staff member still has to approve."""
-    today = request.library.today()
-    mine = CheckIn.objects.reviewed_by_person(request.user, today=today)
-    return until_tomorrow(request, mine.filter(status=CheckIn.Status.PLANNED, reviewed_at=None)).count()
+    today, user = request.library.today(), request.user
+    branches = user.coordinated_branch_ids or None
+    return sum(_count_to_approve(person=user.pk, branches=branches, today=today, last=_tomorrow(request)))
+
+
+@prepared(person=KEY, branches=KEY, today=DateField(), last=DateField())
+def _count_to_approve(person, branches, today, last):
+    """Return one row with the number, or no row."""
+    check_ins = CheckIn.objects.filter(is_reviewed_by(person, branches, today), due_on__lte=last)
+    left = check_ins.filter(status=CheckIn.Status.PLANNED, reviewed_at=None)
+    return left.values("status").annotate(number=Count("pk")).values_list("number", flat=True)
 
 
 def until_tomorrow(request, check_ins):
     """Return the check-ins that are due tomorrow or earlier."""
-    return check_ins.filter(due_on__lte=request.library.today() + datetime.timedelta(days=1))
+    return check_ins.filter(due_on__lte=_tomorrow(request))
+
+
+def _tomorrow(request):
+    return request.library.today() + datetime.timedelta(days=1)
 
 
 def rows_of(request, check_ins, *, at, opened=()):

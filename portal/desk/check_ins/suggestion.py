@@ -1,4 +1,4 @@
-"""The line of the record form that shows the day and the words of the check-in."""
+"""The line of the record form that shows the day and the question of the check-in."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from portal.helpsessions.models import HelpSession
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The day and the words of the check-in that is planned when staff save the form.
+    """The day and the question of the check-in that will be planned when staff save the form.
 
     If no check-in will be planned, `why_not` says why, and the other fields are empty.
     """

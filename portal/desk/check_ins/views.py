@@ -52,7 +52,7 @@ def desk_check_ins(request):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def check_ins_of_tomorrow(request):
-    """Show the words of the check-ins that are due by tomorrow. On POST, approve the chosen ones.
+    """Show the texts of the check-ins that are due by tomorrow. On POST, approve the chosen check-ins.
 
     Each parameter `open` in the URL is the id of a check-in that the staff member opened on this page. Log
     that the staff member opened the visits of these check-ins.
@@ -85,8 +85,8 @@ def _approve(request):
         messages.success(request, words % {"count": approved})
     if left_out := len(versions) - approved:
         words = ngettext(
-            "%(count)s check-in was changed or sent in the meantime. Read it again.",
-            "%(count)s check-ins were changed or sent in the meantime. Read them again.",
+            "%(count)s check-in was changed or sent after you opened this page. Read it again.",
+            "%(count)s check-ins were changed or sent after you opened this page. Read them again.",
             left_out,
         )
         messages.warning(request, words % {"count": left_out})
@@ -98,9 +98,9 @@ def _approve(request):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def desk_check_in(request, public_id):
-    """Show one check-in with its words. On POST, save and approve the words.
+    """Show one check-in with its text. On POST, save and approve the text.
 
-    If the staff member chose another tone and left the draft as it was, save nothing, and show the draft in
+    If the staff member chose a different tone and did not edit the draft, save nothing, and show the draft in
     the new tone. If the button `send_now` was pressed, send the check-in after saving it.
     """
     check_in = _find(request, public_id)
@@ -147,8 +147,8 @@ def _check_in_page(request, check_in, form=None, *, status=200, has_others_words
         initial = {"tone": check_in.tone, "body": row.words, "seen": version}
         form = WordsForm(initial=initial, branch=check_in.help_session.branch)
     elif has_others_words:
-        # The page now shows the colleague's words. If the staff member saves again, their own words replace
-        # those of the colleague.
+        # The page now shows the text that somebody else has saved. If the staff member saves again, their own
+        # text replaces it.
         form.data = form.data.copy()
         form.data["seen"] = version
     is_planned = check_in.status == CheckIn.Status.PLANNED

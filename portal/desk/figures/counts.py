@@ -1,16 +1,13 @@
-"""The counts of help sessions in a quarter. Sessions whose content was deleted are counted too."""
+"""What patrons said about the help sessions of a quarter. Forgotten sessions are counted too."""
 
 from collections import Counter, defaultdict
 
 from django.db.models import Count
 
 from portal.helpsessions.models import HelpSession
-from recommendations.models import QuestionType
 
 from .quarters import Quarter
 
-# The key for tallied contacts in the counts by question type. A tallied contact has no question type.
-TALLIES = "tally"
 # The questions that patrons are asked about a visit: {field of HelpSession: its choices}.
 QUESTIONS = {
     "found": HelpSession.Found,
@@ -21,31 +18,15 @@ QUESTIONS = {
 NOT_COUNTED = [HelpSession.Status.UNFINISHED, HelpSession.Status.REPLACED]
 
 
-def contacts(quarter):
-    """Return {question type, or TALLIES: [count in each month]}. Types without contacts are left out."""
-    counts = defaultdict(lambda: [0, 0, 0])
-    # Group by day and not by month. For months, SQLite would call a Python function for each session.
-    rows = _sessions(quarter).order_by().values_list("happened_on", "status", "question_type")
-    for day, status, question_type, count in rows.annotate(count=Count("pk")):
-        kind = TALLIES if status == HelpSession.Status.TALLY else question_type
-        counts[kind][quarter.month_of(day)] += count
-    return {kind: counts[kind] for kind in [*QuestionType.values, TALLIES] if kind in counts}
+def has_sessions(quarter):
+    """Return whether there was a help session in the quarter."""
+    return _sessions(quarter).exists()
 
 
 def follow_ups(quarter):
-    """Return three lists, each with a count for each month of the quarter.
-
-    The first counts sessions that were handed over. The second counts sessions that were kept in an account.
-    The third counts sessions that patrons rated.
-    """
-    counts = [[0, 0, 0] for _ in range(3)]
-    rows = _sessions(quarter).recorded().values_list("happened_on").order_by()
-    for day, *numbers in rows.annotate(
-        handed_over=Count("handed_over_at"), kept=Count("kept_at"), answered=Count("answered_at")
-    ):
-        for row, number in zip(counts, numbers, strict=True):
-            row[quarter.month_of(day)] += number
-    return counts
+    """Return how many sessions were added to an account, and how many were rated by the patron."""
+    rows = _sessions(quarter).recorded().order_by()
+    return [*rows.aggregate(kept=Count("kept_at"), answered=Count("answered_at")).values()]
 
 
 def outcomes(quarter):

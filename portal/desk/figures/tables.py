@@ -1,36 +1,32 @@
-"""The tables of the statistics page. Each table shows counts for one quarter, with a label for each row."""
+"""The tables about how help turned out. Each shows counts for one quarter, with a label for each row."""
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from recommendations.models import QuestionType, Topic, topic_names
+from recommendations.models import Topic, topic_names
 
 from . import counts
-from .pooling import pooled
+from .pooling import is_small, pooled
 
 
-def contacts_table(quarter):
-    """Return the rows of the table of contacts as [(label, [count in each month, …, total])]."""
-    labels = dict(QuestionType.choices) | {counts.TALLIES: _("counted without details")}
-    rows = [(capfirst(str(labels[kind])), numbers) for kind, numbers in counts.contacts(quarter).items()]
-    if not rows:
-        return []
-    by_month = zip(*(numbers for _label, numbers in rows), strict=True)
-    rows.append((_("Total"), [sum(month) for month in by_month]))
-    labels = [
-        _("Visits given to the patron"),
-        _("Kept in a patron's account"),
-        _("Patron gave feedback on the visit"),
+def follow_ups(quarter):
+    """Return what patrons did with the visits of the quarter, as [(label, number)].
+
+    The number is None if it is too small to be shown.
+    """
+    labels = [_("Kept in a patron's account"), _("Patron gave feedback on the visit")]
+    numbers = counts.follow_ups(quarter)
+    return [
+        (label, None if is_small([number]) else number) for label, number in zip(labels, numbers, strict=True)
     ]
-    rows += zip(labels, counts.follow_ups(quarter), strict=True)
-    return [(label, [*numbers, sum(numbers)]) for label, numbers in rows]
 
 
 def outcome_tables(quarter):
     """Return a table for each question that patrons were asked.
 
-    Each table is a dict with the keys `question`, `answers`, `rows` and `is_small`. `rows` is
-    [(topic, counts)]. `is_small` is true if so few patrons replied that no row may be shown.
+    Each table is a dict with the keys `question`, `answers`, `rows`, `is_small` and `has_other`. `rows` is
+    [(topic, counts)]. `is_small` is true if so few patrons replied that no row may be shown. `has_other` is
+    true if a row combines topics.
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [
@@ -41,13 +37,15 @@ def outcome_tables(quarter):
     tables = []
     asked = zip(questions, counts.QUESTIONS.values(), counts.outcomes(quarter), strict=True)
     for question, choices, outcomes in asked:
-        rows = _rows(pooled(outcomes), topics) if outcomes else []
+        shown = pooled(outcomes) if outcomes else None
+        rows = _rows(shown, topics)
         tables.append(
             {
                 "question": question,
                 "answers": [capfirst(label) for label in choices.labels],
                 "rows": rows,
                 "is_small": bool(outcomes) and not rows,
+                "has_other": len(rows) > 1 and bool(shown.rest),
             }
         )
     return tables

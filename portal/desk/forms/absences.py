@@ -53,7 +53,7 @@ class AbsenceForm(forms.Form):
     def clean(self):
         first, last, cover = (self.cleaned_data.get(name) for name in ("first_day", "last_day", "cover"))
         if first and last and last < first:
-            self.add_error("last_day", _("The last day is before the first. Change one of them."))
+            self.add_error("last_day", _("The last day is before the first day. Change one of the two days."))
         elif first and last and (last - first).days >= self.MAX_DAYS:
             self.add_error("last_day", _("Days away can last a year at most. Check the last day."))
         elif last and last < self.today:

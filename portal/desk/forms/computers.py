@@ -21,7 +21,8 @@ class UnlockDeskForm(forms.Form):
         max_length=60,
         help_text=_(
             "For example, the service point where the computer is. Staff see this name when the "
-            "computer is locked."
+            "computer is locked. If a service point of the branch has the same name, the record form chooses "
+            "it."
         ),
         error_messages={"required": _("Enter a name that your colleagues will recognize.")},
     )

@@ -6,10 +6,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.models import HelpSession, OwnValue
 from portal.privacy.corrected_fields import COLUMNS
 from recommendations.models import Topic, topic_names
 
+from .lists import own_values_as_posted, own_values_as_text, posted_own_values
 from .sessions import RecordForm
 
 # The fields of the record form that a correction can change.
@@ -20,7 +21,7 @@ class CorrectionForm(RecordForm):
     """The record form, filled in with a recorded help session.
 
     `version` is the number of corrections that the staff member has seen. `was` has the values that the page
-    showed. `combine` needs these values if a colleague made a correction in the meantime.
+    showed. `combine` needs these values if a colleague has saved a correction since the page was opened.
     """
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=100_000)
@@ -35,13 +36,14 @@ class CorrectionForm(RecordForm):
     )
 
     def __init__(self, *args, help_session: HelpSession, can_email, **kwargs):
-        super().__init__(*args, **kwargs)
         self.help_session = help_session
-        for name in set(self.fields) - {*FIELDS, "version", "was", "email"}:
+        super().__init__(*args, **kwargs)
+        self.initial |= own_values_as_posted(self.initial.get("own_values", ""))
+        for name in set(self.fields) - {*FIELDS, *self.own_names, "version", "was", "email"}:
             del self.fields[name]
         if not can_email:
             del self.fields["email"]
-        # A session keeps its topic and its branch, even if staff can't choose them for a new session.
+        # A session keeps these values, even if staff can't choose them for a new session.
         offered = Topic.objects.filter(retired_at=None) | Topic.objects.filter(pk=help_session.topic_id)
         self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
         branches = self.fields["branch"].queryset | Branch.objects.filter(pk=help_session.branch_id)
@@ -49,10 +51,21 @@ class CorrectionForm(RecordForm):
         if branches.count() > 1:
             self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
 
-    def clean_with_child(self):
-        """Return how the library hands over a child's visit.
+    def branches_of_points(self, user):
+        return sorted({*user.desk_branch_ids, self.help_session.branch_id})
 
-        Keep the recorded way if the visit was recorded as a child's.
+    def offer_lists(self, groups, points):
+        """Offer these rows, and those that the session already has."""
+        session = self.help_session
+        super().offer_lists(_with(groups, session.patron_group), _with(points, session.service_point))
+
+    def offer_own_fields(self, values):
+        super().offer_own_fields(_with_values(values, self.help_session.own_values))
+
+    def clean_with_child(self):
+        """Return how the library hands over a child's visit, or "" if no child was helped.
+
+        If the visit was already recorded as a child's visit, return the recorded value.
         """
         if self.cleaned_data["with_child"] and self.help_session.with_child:
             return self.help_session.with_child
@@ -65,6 +78,19 @@ class CorrectionForm(RecordForm):
         return data
 
 
+def _with_values(values, own_values):
+    """Return the offered values and those that the session already has, sorted by field."""
+    missing = set(own_values.values()) - {value.pk for value in values}
+    if not missing:
+        return values
+    own = OwnValue.objects.filter(pk__in=missing).select_related("field")
+    return sorted([*values, *own], key=lambda value: (value.field.name, value.field_id, value.pk))
+
+
+def _with(rows, row):
+    return rows if row is None or row in rows else [*rows, row]
+
+
 def initial_of(help_session, version, was):
     """Return the initial values of the form."""
     values = {name: getattr(help_session, name) for name in COLUMNS}
@@ -72,6 +98,9 @@ def initial_of(help_session, version, was):
         **values,
         "topic": help_session.topic_id,
         "branch": help_session.branch_id,
+        "patron_group": help_session.patron_group_id,
+        "service_point": help_session.service_point_id,
+        "own_values": own_values_as_text(help_session.own_values),
         "with_child": bool(help_session.with_child),
         "note": help_session.note.body if hasattr(help_session, "note") else "",
         "version": version,
@@ -93,7 +122,12 @@ def as_posted(help_session, rows):
 
 def posted_values(data, rows):
     """Return the posted values in the format that `as_posted` returns."""
-    return {**{name: _text(data.get(name, "")) for name in FIELDS}, "items": plain_rows(rows)}
+    return {**typed_values(data), "items": plain_rows(rows)}
+
+
+def typed_values(data):
+    """Return {name in FIELDS: the posted text}."""
+    return {name: _text(data.get(name, "")) for name in FIELDS} | {"own_values": posted_own_values(data)}
 
 
 def plain_rows(rows):

@@ -56,3 +56,16 @@ class AskOnField(DayField):
 def language_field(label):
     """Return a field for choosing any language, even one that the portal is not translated into."""
     return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)
+
+
+class RowField(forms.TypedChoiceField):
+    """A field for one row of a short list. The caller reads the list, so the field needs no query."""
+
+    def __init__(self, **kwargs):
+        super().__init__(widget=LongSelect, required=False, empty_value=None, **kwargs)
+
+    def offer(self, rows, *, empty, label=str):
+        """Offer these rows. `empty` is the text for no row, and `label` makes the text of a row."""
+        by_key = {str(row.pk): row for row in rows}
+        self.coerce = by_key.get
+        self.choices = [("", empty), *((key, label(row)) for key, row in by_key.items())]

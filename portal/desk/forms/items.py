@@ -16,15 +16,18 @@ from .fields import DayField
 
 Kind = Item.Kind
 WHOLE_URL = _("Enter the full address, beginning with https://")
+FORMS = [("", _("not known")), *Item.Form.choices]
 # {field: the only kinds of items that have it}. Other fields are for all kinds.
 ONLY_FOR = {
     "doi": (Kind.ARTICLE, Kind.BOOK, Kind.SERIAL, Kind.DATABASE, Kind.OTHER),
     "starts_on": (Kind.EVENT, Kind.COURSE),
     "ends_on": (Kind.EVENT, Kind.COURSE),
     "phone": (Kind.PERSON,),
+    "form": (Kind.BOOK, Kind.AUDIOBOOK, Kind.SOUND, Kind.SCORE, Kind.VIDEO, Kind.MAP, Kind.SERIAL),
 }
-# An article can be in a journal on the shelf, and a web page can be a comic.
+# Items of these kinds can have a call number. An article can be in a journal on the shelf.
 ON_SHELF = {*BORROWED, Kind.ARTICLE}
+# Items of these kinds can be fiction. A web page can be a comic.
 STORIES = {*ON_SHELF, Kind.WEB_PAGE}
 
 
@@ -48,7 +51,9 @@ class DOIField(TextField):
         text = super().clean(value)
         doi = clean_doi(text)
         if text and not doi:
-            words = gettext("This is no DOI. A DOI looks like 10.1000/182. Copy it again from the article.")
+            words = gettext(
+                "This is not a DOI. A DOI looks like 10.1000/182. Copy the DOI again from the article."
+            )
             raise forms.ValidationError(words)
         return doi
 
@@ -99,12 +104,13 @@ class TypedItem(DescribesItem):
     kind = forms.ChoiceField(
         label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect
     )
+    form = forms.ChoiceField(label=_("Form"), choices=FORMS, required=False)
     title = TextField(label=_("Title or name"), max_length=400)
     creators = TextField(label=_("Author or creator"), max_length=300, required=False)
     url = WebURLField(label=_("Link"))
     doi = DOIField(label=_("DOI"))
     starts_on = DayField(label=_("Day"), required=False)
-    ends_on = DayField(label=_("Last day, if there are several"), required=False)
+    ends_on = DayField(label=_("Last day, if it takes several days"), required=False)
     phone = PhoneField(label=_("Phone number"), widget=forms.TextInput(attrs={"type": "tel"}))
     call_number = TextField(label=_("Call number"), max_length=80, required=False)
     is_fiction = forms.BooleanField(label=_("A novel, stories, a comic or poems"), required=False)
@@ -112,7 +118,7 @@ class TypedItem(DescribesItem):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            # Read by templates/desk/items.html.
+            # The page shows the field only for these types of items, or for all types if there are none here.
             field.only_for = " ".join(sorted(self.only_for.get(name, ())))
 
 
@@ -124,7 +130,9 @@ class ItemRow(DescribesItem):
     """
 
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    kit = forms.UUIDField(required=False, widget=forms.HiddenInput)
     kind = forms.ChoiceField(choices=Item.Kind.choices, required=False, widget=forms.HiddenInput)
+    form = forms.ChoiceField(choices=FORMS, required=False, widget=forms.HiddenInput)
     title = TextField(max_length=400, required=False, widget=forms.HiddenInput)
     creators = TextField(max_length=300, required=False, widget=forms.HiddenInput)
     url = WebURLField(widget=forms.HiddenInput)

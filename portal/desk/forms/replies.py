@@ -15,9 +15,9 @@ from .fields import language_field
 class ReplyForm(forms.Form):
     """A form for writing an answer.
 
-    The template renders the fields itself, because Django's form rendering took most of the time to render
-    the page. `sequence` is the number of the last draft that the page saved. `seen` is the primary key of the
-    last message on the page.
+    The template renders the fields itself, because Django's form rendering accounted for most of the time to
+    render the page. `sequence` is the number of the last draft that the page saved. `seen` is the primary key
+    of the last message on the page.
     """
 
     client_token = forms.UUIDField()

@@ -13,7 +13,7 @@ from .fields import DayField
 
 
 class SessionSearchForm(forms.Form):
-    """The words, topic, branch, staff member, mode and days that staff search for. All are optional."""
+    """The search text, topic, branch, staff member, mode and days of a search. All are optional."""
 
     q = TextField(
         label=_("Words"),
@@ -63,7 +63,7 @@ class SessionSearchForm(forms.Form):
 
     @property
     def filter_fields(self):
-        """Return the fields other than the words. The page shows these fields under "Filters"."""
+        """Return all fields except the search text. The page shows these fields under "Filters"."""
         return [field for field in self if field.name != "q"]
 
     @property
@@ -78,8 +78,8 @@ class SessionSearchForm(forms.Form):
     def narrow(self, sessions):
         """Return the `sessions` that match what staff entered.
 
-        Quiet sessions and sessions with a child are found only by their day, because a topic or words could
-        reveal what the patron asked.
+        Staff can find quiet sessions and sessions with a child only by day. If a search text or a topic found
+        them, that could reveal what the patron asked.
         """
         asked = {name: value for name, value in self.cleaned_data.items() if value}
         words, first, last = (asked.pop(name, None) for name in ("q", "first_day", "last_day"))

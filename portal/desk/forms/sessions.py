@@ -14,13 +14,14 @@ from portal.addresses import clean_address
 from portal.checkins.models import CheckIn
 from portal.checkins.planning import Wish
 from portal.desk.widgets import LongSelect
-from portal.helpsessions import codes
+from portal.helpsessions import choices, codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
 from portal.text import TextField, looks_like_secret_number, uuid_or_none
 from portal.times import time_of_day
 from recommendations.models import QuestionType, Topic, topic_names
 
 from .fields import AskOnField, WholeNumber, language_field
+from .lists import OWN, ListFields
 
 MAX_AGE = datetime.timedelta(days=3660)
 # Attributes of the field “For”, where staff enter the patron. desk.js triggers "look-up" when staff leave the
@@ -59,13 +60,15 @@ WITH_A_CHILD = {
         "The child and one adult can add the visit to their accounts with the code. The visit is deleted "
         "after at most 90 days."
     ),
-    Library.Children.OWN: _("Only the child can keep the visit. It is deleted after at most 90 days."),
+    Library.Children.OWN: _(
+        "Only the child can add the visit to an account. The visit is deleted after at most 90 days."
+    ),
 }
 
 CHECK_IN_FIELDS = ("no_check_in", "ask_on", "ask_reason")
 
 
-class RecordForm(forms.Form):
+class RecordForm(ListFields, forms.Form):
     """The form that records a help session.
 
     `has_items` says whether items were chosen in the form. If the session logs a conversation as a contact,
@@ -175,8 +178,8 @@ class RecordForm(forms.Form):
     )
 
     # In these fields, staff choose whether and when a check-in asks the patron how the visit turned out.
-    no_check_in = forms.BooleanField(label=_("Don't ask"), required=False)
-    ask_on = AskOnField(label=_("Ask the patron on"), required=False)
+    no_check_in = forms.BooleanField(label=_("Don't ask the patron"), required=False)
+    ask_on = AskOnField(label=_("Day when we ask the patron"), required=False)
     ask_reason = TextField(
         label=_("Reason for this day"),
         max_length=CheckIn._meta.get_field("reason").max_length,
@@ -191,6 +194,9 @@ class RecordForm(forms.Form):
         offered = Topic.objects.filter(retired_at=None)
         self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
         self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
+        points = choices.offered_points(branches=self.branches_of_points(user))
+        self.offer_lists(choices.offered_groups(), points)
+        self.offer_own_fields(choices.offered_values())
         self.fields["happened_on"].widget.attrs["max"] = self.now.date().isoformat()
         self.fields["question"].widget.attrs |= {"autofocus": True, "rows": 3}
         self.fields["summary"].widget.attrs["rows"] = 3
@@ -220,8 +226,8 @@ class RecordForm(forms.Form):
     def details(self):
         """Return the fields in the second column of the page."""
         names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language"]
-        names += ["happened_on", "hour", "branch"]
-        return [self[name] for name in names if not self[name].is_hidden]
+        names += ["patron_group", *self.own_names, "happened_on", "hour", "branch", "service_point"]
+        return [self[name] for name in names if name in self.fields and not self[name].is_hidden]
 
     def leave_focus_to_errors(self):
         """Remove the autofocus from the field `question`, so that the page can focus the list of errors."""
@@ -236,7 +242,10 @@ class RecordForm(forms.Form):
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def follow_language_of(self, patron):
-        """Choose the language of `patron`, or the library's if None. Keep a language that staff chose."""
+        """Choose the patron's language, or the library's language if `patron` is None or has no language.
+
+        If staff chose a language, keep that language.
+        """
         self.data = self.data.copy()
         default = ""
         if self.data.get("default_language") and self.data.get("language") == self.data["default_language"]:
@@ -278,6 +287,8 @@ class RecordForm(forms.Form):
     def clean(self):
         data = super().clean()
         self._take_recipient(data)
+        self.check_service_point(data)
+        self.take_own_values(data)
         if "ask_on" in self.fields:
             dismissed, day, reason = (data.pop(name, None) for name in CHECK_IN_FIELDS)
             data["wish"] = Wish(day=day, reason=reason or "", dismissed=bool(dismissed))
@@ -352,7 +363,7 @@ def typed_fields(data):
     """Return {name: value as it was typed} for the posted fields that a draft saves."""
     typed = {}
     for name in list(data)[:500]:
-        if name in SAVED or name.startswith(("items-", "new-")):
+        if name in SAVED or name.startswith(("items-", "new-", OWN)):
             typed[name[:60]] = data[name]
     return typed
 

@@ -40,7 +40,7 @@ def steps(library):
         Step(
             "closed-days",
             _("Closed days"),
-            _("Add the next holidays, so that we promise no answer for those days."),
+            _("Add the next holidays, so that we don't promise an answer for those days."),
             f"{branch_url}#closed-days",
             ClosedDay.objects.filter(day__gte=_first_day(library)).exists(),
         ),

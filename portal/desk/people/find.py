@@ -13,9 +13,10 @@ from portal.conversations.models import Conversation
 from portal.folding import fold
 from portal.helpsessions.models import HelpSession
 
-# request.session[FOUND] is {"on": day, "people": people}. `people` is {primary key of a person, as text:
-# primary key of the event with the reason, or None}. `people` contains no public ids, because public ids also
-# occur in links and in the server's log. There, a public id could reveal who an erased person was.
+# request.session[FOUND] is {"on": day, "people": people}. In `people`, each key is the primary key of a
+# person that the staff member found, as text. Its value is the primary key of the event with the reason, or
+# None. Public ids aren't stored here, because they also occur in the server's log. Somebody who compares the
+# two could learn who an erased person was.
 FOUND = "found_today"
 MAX_REMEMBERED = 60
 MIN_LETTERS = 3

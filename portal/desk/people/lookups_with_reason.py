@@ -19,9 +19,9 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 def lookups_page(params):
     """Return the context of desk/people/lookups_with_reason.html, with four queries.
 
-    `params` are the parameters of the URL. Two of them filter the list: `staff` is the public id of a staff
-    member who looked someone up, and `person` is the public id of a person who was looked up. `after` says
-    where the page begins.
+    `params` are the parameters of the URL. Two of them filter the list by public id: `staff` is the staff
+    member who looked someone up, and `person` is the person who was looked up. `after` says where the page
+    begins.
     """
     looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
         "-event__at", "-event__pk"

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import NameWord, User
 from portal.folding import fold
 
-# Compare at most this many names, because many names can begin with a short one-word name.
+# At most this many names are compared. Very many names can begin with a short name of one word.
 MAX_COMPARED = 1000
 
 

@@ -4,6 +4,7 @@ Rendering a conversation's page with Django templates would take much longer. Ea
 values.
 """
 
+import re
 from html import escape
 
 from django import template
@@ -13,20 +14,31 @@ from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 
 from portal.conversations import email_messages
+from portal.desk.kit_rows import offered_kits
 from portal.desk.timeline_entries import by_link_words
 from portal.happening import happening
-from portal.templatetags.portal import icon, in_original_script, own_address, plain, when
-from recommendations.models import Recommendation
+from portal.templatetags.portal import (
+    day_in_a_sentence,
+    icon,
+    in_original_script,
+    own_address,
+    plain,
+    when,
+)
+from recommendations.models import NextStep, QuestionType, Recommendation
+from recommendations.templatetags.items import no_longer_there
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
 register = template.Library()
+# A web address may continue on the next line at these places.
+BETWEEN_PARTS = re.compile(r"(?<=\w)(?=[./?=_-])")
 
 Why = Recommendation.Why
 
 
 @register.simple_tag
 def item_line(item, call_number="", *, links=False):
-    """Render an item: title, creators, kind, year, call number at each branch, and web address.
+    """Render an item: title, creators, kind, age, year, call number at each branch, and web address.
 
     If `links` is true, the title links to the item's page.
 
@@ -38,6 +50,8 @@ def item_line(item, call_number="", *, links=False):
     if item.original_creators:
         parts.append(in_original_script(item, Truncator(item.original_creators).chars(80)))
     parts.append(escape(item.kind_name))
+    if item.for_young_people:
+        parts.append(escape(item.for_young_people))
     if item.year:
         parts.append(escape(item.year))
     if item.starts_on:
@@ -45,12 +59,14 @@ def item_line(item, call_number="", *, links=False):
     if item.phone:
         parts.append(f"<bdi>{escape(item.phone)}</bdi>")
     for place in item.places if item.pk else ():
-        parts.append(f'<span class="call">{escape(place.call_number)}</span> {escape(place.branch)}')
+        parts.append(f'<span class="call">{escape(place.call_number)}</span> {escape(place.where)}')
     if call_number:
         parts.append(f'<span class="call">{escape(call_number)}</span>')
     if address := own_address(item):
-        parts.append(f'<span class="address">{escape(Truncator(address).chars(60))}</span>')
-    return mark_safe(f'{_titles(item, links)} <span class="meta">{" · ".join(parts)}</span>')
+        shown = BETWEEN_PARTS.sub("<wbr>", escape(Truncator(address).chars(60)))
+        parts.append(f'<span class="address">{shown}</span>')
+    gone = f' <span class="tag">{escape(no_longer_there())}</span>' if item.retired_at else ""
+    return mark_safe(f'{_titles(item, links)} <span class="meta">{" · ".join(parts)}</span>{gone}')
 
 
 def _titles(item, links):
@@ -61,6 +77,30 @@ def _titles(item, links):
         return titles
     lang, original = escape(item.original_lang), escape(item.original_title)
     return f'{titles} <span class="original" lang="{lang}" dir="auto">{original}</span>'
+
+
+@register.simple_tag(takes_context=True)
+def kits_to_add(context):
+    """Return the kits that the staff member may add to a form, as a list of Offered."""
+    return offered_kits(context["request"].user)
+
+
+@register.simple_tag
+def helped_words(helped, visits, question_type=""):
+    """Say in how many visits an item or kit helped. For something to read, say how many liked it."""
+    numbers = {"helped": helped, "visits": visits}
+    if question_type == QuestionType.READERS_ADVISORY:
+        return _("liked by %(helped)s of %(visits)s") % numbers
+    return _("helped %(helped)s of %(visits)s") % numbers
+
+
+@register.simple_tag
+def recorded_words(step):
+    """Say what staff have recorded about an item, and not for whom. See recommendations/recorded.py."""
+    day = {"day": day_in_a_sentence(step.promised_on)}
+    if step.kind == NextStep.Kind.ON_LOAN:
+        return _("on loan until %(day)s") % day
+    return _("ordered, expected by %(day)s") % day
 
 
 @register.simple_tag

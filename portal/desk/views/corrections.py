@@ -17,12 +17,12 @@ from portal.desk.branches import branch_for
 from portal.desk.combine import combine
 from portal.desk.corrections import history_of, session_to_correct
 from portal.desk.forms.corrections import (
-    FIELDS,
     CorrectionForm,
     as_posted,
     initial_of,
     plain_rows,
     posted_values,
+    typed_values,
 )
 from portal.desk.item_picker import ItemPicker, fields_of
 from portal.desk.items_part import items_context, search_context, untouched_items
@@ -33,7 +33,8 @@ from portal.privacy.correction_emails import recipients
 from portal.privacy.session_lock import Gone, merged_messages_of
 from portal.text import parse_json
 
-# A correction saves the names of the changed fields. In the form, these three are one value, "items".
+# If a correction changes items, it saves one or more of these names of fields. In the form, there is only one
+# name for all three, "items".
 ITEMS = {"items", "item_order", "reasons"}
 
 
@@ -47,7 +48,7 @@ def correct_session(request, public_id):
     help_session = session_to_correct(request, public_id)
     if request.method != "POST":
         return _first_page(request, help_session)
-    picker, action = ItemPicker(request.POST), request.POST.get("action", "save")
+    picker, action = ItemPicker(request.POST, by=request.user), request.POST.get("action", "save")
     if action == "discard":
         unfinished_corrections.keep(help_session, by=request.user, at=timezone.now(), version=0, fields={})
         return redirect("desk_session", public_id)
@@ -101,7 +102,11 @@ def _save(request, help_session, picker):
         return _page(request, help_session, form, picker, warned=form.secret_number, status=422)
     try:
         changed, is_emailed = correct(
-            help_session, by=request.user, at=timezone.now(), items=picker.chosen(), **form.values()
+            help_session,
+            by=request.user,
+            at=timezone.now(),
+            items=picker.chosen(by=request.user),
+            **form.values(),
         )
     except CorrectedMeanwhile:
         return _combined(request, help_session, picker)
@@ -148,13 +153,14 @@ def _report(request, help_session, changed, is_emailed, *, asked):
 
 def _change_items(request, help_session, picker, action):
     """Show the form again with the changed items and all typed values."""
-    picker.change(action)
+    picker.change(action, by=request.user)
     if request.htmx:
         context = items_context(picker, branch_for(request), request.path_info)
         response = render(request, "desk/items.html", context)
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
-    typed = {name: request.POST.get(name, "") for name in (*FIELDS, "version", "was", "email")}
+    others = {name: request.POST.get(name, "") for name in ("version", "was", "email")}
+    typed = typed_values(request.POST) | others
     status = 422 if picker.written.errors else 200
     return _page(request, help_session, _form(request, help_session, initial=typed), picker, status=status)
 

@@ -6,12 +6,11 @@ from django.views.decorators.http import require_GET, require_safe
 
 from accounts.sign_in.access import staff_only
 from portal.desk.branches import branch_for
-from portal.desk.items_part import MAX_FOUND
+from portal.desk.items_part import found_context
 from portal.lists.views.covers import picture
 from portal.text import uuid_or_none
 from recommendations.holdings import fetch_holdings
 from recommendations.models import Item
-from recommendations.search import find_items
 
 # The path of the pictures on desk pages.
 COVERS_AT = "/desk/covers"
@@ -24,19 +23,20 @@ def desk_items(request):
 
     The parameters of the URL say which page the list is for. `conversation` is the id of the conversation
     that the staff member answers. `correcting` is the id of the help session that the staff member corrects.
-    If both are missing, the list is for the record form.
+    `kit` is the id of the kit that the staff member edits, or "new". If all of them are missing, the list is
+    for the record form.
     """
     query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
     correcting = uuid_or_none(request.GET.get("correcting"))
     items_url = reverse("desk_reply", args=[conversation]) if conversation else reverse("record")
     if correcting:
         items_url = reverse("correct_session", args=[correcting])
-    context = {
-        "found": find_items(query, limit=MAX_FOUND, branch=branch_for(request)),
-        "query": query.strip(),
-        "items_url": items_url,
-    }
-    return render(request, "desk/items.html#found", context)
+    if request.GET.get("kit"):
+        kit = uuid_or_none(request.GET["kit"])
+        items_url = reverse("change_kit", args=[kit]) if kit else reverse("add_kit")
+    narrow, as_typed = request.GET.get("narrow", ""), bool(request.GET.get("as_typed"))
+    found = found_context(query.strip(), branch_for(request), narrow=narrow, as_typed=as_typed)
+    return render(request, "desk/items.html#found", {**found, "items_url": items_url})
 
 
 @staff_only

@@ -25,6 +25,7 @@ from portal.desk.shared_items import (
 from portal.desk.views.items import COVERS_AT
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from portal.kits.models import Kit
 from portal.limits import TooOften, count
 from portal.lists import links, staff_links
 from portal.lists.forms import EndForm, too_many_links
@@ -49,7 +50,7 @@ def share_answer(request, public_id, message_id):
         return _refuse(request, back)
     log_reading(request, conversation, at=at)
     items = items_of_answer(conversation, message_id, at=at)
-    return _share(request, items, branch=conversation.branch, back=f"{back}#message-{message_id}")
+    return share_items(request, items, branch=conversation.branch, back=f"{back}#message-{message_id}")
 
 
 @staff_only
@@ -64,7 +65,7 @@ def share_session(request, public_id):
     if not is_session_shareable(help_session):
         return _refuse(request, back)
     log_sessions_read(request, [help_session], at=timezone.now())
-    return _share(request, items_of_session(help_session), branch=help_session.branch, back=back)
+    return share_items(request, items_of_session(help_session), branch=help_session.branch, back=back)
 
 
 def _refuse(request, back):
@@ -76,22 +77,24 @@ def _refuse(request, back):
     return redirect(back)
 
 
-def _share(request, items, *, branch, back):
+def share_items(request, items, *, branch, back="", kit=None):
     """Show the preview. If the form is valid, make the link, and redirect to its page.
 
-    `back` is the URL of the page with the items.
+    `back` is the URL of the page that the staff member came from. If they share a `kit`, this is the page of
+    the kit.
     """
     if not items:
         raise Http404
     form = EndForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and (link := _make_link(request, items, branch, form)):
         messages.success(request, _("The link is ready. Copy its address, or send it."))
-        return redirect(link)
+        return redirect(f"{link.get_absolute_url()}?kit={kit.public_id}" if kit else link)
     context = {
         "form": form,
         "shown": shown_items(items),
         "covers_at": COVERS_AT,
-        "back": back,
+        "back": kit.get_absolute_url() if kit else back,
+        "kit": kit,
         "client_token": uuid_or_none(request.POST.get("client_token", "")) or uuid.uuid4(),
     }
     return render_page(request, "desk/links/share.html", context, status=422 if form.errors else 200)
@@ -155,6 +158,7 @@ def desk_link(request, public_id):
     context = {
         "link": link,
         "works": works,
+        "kit": _kit_of(request),
         "is_mine": link.made_by_id == request.user.pk,
         "address": links.address_of(link) if works else "",
         "shown": shown_to_visitors(link),
@@ -167,10 +171,16 @@ def desk_link(request, public_id):
 @staff_only
 @require_POST
 def end_desk_link(request, public_id):
-    """End a link at once."""
+    """End a link immediately."""
     staff_links.end_staff_link(_link_or_404(request, public_id), by=request.user, at=timezone.now())
-    messages.success(request, _("The link has ended. Nobody can open it any more."))
+    messages.success(request, _("The link has ended. Nobody can open it anymore."))
     return redirect("desk_links")
+
+
+def _kit_of(request):
+    """Return the kit whose page the staff member came from, or None. The link itself names no kit."""
+    kit = uuid_or_none(request.GET.get("kit", ""))
+    return Kit.objects.at_desk_of(request.user).with_words().filter(public_id=kit).first() if kit else None
 
 
 def _link_or_404(request, public_id):

@@ -16,7 +16,7 @@ MAX_QUOTES = 50
 def made_possible(request):
     """Show how often patrons said that this staff member's help worked out.
 
-    Also show the words that patrons shared with the staff member.
+    Also show the comments that patrons shared with the staff member.
     """
     context = {
         "quarters": quarters_of(request.user, request.library),

@@ -45,7 +45,7 @@ def match_item(request, public_id):
         "query": query,
         "found": [] if current or record else suggestions(item, query),
         "facts": facts_of(item, record or (current and current.record)),
-        "given": item.recommendations.count(),
+        "given": item.recommendations.filter(never_counted=False).count(),
     }
     return render(request, "desk/match_item.html", context)
 
@@ -59,7 +59,7 @@ def undo_match(request, public_id):
         matching.undo_match(item, by=request.user, at=timezone.now())
         messages.success(request, _("Undone. Everything belongs to the item by hand again."))
     except matching.NothingToUndo:
-        messages.info(request, _("This match was undone before."))
+        messages.info(request, _("This match is already undone."))
     return redirect("match_item", item.public_id)
 
 
@@ -68,7 +68,9 @@ def _match(request, item, record):
         matching.match(item, record, by=request.user, at=timezone.now())
         messages.success(request, _("Matched. Recommendations and lists now show the imported record."))
     except matching.CannotMatch:
-        messages.error(request, _("Not matched, because one of the two was changed. Look at both again."))
+        messages.error(
+            request, _("Not matched, because somebody changed one of the two items. Compare them again.")
+        )
     return redirect("match_item", item.public_id)
 
 

@@ -1,4 +1,4 @@
-"""The page where staff choose their notices about the desk, and when they get them."""
+"""The page where staff choose which notices about the desk they get, and when."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render

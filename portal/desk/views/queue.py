@@ -1,5 +1,6 @@
 """The queue: the conversations that need an answer, and other tasks of the desk."""
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -13,8 +14,10 @@ from portal.desk.check_ins.rows import to_approve
 from portal.desk.not_matched import count_not_matched
 from portal.desk.queue import QueueQuery, count_waiting, desk_today
 from portal.desk.queue_page import bulk_context, empty_list_context, filters_context, lists_context
+from portal.desk.tallies import point_of, tally_context
 from portal.desk.unfinished import tray
 from portal.htmx import render_page
+from portal.prepared import prepared
 from portal.text import parse_moment
 from recommendations.models import Topic, topic_names
 
@@ -37,7 +40,9 @@ def desk(request):
     counts = context["counts"]
     context["mentions"] = unseen_mentions(request.user) if counts.mentions else []
     context["tray"] = tray(request.user) if counts.unfinished else []
-    context["tallied_today"] = counts.tallied
+    context |= {"tallied_today": counts.tallied, "tally_point": None}
+    if point := point_of(request):
+        context |= tally_context(request, point)
     if request.library.check_ins:
         context["check_ins_to_approve"] = to_approve(request)
     context["not_matched"] = count_not_matched(request.user)
@@ -81,7 +86,14 @@ def desk_waiting(request):
 
 
 def _topics():
-    return {topic.pk: topic for topic in Topic.objects.prefetch_related(*topic_names())}
+    topics = _all_topics()
+    prefetch_related_objects(topics, *topic_names())
+    return {topic.pk: topic for topic in topics}
+
+
+@prepared()
+def _all_topics():
+    return Topic.objects.all()
 
 
 def _opened_at(request, at):

@@ -24,7 +24,7 @@ from .record_form import draft_with, record_form, save_draft
 @staff_only
 @require_POST
 def record_recipient(request):
-    """Before staff save the form, show the patron that they entered in “For”, and the text to read aloud."""
+    """Show the patron that staff entered in “For”, and the text to read aloud before staff save the form."""
     form = record_form(request, data=request.POST)
     form.is_valid()
     recipient = find_recipient(request, form)
@@ -70,7 +70,7 @@ def _needs_reason(request, person):
 
 
 def _record_for(recipient, **fields):
-    """Record the session, and return (the session, its code). The code is None if the session needs none."""
+    """Record the session, and return (the session, its code). The code is None if no code is needed."""
     if recipient.person is None:
         email = {"to_address": recipient.address, "base_url": slips.base_url()}
         return recording.record_and_hand_over(**email, **fields)

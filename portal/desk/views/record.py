@@ -1,5 +1,7 @@
 """The page with the form that records a help session, and a function for each button of the form."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,12 +18,12 @@ from portal.conversations import desk_actions
 from portal.conversations.changes import Erased
 from portal.desk import slips
 from portal.desk.access_log import log_opened
-from portal.desk.branches import branch_for, service_point
+from portal.desk.branches import branch_for
 from portal.desk.forms.sessions import has_content, posted_token, typed_fields, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.items_part import items_context
 from portal.desk.recipients import checked_recipient
-from portal.desk.record_defaults import defaults, defaults_for_contact
+from portal.desk.record_defaults import default_point, defaults, defaults_for_contact
 from portal.helpsessions import handover
 from portal.helpsessions.models import HelpSession
 
@@ -66,6 +68,7 @@ def _new_form(request):
         log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
         initial |= defaults_for_contact(conversation, request.user)
     initial["default_language"] = initial["language"]
+    initial |= default_point(request.shared_desk, branch_id=initial["branch"], day=initial["happened_on"])
     return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
@@ -116,7 +119,7 @@ def _finish_later(request, draft, token):
     card = form.cleaned_data.get("card")
     if "card" in form.errors or (card and not _attach_card(request, form, draft, card)):
         form.keep_errors_of("card")
-        return record_page(request, form, ItemPicker(request.POST), draft=draft, status=422)
+        return record_page(request, form, ItemPicker(request.POST, by=request.user), draft=draft, status=422)
     words = _("Saved. You can finish this help session later.")
     if request.POST.get("for_whom", "").strip():
         words = _(
@@ -132,8 +135,8 @@ def _change_items(request, draft, token):
 
     Save the form as a draft, and show the form again from the draft.
     """
-    picker = ItemPicker(request.POST)
-    picker.change(request.POST["action"])
+    picker = ItemPicker(request.POST, by=request.user)
+    picker.change(request.POST["action"], by=request.user)
     fields = {
         name: value
         for name, value in typed_fields(request.POST).items()
@@ -158,7 +161,24 @@ def _change_items(request, draft, token):
     return redirect(f"{url}{picker.for_url}#items")
 
 
-RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later": _finish_later}
+def _show_what_helped(request, draft, token):
+    """Save the form as an unfinished session, and show what helped before with its topic.
+
+    Only browsers without JavaScript have this button. Other browsers load this part into the form.
+    """
+    draft = save_draft(request, draft, token)
+    names = ("topic", "question_type")
+    given = {name: request.POST[name] for name in names if request.POST.get(name)}
+    query = urlencode(given | {"form": draft.public_id})
+    return redirect(f"{reverse('what_helped_before')}?{query}")
+
+
+RECORD_ACTIONS = {
+    "save": _save_and_hand_over,
+    "save_only": _save_only,
+    "later": _finish_later,
+    "what_helped": _show_what_helped,
+}
 
 
 def _checked_fields(request, draft, token):
@@ -167,7 +187,7 @@ def _checked_fields(request, draft, token):
     The Recipient is None if staff entered no patron. In two cases, return (None, None, a response) instead:
     the form has errors, or it has logged a conversation as a contact.
     """
-    picker = ItemPicker(request.POST)
+    picker = ItemPicker(request.POST, by=request.user)
     are_items_valid = picker.check()
     form = record_form(request, data=request.POST, has_items=bool(picker.rows))
     recipient = checked_recipient(request, form)
@@ -193,16 +213,14 @@ def _checked_fields(request, draft, token):
     if recipient is not None and not recipient.may_be_emailed(request, form):
         draft = save_draft(request, draft, token)
         return page()
-    if fields["happened_on"] == request.library.today():
-        fields["service_point"] = service_point(request, fields["branch"])
-    return {**fields, "items": picker.chosen(), "unfinished": draft}, recipient, None
+    return {**fields, "items": picker.chosen(by=request.user), "unfinished": draft}, recipient, None
 
 
 def _log_as_contact(request, form, picker, draft, token, conversation, fields):
     """Log the conversation as a contact without a patron, and redirect to the conversation."""
     # A logged contact has no patron, so no check-in is planned.
     fields.pop("wish", None)
-    contact = {**fields, "items": picker.chosen(), "unfinished": draft}
+    contact = {**fields, "items": picker.chosen(by=request.user), "unfinished": draft}
     try:
         desk_actions.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
     except (desk_actions.AlreadyLogged, Erased):

@@ -37,7 +37,8 @@ from .conversation_responses import redirect_to, show_conversation, show_message
 
 # The buttons of the item picker post these values as `action`. The public id of an item follows "pick-", and
 # the number of a row follows "remove-" and "up-".
-ITEM_ACTIONS = ("find", "by_hand", "add_item", "read_pasted", "add_pasted", "pick-", "remove-", "up-")
+ITEM_ACTIONS = ("find", "as_typed", "by_hand", "add_item", "read_pasted", "add_pasted", "kits")
+ITEM_PREFIXES = ("pick-", "kit-", "remove-", "up-", "narrow-")
 
 
 @puts_text_back(put_text_back)
@@ -59,7 +60,7 @@ def _send(request, conversation, action):
     `send_anyway` sends the answer without asking.
     """
     button, at = pressed_button(request.POST), timezone.now()
-    form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
+    form, picker = ReplyForm(request.POST), ItemPicker(request.POST, by=request.user)
     refused = _add_files(request, conversation)
     are_items_valid = picker.check()
     if not form.is_valid() or not are_items_valid or refused:
@@ -74,7 +75,7 @@ def _send(request, conversation, action):
             body=typed["body"],
             language=typed["language"],
             client_token=typed["client_token"],
-            items=picker.chosen(),
+            items=picker.chosen(by=request.user),
             then=then_after(button, typed["then"]),
             take=button == TAKE,
             contact=_contact(request, conversation, at) if button == COUNT else None,
@@ -112,7 +113,9 @@ def _show_next(request, conversation, message):
     url, list_url = next_after(request, conversation)
     words = _("Sent in “%(conversation)s”.")
     if not url:
-        words = _("Sent in “%(conversation)s”. That was the last conversation in this list.")
+        words = _(
+            "Sent in “%(conversation)s”. That was the last conversation in this list that you can answer."
+        )
     undo = f"undo={undo_answer_url(request, message)}"
     messages.success(request, words % {"conversation": conversation}, extra_tags=undo)
     return HttpResponseClientRedirect(url or list_url) if request.htmx else redirect(url or list_url)
@@ -150,12 +153,12 @@ def _show_notice(request, conversation, words):
     if not request.POST.get("body", "").strip():
         return show_message(request, conversation, words)
     conversation = conversation_for_page(request, conversation.public_id)
-    picker, typed = ItemPicker(request.POST), request.POST.dict()
+    picker, typed = ItemPicker(request.POST, by=request.user), request.POST.dict()
     return show_conversation(request, conversation, form=ReplyForm(), picker=picker, typed=typed, says=words)
 
 
 def _ask_to_discard(request, conversation, action):
-    form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
+    form, picker = ReplyForm(request.POST), ItemPicker(request.POST, by=request.user)
     return show_conversation(request, conversation, form=form, picker=picker, asks="discard")
 
 
@@ -190,7 +193,7 @@ def _insert_template(request, conversation, action):
     else:
         typed |= {"body": template.text, "language": template.language}
     return show_conversation(
-        request, conversation, form=ReplyForm(), picker=ItemPicker(request.POST), typed=typed
+        request, conversation, form=ReplyForm(), picker=ItemPicker(request.POST, by=request.user), typed=typed
     )
 
 
@@ -199,7 +202,7 @@ def _with_templates(request, conversation, typed):
         request,
         conversation,
         form=ReplyForm(),
-        picker=ItemPicker(request.POST),
+        picker=ItemPicker(request.POST, by=request.user),
         typed=typed,
         templates=templates.offered_in(conversation, by=request.user),
     )
@@ -211,9 +214,9 @@ def _change_items(request, conversation, action):
     If an unknown button was pressed, only show the composer again.
     """
     _add_files_without_script(request, conversation)
-    picker = ItemPicker(request.POST)
-    picker.change(action)
-    if request.htmx and action.startswith(ITEM_ACTIONS):
+    picker = ItemPicker(request.POST, by=request.user)
+    picker.change(action, by=request.user)
+    if request.htmx and action.startswith((*ITEM_ACTIONS, *ITEM_PREFIXES)):
         context = items_context(picker, conversation.branch, request.path_info)
         return render(request, "desk/items.html", context)
     return show_conversation(request, conversation, form=ReplyForm(request.POST), picker=picker)

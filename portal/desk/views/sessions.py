@@ -17,9 +17,9 @@ from portal.desk.forms.codes import CodeForm
 from portal.desk.forms.session_search import SessionSearchForm
 from portal.desk.given_items import given_at, with_verdict_labels
 from portal.desk.languages import language_name
-from portal.desk.shared_items import is_session_shareable
+from portal.desk.shared_items import is_session_shareable, may_copy_into_kit
 from portal.desk.unfinished import with_first_words
-from portal.helpsessions import handover
+from portal.helpsessions import choices, handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
 from portal.paging import page_of
@@ -27,8 +27,8 @@ from recommendations.models import topic_names
 
 FILTERS = {"all", "mine", "unfinished"}
 PAGE_SIZE = 30
-# request.session[SEARCHED] is the fingerprint of the last search in the access log. Nobody can read the words
-# of the search from this fingerprint.
+# request.session[SEARCHED] is the fingerprint of the last search in the access log. The fingerprint doesn't
+# reveal the search text.
 SEARCHED = "searched_sessions"
 # The results of a search are counted only up to this number.
 MAX_COUNTED = 1000
@@ -87,7 +87,7 @@ def desk_session(request, public_id):
         HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
         .filter(status__in=HAVE_A_PAGE)
         .annotate(counts_a_conversation=Exists(logged_for))
-        .select_related("branch", "staff", "topic", "patron", "note__author")
+        .select_related("branch", "staff", "topic", "patron", "note__author", "service_point", "patron_group")
     )
     help_session = get_object_or_404(sessions, public_id=public_id)
     at = timezone.now()
@@ -98,6 +98,7 @@ def desk_session(request, public_id):
     context = {
         "help_session": help_session,
         "language_name": language_name(help_session.language),
+        "own_values": choices.names_of_values(help_session.own_values),
         "given": with_verdict_labels(given_at(help_session).for_page()),
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
@@ -114,6 +115,8 @@ def desk_session(request, public_id):
         "has_old_words": request.user.is_coordinator and any(row.old_words for row in corrections),
         "card_form": CodeForm(),
         "may_share_items": is_session_shareable(help_session),
+        "may_copy_items": help_session.status == HelpSession.Status.RECORDED
+        and may_copy_into_kit(help_session),
         **check_in_context(request, help_session, at=at),
     }
     return render_page(request, "desk/session.html", context)

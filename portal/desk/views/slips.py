@@ -60,7 +60,7 @@ def hand_over(request, public_id):
 @staff_only
 @require_POST
 def revoke(request, public_id):
-    """Revoke every code of a session."""
+    """Revoke every code of a help session."""
     help_session = get_object_or_404(_sessions(request), public_id=public_id)
     handover.revoke_codes(help_session, by=request.user, at=timezone.now())
     slips.forget(request.session, public_id)

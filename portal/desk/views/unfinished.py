@@ -33,8 +33,9 @@ def finish_session(request, public_id):
         raise Http404
     fields = saved_fields(draft)
     form = record_form(request, initial={**fields, "token": draft.public_id})
-    shown = {name: request.GET.get(name, "") for name in ("q", "by-hand", "pasted")}
-    return record_page(request, form, ItemPicker({**fields, **shown}), draft=draft)
+    names = ("q", "narrow", "as_typed", "by-hand", "pasted", "kits")
+    shown = {name: request.GET.get(name, "") for name in names}
+    return record_page(request, form, ItemPicker({**fields, **shown}, by=request.user), draft=draft)
 
 
 @staff_only

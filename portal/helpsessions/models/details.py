@@ -1,4 +1,4 @@
-"""What belongs to a help session: its items, search words, unfinished form and private note."""
+"""The models for the parts of a help session: its items, search words, unfinished form and private note."""
 
 from django.db import models
 

@@ -14,6 +14,8 @@ from accounts.models import Branch, Library, User
 from portal.templatetags.portal import day_in_a_sentence
 from recommendations.models import QuestionType, Topic
 
+from .choices import PatronGroup, ServicePoint, TallyKind
+
 KEPT_BY_CODE_FOR_DAYS = 30
 # The longest title of a session, in characters. The question can be longer.
 TITLE_LENGTH = 90
@@ -45,6 +47,13 @@ class HelpSessionQuerySet(models.QuerySet):
             mine |= Q(pk__in=covered.values("pk"))
         return self.filter(forgotten_on=None).filter(mine)
 
+    def recorded_by(self, person):
+        """Return the sessions that this staff member recorded. They are a part of `at_desk_of`.
+
+        `person` is a person or a primary key. It may be a Slot of a prepared query.
+        """
+        return self.recorded().filter(forgotten_on=None, staff=person)
+
     def recorded(self):
         return self.filter(status=HelpSession.Status.RECORDED)
 
@@ -69,7 +78,8 @@ class HelpSession(models.Model):
         UNFINISHED = "unfinished", _("not finished yet")
         RECORDED = "recorded", _("recorded")
         TALLY = "tally", _("tally")
-        # The session was in the account of a wrong patron. Statistics count the new session in its place.
+        # The session was in the account of the wrong patron. Staff made a new session for the right patron,
+        # and statistics count the new session in its place.
         REPLACED = "replaced", _("replaced")
 
     class Mode(models.TextChoices):
@@ -134,14 +144,25 @@ class HelpSession(models.Model):
     )
     staff = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="help_sessions")
-    service_point = models.CharField(
-        _("service point"),
-        max_length=60,
+    service_point = models.ForeignKey(
+        ServicePoint,
+        verbose_name=_("service point"),
+        on_delete=models.PROTECT,
+        null=True,
         blank=True,
-        help_text="the shared desk computer where it was recorded, if on the same day",
+        related_name="+",
+    )
+    tally_kind = models.ForeignKey(
+        TallyKind,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
     happened_on = models.DateField(_("day"))
-    hour = models.PositiveSmallIntegerField(_("hour"), validators=[MaxValueValidator(23)])
+    hour = models.PositiveSmallIntegerField(
+        _("hour"), null=True, validators=[MaxValueValidator(23)], help_text="null in a forgotten session"
+    )
     mode = models.CharField(_("mode"), max_length=12, choices=Mode, default=Mode.IN_PERSON)
     question_type = models.CharField(
         _("question type"), max_length=20, choices=QuestionType, default=QuestionType.REFERENCE
@@ -159,6 +180,17 @@ class HelpSession(models.Model):
         _("people"), default=1, validators=[MinValueValidator(1), MaxValueValidator(500)]
     )
     language = models.CharField(_("language of the patron"), max_length=12, default="en")
+    patron_group = models.ForeignKey(
+        PatronGroup,
+        verbose_name=_("patron group"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    is_group_from_card = models.BooleanField(
+        default=False, help_text="`patron_group` came from the library card of the patron, not from staff"
+    )
     question = models.TextField(_("question"), blank=True)
     summary = models.TextField(_("summary for the patron"), blank=True)
     quiet = models.BooleanField(_("quiet session"), default=False)
@@ -179,6 +211,11 @@ class HelpSession(models.Model):
     shared_at = models.DateTimeField(null=True, blank=True)
     is_the_childs_alone = models.BooleanField(
         default=False, help_text="true if the child, or the desk for them, ended the sharing with an adult"
+    )
+    own_values = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="the chosen values of the library's own fields, as {key of the field: key of the value}",
     )
     found = models.CharField(max_length=20, choices=Found, blank=True)
     satisfaction = models.CharField(max_length=20, choices=Satisfaction, blank=True)
@@ -210,10 +247,8 @@ class HelpSession(models.Model):
         blank=True,
         help_text="when the session became a count; its other times are rounded",
     )
-    patron_group = models.CharField(
-        max_length=80,
-        blank=True,
-        help_text="the patron's group when the session was forgotten",
+    is_counted = models.BooleanField(
+        default=False, help_text="whether the counts of forgotten sessions include it"
     )
     answered_within = models.CharField(max_length=8, choices=AnsweredWithin, blank=True)
 
@@ -224,6 +259,9 @@ class HelpSession(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=["unfinished", "recorded", "tally", "replaced"]),
                 name="known_session_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="tally") | Q(tally_kind__isnull=True), name="only_a_tally_has_a_kind"
             ),
             models.CheckConstraint(condition=Q(hour__lte=23), name="hour_is_0_to_23"),
             models.CheckConstraint(
@@ -279,6 +317,11 @@ class HelpSession(models.Model):
                 condition=Q(forgotten_on__isnull=True),
             ),
             models.Index(
+                fields=["id"],
+                name="forgotten_not_counted",
+                condition=Q(forgotten_on__isnull=False, is_counted=False),
+            ),
+            models.Index(
                 fields=["shared_with"], name="sessions_shared", condition=Q(shared_with__isnull=False)
             ),
         ]
@@ -324,9 +367,9 @@ class HelpSession(models.Model):
         return words if len(words) <= TITLE_LENGTH else Truncator(words).chars(TITLE_LENGTH)
 
     def may_share_words(self, person):
-        """Return whether this person may share words about the visit with the staff member who helped.
+        """Return whether this person may share a text about the visit with the staff member who helped.
 
-        No words about a quiet visit or a visit with a child are shared.
+        Nobody can share a text about a quiet visit or a visit with a child.
         """
         return (
             person is not None

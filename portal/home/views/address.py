@@ -11,7 +11,7 @@ from portal.notifications import bounces
 @login_required
 @require_POST
 def try_address(request):
-    """Turn notices to the person's email address on again."""
+    """Turn on notices to the person's email address again."""
     bounces.try_again(request.user)
     request.session.pop(ADDRESS_OFF, None)
     messages.success(request, _("We'll send notices to your email address again."))

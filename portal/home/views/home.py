@@ -18,6 +18,8 @@ from portal.lists.models import SavedItem
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
+from ..items_to_come import items_to_come
+
 ROWS_SHOWN = 5
 SAVED_ITEMS_SHOWN = 4
 
@@ -49,6 +51,7 @@ def home(request):
         "check_in": due_check_in(viewer, request.library, at=at),
         "ask_on": suggested_day(request.library, at=at),
         **asked,
+        **items_to_come(viewer, at=at),
         "unread_conversations": unread,
         "open_conversations": open_conversations[:ROWS_SHOWN],
         "more_open": len(open_conversations) > ROWS_SHOWN,
@@ -88,17 +91,18 @@ def _to_be_asked(viewer, said, at):
         .filter(Q(verdict="") | Q(public_id=said), ~Exists(_visits_with_a_child(viewer)), starred=True)
         .exclude(sessionrecommendation__help_session__quiet=True)
         .exclude(messagerecommendation__message__conversation__help_session__quiet=True)
-        .select_related("item", "recommended_by")
+        .select_related("item", "branch", "recommended_by")
+        .with_next_step()
     )
     said_first = [Case(When(public_id=said, then=0), default=1)] if said else []
     return rows.order_by(*said_first, "-recommended_at", "pk")[:3]
 
 
 def _visits_with_a_child(viewer):
-    """Return the SessionRecommendations about which Home must not ask this viewer, because of a child.
+    """Return a subquery of the SessionRecommendations that Home must not ask this viewer about.
 
     Home asks about a visit with a child only if the signed-in viewer is the child. The adult and a viewer by
-    code can still give a verdict on the visit's page. The outer query is about recommendations.
+    code can still give a verdict on the visit's page. The outer query must be a query of recommendations.
     """
     links = SessionRecommendation.objects.filter(recommendation=OuterRef("pk"))
     links = links.exclude(help_session__with_child="")

@@ -79,17 +79,22 @@ def open_code(request):
 
 @require_http_methods(["GET", "HEAD"])
 def open_code_link(request, code):
-    """Open a visit with the link from a QR code or an email.
+    """Open a visit with the link from a QR code. The link from an email shows a button that opens the visit.
 
-    A HEAD request or a prefetch opens nothing, and isn't counted as an attempt.
+    Mail scanners open the links in emails, so opening such a link must change nothing. A HEAD request or a
+    prefetch opens nothing, and isn't counted as an attempt.
     """
     if request.method == "HEAD":
         return HttpResponse()
+    form = CodeForm({"code": code})
+    is_valid = form.is_valid()
+    if is_valid and "email" in request.GET:
+        context = {"title": _("Open your visit"), "languages": languages(), "emailed_code": code}
+        return render(request, "home/open_code.html", context)
     if is_prefetch(request):
         # A browser doesn't reuse a prefetched error. It sends a new request when the person opens the link.
         return HttpResponse(status=503)
-    form = CodeForm({"code": code})
-    return _open(request, form.cleaned_data["code"] if form.is_valid() else "")
+    return _open(request, form.cleaned_data["code"] if is_valid else "")
 
 
 @require_POST

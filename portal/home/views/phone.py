@@ -140,7 +140,7 @@ def end_phone(request):
 def phone_here(request):
     """Return the subscription that the portal has for this browser, and what is needed to repair it.
 
-    The service worker requests this only if the page and the browser have different subscriptions.
+    The service worker requests this if the page names no subscription, or not the browser's subscription.
     """
     rows = repairing.subscriptions_here(request)
     return JsonResponse(

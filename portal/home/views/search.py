@@ -15,10 +15,10 @@ from ..search import find, has_anything
 def search(request):
     """Show the form for searching, and what was found after a POST.
 
-    The words are in no URL and in no session, and nothing is saved.
+    The search text never appears in a URL or in the session, and nothing is saved.
     """
     if not request.viewer:
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(request.get_full_path_info())
     form = SearchForm(request.POST if request.method == "POST" else None)
     found, may_search = None, True
     if form.is_valid():

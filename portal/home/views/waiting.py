@@ -11,9 +11,9 @@ from accounts.sign_in.access import leaves_session_alone
 def who_sends(request):
     """Return who is signed in with this browser, and the CSRF token that its forms need now.
 
-    A script requests this before it sends forms that have waited on a phone (`static/js/waiting.js`).
-    `former` has the ids of records that were merged into this person's record. A form that waits for one of
-    these ids also belongs to this person.
+    A script requests this before it sends forms that were stored on a phone while the phone was offline
+    (`static/js/waiting.js`). `former` has the ids of records that were merged into this person's record. A
+    stored form with one of these ids also belongs to this person.
     """
     person = request.user if request.user.is_authenticated else None
     return JsonResponse(

@@ -1,4 +1,4 @@
-"""What the reading of a pasted text returns."""
+"""The Entry for each line or record of a pasted text, and helpers to make its values."""
 
 from dataclasses import dataclass, field
 
@@ -12,9 +12,9 @@ from recommendations.models import Item
 class Entry:
     """One pasted line or record.
 
-    `number` is its place in the pasted text, from 1. `source` is its text. `values` has fields of an Item.
-    If `fault` isn't empty, it says why the entry can't be an item and what to do. `remark` says what was left
-    out, or what is missing.
+    `number` is its place in the pasted text, from 1. `source` is its text. `values` has fields of an Item. If
+    the entry can't become an item, `fault` says why and what to do. Otherwise `fault` is "". `remark` says
+    what was left out, what is missing, or where details were looked up.
     """
 
     number: int
@@ -24,7 +24,7 @@ class Entry:
     remark: str = ""
 
 
-# The maximum number of characters of each field that an entry can have.
+# {field: the maximum number of characters}. The limits are those of Item.
 MAX_LENGTHS: dict[str, int] = {
     name: Item._meta.get_field(name).max_length  # type: ignore[union-attr,misc]
     for name in ("title", "creators", "publisher", "year", "series", "url", "phone")
@@ -32,9 +32,9 @@ MAX_LENGTHS: dict[str, int] = {
 
 
 def shortened(values):
-    """Return the values without empty ones, as one line each, and not too long for an Item.
+    """Drop empty values. Make each other value one line, and shorten it to the maximum length in an Item.
 
-    A link that is too long is left out, because a part of it would lead to another page.
+    A link that is too long is dropped, because a shortened link would lead to another page.
     """
     found = {}
     for name, value in values.items():

@@ -1,7 +1,7 @@
 """Read pasted lines. Each line is one item.
 
 The parts of a line are separated by tabs or by "|". A part can be a title, an author, a DOI, an ISBN, a link,
-a day or a phone number. Links and DOIs are found in a part with other words, too.
+a day or a phone number. Links and DOIs are found even among other words in a part.
 """
 
 import datetime
@@ -32,11 +32,11 @@ is_url = URLValidator(schemes=["http", "https"])
 
 
 class Wrong(Exception):
-    """A part of the line can't be right. The text says what to do."""
+    """A part of the line can't be right. The text of the exception says what to do."""
 
 
 def read_lines(text):
-    """Return an Entry for each line that isn't empty. Its number counts the empty lines, too."""
+    """Return an Entry for each line that isn't empty. Its number also counts the empty lines."""
     return [
         _read(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
     ]
@@ -56,7 +56,7 @@ def _read(number, line):
         values["creators"] = ", ".join(names)
     else:
         values["title"] = values.get("doi") or values.get("isbn") or values.get("url") or ""
-        remark = _("The line has no title. You can write one before it, with a | between them.")
+        remark = _("This line has no title. You can write a title at the beginning, followed by a |.")
     if (
         len(values["title"]) > MAX_LENGTHS["title"]
         or len(values.get("creators", "")) > MAX_LENGTHS["creators"]
@@ -74,19 +74,24 @@ def _parts(line):
 
 
 def _take(part, values):
-    """Add what the part says to the values. Return [part] if it is only words."""
+    """Add the part to `values` if it is a link, a DOI, a day, a phone number or an ISBN. Raises Wrong.
+
+    Return [part] if the part is none of these, and otherwise an empty list.
+    """
     if part.lower().startswith(("http://", "https://", "www.")) and not looks_like_a_doi(part):
         values["url"] = _url(part)
     elif looks_like_a_doi(part):
         values["doi"] = clean_doi(part)
         if not values["doi"]:
-            raise Wrong(_("This is no DOI. A DOI looks like 10.1000/182. Copy it again from the article."))
+            raise Wrong(
+                _("This is not a DOI. A DOI looks like 10.1000/182. Copy the DOI again from the article.")
+            )
     elif days := DAYS.fullmatch(part):
         values |= _days(*days.groups())
     elif PHONE.fullmatch(part) or part.lower().startswith("tel:"):
         values["phone"] = clean_number(part.removeprefix("tel:"))
         if not values["phone"]:
-            raise Wrong(_("This is no phone number. Write it like 414-555-0134."))
+            raise Wrong(_("This is not a phone number. Write the number like 414-555-0134."))
     elif ISBN.fullmatch(part):
         values["isbn"], _repair = isbns.read(part)
         if not values["isbn"]:
@@ -111,14 +116,14 @@ def _days(first, last):
     try:
         days = [datetime.date(*map(int, day.split("-"))) for day in (first, last) if day]
     except ValueError:
-        raise Wrong(_("There is no such day. Write a day like 2027-05-03.")) from None
+        raise Wrong(_("This day doesn't exist. Write a day like 2027-05-03.")) from None
     if days != sorted(days):
         raise Wrong(_("The last day is before the first day."))
     return dict(zip(("starts_on", "ends_on"), days, strict=False))
 
 
 def _kind(values):
-    """Return the kind of item that has these values."""
+    """Guess the kind of item from the fields that have a value."""
     kinds = {
         "starts_on": Kind.EVENT,
         "phone": Kind.PERSON,

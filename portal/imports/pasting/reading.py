@@ -1,6 +1,6 @@
 """Read what staff paste to add several items: lines, RIS or BibTeX.
 
-A line or record that can't be read costs only itself.
+If one line or record can't be read, the others are still read.
 """
 
 import re
@@ -14,7 +14,7 @@ from recommendations.models import Item
 from . import lines, records
 from .entries import Entry
 
-# In characters. A record with an abstract has about 2,000.
+# The maximum number of characters in a pasted text. A record with an abstract has about 2,000.
 MAX_PASTED = 50_000
 MAX_ENTRIES = 100
 RIS = re.compile(r"^\s*TY  ?-", re.MULTILINE)
@@ -22,10 +22,9 @@ BIBTEX = re.compile(r"^\s*@\s*\w+\s*[{(]", re.MULTILINE)
 
 
 def read_pasted(text):
-    """Return (list of Entries, what they are).
+    """Return (list of Entries, "line" or "record"). The second value says what each Entry was read from.
 
-    The second value is "line" or "record". At most MAX_ENTRIES are read. If there are more, the last Entry
-    says so.
+    At most MAX_ENTRIES are read. If the text has more, one more Entry says so.
     """
     text = clean(text, multiline=True)
     if RIS.search(text):
@@ -36,16 +35,17 @@ def read_pasted(text):
         found, unit = lines.read_lines(text), "line"
     if len(found) > MAX_ENTRIES:
         rest = found[MAX_ENTRIES:]
-        words = _("Up to %(count)d can be read at once. Add the others afterward.") % {"count": MAX_ENTRIES}
+        words = _("We can read up to %(count)d items at a time. Paste the other items afterward.")
+        words %= {"count": MAX_ENTRIES}
         source = "\n".join(entry.source for entry in rest)
         found = [*found[:MAX_ENTRIES], Entry(rest[0].number, source, fault=words)]
     return found, unit
 
 
 def items_in_catalog(entries):
-    """Return {number of an entry: Item} for the entries whose ISBN or DOI an item of the catalog has.
+    """Return {number of an entry: Item} for each entry with the ISBN or DOI of an item that the portal has.
 
-    An imported item is better than an item by hand, and an older item is better than a newer one.
+    If several items match, prefer an imported item to an item by hand, and then an older item to a newer one.
     """
     dois = {entry.values["doi"].lower() for entry in entries if entry.values.get("doi")}
     isbns = {entry.values["isbn"] for entry in entries if entry.values.get("isbn")}

@@ -47,7 +47,7 @@ BIBTEX_KINDS = {
 }
 START_OF_RECORD = re.compile(r"^\s*(?=TY  ?-)", re.MULTILINE)
 END_OF_RIS = re.compile(r"^\s*ER  ?-.*$", re.MULTILINE)
-# Databases write lines such as "Provider: ProQuest" before the first record.
+# Lines such as "Provider: ProQuest", which databases write before the first record.
 ADDED_TO_RIS = re.compile(
     r"^(Provider|Database|Content|Source|Export Date): .*$", re.MULTILINE | re.IGNORECASE
 )
@@ -67,7 +67,7 @@ def read_ris(text):
 
 
 def _ris_parts(text):
-    """Return the records of a RIS file and the texts outside them, without what databases add there."""
+    """Yield the records of a RIS file, and the texts outside them, but not the lines that databases add."""
     for part in START_OF_RECORD.split(text):
         outside = part
         if START_OF_RECORD.match(part):
@@ -83,12 +83,12 @@ def _read_ris(number, part):
     # Importing rispy and bibtexparser takes a tenth of a second, and most processes never read records.
     import rispy
 
-    # A record without an end would take in the next one, so each record is read alone and gets an end. Some
-    # programs write one space after a tag, or none after the hyphen.
+    # Each record is read alone and gets an ER line. Without an ER line, rispy would add the fields of the
+    # next record. Some programs write one space before the hyphen, or none after it.
     record = START_OF_FIELD.sub(r"\1  - ", part)
     record = END_OF_RECORD.sub("", record).rstrip() + "\nER  - \n"
     try:
-        # rispy would split a link at each semicolon.
+        # By default, rispy would split a link at each semicolon.
         [found] = rispy.loads(record, delimiter_tags_mapping={})
     except (KeyError, TypeError, ValueError, AttributeError):
         return Entry(number, part, fault=_unreadable())
@@ -114,14 +114,15 @@ def read_bibtex(text):
 
     faults: dict[type, str] = {
         model.ImplicitComment: _outside(),
-        model.DuplicateFieldKeyBlock: _("It has a field twice. Remove one of the two."),
+        model.DuplicateFieldKeyBlock: _("This entry has the same field twice. Remove one of the two."),
     }
     skipped = model.ExplicitComment, model.Preamble, model.String
     entries: list[Entry] = []
     for block in _blocks(text):
         number, source = len(entries) + 1, (block.raw or "").strip()
         if isinstance(block, model.DuplicateBlockKeyBlock):
-            # Two entries with the same key are two items. The second one can be read alone.
+            # Two entries with the same key are two items. bibtexparser accepts the second one only if it is
+            # parsed alone.
             block = next(iter(_blocks(source)), block)
         if isinstance(block, model.Entry):
             entries.append(_read_bibtex(number, source, block))
@@ -131,7 +132,7 @@ def read_bibtex(text):
 
 
 def _blocks(text):
-    """Return the blocks of a BibTeX file, with characters in the place of LaTeX commands."""
+    """Return the blocks of a BibTeX file. LaTeX commands are replaced by the characters that they print."""
     import bibtexparser
     from bibtexparser.middlewares import LatexDecodingMiddleware
 
@@ -162,8 +163,9 @@ def _finished(number, source, values, *, had_doi):
     values = shortened({name: value or "" for name, value in values.items()})
     values.setdefault("title", values.get("doi") or values.get("isbn") or "")
     if not values["title"]:
-        return Entry(number, source, fault=_("It has no title. Add the title and try again."))
-    remark = _("Its DOI has a wrong form and was left out.") if had_doi and not values.get("doi") else ""
+        return Entry(number, source, fault=_("This entry has no title. Add the title and try again."))
+    lost_doi = had_doi and not values.get("doi")
+    remark = _("The DOI of this entry has a wrong form, so we left the DOI out.") if lost_doi else ""
     return Entry(number, source, values, remark=remark)
 
 
@@ -172,7 +174,7 @@ def _outside():
 
 
 def _unreadable():
-    return _("It can't be read. Export it again from the other program, or type it as a line.")
+    return _("We can't read this entry. Export it again from your citation program, or type it as a line.")
 
 
 def _text(found, *names):

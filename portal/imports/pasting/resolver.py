@@ -6,9 +6,10 @@ but the DOI.
 
 import hashlib
 import http.client
+import queue
 import re
-import socket
 import ssl
+import threading
 import time
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
@@ -18,6 +19,7 @@ from django.core.cache import cache
 from django.utils.translation import gettext as _
 
 from accounts.slow_servers import end_at
+from portal import limits
 from portal.imports.records import PARAGRAPH_TAG, TAG, unescaped
 from portal.text import parse_json
 from recommendations.models import Item
@@ -25,13 +27,13 @@ from recommendations.models import Item
 from .entries import first_isbn, shortened
 
 Kind = Item.Kind
-# In seconds, for all DOIs of a preview together.
+# The time limit in seconds for looking up all DOIs of one preview.
 MAX_SECONDS = 6
-# Some answers have the whole list of references.
+# Some answers contain the whole list of references of an article.
 MAX_ANSWER_BYTES = 1024 * 1024
-# How long an answer is kept, so that adding the items doesn't ask again.
+# How long a looked-up title is cached, so that adding the items doesn't ask the resolver again.
 KEPT_SECONDS = 600
-# {type of a work in CSL JSON or at Crossref: kind}. Other works are articles.
+# {type of a work in CSL JSON or at Crossref: kind}. Works of all other types are articles.
 KINDS = {
     **dict.fromkeys(["book", "monograph", "edited-book", "chapter", "book-chapter", "thesis"], Kind.BOOK),
     **dict.fromkeys(["webpage", "post", "post-weblog"], Kind.WEB_PAGE),
@@ -46,37 +48,43 @@ class Unanswered(Exception):
     """The resolver could not be reached, or its answer can't be used."""
 
 
-def with_details(entries, *, known):
-    """Return the entries. Those that have a DOI and no title of their own get the details of the resolver.
+def with_details(entries, *, known, by):
+    """Return the entries. Add details from the resolver to each entry with a DOI and no typed title.
 
-    `known` are the numbers of the entries that need no details, because the catalog has their items. If the
-    resolver doesn't answer, the other entries are not looked up.
+    Skip the entries whose numbers are in `known`, because the portal already has their items. If the resolver
+    fails once, the remaining entries get only cached details. If the resolver is asked, the preview counts
+    once toward the limit of the staff member `by`. If `by` is None, the resolver isn't asked.
     """
     if not settings.DOI_RESOLVER:
         return entries
     found, deadline = [], time.monotonic() + MAX_SECONDS
-    is_away = False
+    is_counted, why_not = False, "" if by else _not_now()
     for entry in entries:
         doi = entry.values.get("doi")
         if doi and entry.values.get("title") == doi and entry.number not in known:
-            try:
-                entry = _completed(entry, doi, deadline, is_away=is_away)
-            except Unanswered:
-                is_away = True
-                words = _("The details could not be looked up just now. You can write a title.")
-                entry = replace(entry, remark=words)
+            key = f"doi:{hashlib.sha256(doi.lower().encode()).hexdigest()}"
+            values = cache.get(key)
+            if values is None and not why_not:
+                try:
+                    if not is_counted:
+                        limits.count_by_person("doi_look_up", by)
+                        is_counted = True
+                    values = look_up(doi, deadline)
+                    cache.set(key, values, KEPT_SECONDS)
+                except Unanswered:
+                    why_not = _not_now()
+                except limits.TooOften as error:
+                    why_not = error.words
+            entry = replace(entry, remark=why_not) if values is None else _completed(entry, values)
         found.append(entry)
     return found
 
 
-def _completed(entry, doi, deadline, *, is_away):
-    key = f"doi:{hashlib.sha256(doi.lower().encode()).hexdigest()}"
-    values = cache.get(key)
-    if values is None:
-        if is_away:
-            raise Unanswered
-        values = look_up(doi, deadline)
-        cache.set(key, values, KEPT_SECONDS)
+def _not_now():
+    return _("The details could not be looked up just now. You can write a title.")
+
+
+def _completed(entry, values):
     if not values.get("title"):
         return replace(entry, remark=_("The resolver doesn't know this DOI. Check it, or write a title."))
     words = _("Looked up at %(host)s.") % {"host": urlsplit(settings.DOI_RESOLVER).hostname}
@@ -84,9 +92,9 @@ def _completed(entry, doi, deadline, *, is_away):
 
 
 def look_up(doi, deadline):
-    """Return what the resolver knows about the DOI, as fields of an Item. Return {} if it knows nothing.
+    """Return {field of an Item: value} from the resolver, or {} if the resolver doesn't know the DOI.
 
-    `deadline` is a time of time.monotonic(). Raises Unanswered.
+    `deadline` is a value of time.monotonic(). Raises Unanswered.
     """
     status, text = _ask(settings.DOI_RESOLVER.replace("{doi}", quote(doi, safe="")), deadline)
     if status == 404:
@@ -101,10 +109,27 @@ def look_up(doi, deadline):
 
 
 def _ask(url, deadline):
-    """Return (status, text) of the resolver's answer."""
+    """Return (HTTP status, body) of the resolver's response. Raises Unanswered at the deadline.
+
+    The request runs in a thread, because no timeout covers the DNS lookup and the TLS handshake. After the
+    deadline, nothing waits for the thread.
+    """
+    answers: queue.SimpleQueue = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(_answer(url, deadline)), daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
+    except queue.Empty:
+        answer = None
+    if answer is None:
+        raise Unanswered
+    return answer
+
+
+def _answer(url, deadline):
+    """Return (HTTP status, body) of the resolver's response, or None if there is no usable response."""
     parts, timer = urlsplit(url), None
     left = max(deadline - time.monotonic(), 0.001)
-    # checks.py allows http for tests only.
+    # doi_rules() in portal/service_rules.py refuses http, except in development and tests.
     connection = http.client.HTTPConnection(parts.netloc, timeout=left)
     if parts.scheme == "https":
         context = ssl.create_default_context()
@@ -120,12 +145,12 @@ def _ask(url, deadline):
         while chunk := response.read1(65536):
             text += chunk
             if len(text) > MAX_ANSWER_BYTES:
-                raise Unanswered
+                return None
         if time.monotonic() > deadline:
-            raise Unanswered
+            return None
         return response.status, text.decode(errors="replace")
-    except (OSError, http.client.HTTPException, ValueError, socket.gaierror):
-        raise Unanswered from None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
     finally:
         if timer:
             timer.cancel()
@@ -147,7 +172,7 @@ def _values(answer):
 
 
 def _text(value):
-    """Return a text of the answer, or the first one of a list, without tags."""
+    """Return a value of the answer as text without tags. If the value is a list, use its first text."""
     if isinstance(value, list):
         value = value[0] if value else ""
     text = unescaped(value) if isinstance(value, str) else ""

@@ -53,6 +53,18 @@ NAMES = {
     "call_number": """
         call number, callnumber, itemcallnumber, item call number, permanent call number,
         local call number, call biblio, call item, call no, shelfmark, signatura, signatur, cote""",
+    "branch": """
+        branch, branch code, branchcode, homebranch, home branch, holdingbranch, home library, owning library,
+        current library, library, sucursal, biblioteca, zweigstelle, bibliothèque""",
+    "location": """
+        shelving location, location, permanent location, collection location, ubicación, localización,
+        standort, localisation""",
+    "not_for_loan": "not for loan, notforloan, no se presta, nicht ausleihbar, exclu du prêt",
+    "form": "form, carrier, carrier type, form of item",
+    "extent": """
+        extent, pages, number of pages, num pages, page count, pagecount, physical description, páginas,
+        seiten, umfang""",
+    "audience": "audience, target audience, age, age range, público, edad, zielgruppe, public cible",
     "id": """
         id, item id, record id, bib id, bibnumber, biblionumber, record number, record biblio,
         book id, title id, mms id, control number""",
@@ -79,8 +91,35 @@ KIND_WORDS = {
 }
 
 
+# Words that name a form. Names of kinds can contain them too, such as "DVD".
+FORM_WORDS = {
+    Item.Form.LARGE_PRINT: r"large (?:print|type)|letra grande|grossdruck|gros caracteres",
+    Item.Form.BRAILLE: r"braille",
+    Item.Form.EBOOK: r"e ?books?|electronic books?|libros? electronicos?|epub|kindle",
+    Item.Form.STREAM: r"stream\w*|e ?audio\w*|e ?videos?|download\w*|audible",
+    Item.Form.CASSETTE: r"cassettes?|vhs|books? on tape",
+    Item.Form.DISC: r"dvds?|blu ?rays?|cds?|cd roms?|discs?|vinyl|lps?|discos?",
+    Item.Form.MICROFORM: r"micro(?:form|film|fiche)s?",
+    Item.Form.PRINT: r"print|paperback|hardcover|hardback|impreso|sheet music",
+    Item.Form.ONLINE: r"online|ejournals?|e journals?|en linea",
+}
+FORMS = {fold(word): form for form, label in Item.Form.choices for word in (form, str(label))}
+NOT_SET = {"", "0", "n", "no", "false", "nein", "non"}
+
+
+def form_of(*texts):
+    """Return the Item.Form that one of these texts names, or "". The first text that names a form counts."""
+    for folded in map(fold, texts):
+        if folded in FORMS:
+            return FORMS[folded]
+        for form, words in FORM_WORDS.items():
+            if re.search(rf"\b(?:{words})\b", folded):
+                return form
+    return ""
+
+
 def kind_of(text):
-    """Return the Item.Kind for the text in the column for the kind. Return BOOK if no word is known."""
+    """Return the Item.Kind for a text in the kind column. If no word of the text is known, return BOOK."""
     folded = fold(text)
     matching = (kind for kind, words in KIND_WORDS.items() if re.search(rf"\b(?:{words})\b", folded))
     return KINDS.get(folded) or next(matching, Item.Kind.BOOK)

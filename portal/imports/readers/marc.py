@@ -17,6 +17,7 @@ import pymarc
 from pymarc import marc8_mapping
 
 from portal.imports.readers.marc_fields import DELETED, draft
+from portal.imports.readers.marc_holdings import configured_layout
 from portal.imports.records import Fault, Refused, Unreadable
 
 BLOCK = 256 * 1024
@@ -25,39 +26,42 @@ RECORD_MAX = 1024 * 1024
 LENGTH_MAX = 99_999
 NOT_VALID = "it has bytes that are not valid in its encoding"
 END_OF_RECORD = b"\x1d"
-# Bytes between records: line ends, padding, the end of a DOS file, and the byte order mark of UTF-8.
+# Bytes that may be between records: line ends, padding, DOS end-of-file, and the UTF-8 byte order mark.
 BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
 RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
 RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
 UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
-# A prefix of an element or of an attribute.
+# Finds the namespace prefix of an element or of an attribute, such as "marc" in "</marc:leader>".
 PREFIX = re.compile(rb"(?:</|\s(?!xmlns:|xml:)(?=[\w.-]+:[\w.-]+=))([A-Za-z_][\w.-]*):")
-# The names of first elements that are accepted even if the file has no record: MARCXML, OAI-PMH and SRU.
+# The root elements of MARCXML, OAI-PMH and SRU. A file with one of them is accepted even if it has no record.
 MARCXML_WRAPPERS = {"collection", "OAI-PMH", "searchRetrieveResponse"}
 ELEMENT_OR_COMMENT = re.compile(rb"<(?:!--|([^\s<>/?!]{1,80}))")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
 # MARC-8 may have Cyrillic, Hebrew, Arabic and Greek letters in either half of its code table. pymarc only
-# knows one half, and would leave out the letters of the other half.
+# knows one half, and would leave out the letters of the other half. So add both halves to pymarc's tables.
 for charset in b"NQ234S":
     letters = marc8_mapping.CODESETS[charset]
     letters.update({code ^ 0x80: letter for code, letter in list(letters.items())})
 # The escape sequence before East Asian letters in the upper half, which pymarc can't read.
 UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
-# Bytes that are letters in Windows-1252 and nothing in MARC-8.
+# Bytes that are letters in Windows-1252 and that MARC-8 doesn't define.
 ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 
 # This hides the warning that pymarc logs for each missing indicator.
 logging.getLogger("pymarc").setLevel(logging.ERROR)
 
 
-def read_binary(file):
-    """Yield the Records and Faults of a binary file, in order."""
-    number = 0
+def read_binary(file, *, layout=None):
+    """Yield the Records and Faults of a binary file, in order.
+
+    `layout` is a Layout of marc_holdings.py. None means that of the setting IMPORT_HOLDINGS.
+    """
+    number, layout = 0, layout or configured_layout()
     for chunk in _chunks(file):
         for piece in _pieces(chunk):
             number += 1
-            yield piece if isinstance(piece, Fault) else _read_piece(piece, number)
+            yield piece if isinstance(piece, Fault) else _read_piece(piece, number, layout)
 
 
 def _chunks(file):
@@ -79,7 +83,7 @@ def _chunks(file):
 
 
 def _pieces(chunk):
-    """Return [chunk], or [cut-off record, whole record] if the chunk has both.
+    """Return [cut-off record, whole record] if the chunk has both. Otherwise return [chunk].
 
     A record begins with a leader, and a leader begins with the length of the record. So the whole record
     begins at the leader whose length ends exactly at the end of the chunk.
@@ -96,7 +100,7 @@ def _length(chunk):
     return int(chunk[:5]) if chunk[:5].isdigit() else -1
 
 
-def _read_piece(piece, number):
+def _read_piece(piece, number, layout):
     if not piece.endswith(END_OF_RECORD):
         return Fault(number, f"it is cut off after {len(piece)} bytes")
     if len(piece) > LENGTH_MAX:
@@ -104,7 +108,7 @@ def _read_piece(piece, number):
             number, f"it is {len(piece)} bytes long, and MARC allows {LENGTH_MAX}. Export it as MARCXML"
         )
     if piece.startswith(b"00000"):
-        # Some programs don't fill in the length.
+        # Some programs write zeros in place of the length.
         piece = b"%05d" % len(piece) + piece[5:]
     if _length(piece) != len(piece):
         stated = piece[:5].decode("ascii", "replace")
@@ -115,9 +119,9 @@ def _read_piece(piece, number):
         if _is_shifted(piece):
             return Fault(number, "its directory doesn't lead to its fields. Export it again")
         if b"\x1b" in piece:
-            # Only MARC-8 has escape sequences, even if the leader says UTF-8.
+            # Only MARC-8 has escape sequences, so change the leader, which may say UTF-8.
             piece = piece[:9] + b" " + piece[10:]
-        return draft(_from_piece(piece), number, piece).finished()
+        return draft(_from_piece(piece), number, piece, layout).finished()
     except UnicodeDecodeError:
         return Fault(number, NOT_VALID)
     except (ValueError, pymarc.exceptions.PymarcException):
@@ -152,7 +156,11 @@ def _is_shifted(piece):
 def _from_piece(piece):
     if _is_windows_1252(piece):
         return pymarc.Record(piece, file_encoding="cp1252")
-    # pymarc writes some messages about MARC-8 to the terminal.
+    # pymarc reads plain ASCII much faster as UTF-8, and the result is the same. An escape character (1B)
+    # begins a sequence of MARC-8, so a record with one is not plain ASCII.
+    if piece.isascii() and b"\x1b" not in piece:
+        return pymarc.Record(piece, force_utf8=True)
+    # Hide the messages about MARC-8 that pymarc writes to the terminal.
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         return pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
@@ -180,12 +188,13 @@ def _is_utf8(piece):
         return False
 
 
-def read_xml(file):
+def read_xml(file, *, layout=None):
     """Yield the Records and Faults of a MARCXML file, in order.
 
-    Each record is parsed separately, so a doctype at the beginning of the file has no effect. Raises
-    Unreadable if the XML is not MARCXML.
+    `layout` is as in `read_binary`. Each record is parsed separately, so a doctype at the beginning of the
+    file has no effect. Raises Unreadable if the XML is not MARCXML.
     """
+    layout = layout or configured_layout()
     number, rest, declaration, first_element = 0, b"", b"", ""
     # In OAI-PMH and SRU, each record is inside another element <record>. `around` is the number of outer
     # elements that have not ended.
@@ -206,7 +215,7 @@ def read_xml(file):
             chunk, rest = rest[: end.end()], rest[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                # An outer element <record> has no leader.
+                # Only an inner <record> has a leader, so without one this is an outer <record>.
                 if b"leader" in chunk[cut_off.start() : following.start()]:
                     number += 1
                     yield Fault(number, "it has no end")
@@ -217,7 +226,7 @@ def read_xml(file):
                 continue
             number += 1
             yield (
-                _read_element(declaration, chunk[begins[-1].start() :], begins[-1].group(1), number)
+                _read_element(declaration, chunk[begins[-1].start() :], begins[-1].group(1), number, layout)
                 if begins
                 else Fault(number, "it has no beginning")
             )
@@ -249,7 +258,7 @@ def _not_marcxml(first_element):
     return Unreadable(f"The file is XML, but not MARCXML: {found}. Export the catalog as MARCXML or MARC 21.")
 
 
-def _read_element(declaration, text, prefix, number):
+def _read_element(declaration, text, prefix, number, layout):
     try:
         # `text` is a record without the <collection> element, which declares the namespace prefixes. So
         # declare each prefix here, with any namespace.
@@ -260,7 +269,7 @@ def _read_element(declaration, text, prefix, number):
         element = ElementTree.fromstring(document)[0]  # noqa: S314  see above
         if any(child.get("status") == "deleted" for child in element):
             return Fault(number, DELETED)
-        return draft(_from_element(element), number, text).finished()
+        return draft(_from_element(element), number, text, layout).finished()
     except ElementTree.ParseError as error:
         return Fault(number, f"it is not well-formed XML: {error}")
     except Exception as error:
@@ -269,6 +278,8 @@ def _read_element(declaration, text, prefix, number):
 
 def _from_element(element):
     record = pymarc.Record()
+    if not {child.tag.rpartition("}")[2] for child in element} & {"leader", "controlfield", "datafield"}:
+        raise Refused("it is not a MARC record. Export the catalog as MARCXML")
     for child in element:
         name = child.tag.rpartition("}")[2]
         if name in {"controlfield", "datafield"} and not child.get("tag"):
@@ -285,5 +296,5 @@ def _from_element(element):
 
 
 def _leader(text):
-    """Return the leader with 24 characters. Remove spaces around the text only if the text is too long."""
+    """Return the text with exactly 24 characters. Remove spaces at its ends only if it is too long."""
     return (text.strip() if len(text) > 24 else text).ljust(24)[:24]

@@ -4,9 +4,11 @@ import hashlib
 import re
 
 from portal.imports import fiction, isbns
-from portal.imports.readers.marc_kinds import kind_of
-from portal.imports.readers.marc_titles import read_titles, repeated, text_of, without_period
-from portal.imports.records import Draft, Refused
+from portal.imports.readers.marc_forms import form_of
+from portal.imports.readers.marc_holdings import holdings_of
+from portal.imports.readers.marc_kinds import audience_of, kind_of
+from portal.imports.readers.marc_titles import END, read_titles, repeated, text_of, without_period
+from portal.imports.records import Draft, Refused, unescaped
 from portal.imports.years import find_year
 from recommendations.models import Item
 
@@ -23,11 +25,13 @@ OTHER_RECORDS = {
 }
 
 NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae", "720": "a"}
+# The fields for corporate bodies and meetings. A name in them may end with a department or committee.
+BODIES = ("110", "111", "710", "711")
 # The roles of companies that only sell or send the item, such as Kanopy. They are not creators of the item.
 SELLERS = {"distributor", "dst", "publisher", "pbl", "bookseller", "bsl"}
-# mypy thinks that the length can be None.
+# mypy thinks that max_length can be None.
 CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[assignment]
-# A number such as "(Sirsi) AAY-1602" belongs in field 035. If a title or name has such a number, the entries
+# A number such as "(Sirsi) AAY-1602" belongs in field 035. If a title or name is such a number, the entries
 # of the record's directory point to wrong fields.
 CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
 
@@ -37,13 +41,38 @@ NO_PUBLISHER = re.compile(
     r"^\W*s\.\s?n\b|not identified|no identificad|non identifié|nicht ermittelbar", re.IGNORECASE
 )
 
-# The codes of fiction, plays, stories and poems: in 008/33 for text, in 008/30 and 31 for spoken recordings.
+# The fields for subjects and genres, and their subfields that are words.
+SUBJECTS = ("600", "610", "611", "630", "650", "651", "655")
+SUBJECT_WORDS = frozenset("abcdgnptvxyz")
+
+# The codes for fiction, plays, stories and poems. They are in 008/33 for text, and in 008/30 and 008/31 for
+# spoken recordings.
 FICTION_IN_TEXT = set("1dfhjmp")
 FICTION_IN_RECORDING = set("dfkop")
 
 
-def draft(record, number, raw):
-    """Return the Draft for a pymarc record. `raw` has the bytes of the record. Raises Refused."""
+class Fields:
+    """The leader and the fields of a record. It finds the fields with one tag more quickly than pymarc."""
+
+    def __init__(self, record):
+        self.leader, self.fields = record.leader, record.fields
+        self._by_tag: dict[str, list] = {}
+        for field in record.fields:
+            self._by_tag.setdefault(field.tag, []).append(field)
+
+    def get_fields(self, *tags):
+        """Return the fields with these tags, in the order of the record."""
+        if len(tags) == 1:
+            return self._by_tag.get(tags[0], [])
+        return [field for field in self.fields if field.tag in tags]
+
+
+def draft(record, number, raw, layout=None):
+    """Return the Draft for a pymarc record. `raw` has the bytes of the record. Raises Refused.
+
+    `layout` is the Layout of the library's holdings, or None for the usual ones.
+    """
+    record = Fields(record)
     if other := OTHER_RECORDS.get(record.leader[6]):
         raise Refused(f"it is {other} record, not a title. Export bibliographic records")
     if record.leader[5] == "d":
@@ -53,10 +82,12 @@ def draft(record, number, raw):
     isbn, repair = isbns.best_of(_each(record, "020", "a"))
     fixed = record.get_fields("008")
     fixed = (fixed[0].data or "") if fixed else ""
-    imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1") + record.get_fields(
-        "260"
-    )
-    call_numbers = _call_numbers(record)
+    imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1")
+    imprint += record.get_fields("260")
+    holdings, says_where = holdings_of(record, layout, _classification(record))
+    kind = kind_of(record, fixed)
+    extent, subjects = _extent(record), _subjects(record)
+    audience, audience_note = audience_of(record, fixed)
     title, original_title, other_titles = read_titles(record)
     names, original_names = _names(record)
     for text in (title, *names):
@@ -65,16 +96,21 @@ def draft(record, number, raw):
     creators, unshown = _fitting(names)
     original_creators, original_unshown = _fitting(original_names)
     languages = _languages(record, fixed)
-    year, remark = find_year([" ".join(field.get_subfields("c")) for field in imprint], fixed[7:11])
+    year, remark = find_year(_dates(record, imprint), fixed[7:11])
     return Draft(
         number=number,
         key=_key(record, raw),
         isbn_repair=repair,
-        call_numbers=call_numbers,
+        holdings=holdings,
+        says_where=says_where,
         languages=languages,
         remark=remark,
         values={
-            "kind": kind_of(record, fixed),
+            "kind": kind,
+            "form": form_of(record, fixed, kind, extent, [*subjects, *_notes_on_form(record)]),
+            "extent": extent,
+            "audience": audience,
+            "audience_note": audience_note,
             "title": title,
             "original_title": original_title,
             "creators": creators,
@@ -92,10 +128,11 @@ def draft(record, number, raw):
                 ),
                 "",
             ),
+            "subjects": "\n".join(subjects),
             "summary": "\n".join(_each(record, "520", "a")),
             "language": next(filter(str.isalpha, languages), ""),
             "url": _link(record),
-            "is_fiction": _is_fiction(record, fixed, call_numbers),
+            "is_fiction": _is_fiction(record, fixed, [copy.call_number for copy in holdings]),
         },
     )
 
@@ -115,7 +152,7 @@ def _key(record, raw):
 def _is_unimarc(record):
     """Return whether the title is in field 200, as in UNIMARC. MARC 21 has no field 200.
 
-    In UNIMARC, field 100 begins with a date and a letter. In MARC 21, it has a name.
+    In UNIMARC, field 100 begins with a date and a letter. In MARC 21, field 100 has a name.
     """
     if not record.get_fields("200"):
         return False
@@ -136,13 +173,23 @@ def _names(record):
     """Return (names, names in their original script)."""
     names: list[str] = []
     originals: list[str] = []
-    for field in record.get_fields(*NAMES, "880"):
+    # Some systems write the fields in another order. The main author (1XX) comes first.
+    fields = sorted(record.get_fields(*NAMES), key=lambda field: not field.tag.startswith("1"))
+    for field in fields + record.get_fields("880"):
         tag = repeated(field) if field.tag == "880" else field.tag
-        name = "" if _only_sells(field) else without_period(text_of(field, NAMES.get(tag, "")))
+        name = "" if _only_sells(field) else without_period(_name(field, tag))
         found = originals if field.tag == "880" else names
         if name and name not in found:
             found.append(name)
     return names, [name for name in originals if name not in names]
+
+
+def _name(field, tag):
+    """Return the name in the field. A period separates a body from its department or committee."""
+    if tag not in BODIES:
+        return text_of(field, NAMES.get(tag, ""))
+    parts = [part for text in field.get_subfields(*NAMES[tag]) if text and (part := text.strip().rstrip(END))]
+    return unescaped(". ".join([*(part.removesuffix(".") for part in parts[:-1]), *parts[-1:]]))
 
 
 def _only_sells(field):
@@ -150,6 +197,21 @@ def _only_sells(field):
         return False
     roles = {role.strip(" .,").lower() for role in field.get_subfields("e", "4") if role}
     return bool(roles) and roles <= SELLERS
+
+
+def _dates(record, imprint):
+    """Return the dates in the imprint, and then those of its fields 880, which are in the original script.
+
+    Dates of production, distribution and copyright come last.
+    """
+    originals = [field for field in record.get_fields("880") if repeated(field) in ("260", "264")]
+    fields = sorted([*imprint, *originals], key=_is_other_imprint)
+    return [" ".join(field.get_subfields("c")) for field in fields]
+
+
+def _is_other_imprint(field):
+    tag = repeated(field) if field.tag == "880" else field.tag
+    return tag == "264" and field.indicator2 != "1"
 
 
 def _publisher(field):
@@ -169,8 +231,17 @@ def _numbers(record, isbn):
     return list(dict.fromkeys(found))
 
 
+def _subjects(record):
+    """Return the subjects and genres of the record, each once. Catalogs often repeat them in other lists."""
+    found = [
+        " ".join(value.strip(" .") for code, value in field.subfields if code in SUBJECT_WORDS and value)
+        for field in record.get_fields(*SUBJECTS)
+    ]
+    return list(dict.fromkeys(subject for subject in found if subject))
+
+
 def _fitting(names):
-    """Return (the first names that fit into the field for creators, the other names)."""
+    """Return (text with the names that fit into the field for creators, list of the other names)."""
     fitting: list[str] = []
     others: list[str] = []
     for name in names:
@@ -203,21 +274,34 @@ def _is_fiction(record, fixed, call_numbers):
     )
 
 
-def _call_numbers(record):
-    """Return the call numbers in field 852.
+def _classification(record):
+    """Return one classification of the record, or "".
 
-    If there are none, return the record's first classification in this order: Library of Congress, local,
-    Dewey, local Dewey.
+    Prefer a Library of Congress number, then a local one, a Dewey number and a local Dewey number.
     """
-    call_numbers = [text_of(field, "hijkm") for field in record.get_fields("852")]
-    if any(call_numbers):
-        return call_numbers
-    return [
-        number
-        for tag in ("050", "090", "082", "092")
-        for field in record.get_fields(tag)
-        if (number := text_of(field, "ab"))
-    ][:1]
+    return next(
+        (
+            number
+            for tag in ("050", "090", "082", "092")
+            for field in record.get_fields(tag)
+            if (number := text_of(field, "ab"))
+        ),
+        "",
+    )
+
+
+def _extent(record):
+    """Return how long the item is, and what comes with it, such as "321 pages + 1 computer disc"."""
+    parts = []
+    for field in record.get_fields("300"):
+        main, added = text_of(field, "afg").rstrip("+ "), text_of(field, "e").rstrip("+ ")
+        parts += [" + ".join(filter(None, [main, added]))]
+    return "; ".join(filter(None, parts))
+
+
+def _notes_on_form(record):
+    """Return texts that may say "large print": the font size, the edition, and the medium after the title."""
+    return [*_each(record, "340", "n"), *_each(record, "250", "a"), *_each(record, "245", "h")]
 
 
 def _link(record):

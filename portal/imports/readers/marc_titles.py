@@ -5,7 +5,7 @@ import re
 from portal.folding import fold
 from portal.imports.records import unescaped
 
-# {tag: subfields}. If a record has no field 245, its title is in one of the other fields.
+# {tag: subfields}. If a record has no field 245, its title is in the first of these fields that it has.
 TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
 # Other titles that people search for, such as the title on the cover.
 VARIANTS = {"246": "abnp"}
@@ -39,7 +39,7 @@ def read_titles(record):
 
 
 def text_of(field, codes):
-    """Return the text of these subfields, in order, without the punctuation at the end."""
+    """Return the text of these subfields, in the order of the field, without the punctuation at the end."""
     text = " ".join(value.strip() for value in field.get_subfields(*codes) if value)
     return unescaped(text).rstrip(END)
 
@@ -50,7 +50,7 @@ def without_period(text):
 
 
 def repeated(field):
-    """Return the tag of the field that this field 880 repeats in its original script."""
+    """Return the tag of the field whose contents this field 880 has in the original script."""
     return (field.get("6") or "").strip()[:3]
 
 
@@ -78,8 +78,8 @@ def _title(field, codes):
     for code, value in field.subfields:
         value = (value or "").strip()
         if code == "h":
-            # In some records, the punctuation before the next part follows the medium: "$h[sound recording]
-            # :$b".
+            # In some records, the punctuation before the next part is at the end of $h, which names the
+            # medium: "$h[sound recording] :$b".
             has_space = value[-2:-1] == " "
             mark = value[-1 - has_space :] if value.endswith(PUNCTUATION) else ""
         elif code in codes and value:

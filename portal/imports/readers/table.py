@@ -6,16 +6,18 @@ import hashlib
 import inspect
 import io
 import re
+from dataclasses import replace
 from itertools import chain
 
 from portal.folding import fold
 from portal.imports import fiction, isbns
-from portal.imports.readers.columns import GUESSES, kind_of
-from portal.imports.records import TEXTS, Draft, Fault, Unreadable
+from portal.imports.loans import is_not_for_loan
+from portal.imports.readers.columns import GUESSES, NOT_SET, form_of, kind_of
+from portal.imports.records import TEXTS, Draft, Fault, Held, Record, Unreadable, merged
 from portal.imports.years import find_year
 from portal.text import clean
 
-# The possible delimiters. If two are equally frequent in a line, the first of them in this text is used. The
+# The possible delimiters. If two are equally frequent in a line, the one that comes first here is used. The
 # comma is last, because texts contain commas.
 DELIMITERS = "\t;|,"
 # The maximum length of a line, in characters. A file with a longer line is no table, and reading the line
@@ -35,33 +37,31 @@ def read_table(file, *, mapping):
     Raises Unreadable if `mapping` has an unknown field or column, or if no column is the title.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="windows letters", newline="")
-    lines = _lines(text)
+    lines = lines_of(text)
     try:
         first, delimiter = _first_line(lines)
-        yield from _read_rows(csv.reader(chain([first], lines), delimiter=delimiter), lines, mapping)
+        rows = csv.reader(chain([first], lines), delimiter=delimiter)
+        yield from _joined(_read_rows(rows, lines, mapping))
     finally:
         # Don't let the wrapper close the file, because the caller closes it.
         if not file.closed:
             text.detach()
 
 
-def _lines(text):
-    """Yield the lines of the file. Raises Unreadable if a line is too long."""
+def lines_of(text, *, advice="Save the table as CSV, with one record in each line."):
+    """Yield the lines of the file. Raises Unreadable, with the advice, if a line is too long."""
     number = 0
     while line := text.readline(LINE_MAX):
         number += 1
         if len(line) == LINE_MAX and not line.endswith(("\r", "\n")):
-            raise Unreadable(
-                f"Line {number} has more than {LINE_MAX} characters. Save the table as CSV, with one record "
-                "in each line."
-            )
+            raise Unreadable(f"Line {number} has more than {LINE_MAX} characters. {advice}")
         yield line
 
 
 def _first_line(lines):
-    """Return the first line that has a name of a column, and the delimiter.
+    """Return (the line with the names of the columns, the delimiter).
 
-    Excel may have written a line "sep=;" before it.
+    The line is the first one that isn't empty, or follows a line such as "sep=;" from Excel.
     """
     delimiter = ""
     for line in lines:
@@ -92,8 +92,32 @@ def _read_rows(rows, lines, mapping):
         yield row if isinstance(row, Fault) else _read_row(row, number, header, columns)
 
 
+def _joined(records):
+    """Join consecutive records with the same key that say at which branch the item is.
+
+    Lists of copies have a row for each copy.
+    """
+    last = None
+    for record in records:
+        if isinstance(last, Record) and isinstance(record, Record) and _are_copies(last, record):
+            last = replace(last, holdings=merged([*last.holdings, *record.holdings]))
+            continue
+        if last is not None:
+            yield last
+        last = record
+    if last is not None:
+        yield last
+
+
+def _are_copies(one, other):
+    return one.key == other.key and one.says_where and other.says_where
+
+
 def _next(rows, number):
-    """Return the next row. Return a Fault if the row can't be read, and None at the end of the file."""
+    """Return the next row, a Fault if the row can't be read, or None at the end of the file.
+
+    Raises Unreadable if the row with the names of the columns (`number` is 0) can't be read.
+    """
     try:
         return next(rows, None)
     except csv.Error as error:
@@ -144,8 +168,8 @@ def _columns(header, mapping):
         matches = [by_name[guess] for guess in guesses if guess in by_name]
         positions.setdefault(field, matches if field == "isbn" else matches[:1])
         if field == "title":
-            # A record without a title can't be imported. If the cell in the named column is empty, the title
-            # is read from the column that is usual for titles.
+            # A record without a title can't be imported. So if the cell in the chosen column is empty, read
+            # the title from the column with a usual name for titles.
             positions[field] += [position for position in matches[:1] if position not in positions[field]]
     if not positions["title"]:
         raise Unreadable(f"No column is the title. Name one with --map title=COLUMN. {known}")
@@ -173,7 +197,12 @@ def _read_row(row, number, header, columns):
     values["year"], remark = _year(values["year"])
     if DATE.fullmatch(values["title"]):
         remark = f"its title, {values['title']}, is a date. A spreadsheet may have changed it"
-    values["kind"] = kind_of(values["kind"])
+    kind, form = values["kind"], values["form"]
+    values["kind"], values["form"] = kind_of(kind), form_of(form, kind)
+    values["audience"], values["audience_note"] = "", first["audience"]
+    if values["extent"].isdecimal():
+        values["extent"] += " p."
+    values["subjects"] = "\n".join(text for text in (values["subjects"], first["genre"]) if text)
     values["is_fiction"] = (
         fiction.says_yes(first["fiction"])
         or fiction.names_fiction([first["genre"]])
@@ -183,11 +212,17 @@ def _read_row(row, number, header, columns):
         number=number,
         key=_key(first["id"], values),
         values=values,
-        call_numbers=[first["call_number"]],
+        holdings=[_copy(first)],
+        says_where=bool(first["branch"]),
         isbn_repair=repair,
         languages=re.split(r"\W+", first["language"]),
         remark=remark,
     ).finished()
+
+
+def _copy(first):
+    not_for_loan = first["not_for_loan"].lower() not in NOT_SET or is_not_for_loan(first["location"])
+    return Held(first["branch"], first["call_number"], first["location"], not_for_loan)
 
 
 def _unwrapped(cell):
@@ -203,8 +238,15 @@ def _unwrapped(cell):
 
 
 def _year(text):
-    """Return (year, fault). Keep a year before 1000, such as "800" or "-1750", as it is written."""
+    """Return (year, fault).
+
+    Keep a year before 1000, such as "800" or "-1750", as it is written. A 0 means that there is no year. Some
+    systems write the day together with the year, as in "19640501".
+    """
     text = re.sub(r"\.0$", "", text)
+    text = re.sub(r"^([12]\d{3})(?:0\d|1[0-2])[0-3]\d$", r"\1", text)
+    if not text.strip("0"):
+        return "", ""
     year, fault = ("", "") if text.startswith("-") else find_year([text])
     return year or ("" if fault else text), fault
 

@@ -11,7 +11,7 @@ from recommendations.bibliography.names import names_of
 from recommendations.models import Item
 
 Kind = Item.Kind
-# {kind: type}. Zotero leaves out entries of a type that it doesn't know, so the others are "misc".
+# {kind: type}. Zotero leaves out entries of unknown types. So other items are "online" or "misc".
 TYPES = {
     Kind.BOOK: "book",
     Kind.AUDIOBOOK: "audio",
@@ -22,8 +22,8 @@ TYPES = {
     Kind.DATABASE: "online",
     Kind.WEB_PAGE: "online",
 }
-# BibTeX counts braces even after a backslash, so each brace gets its counterpart in \vphantom, which prints
-# nothing. For some programs, "@{" would begin another entry.
+# BibTeX counts braces even after a backslash. So each brace is balanced by one in \vphantom, which prints
+# nothing. Some programs would read an unescaped "@" before a brace as the beginning of an entry.
 ESCAPED = str.maketrans(
     {
         "\\": r"{\textbackslash}",
@@ -37,7 +37,7 @@ ESCAPED = str.maketrans(
 )
 # LaTeX joins two of these characters: "--" becomes a dash, and "?`" becomes "¿".
 LIGATURE = re.compile(r"(?<=[-`'?!])(?=[-`'])")
-# The word that separates two names.
+# BibTeX separates two names with this word, so a name that contains it gets braces.
 AND = re.compile(r"\band\b", re.IGNORECASE)
 
 
@@ -51,10 +51,10 @@ def _entry(entry):
     call_numbers = entry.call_numbers
     notes = entry.remarks
     if call_numbers:
-        # Zotero doesn't read `library`, so the note has the call numbers too.
+        # Zotero doesn't read the field `library`, so add the call numbers to the notes too.
         notes = [*notes, _("Call number: %(number)s") % {"number": call_numbers}]
     fields = {
-        # The second pair of braces keeps the capital letters of the title.
+        # With a second pair of braces, styles don't change the capital letters of the title.
         "title": f"{{{_escaped(item.title)}}}",
         "author": " and ".join(map(_author, names_of(item))),
         "publisher": _escaped(item.publisher),
@@ -82,7 +82,7 @@ def _escaped(text):
 def _author(name):
     if name.literal:
         return f"{{{_escaped(name.literal)}}}"
-    # BibTeX writes the suffix between the two other parts.
+    # BibTeX expects the suffix, such as Jr., between the family name and the first names.
     parts = filter(None, [name.family, name.suffix, name.first_names])
     return ", ".join(f"{{{_escaped(part)}}}" if AND.search(part) else _escaped(part) for part in parts)
 

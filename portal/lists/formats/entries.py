@@ -1,4 +1,4 @@
-"""Collect what a file says about each title of a list."""
+"""Collect the data about each title of a list that a downloaded file contains."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from ..models import SavedItem
 
 @dataclass(frozen=True)
 class Entry:
-    """A title in a file. `key` identifies it in this file. The key has ASCII letters, digits and hyphens."""
+    """A title in a file. `key` is unique in this file. It has only ASCII letters, digits and hyphens."""
 
     saved: SavedItem
     key: str
@@ -29,12 +29,11 @@ class Entry:
 
     @property
     def call_numbers(self):
-        """Return each call number with the places that have it, such as "650.1 YAT (Central, Harbor)"."""
+        """Return each call number with its places, such as "650.1 YAT (Central; Harbor, Floor 2)"."""
         places: dict[str, list[str]] = {}
         for place in self.item.places:
             if place.call_number:
-                where = f"{place.branch}, {place.location}" if place.location else place.branch
-                places.setdefault(clean(place.call_number), []).append(clean(where))
+                places.setdefault(clean(place.call_number), []).append(clean(place.where))
         return "; ".join(f"{number} ({'; '.join(where)})" for number, where in places.items())
 
     @property
@@ -45,7 +44,7 @@ class Entry:
 
     @property
     def remarks(self):
-        """Return the patron's note, the library's reason and more, for formats with one field for all."""
+        """Return the patron's note, the library's reason, the phone number and the dates of the item."""
         reason = _("Why the library recommended it: %(reason)s") % {"reason": self.reason}
         phone = _("Phone: %(number)s") % {"number": self.item.phone}
         texts = (
@@ -64,7 +63,8 @@ class Entry:
 def entries_of(saved_list, viewer):
     """Return an Entry for each title of the viewer's list, in its order.
 
-    No file has a reason of a quiet visit. Only a code opens such a visit, so codes are ignored here.
+    Ignore visits that the viewer opened by code. So no file contains the reason from a quiet visit, because
+    only a code opens such a visit.
     """
     rows = SavedItem.objects.belonging_to(viewer).filter(saved_list=saved_list)
     saved_items = list(rows.select_related("item").in_order())
@@ -87,7 +87,7 @@ def with_keys(saved_items):
 
 
 def _key(item):
-    """Return a key such as "kingsolver2012", or "item2012" if the name has no Latin letters."""
+    """Return a key such as "kingsolver2012", or "item2012" if the creator's name has no Latin letters."""
     names = names_of(item)
     name = names[0].family or names[0].literal if names else item.title
     words = re.findall(r"[a-z]+", fold(name)) or ["item"]

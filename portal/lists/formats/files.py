@@ -7,9 +7,9 @@ from types import ModuleType
 from . import bibtex, csl_json, ris, spreadsheet
 from .entries import entries_of
 
-# In characters, without the extension.
+# The maximum number of characters in a file name, without the extension.
 FILE_NAME_MAX = 80
-# Characters that some systems don't accept in the name of a file, and characters without a shape.
+# Characters that some systems don't accept in a file name, and invisible characters.
 NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+')
 # Names of devices on Windows. No file can have such a name, with or without an extension.
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)

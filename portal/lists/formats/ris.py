@@ -9,12 +9,12 @@ from recommendations.bibliography.names import names_of
 from recommendations.models import Item
 
 Kind = Item.Kind
-# {kind: type of reference}. Other items have the type GEN.
+# {kind: type of reference}. Items of other kinds have the type GEN, or TYPE_WITH_LINK if they have a link.
 TYPES = {
     Kind.BOOK: "BOOK",
     Kind.AUDIOBOOK: "SOUND",
     Kind.SOUND: "SOUND",
-    # "MUSIC" means a score too, but Zotero reads it as a recording.
+    # RIS has the type MUSIC for scores, but Zotero reads MUSIC as a recording.
     Kind.SCORE: "BOOK",
     Kind.VIDEO: "VIDEO",
     Kind.MAP: "MAP",
@@ -23,8 +23,7 @@ TYPES = {
     Kind.DATABASE: "DBASE",
     Kind.WEB_PAGE: "ELEC",
 }
-# An item of another kind gets this type if it has a link. Zotero reads ELEC as a web page, but GEN as an
-# article.
+# Zotero reads ELEC as a web page, but GEN as an article.
 TYPE_WITH_LINK = "ELEC"
 
 

@@ -11,6 +11,7 @@ from .lists import (
     SavedItemQuerySet,
     SavedList,
     SavedListQuerySet,
+    before_restorable,
     last_day,
     restorable_since,
     title_of,
@@ -33,6 +34,7 @@ __all__ = [
     "StaffLink",
     "StaffLinkItem",
     "last_day",
+    "before_restorable",
     "restorable_since",
     "title_of",
 ]

@@ -29,16 +29,16 @@ class LinkQuerySet(models.QuerySet):
         return self.filter(ended_at=None, ends_at__gt=at)
 
     def ended_before(self, at):
-        """Return the links whose time was over before `at`, or that a person ended before `at`."""
+        """Return the links that ended before `at`, by themselves or because a person ended them."""
         return self.filter(Q(ended_at__lt=at) | Q(ends_at__lt=at))
 
 
 class Link(models.Model):
     """A link that works without signing in.
 
-    The address of the link contains a token. `token_hmac` finds the link. `token_sealed` is the encrypted
-    token, which shows the address again to those who manage the link. Both are empty after one of them has
-    ended the link.
+    The address of the link contains a token. Requests find the link by `token_hmac`. `token_sealed` is the
+    encrypted token, from which the people who manage the link see the address again. When one of these people
+    ends the link, both fields are emptied.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -55,7 +55,7 @@ class Link(models.Model):
         abstract = True
 
     def works(self, at):
-        """Return whether the link has not ended at the time `at`. This ignores that a list can be removed."""
+        """Return whether the link has not ended at the time `at`, even if its list has been removed."""
         return self.ended_at is None and self.ends_at > at
 
     @property
@@ -109,7 +109,7 @@ class StaffLinkQuerySet(LinkQuerySet):
     """A queryset of links that staff made."""
 
     def at_desk_of(self, user):
-        """Return the links that this staff member made, and those of the branches that they coordinate.
+        """Return the links that this staff member made, and the links of branches that they coordinate.
 
         Coordinators also see the links of branches without a coordinator.
         """
@@ -122,8 +122,8 @@ class StaffLinkQuerySet(LinkQuerySet):
 class StaffLink(Link):
     """A link with which staff show items to everybody who has it.
 
-    The items come from an answer or a visit. No column says from which one, so that the link can't lead there
-    and can stay when the answer or visit is deleted.
+    The items come from an answer or a visit, but no column says which one. So the link can't lead to the
+    answer or visit, and can stay when the answer or visit is deleted.
     """
 
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")

@@ -15,16 +15,17 @@ from accounts.models import Library, User
 from recommendations.models import Item, Recommendation
 
 NAME_MAX = 80
-# Limits for one person. The pages state a limit before it is reached.
+# MAX_LISTS is the limit for one person, MAX_ITEMS for one list, and NOTE_MAX (characters) for one note. Pages
+# state the first two limits before they are reached.
 MAX_LISTS = 50
-MAX_ITEMS = 500  # in one list
+MAX_ITEMS = 500
 NOTE_MAX = 2000
-# What was removed can be restored until the end of the day that is this long after the day of the removal.
+# A removed list or title can be restored until the end of the day this long after the day of the removal.
 RESTORE_FOR = timedelta(days=30)
 
 
 def restorable_since(at):
-    """Return the earliest time of a removal that can still be undone at the time `at`.
+    """Return the time since which removals can still be undone at the time `at`.
 
     This is the beginning of a day at the library, so that a page can name the last day for restoring.
     """
@@ -32,8 +33,13 @@ def restorable_since(at):
     return datetime.combine(library.today(at) - RESTORE_FOR, time.min, tzinfo=library.zone)
 
 
+def before_restorable(at):
+    """Return a time just before `restorable_since(at)`. A removal at that time can't be undone anymore."""
+    return restorable_since(at) - timedelta(seconds=1)
+
+
 def last_day(removed_at):
-    """Return the last day for restoring what was removed at this time."""
+    """Return the last day on which something that was removed at `removed_at` can be restored."""
     return timezone.localdate(removed_at) + RESTORE_FOR
 
 
@@ -103,7 +109,7 @@ class SavedList(models.Model):
         return title_of(self.name)
 
     def top_position(self):
-        """Return the position of a title that goes to the top. The caller locks the patron's lists."""
+        """Return the position for a title to be placed at the top. The caller locks the patron's lists."""
         first = self.saved_items.aggregate(first=Min("position"))["first"]
         return (first or 0) - 1
 
@@ -139,12 +145,12 @@ class SavedItemQuerySet(models.QuerySet):
     def restorable(self, at):
         """Return the removed items that can still be restored at the time `at`.
 
-        An item of a removed list can be restored only after its list.
+        An item of a removed list can't be restored until the list is restored.
         """
         return self.filter(removed_at__gte=restorable_since(at), saved_list__removed_at=None)
 
     def not_forgotten(self, at):
-        """Leave out the items that can no longer be restored at the time `at`, alone or with their list."""
+        """Leave out removed items, and items of removed lists, that can't be restored anymore at `at`."""
         since = restorable_since(at)
         return self.filter(
             Q(removed_at=None) | Q(removed_at__gte=since),
@@ -162,9 +168,11 @@ class SavedItemQuerySet(models.QuerySet):
 class SavedItem(models.Model):
     """A title in a list, with what the patron noted about it.
 
-    It is an item of the catalog, or a title that the patron added by hand. `recommendation` is the
-    recommendation from which the patron saved the item, if any. The staff member's reason is only there, so
-    it is gone when the visit is forgotten. Such a title is not an Item, because nobody else may find it.
+    It is an item of the catalog, or a title that the patron added by hand. A title added by hand is not an
+    Item, because nobody else may find it.
+
+    `recommendation` is the recommendation from which the patron saved the item, if any. It is the only place
+    of the staff member's reason, so the reason is gone when the visit is forgotten.
 
     When the patron removes the title, the row stays for RESTORE_FOR, so that restoring brings back the same
     row.
@@ -177,6 +185,9 @@ class SavedItem(models.Model):
         READING = "reading", _("reading")
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
+
+    # Whether "Show more" of a search has added this row first. `mark_first_new` sets it.
+    is_first_new = False
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")
@@ -195,6 +206,11 @@ class SavedItem(models.Model):
     removed_at = models.DateTimeField(null=True, blank=True, db_index=True)
     changed_at = models.DateTimeField(
         null=True, blank=True, help_text="when the patron last removed or restored the item"
+    )
+    from_link = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="copied from a link, so a call number that staff typed for another patron isn't shown",
     )
 
     objects = SavedItemQuerySet.as_manager()

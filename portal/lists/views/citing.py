@@ -14,7 +14,7 @@ from recommendations.bibliography.names import names_of
 
 from ..models import SavedItem, SavedList
 
-# A page has this many citations, because each takes 2 ms.
+# A page has only this many citations, because formatting each one takes 2 ms.
 PAGE = 25
 
 
@@ -62,7 +62,10 @@ def cite_list(request, public_id):
 
 
 def _language(request):
-    """Return the language in the parameter `in` for the citations, or else the language of the page."""
+    """Return the language of the citations.
+
+    This is the language that the parameter `in` names. Without it, it is the language of the page.
+    """
     wanted = request.GET.get("in") or (get_language() or "")[:2]
     return wanted if wanted in LOCALES else next(iter(LOCALES))
 

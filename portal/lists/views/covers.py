@@ -1,7 +1,7 @@
-"""The pictures of real covers. Each is shown only to people who may see its item at this moment.
+"""Serve the pictures of real covers. Each request checks that the viewer may see the item at this moment.
 
-Browsers don't store them. So a browser on a shared device shows nothing of a visit afterward, and a link that
-has ended shows nothing.
+Browsers don't store the pictures. So a shared device shows no covers after a visit is closed, and nobody sees
+the covers of a link that has ended.
 """
 
 from django.http import Http404, HttpResponse
@@ -32,16 +32,18 @@ def item_cover(request, public_id):
 
 @require_safe
 def shared_cover(request, token, public_id):
-    """Return the cover of an item to a visitor, while the link works and the item is in its list.
+    """Return the cover of an item to a visitor, if the link works and shows the item.
 
-    The requests are not counted: one page has many covers, and nobody can guess the token.
+    These requests don't count toward a rate limit: one page has many covers, and nobody can guess the token.
     """
     link = links.find(token, at=timezone.now(), library=request.library)
     return picture(items_shown_to_visitors(link), public_id)
 
 
 def picture(items, public_id):
-    """Return the picture of the cover of one of these items. Raise Http404 if it has none."""
+    """Return a response with the cover of the item with this id. Raises Http404 if it isn't one of `items`
+    or has no cover.
+    """
     item = get_object_or_404(items.only("isbn"), public_id=public_id, has_cover=True)
     content = read_cover(item.isbn)
     if content is None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import shows_unsent_text, with_unsent_text
 from portal.htmx import render_page
 from portal.limits import TooOften, count
 from portal.templatetags.portal import whole_day
@@ -23,7 +24,7 @@ from ..visitors_page import shown_to_visitors
 
 
 def share_section(request, saved_list):
-    """Return the context of templates/lists/options/share.html. `links` has (link, whether it works)."""
+    """Return the context of templates/lists/options/share.html. Each of `links` is (link, does it work)."""
     rows = ListLink.objects.belonging_to(request.viewer).filter(saved_list=saved_list)
     rows = rows.select_related("saved_list__patron").order_by("-made_at", "-pk")
     at = timezone.now()
@@ -32,6 +33,7 @@ def share_section(request, saved_list):
 
 
 @sign_in_to_open(SavedList)
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def share_list(request, public_id):
     """Show the form for a new link, and then the preview. The button of the preview makes the link.
@@ -43,7 +45,8 @@ def share_list(request, public_id):
     saved_list = get_object_or_404(lists, public_id=public_id)
     if not links.may_share(saved_list.patron, request.library):
         raise Http404
-    form = LinkForm(request.POST or None, is_child=saved_list.patron.is_child)
+    unsent, initial = with_unsent_text(request, {"with_notes": False, "name": "", "days": links.DEFAULT_DAYS})
+    form = LinkForm(request.POST or None, initial=initial, is_child=saved_list.patron.is_child)
     if request.method == "POST" and form.is_valid():
         if "make" in request.POST and (link := _make_link(request, saved_list, form)):
             messages.success(request, _("The link is ready. Copy its address, or send it."))
@@ -53,6 +56,7 @@ def share_list(request, public_id):
     context = {
         "saved_list": saved_list,
         "form": form,
+        "unsent": unsent,
         "count": links.working_links(saved_list.patron, timezone.now()).count(),
         "most": MAX_LINKS,
     }
@@ -70,7 +74,7 @@ def _make_link(request, saved_list, form):
     except links.TooManyLinks:
         form.add_too_many()
     except (links.NotAllowed, SavedList.DoesNotExist) as error:
-        # The library has changed its setting, or the patron has removed the list in another tab.
+        # Since the page was opened, the library has changed its setting or the patron has removed the list.
         raise Http404 from error
     return None
 
@@ -91,7 +95,7 @@ def _preview(request, saved_list, form):
         "client_token": uuid.uuid4(),
         "shown": shown_to_visitors(link, after=after),
         "later_page": bool(after),
-        # There is no link yet, so the patron's own pages show the covers.
+        # There is no link yet, so the covers are loaded from the patron's own addresses.
         "token": "",
     }
     return render_page(request, "lists/share_preview.html", context)
@@ -116,7 +120,7 @@ def list_link(request, public_id):
     context = {
         "link": link,
         "works": works,
-        # The library may have stopped allowing children to share lists.
+        # The library may have disallowed sharing by children after this link was made.
         "is_paused": works and not links.may_share(link.saved_list.patron, request.library),
         "saved_list": link.saved_list,
         "address": links.address_of(link) if works else "",
@@ -133,7 +137,7 @@ def _say_until_when_it_works(request, link):
 @sign_in_to_open(ListLink)
 @require_POST
 def end_list_link(request, public_id):
-    """End a link at once."""
+    """End a link immediately."""
     rows = ListLink.objects.belonging_to(request.viewer).select_related("saved_list__patron")
     link = get_object_or_404(rows, public_id=public_id)
     links.end_link(link, at=timezone.now())

@@ -36,7 +36,7 @@ def order_list(request, public_id):
         moved = _place(request.POST.get("move", ""), rows.select_related("saved_list__patron"))
         if not request.htmx:
             here = f"#order-{moved.public_id}" if moved else ""
-            return redirect(f"{request.get_full_path()}{here}")
+            return redirect(f"{request.get_full_path_info()}{here}")
     page, more = page_of(
         rows.select_related("item"), "position", request.GET.get("after"), size=PAGE, oldest_first=True
     )
@@ -46,7 +46,7 @@ def order_list(request, public_id):
 
 
 def _place(command, rows):
-    """Do what the button or the script says. Return the title that was moved, or None."""
+    """Move a title as `command` says (see `order_list`), and return the title. Raises Http404."""
     moved_id, _space, way = command.partition(" ")
     moved = get_object_or_404(rows, public_id=uuid_or_none(moved_id))
     side, _space, other_id = way.partition(" ")
@@ -59,7 +59,7 @@ def _place(command, rows):
 
 
 def _where(rows, moved):
-    """Return words for screen readers about the new place of the title."""
+    """Return a sentence for screen readers that says the new position of the title."""
     position = rows.filter(pk=moved.pk).values("position")
     return _("“%(title)s” is number %(number)d of %(count)d.") % {
         "title": moved.shown.title,

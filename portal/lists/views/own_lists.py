@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import sign_in_to_open
-from accounts.sign_in.unsent import done_after_sign_in
+from accounts.sign_in.unsent import done_after_sign_in, shows_unsent_text, with_unsent_text
 from portal.htmx import back_to, render_page
 from portal.templatetags.portal import whole_day
 
@@ -19,12 +19,14 @@ from ..forms import ListForm
 from ..models import MAX_ITEMS, MAX_LISTS, RESTORE_FOR, SavedList
 
 
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_list(request):
     """Show the form for a new list, and make the list."""
     if request.viewer.person is None:
-        return redirect_to_login(request.get_full_path())
-    form = ListForm(request.POST or None)
+        return redirect_to_login(request.get_full_path_info())
+    unsent, initial = with_unsent_text(request, {"name": ""})
+    form = ListForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             made = own_lists.make_list(
@@ -38,6 +40,7 @@ def new_list(request):
             return redirect(made)
     context = {
         "form": form,
+        "unsent": unsent,
         "count": SavedList.objects.belonging_to(request.viewer).count(),
         "most": MAX_LISTS,
         "most_items": MAX_ITEMS,
@@ -46,11 +49,13 @@ def new_list(request):
 
 
 @sign_in_to_open(SavedList)
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_list(request, public_id):
     """Show the form that renames the list, and the button that removes it. Rename the list."""
     saved_list = get_object_or_404(SavedList.objects.belonging_to(request.viewer), public_id=public_id)
-    form = ListForm(request.POST or None, initial={"name": saved_list.title})
+    unsent, initial = with_unsent_text(request, {"name": saved_list.title})
+    form = ListForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             own_lists.rename_list(saved_list, name=form.cleaned_data["name"])
@@ -60,6 +65,7 @@ def change_list(request, public_id):
             return redirect(saved_list)
     context = {
         "form": form,
+        "unsent": unsent,
         "saved_list": saved_list,
         "restore_days": RESTORE_FOR.days,
         "link_count": saved_list.links.working(timezone.now()).count(),

@@ -1,4 +1,4 @@
-"""The pages that show a patron's lists and what the patron has removed from them."""
+"""The pages that show a patron's lists, and the lists and titles that the patron has removed."""
 
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import BigAutoField, F, Window
@@ -20,7 +20,7 @@ from ..details import add_details
 from ..models import MAX_ITEMS, MAX_LISTS, RESTORE_FOR, SavedItem, SavedList
 from ..search import find_titles, in_words, load_titles, mark_first_new
 
-# The pages state a limit when this share of it is used.
+# Pages state the limits for lists and titles when this share of a limit is reached.
 NEAR_LIMIT = 0.9
 # A list with at least this many titles has a search field.
 MANY = 20
@@ -30,7 +30,7 @@ MANY = 20
 def saved(request):
     """Show the patron's lists. If the patron has only one list, show that list."""
     if not request.viewer:
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(request.get_full_path_info())
     lists = list(_lists(request.viewer))
     if len(lists) < 2:
         return _list_page(request, lists[0] if lists else None)
@@ -56,9 +56,9 @@ def saved_list(request, public_id):
 @sign_in_to_open(SavedList)
 @require_http_methods(["GET", "HEAD", "POST"])
 def search_list(request, public_id):
-    """Show the titles of a list with the typed words. The words are in no URL, and nothing is saved.
+    """Show the titles of a list that contain the typed words. Keep the words out of URLs, and save nothing.
 
-    A GET redirects to the list, because the browser has no words to send after a sign-in.
+    A GET (for example the redirect after a sign-in) has no words, so it redirects to the list.
     """
     lists = list(_lists(request.viewer))
     found = next((each for each in lists if each.public_id == public_id), None)
@@ -71,9 +71,9 @@ def search_list(request, public_id):
 
 @require_safe
 def removed_from_lists(request):
-    """Show what the patron has removed and can still restore."""
+    """Show the lists and titles that the patron has removed and can still restore."""
     if not request.viewer:
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(request.get_full_path_info())
     at = timezone.now()
     rows = SavedItem.objects.belonging_to(request.viewer, restorable_at=at)
     rows = rows.filter(removed_at__isnull=False).select_related("item", "saved_list")
@@ -100,7 +100,7 @@ def _list_page(request, saved_list, *, has_others=False, search=None):
     elif saved_list:
         saved_items, older = _page(request.viewer, saved_list, after)
     if search:
-        # The URL of a search has no further pages. A link leads to the whole list.
+        # A search has no link to a second page. Its button "Show more" adds rows to the same page.
         older = None
     add_details(saved_items, request.viewer)
     context = {

@@ -6,8 +6,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import sign_in_to_open
 from portal.htmx import render_page
-from recommendations.holdings import fetch_holdings
 
+from ..details import fetch_places
 from ..links import address_for_paper
 from ..models import SavedItem, SavedList
 from ..paper import arrange, receipt_height
@@ -24,7 +24,7 @@ def print_list(request, public_id):
     saved_list = get_object_or_404(SavedList.objects.belonging_to(request.viewer), public_id=public_id)
     rows = SavedItem.objects.belonging_to(request.viewer).filter(saved_list=saved_list)
     saved_items = list(rows.select_related("item").in_order())
-    fetch_holdings([saved.item for saved in saved_items if saved.item])
+    fetch_places(saved_items)
     branches = branches_for(request.viewer.person, request.library)
     share_address = address_for_paper(saved_list, at=timezone.now(), library=request.library)
     form, choices = read_choices(

@@ -1,4 +1,4 @@
-"""Decide which items a viewer can save, and what must happen before."""
+"""Decide which items a viewer can save, and whether the visit must be added to an account first."""
 
 from django.contrib import messages
 from django.http import Http404

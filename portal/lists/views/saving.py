@@ -34,7 +34,7 @@ from .saveable import keep_first, saveable
 def save_item(request, public_id):
     """Save an item that was recommended to the viewer.
 
-    A viewer by code must keep the visit in an account first. The parameter `list` is the public id of the
+    A viewer by code must first add the visit to an account. The parameter `list` is the public id of the
     list. Without `list`, the item is saved in the list that the patron used last.
     """
     recommendation = saveable(request, public_id)
@@ -65,8 +65,8 @@ def save_item(request, public_id):
 def remove_saved(request, public_id):
     """Remove an item from its list. The response has a button that undoes this.
 
-    The page of saved items posts only the item. The panel of a recommended item also posts the
-    recommendation, and the response is the save button of the panel.
+    The page of a list posts no other field. The panel of a recommended item also posts `recommendation`, and
+    then the response to htmx is the save button of the panel.
     """
     saved_item = _saved_item(request, public_id)
     actions.remove(saved_item, at=timezone.now(), tapped_at=tapped_at(request))
@@ -84,7 +84,7 @@ def remove_saved(request, public_id):
     query = urlencode({"back": back, "item": button_of or ""})
     if not has_waited(request):
         messages.success(request, words, extra_tags=f"undo={undo}?{query}")
-    # Don't add a fragment to the address, because the message is at the top of the page.
+    # Don't add a fragment to the address, because the message with the undo button is at the top of the page.
     return redirect(back)
 
 
@@ -93,7 +93,7 @@ def remove_saved(request, public_id):
 @done_after_sign_in
 @require_POST
 def restore_saved(request, public_id):
-    """Undo the removal of an item. The item gets its place in the list back."""
+    """Undo the removal of an item. The item returns to its old place in the list."""
     saved_item = _saved_item(request, public_id)
     actions.restore(saved_item, at=timezone.now(), tapped_at=tapped_at(request))
     button_of = uuid_or_none(request.POST.get("recommendation", ""))

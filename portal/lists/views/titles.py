@@ -10,7 +10,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import done_after_sign_in, shows_unsent_text, with_unsent_text
 from portal.htmx import announce, render_page
+from portal.limits import counted
 from portal.own_search_form import SearchForm
 from portal.text import uuid_or_none
 
@@ -22,6 +24,8 @@ from ..models import MAX_ITEMS, SavedItem, SavedList
 
 
 @sign_in_to_open(SavedItem)
+@shows_unsent_text()
+@done_after_sign_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def saved_title(request, public_id):
     """Show one title of a list. A POST saves the patron's note, or how far they are with the title."""
@@ -29,7 +33,8 @@ def saved_title(request, public_id):
     saved = get_object_or_404(rows, public_id=public_id)
     at = timezone.now()
     is_shared = links.shows_notes(saved.saved_list, at)
-    form = NoteForm(initial={"note": saved.note}, is_shared=is_shared)
+    unsent, initial = with_unsent_text(request, {"note": saved.note})
+    form = NoteForm(initial=initial, is_shared=is_shared)
     if "reading" in request.POST:
         reading = ReadingForm(request.POST)
         if reading.is_valid():
@@ -45,6 +50,7 @@ def saved_title(request, public_id):
     context = {
         "saved": saved,
         "form": form,
+        "unsent": unsent,
         "readings": SavedItem.Reading.choices,
         "other_lists": links.add_shows_notes(others.last_used_first(), at),
     }
@@ -52,14 +58,16 @@ def saved_title(request, public_id):
 
 
 @sign_in_to_open(SavedList)
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_title(request, public_id):
     """Show the search for titles of the catalog, and the form for a title that isn't from the library.
 
-    A POST adds the title of this form to the list.
+    A POST adds the title that was typed into this form.
     """
     saved_list = _list(request, public_id)
-    form = TitleForm(request.POST or None)
+    unsent, initial = with_unsent_text(request, {"title": "", "creators": ""})
+    form = TitleForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             added = own_words.add_title(saved_list, at=timezone.now(), **form.cleaned_data)
@@ -67,25 +75,31 @@ def add_title(request, public_id):
             form.add_full()
         else:
             return redirect(f"{saved_list.get_absolute_url()}#saved-{added.public_id}")
-    return _add_page(request, saved_list, form=form)
+    return _add_page(request, saved_list, form=form, unsent=unsent)
 
 
 @sensitive_post_parameters("words")
 @sign_in_to_open(SavedList)
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_in_catalog(request, public_id):
-    """Show the titles of the catalog with the typed words. The words are in no URL, and nothing is saved.
+    """Show the catalog titles that contain the typed words. Keep the words out of URLs, and don't save them.
 
-    A GET redirects to the form, because the browser has no words to send after a sign-in.
+    Only how often people search is counted, because programs that search all the time slow the portal.
+
+    A GET (for example the redirect after a sign-in) has no words, so it redirects to the form.
     """
     saved_list = _list(request, public_id)
     if request.method != "POST":
         return redirect("add_title", public_id)
-    search, found = SearchForm(request.POST), None
-    if search.is_valid():
-        found = catalog_search.find_in_catalog(search.cleaned_data["words"])
-        _mark_added(found, saved_list)
-    return _add_page(request, saved_list, search=search, found=found)
+    search, found, instead = SearchForm(request.POST), None, ""
+    if search.is_valid() and counted(request, search, "words", "catalog_search"):
+        as_typed = bool(request.POST.get("as_typed"))
+        words = search.cleaned_data["words"]
+        found = catalog_search.find_in_catalog(words, as_typed=as_typed)
+        if as_typed and not found.items:
+            instead = catalog_search.find_in_catalog(words).corrected
+        _mark_added(found.items, saved_list)
+    return _add_page(request, saved_list, search=search, found=found, instead=instead)
 
 
 @sign_in_to_open(SavedList)
@@ -128,19 +142,24 @@ def _counted(saved_list):
     return {"count": saved_list.saved_items.in_lists().count(), "most": MAX_ITEMS}
 
 
-def _add_page(request, saved_list, *, form=None, search=None, found=None):
+def _add_page(request, saved_list, *, form=None, unsent=None, search=None, found=None, instead=""):
     most = catalog_search.MAX_FOUND
     if form is None:
-        # What the search doesn't find is often added by hand.
-        form = TitleForm(initial={"title": search["words"].value()} if search and found == [] else None)
+        # After a search that found nothing, fill in its words, because the patron may add the title by hand.
+        form = TitleForm(
+            initial={"title": search["words"].value()} if search and found and not found.items else None
+        )
     has_errors = bool(form.errors or (search and search.errors))
     context = {
         "form": form,
+        "unsent": unsent,
         "search": search or SearchForm(),
         "with_errors": search if search and search.errors else form,
-        "found": found and found[:most],
+        "found": found and found.items[:most],
+        "corrected": found and found.corrected,
+        "instead": instead,
         "has_searched": found is not None,
-        "has_more": bool(found) and len(found) > most,
+        "has_more": bool(found) and len(found.items) > most,
         "saved_list": saved_list,
         **_counted(saved_list),
     }

@@ -47,6 +47,9 @@ def shared_item(request, token, public_id):
     if item is None:
         return _ended(request)
     fetch_holdings([item])
+    if not item.source:
+        # Staff typed this call number for one patron, and the preview doesn't show it.
+        item.places = []
     context = {"item": item, "shown": shown_to_visitors(link), **_addresses(token)}
     return render_page(request, "lists/visitors_item.html", context)
 
@@ -62,7 +65,7 @@ def copy_shared_list(request, token):
         return _ended(request)
     person = request.viewer.person
     if person is None:
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(request.get_full_path_info())
     shown = all_shown_to_visitors(link)
     form = CopyForm(request.POST or None, initial={"name": shown.title})
     if request.method == "POST" and form.is_valid():

@@ -1,5 +1,7 @@
 from django.core.management.base import BaseCommand
 
+from portal.management.late_database import wait_for_database
+from portal.management.preparations import check_database
 from portal.worker import Worker
 
 
@@ -10,6 +12,8 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do what is due now, then stop")
 
     def handle(self, *, once, **options):
+        wait_for_database(self.stderr.write)
+        check_database()
         worker = Worker()
         if once:
             worker.round()

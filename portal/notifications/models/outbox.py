@@ -34,7 +34,7 @@ class NotificationQuerySet(models.QuerySet):
         return self.filter(waits, leased_until=None)
 
     def with_address_off(self):
-        """Annotate each row with `address_off`: whether the recipient's current address is off."""
+        """Annotate each row with `address_off`: whether notices to the recipient's address are stopped."""
         off = FailingAddress.objects.off().filter(person=OuterRef("recipient"), email=F("person__email"))
         return self.annotate(address_off=Exists(off))
 
@@ -49,10 +49,10 @@ class Notification(models.Model):
     """One email to one address. The rows that are waiting are the outbox.
 
     `kinds.is_notice` says which kinds are notices. `settling.settle` decides when a notice is sent. If a
-    notice has no text yet, its text is written when it is sent.
+    notice has no text yet, the worker writes the text just before it sends the notice.
 
-    An email with the state DEAD could not be sent. It is kept for a while, so that coordinators see which
-    person did not get it, and why.
+    An email with the state DEAD could not be sent. Its row stays for 90 days, so that coordinators see which
+    person did not get the email, and why.
 
     A notice with the state PUSHING is sent to devices instead: it has a PushMessage for each device.
     """
@@ -178,7 +178,7 @@ class FailingAddressQuerySet(models.QuerySet):
 class FailingAddress(models.Model):
     """An email address that a mail server refused permanently.
 
-    `off_at` is set if the address was turned off.
+    After a second failure, no more notices are sent to the address, and `off_at` is set.
     """
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
@@ -196,7 +196,7 @@ class StaffNotice(models.Model):
     """An event that staff should be notified about.
 
     The worker finds out who gets the notice, and writes one row of the outbox for each person. The
-    StaffNotice is kept for another day, so that the same event is not announced twice.
+    StaffNotice stays for another day, so that the same event is not announced twice.
     """
 
     kind = models.CharField(max_length=40)
@@ -307,7 +307,7 @@ class NoticeTimes(models.Model):
 
     @cached_property
     def zone(self):
-        """Return the chosen time zone, or None for the library's."""
+        """Return the person's chosen time zone, or None if they use the library's time zone."""
         return zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
 
 
@@ -337,7 +337,7 @@ class RepeatedJob(models.Model):
 class Heartbeat(models.Model):
     """The time when a worker last reported that it is running.
 
-    Another row, with the key `actions.MAILBOX`, says when a worker last read the mailbox.
+    The row with the key `actions.MAILBOX` has the time when a worker last read the mailbox.
     """
 
     worker = models.CharField(max_length=80, primary_key=True)

@@ -1,4 +1,4 @@
-"""The push subscriptions of the browser that sends a request.
+"""Find, remember and end the push subscriptions of the browser that sends a request.
 
 The session stores the public ids of the browser's subscriptions. So no query runs for a browser without
 subscriptions.

@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 # A push service keeps a message this long for a device that is turned off. After that, the message would be
 # out of date.
 KEPT_FOR = timedelta(days=3)
-# A push service keeps a test message this long. The person who sent it is waiting for it.
+# A push service keeps a test message only this long, because the person who sent it is waiting for it.
 TEST_KEPT_FOR = timedelta(minutes=10)
 # If a worker is killed while it sends a message, another worker may take the message after this time.
 LEASE = timedelta(minutes=2)
-# The times to wait after the first failure, the second failure and so on. If the message fails again after
-# that, it is given up.
+# The times to wait after the first failure, the second failure and so on. If the last attempt fails too, the
+# message is given up.
 RETRY_AFTER = [
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -110,7 +110,8 @@ def deliver(message, *, badge, at):
     or None.
     """
     subscription = message.subscription
-    # In the meantime, the person may have been signed out, or somebody else may have signed in on the device.
+    # While the message waited, the person may have been signed out, or somebody else may have signed in on
+    # the device.
     if message.ends_at <= at or not living(at).filter(pk=subscription.pk).exists():
         _leased(message).delete()
         return None
@@ -147,7 +148,7 @@ def postpone(message, *, until):
 def drop(message):
     """Delete all messages about a notice that no longer applies. `message` is one of them.
 
-    Delete the notice, unless a device has already got a message about it.
+    Also delete the notice, unless a device has already received a message about it.
     """
     Notification.objects.filter(pk=message.notice_id, state=State.PUSHING).delete()
     PushMessage.objects.filter(notice=message.notice_id).delete()
@@ -156,12 +157,12 @@ def drop(message):
 def email_instead(*, at):
     """Email notices that could reach no device, and delete messages that are too old. The worker runs this.
 
-    A notice to a person without an email address is deleted. A check-in is never emailed instead, because the
-    person agreed only to their phone. If the person still has a device, the check-in is given up. Otherwise
-    the notice is deleted, and the check-in is planned again.
+    If the person has no email address, the notice is deleted. A check-in is never emailed instead, because
+    the person agreed only to push messages. If the person still has a device, the check-in is given up.
+    Otherwise the notice is deleted, and the check-in is planned again.
     """
     messages = PushMessage.objects.all()
-    # Don't delete a message that a worker is sending. Otherwise its notice could be emailed too.
+    # Don't delete a message that a worker is sending. Otherwise its notice could also be sent by email.
     too_old = messages.filter(Q(leased_until=None) | Q(leased_until__lte=at), ends_at__lte=at)
     (too_old if is_set_up() else messages).delete()
     left = PushMessage.objects.filter(notice=OuterRef("pk"))
@@ -218,14 +219,14 @@ def _tag(subscription, kind, about):
 
 @transaction.atomic
 def _mark_taken(message, *, at):
-    """Record that the push service has accepted the message, so the notice is delivered."""
+    """Delete the message that a push service has accepted, and mark its notice as delivered."""
     if message.notice_id:
         list(Notification.objects.select_for_update(of=("self",)).filter(pk=message.notice_id))
         Notification.objects.filter(pk=message.notice_id, state=State.PUSHING).update(
             state=State.DELIVERED,
             delivered_at=at,
             last_error="",
-            # These fields are for an email, and no email is sent after a message.
+            # Only an email needs these fields, and this notice is no longer sent by email.
             text="",
             html="",
             url="",

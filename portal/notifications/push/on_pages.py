@@ -1,4 +1,4 @@
-"""The facts about push messages that pages about notices show."""
+"""Collect what pages about notices show about push messages."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ from .subscriptions import devices_of
 
 @dataclass(frozen=True)
 class PushOnPage:
-    """How many devices of the person get messages, and whether this browser may get them.
+    """What a page shows about push messages.
 
-    `is_emailed_instead` is true if the person chose to get some notice on their devices, but has no device.
+    `devices` is the number of the person's devices that get messages. `offered` is true if this browser may
+    get them. `is_emailed_instead` is true if the person chose push for some notice, but has no device.
     """
 
     devices: int
@@ -23,7 +24,7 @@ class PushOnPage:
 
     @property
     def may_be_chosen(self):
-        """Return whether a page offers messages for each kind of notice."""
+        """Return whether the page offers push messages as a choice for each kind of notice."""
         return bool(self.devices) or self.is_emailed_instead
 
 

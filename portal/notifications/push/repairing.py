@@ -1,7 +1,7 @@
 """Bring the server's subscription for a browser in line with the browser's own subscription.
 
-They differ in two cases: the push service or the browser has replaced the subscription, or only one of the
-two was ended.
+The two differ if the push service or the browser has replaced the browser's subscription, or if only one of
+the two was ended.
 """
 
 import hashlib
@@ -52,7 +52,8 @@ def is_due(subscription, *, at):
 def renew(rows, *, endpoint, p256dh, auth, language, at):
     """Update these subscriptions of one browser to the endpoint and the keys that the browser has now.
 
-    Subscriptions that have already ended stay ended. Raises UnknownPushHost and InvalidSubscription.
+    Subscriptions whose rows have been deleted are not created again. Raises UnknownPushHost and
+    InvalidSubscription.
     """
     values = checked_values(endpoint=endpoint, p256dh=p256dh, auth=auth)
     # An action that ends a subscription waits for this lock, and then deletes the row with the new values.

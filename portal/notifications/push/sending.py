@@ -28,7 +28,8 @@ MAX_SECONDS = 20
 PADDED_TO = 2000
 # Push services answer with a few words. The rest of a longer response isn't read.
 ANSWER_BYTES = 2000
-# How long an authorization header is valid, and for how long we use it. Apple refuses more than a day.
+# How long an authorization header is valid, and after what time we make a new one. Apple refuses headers that
+# are valid for more than a day.
 AUTHORIZED_FOR = timedelta(hours=12)
 RENEWED_AFTER = timedelta(hours=1)
 GONE = (404, 410)
@@ -124,7 +125,7 @@ def _connection(url):
 
 
 class _PublicConnection(http.client.HTTPSConnection):
-    """A connection that refuses private addresses, so that no host name leads into the local network."""
+    """A connection that refuses private IP addresses, so that no host name leads into the local network."""
 
     def connect(self):
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
@@ -168,7 +169,7 @@ def _authorization(origin):
 
 
 def _wait(text):
-    """Return the time in a Retry-After header, which is in seconds or a date, or None."""
+    """Return how long a Retry-After header asks us to wait, or None. The header has seconds or a date."""
     if text.strip().isdecimal():
         return timedelta(seconds=int(text.strip()[:6]))
     try:

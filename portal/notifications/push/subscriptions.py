@@ -19,8 +19,8 @@ from .keys import decode, encode, is_set_up, key_id
 # A subscription is deleted if its browser has not opened the portal for this long. A sign-in lasts just as
 # long.
 KEPT_UNCHECKED = timedelta(days=400)
-# The maximum number of devices for a person, or for a visit that was opened by code. One more device replaces
-# the device whose last confirmation is the oldest.
+# The maximum number of devices for a person, or for a visit that was opened by code. An additional device
+# replaces the one whose last confirmation is the oldest.
 MAX_DEVICES = 10
 AUTH_BYTES, PUBLIC_KEY_BYTES = 16, 65
 
@@ -45,7 +45,7 @@ def subscribe(
 
     `endpoint`, `p256dh` and `auth` come from the browser's PushSubscription. The two keys are in base64url.
     `person` is signed in with the UserSession `sign_in`. If there is no person, `about` is the key of a visit
-    that the browser opened by code, and `ends_at` is when the code ends.
+    that the browser opened by code, and `ends_at` is the time when the code ends.
 
     If the browser already has this subscription, its row gets the new values. If another person was signed in
     with this browser before, that person's subscription ends. Raises UnknownPushHost, InvalidSubscription,
@@ -98,7 +98,7 @@ def unsubscribe(subscription):
     """
     person = subscription.person
     if person is not None:
-        # The person may be turning on another device at this moment.
+        # Lock the person, because they may be turning on messages on another device at this moment.
         list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))
     PushSubscription.objects.filter(pk=subscription.pk).delete()
     if person is not None and not _not_ended(timezone.now()).filter(person=person).exists():
@@ -118,8 +118,8 @@ def end_browser(subscription):
 def living(at):
     """Return the subscriptions that can get messages at the time `at`.
 
-    Their person is still signed in with the browser, or the visit's code still works. They were made with our
-    current key.
+    The person is still signed in with the browser, or the visit's code still works. And the subscription was
+    made with our current key.
     """
     return _not_ended(at).filter(key_id=key_id()).exclude(key_id="")
 
@@ -174,7 +174,7 @@ def forget_subscriptions(*, at):
 
 
 def _lock(person, sign_in):
-    """Lock the person, so that an erasure waits. Raises SignedOut if the person is no longer signed in."""
+    """Lock the person until the transaction ends, so that an erasure waits. Raises SignedOut."""
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True).exists()
     is_signed_in = sign_in is not None and type(sign_in).objects.filter(pk=sign_in.pk, user=person).exists()
     if not (locked and is_signed_in):
@@ -205,5 +205,5 @@ def _checked_auth(text):
 
 
 def endpoint_hash(endpoint):
-    """Return a hash to find a subscription by. The endpoint itself is long and secret."""
+    """Return a hash by which a subscription is found. The endpoint itself is long and secret."""
     return hashlib.sha256(endpoint.encode()).hexdigest()

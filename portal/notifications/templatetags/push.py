@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.simple_tag
 def is_emailed_instead_of_phone(person):
-    """Return whether the person chose notices on their phone, but has no phone that gets messages."""
+    """Return whether the person chose push for some notice, but has no device, and so gets emails."""
     return is_set_up() and is_emailed_instead(person, at=timezone.now())
 
 
@@ -25,10 +25,10 @@ def offers_push_here(context):
 
 @register.simple_tag(takes_context=True)
 def choices_here(context, choices, has_device=False):
-    """Return the choices about check-ins that fit this browser.
+    """Return the choices for check-ins that this browser can offer.
 
-    Leave out "On this phone" in a browser that may not get messages, such as on a borrowed device. Keep this
-    choice if the person has made it before, or already has a device.
+    Leave out the choice "By message on this phone" if the browser may not get messages, for example on a
+    borrowed device. But always include it if the person has chosen it before, or already has a device.
     """
     person = context["viewer"].person
     has_chosen = person is not None and person.check_ins == User.CheckIns.PUSH
@@ -42,7 +42,7 @@ def this_phone(context):
     """Return the attribute data-push for <body>, or "" if this browser gets no messages.
 
     js/app.js passes the value to the service worker, which compares it with the browser's subscription. Once
-    a month, the value is "due", which never matches. The browser then confirms its subscription.
+    a month, the value is "due". This never matches, so the browser then confirms its subscription.
     """
     request = context.get("request")
     rows = subscriptions_here(request) if hasattr(request, "session") and hasattr(request, "user") else []

@@ -10,9 +10,9 @@ from portal.notifications.unsubscribing import CHECK_IN, read_token
 from portal.notifications.unsubscribing import unsubscribe as turn_off
 
 
-# A mail program sends this POST without a cookie, and without having loaded one of our pages. So there is no
-# CSRF token. The signed token shows that the link comes from an email. The POST can turn off only the notices
-# that the token names.
+# A mail program sends this POST without having loaded one of our pages, so it has no cookie and no CSRF
+# token. The signed token shows that the link comes from an email. The POST can turn off only the notices that
+# this token names.
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request, token):

@@ -18,6 +18,7 @@ from portal.conversations.models import (
     Side,
 )
 from portal.incoming.models import IncomingEmail
+from recommendations.models import Recommendation
 
 from .table import Table, name_of
 
@@ -57,13 +58,22 @@ def _conversations(person):
     return Conversation.objects.belonging_to(Viewer(person))
 
 
+def _events(person):
+    """Return the events of the person's conversations, and the events about next steps for their items.
+
+    The patron reads a next step on the item's page even if its conversation has no messages, and so no page.
+    """
+    about_items = Q(kind__in=Event.STEPS, recommendation__in=Recommendation.objects.filter(patron=person))
+    return Event.objects.filter(Q(conversation__in=_conversations(person)) | about_items)
+
+
 def _own_numbers(person):
     """Return the phone numbers that the person gave.
 
-    A number has no name if a viewer by code or staff entered it. Such a number counts as the person's own
-    only while the call is open, and only if it was entered after the person added the visit to their account.
-    Before that, anyone with the slip can enter a number. In a shared visit, a number without a name is never
-    exported.
+    A number has no name if a viewer by code or staff entered it. Before the person adds the visit to their
+    account, anyone with the slip can enter a number. So a number without a name counts as the person's own
+    only if it was entered after that, and only while the call is open. In a shared visit, a number without a
+    name is never exported.
     """
     unnamed = Q(by=None, done_at=None, conversation__patron=person)
     shared = Q(conversation__help_session__with_child=Library.Children.SHARED)
@@ -163,19 +173,27 @@ TABLES = {
     ),
     "events": Table(
         "conversations.Event",
-        _("when a conversation was closed and reopened, and how calls went"),
+        _("when a conversation was closed and reopened, how calls went, and what staff did about items"),
         lambda person, at: (
-            Event.objects.filter(conversation__in=_conversations(person), shown_from__lte=at)
+            _events(person)
+            .filter(shown_from__lte=at)
             .annotate(is_own=_is_own(person, "by"))
-            .select_related("conversation", "by")
+            .select_related("conversation", "by", "recommendation", "other_item")
             .order_by("at", "pk")
         ),
         {
-            "conversation": "conversation.public_id",
+            # A conversation without messages isn't in the export, because it has no page for patrons.
+            "conversation": lambda row, at: (
+                str(row.conversation.public_id) if row.conversation.last_message_at else ""
+            ),
             "what": "kind",
             "from": _from,
             "who": lambda row, at: name_of(row.by) if row.side == Side.STAFF or row.is_own else "",
             "at": "at",
+            "recommendation": "recommendation.public_id",
+            "next_step": "step",
+            "promised_on": "promised_on",
+            "other_item": "other_item.title",
         },
     ),
     "attachments": Table(

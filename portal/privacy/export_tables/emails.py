@@ -3,7 +3,13 @@
 from django.utils.translation import gettext_lazy as _
 
 from portal.notifications.kinds import DIGESTS, kinds_for
-from portal.notifications.models import NoticeChoice, NoticeTimes, Notification, PushSubscription
+from portal.notifications.models import (
+    FailingAddress,
+    NoticeChoice,
+    NoticeTimes,
+    Notification,
+    PushSubscription,
+)
 
 from .table import Table
 
@@ -32,6 +38,12 @@ TABLES = {
             "turned_on_at": "created_at",
             "last_seen_at": "checked_at",
         },
+    ),
+    "failing_addresses": Table(
+        "notifications.FailingAddress",
+        _("the addresses at which emails don't arrive"),
+        lambda person, at: FailingAddress.objects.filter(person=person),
+        {"email": "email", "first_refused_at": "failed_at", "no_more_notices_since": "off_at"},
     ),
     "notice_choices": Table(
         "notifications.NoticeChoice",

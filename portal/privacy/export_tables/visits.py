@@ -1,13 +1,32 @@
 """The export tables about visits and recommendations."""
 
+from functools import lru_cache
+
 from django.utils.translation import gettext_lazy as _
 
 from accounts.viewer import Viewer
 from portal.checkins.models import CheckIn, SharedWords
-from portal.helpsessions.models import HelpSession, SessionRecommendation
-from recommendations.models import Recommendation
+from portal.helpsessions.models import HelpSession, OwnValue, SessionRecommendation
+from recommendations.models import NextStep, Recommendation
 
 from .table import Table, name_of
+
+
+@lru_cache(maxsize=4)
+def _names_of_values(at):
+    """Return {primary key of an own value: [name of the field, name of the value]}.
+
+    The result is cached for each `at`. Every copy is made with another `at`, so each copy reads the table
+    once.
+    """
+    return {pk: names for pk, *names in OwnValue.objects.values_list("pk", "field__name", "name")}
+
+
+def _own_values(own_values, at):
+    if not own_values:
+        return ""
+    names = _names_of_values(at)
+    return "; ".join(": ".join(names[pk]) for pk in own_values.values() if pk in names)
 
 
 def _visits(person):
@@ -19,19 +38,23 @@ TABLES = {
         "helpsessions.HelpSession",
         _("your visits"),
         lambda person, at: (
-            _visits(person).select_related("branch", "staff", "topic").order_by("happened_on", "pk")
+            _visits(person)
+            .select_related("branch", "staff", "topic", "service_point", "patron_group")
+            .order_by("happened_on", "pk")
         ),
         {
             "id": "public_id",
             "day": "happened_on",
             "hour": "hour",
             "branch": "branch.name",
-            "service_point": "service_point",
+            "service_point": "service_point.name",
             "mode": "mode",
             "question_type": "question_type",
             "topic": "topic.name",
             "helper": lambda row, at: name_of(row.staff),
             "language": "language",
+            "patron_group": lambda row, at: str(row.patron_group or ""),
+            "library_fields": lambda row, at: _own_values(row.own_values, at),
             "question": "question",
             "summary": "summary",
             "found": "found",
@@ -111,6 +134,24 @@ TABLES = {
             "decided_at": "decided_at",
             "by_link": "by_link",
             "got_at": "got_at",
+        },
+    ),
+    "next_steps": Table(
+        "recommendations.NextStep",
+        _("what the library does about items that you couldn't get"),
+        lambda person, at: (
+            NextStep.objects.filter(recommendation__patron=person)
+            .select_related("recommendation", "other_item")
+            .order_by("recorded_at", "pk")
+        ),
+        {
+            "recommendation": "recommendation.public_id",
+            "what": "kind",
+            "promised_on": "promised_on",
+            "other_item": "other_item.title",
+            "recorded_at": "recorded_at",
+            "arrived_at": "arrived_at",
+            "overdue_at": "overdue_at",
         },
     ),
     "visit_recommendations": Table(

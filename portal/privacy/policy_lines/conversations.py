@@ -41,6 +41,13 @@ LINES = {
         Group.PARTS,
         ends_with="conversations.Conversation",
     ),
+    "counts.CountedAnswer": Line(
+        "that the time until the first answer of a conversation has been counted",
+        "Kept until the conversation is deleted.",
+        "to count each answer once",
+        Group.PARTS,
+        ends_with="conversations.Conversation",
+    ),
     "conversations.MessageRecommendation": Line(
         "which items belong to an answer",
         "Kept until the message is deleted.",
@@ -50,7 +57,8 @@ LINES = {
         ends_with="conversations.Message",
     ),
     "conversations.Event": Line(
-        "when a conversation was closed and reopened, who did it, when a call was asked for, and how it went",
+        "when a conversation was closed and reopened, who did it, when a call was asked for and how it went, "
+        "and what staff did about an item that the patron couldn't get",
         "Kept until the conversation is deleted.",
         "to show what happened",
         Group.PARTS,
@@ -153,7 +161,10 @@ LINES = {
         ends_with="notifications.PushSubscription",
     ),
     "notifications.FailingAddress": Line(
-        _("that a mail server refused emails to your address, and when we stopped sending notices there"),
+        _(
+            "a note that a mail server refused emails to your address, and when we stopped sending notices "
+            "there"
+        ),
         _(
             "Kept for {0} after one refused email. After a second one, kept until you try the address"
             " again or change it."
@@ -161,11 +172,15 @@ LINES = {
         _("so that we don't write to an address that doesn't exist"),
         Group.EMAILS,
         (COUNTS_FOR,),
+        exported=True,
         ended_by="forget_failing_addresses",
         ends_with="accounts.User",
     ),
     "notifications.NoticeChoice": Line(
-        _("which notices you want by email or on your devices, and whether at once or together"),
+        _(
+            "which notices you want by email or on your devices, and whether each comes right away or several"
+            " come together"
+        ),
         _("Kept until you erase your account."),
         _("to send you only what you want"),
         Group.EMAILS,

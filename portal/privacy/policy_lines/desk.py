@@ -202,6 +202,13 @@ LINES = {
         ended_by="forget_staff_links",
         ends_with="lists.StaffLink",
     ),
+    "kits.Kit": Line(
+        "kits of items: branch, topic, and whose own kit it is; not from which visits the items are",
+        "Kept until the portal is removed. A staff member's own kit is deleted with their last role.",
+        "so that staff choose items once that they often recommend",
+        Group.STAFF,
+        ends_with="accounts.User",
+    ),
     "accounts.Absence": Line(
         "the days when a staff member is away, and who covers for them",
         "Kept until they or a coordinator remove it.",

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from portal.imports.harvest import running
+
 from .line import Group, Line
 
 LINES = {
@@ -12,6 +14,12 @@ LINES = {
         "the branches, and the last day when staff were there",
         "Kept until the portal is removed.",
         "to show them, and to let another branch cover",
+        Group.LIBRARY,
+    ),
+    "accounts.BranchCode": Line(
+        "the codes that the library's own system has for the branches",
+        "Kept until a coordinator removes them.",
+        "to find the branch of a library card or of an imported item",
         Group.LIBRARY,
     ),
     "accounts.OpeningHours": Line(
@@ -42,6 +50,100 @@ LINES = {
         "the library's topics",
         "Kept until a coordinator changes them.",
         "to sort help sessions",
+        Group.LIBRARY,
+    ),
+    "helpsessions.PatronGroup": Line(
+        "the library's patron groups, and the groups on library cards that belong to them",
+        "Kept until the portal is removed.",
+        "to count help sessions",
+        Group.LIBRARY,
+    ),
+    "helpsessions.ServicePoint": Line(
+        "the service points of a branch",
+        "Kept until the portal is removed.",
+        "to count help sessions",
+        Group.LIBRARY,
+    ),
+    "helpsessions.TallyKind": Line(
+        "the kinds of short contacts that staff count at a service point",
+        "Kept until the portal is removed.",
+        "to count short contacts",
+        Group.LIBRARY,
+    ),
+    "helpsessions.OwnField": Line(
+        "the fields that the library has added to the record form",
+        "Kept until the portal is removed.",
+        "to count help sessions",
+        Group.LIBRARY,
+    ),
+    "helpsessions.OwnValue": Line(
+        "the values of these fields",
+        "Kept until the portal is removed.",
+        "to count help sessions",
+        Group.LIBRARY,
+    ),
+    **dict.fromkeys(
+        [
+            "counts.DayCount",
+            "counts.TopicCount",
+            "counts.GroupCount",
+            "counts.LanguageCount",
+            "counts.OwnCount",
+            "counts.AnswerCount",
+        ],
+        Line(
+            "numbers of help sessions and of first answers, in several small tables",
+            "Kept until the portal is removed.",
+            "to report how much the library helped",
+            Group.LIBRARY,
+        ),
+    ),
+    "surveys.RuleSet": Line(
+        "from which day the library counts for which survey, and how",
+        "Kept until a coordinator removes it.",
+        "to fill in annual surveys",
+        Group.LIBRARY,
+    ),
+    **dict.fromkeys(
+        ["surveys.CountingRule", "surveys.TallyRule"],
+        Line(
+            "which contacts count for a survey",
+            "Kept until a coordinator changes it.",
+            "to fill in annual surveys",
+            Group.LIBRARY,
+            ends_with="surveys.RuleSet",
+        ),
+    ),
+    "surveys.SampledWeek": Line(
+        "which weeks the library samples for estimates",
+        "Kept until a coordinator removes the mark.",
+        "to fill in annual surveys",
+        Group.LIBRARY,
+    ),
+    "counts.CountsLock": Line(
+        "one row that keeps two processes from counting at once",
+        "Kept until the portal is removed.",
+        "to count only once",
+        Group.LIBRARY,
+    ),
+    "counts.LogImport": Line(
+        "imports of desk logs from other systems: when, how many rows, and of which days",
+        "Kept until a coordinator undoes the import.",
+        "to undo the import as a whole",
+        Group.LIBRARY,
+    ),
+    "imports.ImportedRow": Line(
+        "fingerprints of the rows of imported desk logs, the band of minutes, and what the counts have of a "
+        "row with a ticket number, encrypted with a key that needs this number; no words, names or times",
+        "Kept until a coordinator undoes the import.",
+        "to add each row only once, and to replace a row that was edited",
+        Group.LIBRARY,
+        ends_with="counts.LogImport",
+    ),
+    "imports.SavedMapping": Line(
+        "what the columns and values of a desk log mean, without values that look like a name or address",
+        "Kept until the portal is removed.",
+        "to import the next file in the same way",
         Group.LIBRARY,
     ),
     "checkins.CheckInRule": Line(
@@ -79,10 +181,77 @@ LINES = {
     "recommendations.SearchEntry": Line(
         "an item's words, for the search", "Kept until the item is removed.", "to find it", Group.LIBRARY
     ),
+    "recommendations.SearchWord": Line(
+        "the words of all items, and how many items and imported items have each",
+        "Kept until no item has the word.",
+        "to correct typing errors in a search",
+        Group.LIBRARY,
+    ),
+    "imports.Harvest": Line(
+        "when the catalog was harvested, what changed, and which records have faults",
+        "Kept for {0}. The last complete harvests are kept longer.",
+        "to continue where the last harvest ended, and to show what went wrong",
+        Group.LIBRARY,
+        (running.KEPT,),
+        ended_by="forget_old_harvests",
+    ),
+    "imports.HarvestedRecord": Line(
+        "which item was made from which record of the library's server",
+        "Kept until the item is removed.",
+        "to withdraw the item if the record is withdrawn",
+        Group.LIBRARY,
+        ends_with="recommendations.Item",
+    ),
+    "imports.CatalogLock": Line(
+        "which process imports the catalog now",
+        "Kept until it has ended.",
+        "so that only one process does it at a time",
+        Group.LIBRARY,
+    ),
     "recommendations.Cover": Line(
         "for which ISBNs the cover source has a cover, and in which night it was asked",
         "Kept until no item has the ISBN.",
         "to show covers, and to ask only once in months",
+        Group.LIBRARY,
+    ),
+    "kits.KitWords": Line(
+        "names and descriptions of kits",
+        "Kept until staff change them.",
+        "to find the kits",
+        Group.LIBRARY,
+        ends_with="kits.Kit",
+    ),
+    "kits.KitItem": Line(
+        "the items of kits",
+        "Kept until staff remove them from the kit.",
+        "to recommend them together",
+        Group.LIBRARY,
+        ends_with="kits.Kit",
+    ),
+    "kits.KitReason": Line(
+        "why the items of kits are recommended",
+        "Kept until staff change them.",
+        "to recommend them together",
+        Group.LIBRARY,
+        ends_with="kits.KitItem",
+    ),
+    "kits.ItemCount": Line(
+        "in how many visits an item helped with a topic and question type",
+        "Kept until the item is deleted.",
+        "so that staff know what helped before",
+        Group.LIBRARY,
+    ),
+    "kits.KitCount": Line(
+        "in how many visits something of a kit helped",
+        "Kept until the kit is deleted.",
+        "so that staff know which kits help",
+        Group.LIBRARY,
+        ends_with="kits.Kit",
+    ),
+    "kits.GotCount": Line(
+        "whether patrons often can't get an item, and in how many visits",
+        "Kept until the item is deleted.",
+        "so that staff don't recommend what nobody can get",
         Group.LIBRARY,
     ),
     "notifications.RepeatedJob": Line(

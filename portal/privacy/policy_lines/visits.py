@@ -13,16 +13,17 @@ from .line import Group, Line
 LINES = {
     "helpsessions.HelpSession": Line(
         _(
-            "your question, the summary written for you, and how it turned out. We keep your "
-            "name, and the name of an adult who shares the visit, only after you add the visit to "
-            "your account."
+            "your question, the summary written for you, how it turned out, and which patron group it "
+            "counts for. We keep your name, and the name of an adult who shares the visit, only after "
+            "you add the visit to your account."
         ),
         _(
             "Kept for {0} after you add the visit to your account, or as long as you choose. A "
             "child's visit is kept for {2} at most. A quiet visit, or a visit in no account, is "
             "kept for {1}. A visit isn't deleted while a conversation about it is open, or for {3} "
-            "after the last message in the conversation. After a visit is deleted, we only count the "
-            "kind of help, the branch, the day and the hour."
+            "after the last message in the conversation. After a visit is deleted, only numbers remain: how "
+            "many visits there were each hour, and how many each month had a topic, a language, a patron "
+            "group, or a choice from a list that the library has added."
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,
@@ -80,9 +81,17 @@ LINES = {
         exported=True,
         ends_with="helpsessions.HelpSession",
     ),
+    "recommendations.NextStep": Line(
+        _("what the library does about an item that you couldn't get, and the day that it promised"),
+        _("Kept until you have the item, you change your answer, or the visit is deleted."),
+        _("to get the item for you"),
+        Group.VISITS,
+        exported=True,
+        ends_with="recommendations.Recommendation",
+    ),
     "lists.SavedList": Line(
         _("your lists"),
-        _("Kept until you remove them. You can restore them for {0}, or delete them at once."),
+        _("Kept until you remove them. You can restore them for {0}, or delete them right away."),
         _("because you made them"),
         Group.LISTS,
         (RESTORE_FOR,),
@@ -95,7 +104,7 @@ LINES = {
             "the items on your lists, titles that you typed, your notes, and whether you have started or "
             "finished each item"
         ),
-        _("Kept until you remove them. You can restore them for {0}, or delete them at once."),
+        _("Kept until you remove them. You can restore them for {0}, or delete them right away."),
         _("because you saved them"),
         Group.LISTS,
         (RESTORE_FOR,),

@@ -26,7 +26,7 @@ def erase(request):
         except erasure.AlreadyErased:
             return _sign_out(request, redirect("signed_out"))
         except erasure.Merged:
-            # The merge has also ended this sign-in.
+            # Another request has just merged this person's record. The merge has also ended this sign-in.
             return _sign_out(request, render(request, "privacy/not_erased.html", status=409))
         except erasure.WorksAtADesk:
             return _page(request, status=409)

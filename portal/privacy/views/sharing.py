@@ -31,7 +31,7 @@ def stop_sharing(request, public_id):
     """Remove the visit from the adult's account, at the child's request."""
     visit = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
     sharing.keep_alone(visit, by=request.viewer.person, at=timezone.now())
-    messages.success(request, _("Only you and the library staff who help you can see this visit now."))
+    messages.success(request, _("Only you and the staff who help you at the library can see this visit now."))
     return redirect(visit)
 
 

@@ -1,6 +1,6 @@
 from django.core.management.base import BaseCommand
 
-from recommendations import search
+from recommendations.search import entries
 
 
 class Command(BaseCommand):
@@ -8,7 +8,7 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         done = 0
-        for done in search.rebuild():
+        for done in entries.rebuild():
             if done % 10_000 == 0:
                 self.stdout.write(f"{done} items")
         self.stdout.write(f"{done} items are in the search index.")

@@ -32,7 +32,7 @@ def ask(gate, ils):
     return gate.check(ils, "1234", "0000", today=None)
 
 
-def test_third_simultaneous_sign_in_is_refused_without_waiting_if_the_ils_is_slow():
+def test_third_simultaneous_sign_in_is_refused_at_once_if_the_ils_is_slow():
     asked, released = threading.Semaphore(0), threading.Event()
 
     def silent():
@@ -74,7 +74,7 @@ def test_ils_gets_no_request_for_a_few_seconds_after_a_timeout(clock):
 
 
 @pytest.mark.parametrize("error", [Unavailable("refuses the connection"), WrongCardOrPin("wrong")])
-def test_ils_still_gets_requests_after_a_quick_failure_or_a_wrong_card(clock, error):
+def test_ils_still_gets_requests_after_it_quickly_fails_or_rejects_a_card(clock, error):
     def fail():
         raise error
 

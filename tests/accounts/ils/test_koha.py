@@ -62,7 +62,7 @@ def test_koha_adapter_validates_the_password_before_reading_the_patron(ils, serv
 
 
 @pytest.mark.parametrize("pin", [SAM.pin, "wrong"])
-def test_attempt_with_a_koha_user_name_counts_toward_the_limit_of_the_card(ils, pin):
+def test_signing_in_with_a_koha_user_name_counts_toward_the_limit_of_the_card(ils, pin):
     counted = []
     for typed in (SAM.card, f" {SAM.card}", SAM.name, "nobody"):
         with suppress(WrongCardOrPin):
@@ -104,6 +104,7 @@ def test_expired_koha_token_is_replaced_by_a_new_token(url, server, monkeypatch)
     assert len(server.tokens) == 2
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("status", "text", "error"),
     [
@@ -126,7 +127,7 @@ def test_expired_koha_token_is_replaced_by_a_new_token(url, server, monkeypatch)
         (201, b"\xff\xfe", Unavailable),
     ],
 )
-def test_koha_error_responses_raise_the_matching_errors(ils, server, status, text, error):
+def test_each_koha_error_response_raises_the_matching_ils_error(ils, server, status, text, error):
     server.fault = says(status, text)
     with pytest.raises(error):
         signed_in(ils)
@@ -153,7 +154,7 @@ def test_request_to_a_koha_server_that_stops_sending_times_out(ils, server, begu
 
 
 @pytest.mark.slow
-def test_koha_response_that_arrives_byte_by_byte_times_out(ils, server):
+def test_koha_response_is_refused_at_the_time_limit_even_if_single_bytes_still_arrive(ils, server):
     def dribble(handler):
         handler.send_response(201)
         handler.end_headers()
@@ -199,7 +200,7 @@ def test_koha_response_whose_headers_never_end_times_out(ils, server, beginning,
     ["soon", [1], {"a": 1}, 10**400, None, -5, "1e999"],
     ids=["word", "list", "object", "huge", "null", "negative", "infinite"],
 )
-def test_koha_token_with_an_invalid_lifetime_causes_no_unexpected_error(url, server, seconds):
+def test_invalid_lifetime_of_a_koha_token_does_not_crash_the_adapter(url, server, seconds):
     token = {"access_token": "of the test", "expires_in": seconds}
     server.fault = lambda handler: "token" in handler.path and says(200, json.dumps(token).encode())(handler)
     with pytest.raises(Misconfigured, match="KOHA_CLIENT_ID"):
@@ -222,7 +223,7 @@ def test_unreachable_koha_server_raises_the_unavailable_error(server):
         signed_in(Koha(url="http://no-such-host.invalid", user=LOGIN, password=PASSWORD))
 
 
-def test_koha_fields_of_unexpected_types_cause_no_error(ils, server):
+def test_koha_adapter_accepts_patron_fields_of_unexpected_types(ils, server):
     odd = {
         "patron_id": 41,
         "cardnumber": 5,

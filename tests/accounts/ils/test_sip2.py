@@ -40,7 +40,7 @@ def signed_in(ils, card=SAM):
     return ils.check(card.card, card.pin, today=TODAY).name
 
 
-# Messages and checksums.
+# Tests of messages and checksums.
 
 
 def test_sip2_checksum_matches_the_standard():
@@ -72,13 +72,13 @@ def test_sip2_line_with_a_wrong_sequence_number_or_checksum_is_rejected(line):
         unframed(line, 1)
 
 
-def test_sip2_checksum_is_computed_from_bytes():
+def test_sip2_message_with_accents_has_a_valid_checksum():
     line = framed("64AEZoë|".encode(), 3)
     assert unframed(line, 3) == "64AEZoë|".encode()
     assert unframed(line.replace(b"AZ", b"AZ").rstrip(b"\r") + b"\n", 3)
 
 
-# Connections.
+# Tests of connections.
 
 
 def test_sip2_connection_is_reused(ils, server):
@@ -140,7 +140,8 @@ def test_simultaneous_sip2_requests_each_get_their_own_response(ils):
     assert len(ils.idle) <= 4
 
 
-# Faults of the server. The adapter never signs a patron in after a fault, and never waits past its timeout.
+# Tests of faults of the server. The adapter never signs a patron in after a fault, and never waits past its
+# timeout.
 
 
 def raises(error):
@@ -156,6 +157,7 @@ def instead(changed):
     return lambda number, line, answer: changed(answer) if line.startswith((b"63", b"97")) else answer
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
@@ -171,7 +173,7 @@ def instead(changed):
         (instead(lambda answer: b"x" * 100_000), "too long"),
     ],
 )
-def test_sign_in_through_a_faulty_sip2_server_fails_within_three_seconds(ils, server, fault, words):
+def test_sign_in_fails_within_three_seconds_if_the_sip2_server_is_faulty(ils, server, fault, words):
     server.fault, ils.timeout = fault, 0.5
     began = time.monotonic()
     with pytest.raises((Unavailable, Misconfigured), match=words):
@@ -208,7 +210,7 @@ def test_damaged_sip2_response_is_requested_again(ils, server):
     assert server.asked[-1] == b"97AZFEF5"
 
 
-def test_sip2_request_that_arrives_damaged_is_sent_again(ils, server):
+def test_sip2_request_is_sent_again_if_the_server_requests_a_resend(ils, server):
     server.fault = lambda number, line, answer: (
         b"96AZFEF6" if len(questions(server)) == 1 and line.startswith(b"63") else answer
     )
@@ -217,8 +219,9 @@ def test_sip2_request_that_arrives_damaged_is_sent_again(ils, server):
     assert first == again
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
-def test_sip2_response_that_arrives_byte_by_byte_times_out(ils, server):
+def test_sip2_response_is_refused_at_the_time_limit_even_if_single_bytes_still_arrive(ils, server):
     def talk(came, going):
         came.read(1)
         while not server.over.wait(0.05):
@@ -231,6 +234,7 @@ def test_sip2_response_that_arrives_byte_by_byte_times_out(ils, server):
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize("padding", [b"\n", b"\0", b"\r\n"])
 def test_sip2_response_with_endless_padding_times_out(ils, server, padding):
@@ -246,11 +250,11 @@ def test_sip2_response_with_endless_padding_times_out(ils, server, padding):
     assert time.monotonic() - began < 3
 
 
-# Fields of the response.
+# Tests of the fields of a response.
 
 
 def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, count=ignore, **settings):
-    """Make the adapter read a response with these fields, and return the patron or raise its exception."""
+    """Let the adapter read a response with these fields. Return the patron that it finds."""
     server = Sip2Server([], charset=charset)
     server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
     with server.running() as port:
@@ -261,9 +265,10 @@ def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, count
             adapter.close()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("valid", ["BLY|", "BLN|", "BL|", "BL |", "BLy|", "BL1|", ""])
 @pytest.mark.parametrize("right_pin", ["CQY|", "CQN|", "CQ|", "CQ |", "CQy|", "CQYES|", ""])
-def test_sip2_sign_in_requires_a_valid_patron_and_a_right_pin(valid, right_pin):
+def test_sip2_sign_in_requires_that_the_ils_confirms_both_card_and_pin(valid, right_pin):
     fields = f"AO|AA20001001|AESam|{valid}{right_pin}"
     if (valid, right_pin) == ("BLY|", "CQY|"):
         assert answering(fields).name == "Sam"
@@ -280,7 +285,7 @@ def test_blank_pin_is_never_sent_to_the_sip2_server(ils, server, pin):
     assert server.asked == []
 
 
-def test_unknown_card_is_refused_like_a_wrong_pin_even_if_the_ils_accepts_the_pin():
+def test_unknown_card_is_refused_even_if_the_ils_accepts_the_pin():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AE|BLN|CQY|")
 
@@ -360,7 +365,7 @@ def test_sip2_without_error_detection_sends_no_checksum(server):
         adapter.close()
 
 
-def test_without_error_detection_a_response_about_another_card_is_logged_and_refused(caplog):
+def test_response_about_another_card_is_refused_and_logged_if_error_detection_is_off(caplog):
     other = f"AO|AA{ZOE.card}|AEZoë|BLY|CQY|"
     assert answering(other, error_detection=True).name == "Zoë"
     with pytest.raises(WrongCardOrPin, match="SIP2_CARD_ALIASES"):
@@ -371,7 +376,7 @@ def test_without_error_detection_a_response_about_another_card_is_logged_and_ref
 
 
 @pytest.mark.parametrize("error_detection", [True, False])
-def test_attempt_with_an_allowed_alias_counts_toward_the_limit_of_the_card(caplog, error_detection):
+def test_signing_in_with_an_allowed_alias_counts_toward_the_limit_of_the_card(caplog, error_detection):
     counted = []
     settings = {"card_aliases": True, "error_detection": error_detection, "count": counted.append}
     assert answering(f"AO|AA{ZOE.card}|AEZoë|BLY|CQY|", **settings).barcode == ZOE.card
@@ -381,14 +386,14 @@ def test_attempt_with_an_allowed_alias_counts_toward_the_limit_of_the_card(caplo
 
 
 @pytest.mark.parametrize("answered", ["20001001", " 20001001 ", "2-0001-001", ""])
-def test_other_spelling_of_a_card_number_is_not_an_alias(caplog, answered):
+def test_same_card_number_in_another_spelling_is_not_an_alias(caplog, answered):
     assert (
         answering(f"AO|AA{answered}|XI41|AESam|BLY|CQY|", error_detection=False, id_field="XI").name == "Sam"
     )
     assert caplog.text == ""
 
 
-# Login and encryption.
+# Tests of the login and of encryption.
 
 
 def test_rejected_sip2_login_is_a_configuration_error(server):

@@ -1,10 +1,12 @@
-"""A random history of one library, and a model of the rules that say who may be asked.
+"""Run random histories of one library, and check which check-ins are sent.
 
-The model repeats the rules in plain Python, for one visit at a time, without the code of the portal.
+The class History decides for one visit at a time who may be asked. It repeats the rules in plain Python,
+without using the code of the portal.
 """
 
 import datetime
 import random
+import re
 import uuid
 import zoneinfo
 
@@ -12,10 +14,11 @@ from allauth.account.models import EmailAddress
 
 from accounts.models import Branch, ClosedDay, Library, User
 from accounts.patron import check_ins as consent
-from portal.checkins import planning, reviewing, sending
+from portal.checkins import answering, links, planning, reviewing, sending
 from portal.checkins.ending import end_check_ins
 from portal.checkins.models import CheckIn
 from portal.conversations import actions as conversations
+from portal.conversations import outcomes
 from portal.conversations.models import Conversation
 from portal.helpsessions import keeping
 from portal.helpsessions.models import HelpSession
@@ -26,8 +29,9 @@ from portal.notifications.models import Notification
 from portal.privacy import erasure, holds, retention, sharing
 from portal.privacy.corrected_fields import COLUMNS
 from portal.privacy.correcting import correct
-from portal.privacy.merging import CannotMerge, merge_people
-from portal.privacy.models import Correction, LegalHold
+from portal.privacy.merging import CannotMerge
+from portal.privacy.models import Correction, LegalHold, MergedRecords
+from portal.privacy.unmerging import CannotUnmerge, merge_for_a_day, unmerge
 from tests.factories import (
     BranchFactory,
     ChildFactory,
@@ -37,8 +41,15 @@ from tests.factories import (
     UserFactory,
 )
 from tests.opening_hours import open_on_weekdays
-from tests.processes import at_once
+from tests.processes import run_simultaneously
 
+ANSWERS = [
+    *[{"found": found} for found in ("all", "all", "part", "no", "still_working")],
+    *[{"satisfaction": satisfaction} for satisfaction in ("very_good", "good", "poor")],
+    {"found": "all", "satisfaction": "good"},
+    {"would_return": "yes"},
+]
+LINK = re.compile(r"/how/([^/\s]+)/")
 DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 WEEK = 7 * DAY
 START = datetime.datetime(2026, 3, 2, 15, tzinfo=datetime.UTC)
@@ -61,9 +72,9 @@ def take(at):
 
 
 class History:
-    """One library and its patrons, with a clock of its own.
+    """One library and its patrons, with their own clock.
 
-    If there are several workers, each one is a process, and all of them send and deliver at the same moment.
+    If there are several workers, each worker is a process, and all workers send and deliver simultaneously.
     """
 
     def __init__(self, seed, *, workers=1):
@@ -85,19 +96,35 @@ class History:
             email="mia@example.org", check_ins="email", child_since=START - 400 * DAY
         ).pk
         self.patrons.append(self.child)
-        # [(primary key of the check-in, primary key of the patron, time)] of the emails that were sent.
+        # The emails that were sent: [(primary key of the check-in, primary key of the patron, time)].
         self.sent = []
         self.last_sent = dict.fromkeys(self.patrons)
+        # {email address: time of the last email to it}
+        self.last_sent_to = {}
+        # {primary key of a check-in: the part of its emailed link that contains the token}
+        self.links = {}
+        # The primary keys of the check-ins that the library must not send, because the patron has answered.
+        self.answered = set()
+        # {primary key of MergedRecords: ((going, its last_sent), (into, its last_sent before and after))}
+        self.merged = {}
         # {primary key of a visit under a legal hold: the primary keys of its check-ins}
         self.held = {}
 
     def run(self, steps):
         often = [*[self.visit] * 10, *[self.wait] * 14, *[self.work] * 12]
-        patrons_do = [self.choose, self.answer, self.write, self.let_go, self.keep, self.remember, self.later]
-        patrons_do += [self.leave_out, self.change_address, self.confirm_address, *[self.new_patron] * 2]
+        patrons_do = [self.choose, self.write, self.let_go, self.keep, self.remember, self.later]
+        patrons_do += [
+            *[self.answer] * 3,
+            self.clear_answers,
+            self.leave_out,
+            self.change_address,
+            self.confirm_address,
+            *[self.new_patron] * 2,
+        ]
         staff_do = [
             self.close,
             self.merge,
+            *[self.merge_by_mistake] * 2,
             self.erase,
             self.hold,
             self.lift,
@@ -127,7 +154,7 @@ class History:
     def wait(self, days=None):
         self.at += self.random.randint(1, 60) * HOUR if days is None else days * DAY
         if days is not None or self.random.random() < 0.6:
-            # Most steps happen in the opening hours, on the next day that isn't a Sunday.
+            # Usually move to an opening hour of the next day, or of Monday if the next day is a Sunday.
             local = (self.at + DAY).astimezone(self.zone).replace(hour=self.random.randint(9, 16))
             self.at = (local + (DAY if local.weekday() == 6 else 0 * DAY)).astimezone(datetime.UTC)
 
@@ -193,7 +220,7 @@ class History:
         """Confirm all unconfirmed addresses. If there are none, make one patron's address unconfirmed."""
         if EmailAddress.objects.filter(verified=False).update(verified=True):
             return
-        if patron := self.patron():
+        if (patron := self.patron()) and patron.email:
             EmailAddress.objects.filter(user=patron).delete()
             EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
 
@@ -204,11 +231,36 @@ class History:
             consent.note_death(patron, by=self.staff, at=self.at)
 
     def answer(self):
-        if visit := self.some(self.visits):
-            HelpSession.objects.filter(pk=visit.pk).update(
-                found="all", found_at=self.at, satisfaction="good", satisfaction_at=self.at,
-                answered_at=self.at,
-            )  # fmt: skip
+        """Let a patron answer questions about a visit, with the link in the email or on the visit's page."""
+        answers = self.random.choice(ANSWERS)
+        if self.random.random() < 0.5 and (check_in := self.some(self.linked())):
+            self.note_answered(check_in.help_session)
+            answerer = answering.Answerer(may_open=self.random.random() < 0.3)
+            answering.answer(check_in, answerer=answerer, at=self.at, **answers)
+        elif visit := self.some(self.due_visits()) or self.some(self.visits.filter(quiet=False)):
+            self.note_answered(visit)
+            outcomes.take_outcome(visit, by=visit.patron, at=self.at, **answers)
+
+    def clear_answers(self):
+        if visit := self.some(self.visits.filter(quiet=False)):
+            outcomes.clear_outcome(visit, at=self.at)
+
+    def due_visits(self):
+        """Return the visits about which the library has not asked yet, although their check-in is due."""
+        due = {"check_ins_made__status": "planned", "check_ins_made__due_on__lte": self.today}
+        return self.visits.filter(quiet=False, **due).distinct()
+
+    def linked(self):
+        """Return the check-ins whose link, which the patron got by email, still works."""
+        found = {number: links.find(text, at=self.at) for number, text in self.links.items()}
+        assert all(check_in.pk == number for number, check_in in found.items() if check_in)
+        return [found[number] for number in sorted(found) if found[number]]
+
+    def note_answered(self, visit):
+        """Note that the library must not ask again: the check-in was sent or is due, and now it is answered."""
+        waiting = visit.check_ins_made.filter(status="planned", due_on__lte=self.today)
+        asked = visit.check_ins_made.filter(status="asked")
+        self.answered |= {row.pk for row in [*waiting, *asked]}
 
     def write(self):
         if visit := self.some(self.visits.filter(quiet=False)):
@@ -236,12 +288,37 @@ class History:
         if not going or not into or going.pk == into.pk or len(self.patrons) < 2:
             return
         try:
-            merge_people(going, into, by=into, at=self.at)
+            merged = merge_for_a_day(going, into, by=self.staff, at=self.at)
         except CannotMerge:
             return
         self.patrons.remove(going.pk)
-        last = [time for time in (self.last_sent.pop(going.pk), self.last_sent[into.pk]) if time]
-        self.last_sent[into.pk] = max(last, default=None)
+        own, before = self.last_sent.pop(going.pk), self.last_sent[into.pk]
+        after = max(filter(None, [own, before]), default=None)
+        self.last_sent[into.pk] = after
+        self.merged[merged.pk] = (going.pk, own), (into.pk, before, after)
+
+    def merge_by_mistake(self):
+        """Merge two records as if by mistake, and undo the merge within a day."""
+        self.merge()
+        for _ in range(self.random.randint(0, 2)):
+            self.random.choice([self.work, self.answer, self.choose, self.visit, self.later, self.let_go])()
+        self.at += self.random.randint(0, 20) * HOUR
+        self.unmerge()
+
+    def unmerge(self):
+        """Undo a merge. Emails that were sent before the merge count for the person who got them."""
+        merged = self.some(MergedRecords.objects.filter(into__in=self.patrons).order_by("pk"))
+        if not merged:
+            return
+        try:
+            unmerge(merged, by=self.staff, at=self.at)
+        except CannotUnmerge:
+            return
+        (going, own), (into, before, after) = self.merged.pop(merged.pk)
+        self.patrons.append(going)
+        self.last_sent[going] = own
+        if self.last_sent.get(into) == after and into in self.last_sent:
+            self.last_sent[into] = before
 
     def erase(self):
         if self.random.random() < 0.3 and (patron := self.patron()):
@@ -252,7 +329,9 @@ class History:
             self.patrons.remove(patron.pk)
 
     def new_patron(self):
-        patron = UserFactory(check_ins="email")
+        """Add a patron. If the patron has no address, a merge may give them one."""
+        address = {} if self.random.random() < 0.5 else {"email": None}
+        patron = UserFactory(check_ins="email", **address)
         self.patrons.append(patron.pk)
         self.last_sent[patron.pk] = None
 
@@ -327,6 +406,8 @@ class History:
             Library.objects.update(check_ins=True)
         if self.random.random() < 0.3:
             end_check_ins(at=self.at)
+        if self.random.random() < 0.2:
+            self.answer()
         sending.plan_dropped_again(at=self.at)
         due = [row for row in self.planned() if self.may_go(row) and row.due_on <= self.today]
         waiting = {row.help_session.patron_id for row in due if self.is_free(row.help_session.patron_id)}
@@ -349,7 +430,7 @@ class History:
                 self.confirm_address,
                 self.later,
             ]
-            between += [self.switch_off, self.allow_children, self.answer, self.topic]
+            between += [self.switch_off, self.allow_children, self.answer, self.topic, self.unmerge]
             self.random.choice(between)()
         self.deliver()
         self.check_holds()
@@ -366,9 +447,11 @@ class History:
             assert email.to_address == patron.email, "an email went to an address that the patron left"
             assert self.is_free(patron.pk), "two emails in a week"
             assert check_in.pk not in [pk for pk, _patron, _at in self.sent], "asked twice"
+            assert check_in.pk not in self.answered, "an email went after the patron's answer"
             assert check_in.link_ends_at <= self.ends_at(check_in.help_session), "the link outlives the visit"
             self.sent.append((check_in.pk, patron.pk, self.at))
-            self.last_sent[patron.pk] = self.at
+            self.last_sent[patron.pk] = self.last_sent_to[email.to_address] = self.at
+            self.links[check_in.pk] = LINK.search(email.text)[1]
             mark_delivered(email, at=self.at)
         for check_in in CheckIn.objects.filter(status="asked", message_id__in=emails):
             is_same = emails[check_in.message_id] == check_in.help_session.patron.email
@@ -378,7 +461,7 @@ class History:
         """Let each worker run `job(at)`, and return the results."""
         if self.workers == 1:
             return [job(self.at)]
-        results = at_once(*[lambda: job(self.at)] * self.workers)
+        results = run_simultaneously(*[lambda: job(self.at)] * self.workers)
         failures = [result for result in results if isinstance(result, str)]
         assert not failures, "a worker failed"
         return results
@@ -398,12 +481,12 @@ class History:
         return bool(self.is_open and self.may_be_written(check_in) and is_reviewed)
 
     def may_be_written(self, check_in):
-        """Return whether the check-in may be sent now, provided that it is approved and the branch is open."""
+        """Return whether the check-in may be sent now, if it is approved and the branch is open."""
         visit = HelpSession.objects.select_related("patron", "topic").get(pk=check_in.help_session_id)
         patron, library = visit.patron, Library.objects.get()
         if not patron or patron.check_ins != "email" or visit.check_ins or visit.quiet or visit.people > 1:
             return False
-        if not library.check_ins or patron.died_at:
+        if not library.check_ins or patron.died_at or not patron.email:
             return False
         if EmailAddress.objects.filter(user=patron, email=patron.email, verified=False).exists():
             return False
@@ -423,7 +506,7 @@ class History:
         return not (is_open_now or is_late or answered)
 
     def ends_at(self, visit):
-        """Return when the visit is forgotten."""
+        """Return the time when the visit is forgotten."""
         days = {"30": 30, "365": 365}[visit.patron.remember]
         return visit.kept_at + (min(days, 90) if visit.patron.child_since else days) * DAY
 
@@ -433,12 +516,17 @@ class History:
         return local.weekday() < 6 and 9 <= local.hour < 17 and local.date() not in self.closed_days
 
     def is_free(self, patron):
-        # A time far in the future comes from a clock that was fast.
-        last = self.last_sent.get(patron)
-        return last is None or not -WEEK < self.at - last < WEEK
+        """Return whether neither the patron nor their address got an email within a week."""
+        address = User.objects.get(pk=patron).email
+        # Ignore a time that is a week or more in the future, because a fast clock wrote it.
+        times = filter(None, [self.last_sent.get(patron), self.last_sent_to.get(address)])
+        return not any(-WEEK < self.at - last < WEEK for last in times)
 
     def has_urgent(self, patron):
-        """Return whether a check-in becomes due and its visit is forgotten, both within a week."""
+        """Return whether the patron has an urgent check-in.
+
+        An urgent check-in becomes due within a week, and its visit is forgotten within a week.
+        """
         own = [row for row in self.planned() if row.help_session.patron_id == patron and self.may_go(row)]
         return any(
             self.today < row.due_on < self.today + WEEK and self.ends_at(row.help_session) < self.at + WEEK

@@ -1,4 +1,4 @@
-"""Test that check-ins are sent to the patron's phone, and in another way only with consent."""
+"""Test check-ins that are sent as push messages to the patron's phone, and never by email without consent."""
 
 import datetime
 import re
@@ -31,7 +31,8 @@ from tests.portal.checkins.test_sending import (
 from tests.push_device import PRIVATE_KEY
 
 MINUTE = datetime.timedelta(minutes=1)
-# Other tests in this module cover these reasons. Messages to a phone need no email address.
+# Other tests in this module cover these reasons. Three of them are about email addresses, which push messages
+# don't need.
 TESTED_APART = {Why.NO_ADDRESS, Why.UNCONFIRMED, Why.ADDRESS_OFF, Why.NO_PHONE}
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,9 @@ def pushed():
     return list(PushMessage.objects.order_by("pk"))
 
 
-def test_check_in_is_sent_to_the_phone_with_a_neutral_text_and_a_link_to_its_page(due, phone, staff, library):
+def test_push_message_of_a_check_in_has_a_neutral_text_and_a_link_to_the_check_in_page(
+    due, phone, staff, library
+):
     send_due_check_ins(at=NOW)
     assert settled(NOW + MINUTE) is None
     send_due_check_ins(at=NOW + 5 * MINUTE)
@@ -80,7 +83,7 @@ def test_check_in_is_sent_to_the_phone_with_a_neutral_text_and_a_link_to_its_pag
     assert (due.status, due.asked_by) == ("asked", staff)
 
 
-def test_link_in_the_message_opens_the_page_of_the_check_in_and_is_deleted_after_delivery(due, phone, client):
+def test_link_in_the_message_opens_the_check_in_page_and_is_deleted_after_delivery(due, phone, client):
     send_due_check_ins(at=NOW)
     settled(NOW + MINUTE)
     [message] = pushed()
@@ -93,8 +96,9 @@ def test_link_in_the_message_opens_the_page_of_the_check_in_and_is_deleted_after
     assert not PushMessage.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("reason", [reason for reason in REASONS if reason not in TESTED_APART])
-def test_reasons_against_an_email_also_stop_a_check_in_on_the_phone(reason, staff, branch, ana, phone):
+def test_reasons_against_emailing_a_check_in_also_prevent_its_push_message(reason, staff, branch, ana, phone):
     check_in = check_in_about(staff, branch, ana, **LONG_AGO.get(reason, {}))
     assert why(check_in) == ""
     REASONS[reason](check_in)
@@ -103,7 +107,7 @@ def test_reasons_against_an_email_also_stop_a_check_in_on_the_phone(reason, staf
 
 
 @pytest.mark.parametrize("change", [with_address_off, with_unconfirmed_address])
-def test_check_in_on_the_phone_needs_no_working_email_address(staff, branch, change):
+def test_patron_without_a_working_email_address_can_get_check_ins_by_push_message(staff, branch, change):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)
@@ -114,7 +118,7 @@ def test_check_in_on_the_phone_needs_no_working_email_address(staff, branch, cha
 
 
 @pytest.mark.parametrize("email", ["ana@example.org", None])
-def test_consent_to_emails_is_not_consent_to_messages_on_the_phone(staff, branch, email):
+def test_consent_to_emails_is_not_consent_to_push_messages(staff, branch, email):
     ana = UserFactory(email=email, check_ins="email")
     PushSubscriptionFactory(person=ana)
     check_in_about(staff, branch, ana)
@@ -123,7 +127,7 @@ def test_consent_to_emails_is_not_consent_to_messages_on_the_phone(staff, branch
     assert (row and row.to_address, pushed()) == (email, [])
 
 
-def test_check_in_for_a_lost_phone_is_never_emailed_instead(staff, branch):
+def test_check_in_is_never_emailed_instead_if_the_push_subscription_was_deleted(staff, branch):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     phone = PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)
@@ -149,7 +153,7 @@ def test_check_in_is_planned_again_if_the_subscription_ended_while_the_message_w
     assert (check_in.status, emails()) == ("planned", [])
 
 
-def test_check_in_that_every_push_service_refuses_is_given_up_and_never_emailed(staff, branch):
+def test_check_in_that_every_push_service_refuses_is_never_emailed_instead(staff, branch):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)
@@ -178,7 +182,7 @@ def test_check_in_is_sent_in_the_way_that_the_patron_chose_last(staff, branch, b
     )
 
 
-def test_child_is_asked_on_their_phone_only_if_the_library_writes_to_children(staff, branch, library):
+def test_child_gets_check_ins_by_push_message_only_if_the_library_writes_to_children(staff, branch, library):
     child = ChildFactory(check_ins="push")
     PushSubscriptionFactory(person=child)
     check_in = check_in_about(staff, branch, child, with_child="own")
@@ -188,14 +192,14 @@ def test_child_is_asked_on_their_phone_only_if_the_library_writes_to_children(st
     assert why(check_in) == ""
 
 
-def test_adult_is_never_asked_on_their_phone_about_a_childs_visit(staff, branch, library, ana, phone):
+def test_adult_never_gets_a_push_message_about_a_childs_visit(staff, branch, library, ana, phone):
     library.check_ins_of_children = True
     library.save()
     check_in = check_in_about(staff, branch, ana, with_child="shared")
     assert why(check_in) == Why.CHILD
 
 
-def test_button_on_the_page_opened_from_a_push_message_stops_all_check_ins(due, phone, ana, client):
+def test_button_on_a_check_in_page_opened_from_a_push_message_stops_all_check_ins(due, phone, ana, client):
     send_due_check_ins(at=NOW)
     CheckIn.objects.update(link_ends_at=timezone.now() + DAY)
     path = Notification.objects.get().url.removeprefix("http://localhost:8000")
@@ -208,7 +212,7 @@ def test_button_on_the_page_opened_from_a_push_message_stops_all_check_ins(due, 
     assert ana.check_ins == "none"
 
 
-def test_page_opened_from_an_email_has_no_button_that_stops_all_check_ins(due, phone, ana, client):
+def test_check_in_page_opened_from_an_email_has_no_button_that_stops_all_check_ins(due, phone, ana, client):
     send_due_check_ins(at=NOW)
     CheckIn.objects.update(link_ends_at=timezone.now() + DAY)
     path = Notification.objects.get().url.removeprefix("http://localhost:8000")
@@ -221,10 +225,10 @@ def test_page_opened_from_an_email_has_no_button_that_stops_all_check_ins(due, p
 @pytest.mark.parametrize(
     ("reviewed", "is_own", "words"),
     [
-        (True, True, "On the patron's phone in your name"),
-        (True, False, "On the patron's phone in the name of Rosa Lindqvist"),
-        (False, True, "On the patron's phone in your name, once you approve it"),
-        (False, False, "On the patron's phone, once a staff member approves it"),
+        (True, True, "With a message on the patron's phone, in your name"),
+        (True, False, "With a message on the patron's phone, in the name of Rosa Lindqvist"),
+        (False, True, "With a message on the patron's phone, in your name, once you approve it"),
+        (False, False, "With a message on the patron's phone, once a staff member approves it"),
     ],
 )
 def test_helper_reads_that_the_check_in_is_sent_to_the_patrons_phone(
@@ -237,7 +241,7 @@ def test_helper_reads_that_the_check_in_is_sent_to_the_patrons_phone(
     assert "email" not in outlook.words
 
 
-def test_helper_reads_why_a_patron_without_a_phone_is_asked_only_on_pages(staff, branch, ana):
+def test_helper_reads_why_a_patron_is_asked_only_on_web_pages(staff, branch, ana):
     check_in_about(staff, branch, ana)
     check_in = with_outlook(CheckIn.objects.all(), at=NOW).get()
     outlook = outlook_of(check_in, asker=staff, user=staff)
@@ -245,7 +249,7 @@ def test_helper_reads_why_a_patron_without_a_phone_is_asked_only_on_pages(staff,
 
 
 @pytest.mark.parametrize("tried", [False, True])
-def test_weekly_limit_applies_only_if_a_message_may_have_been_sent(due, phone, ana, tried):
+def test_push_message_counts_for_the_weekly_limit_only_if_its_delivery_was_tried(due, phone, ana, tried):
     send_due_check_ins(at=NOW)
     settled(NOW + MINUTE)
     if tried:

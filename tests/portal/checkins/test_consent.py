@@ -31,7 +31,7 @@ def consents():
 
 
 @pytest.mark.parametrize("choice", ["email", "pages", "none"])
-def test_each_choice_is_stored_with_the_words_that_the_patron_read(library, choice):
+def test_each_choice_is_stored_with_the_text_that_the_patron_read(library, choice):
     person = UserFactory()
     choose(person, choice, language="es")
     person.refresh_from_db()
@@ -81,14 +81,14 @@ def test_stopping_check_ins_at_the_desk_stores_the_wording_and_an_audit_event(li
     assert (event.action, event.by, event.patron) == ("stopped_check_ins", staff, person)
 
 
-def test_titles_are_no_longer_allowed_after_the_patron_turns_emails_off(library):
+def test_turning_emails_off_also_withdraws_the_permission_to_show_titles(library):
     person = UserFactory(check_ins="email", check_in_titles=True)
     choose(person, "pages")
     person.refresh_from_db()
     assert person.check_in_titles is False
 
 
-def test_allowing_titles_stores_a_separate_consent(library):
+def test_permission_to_show_titles_is_stored_as_a_separate_consent(library):
     person = UserFactory(check_ins="email")
     consent.allow_titles(person, True, wording="Anyone can see the titles.", language="en", at=AT)
     person.refresh_from_db()

@@ -32,6 +32,7 @@ def merge(coordinator):
     return merge
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("going", "into", "merged"),
     [
@@ -54,7 +55,7 @@ def test_merged_record_has_the_more_private_choice_and_unmerging_restores_both_c
     assert stayed.check_ins == into
 
 
-def test_check_ins_stopped_on_a_merged_record_are_still_stopped_after_unmerging(merge, coordinator):
+def test_unmerging_does_not_restart_check_ins_that_were_stopped_on_the_merged_record(merge, coordinator):
     _going, into, merge_row = merge(going="email", into="email")
     check_ins.stop(into, by=coordinator, at=LATER)
     restored = unmerging.unmerge(merge_row, by=coordinator, at=LATER)
@@ -68,7 +69,7 @@ def test_check_ins_stopped_on_a_merged_record_are_still_stopped_after_unmerging(
 
 
 @pytest.mark.parametrize("own", ["none", "pages", ""])
-def test_emails_allowed_on_a_merged_record_are_not_allowed_after_unmerging(merge, coordinator, own):
+def test_permission_for_emails_given_on_a_merged_record_ends_with_unmerging(merge, coordinator, own):
     """Check that both earlier choices apply again, because nobody knows which person allowed the emails."""
     _going, into, merge_row = merge(going=own, into=own)
     check_ins.choose(into, "email", wording="Yes", language="en", at=LATER)

@@ -59,7 +59,7 @@ def choose(client, choice, **fields):
 
 
 @pytest.mark.parametrize("choice", ["email", "pages", "none"])
-def test_patron_is_asked_on_the_home_page_and_the_visit_page_until_they_choose(
+def test_home_page_and_visit_page_ask_for_consent_until_the_patron_chooses(
     client, patron, visit, sign_in, choice
 ):
     sign_in(client, patron)
@@ -85,7 +85,7 @@ def test_no_choice_about_check_ins_is_preselected(client, patron, visit, sign_in
         assert 'aria-pressed="true"' not in form
 
 
-def test_consent_text_names_no_visit_no_item_no_day_and_no_staff_member(client, patron, visit, sign_in):
+def test_consent_text_mentions_no_visit_or_item_or_day_or_staff_member(client, patron, visit, sign_in):
     sign_in(client, patron)
     choose(client, "email")
     wording = Consent.objects.get().wording
@@ -155,7 +155,7 @@ def test_choice_of_a_viewer_by_code_applies_to_all_visits_opened_in_the_browser(
     assert not asks(client, strangers.get_absolute_url())
 
 
-def test_viewer_by_code_can_undo_the_choice(client, branch):
+def test_viewer_by_code_can_undo_their_choice_about_check_ins(client, branch):
     visit = HelpSessionFactory(branch=branch)
     open_by_code(client, visit)
     page = choose(client, "pages", visit=visit.public_id)
@@ -194,9 +194,7 @@ def test_signed_in_patron_who_chooses_email_is_asked_to_keep_a_visit_opened_by_c
     assert patron.check_ins == "email"
 
 
-def test_patron_with_visits_who_chooses_on_the_home_page_is_not_asked_to_keep_another_visit(
-    client, patron, visit, branch, sign_in
-):
+def test_home_page_asks_for_consent_only_about_the_patrons_own_visit(client, patron, visit, branch, sign_in):
     sign_in(client, patron)
     open_by_code(client, HelpSessionFactory(branch=branch))
     assert client.get("/").context["check_ins"].visit == visit
@@ -260,7 +258,7 @@ def test_child_is_asked_for_consent_only_if_the_library_emails_children(client, 
 
 
 @pytest.mark.parametrize("may_have_emails", [False, True])
-def test_page_mentions_emails_to_a_child_only_if_the_library_emails_children(
+def test_consent_page_mentions_emails_to_a_child_only_if_the_library_emails_children(
     client, library, sign_in, may_have_emails
 ):
     library.check_ins_of_children = may_have_emails
@@ -288,6 +286,7 @@ def test_patron_can_turn_off_check_ins_for_one_visit(client, patron, visit, sign
     assert visit.check_ins == ""
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("changes", "is_shown"),
     [
@@ -328,7 +327,7 @@ def test_patron_can_turn_check_ins_for_one_visit_on_again(client, patron, visit,
 
 
 @pytest.mark.parametrize(("choice", "mentions"), [("", False), ("push", True), ("none", False)])
-def test_page_about_check_ins_mentions_the_leave_out_button_only_if_visits_have_it(
+def test_page_about_check_ins_mentions_the_leave_out_button_only_if_the_button_exists(
     client, patron, visit, sign_in, choice, mentions
 ):
     patron.check_ins = choice
@@ -394,7 +393,7 @@ def test_allowing_titles_and_disallowing_titles_each_store_a_consent(client, pat
         ("ana@example.org", "Confirm your email address first. Until then"),
     ],
 )
-def test_page_says_what_to_do_if_the_email_address_is_missing_or_unconfirmed(
+def test_consent_page_says_what_to_do_if_the_email_address_is_missing_or_unconfirmed(
     client, patron, sign_in, address, missing
 ):
     patron.email = address
@@ -408,7 +407,7 @@ def test_page_says_what_to_do_if_the_email_address_is_missing_or_unconfirmed(
     assert "The library may ask you by email" not in page
 
 
-def test_signed_out_person_must_sign_in_to_choose(client):
+def test_choosing_about_check_ins_requires_sign_in(client):
     response = client.get(reverse("check_ins"))
     assert response.url == f"{reverse('sign_in')}?next={reverse('check_ins')}"
     response = client.post(reverse("check_ins"), {"check_ins": "none"})
@@ -425,13 +424,15 @@ def test_asking_for_consent_runs_no_additional_query(
     sign_in(client, patron)
     client.get("/")
     client.get(visit.get_absolute_url())
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         assert asks(client, "/") == (choice == "")
     with django_assert_num_queries(9):
         assert asks(client, visit.get_absolute_url()) == (choice == "")
 
 
-def test_account_page_shows_the_choice_and_links_to_its_page(client, patron, sign_in, library):
+def test_account_page_shows_the_choice_and_links_to_the_page_that_changes_it(
+    client, patron, sign_in, library
+):
     sign_in(client, patron)
     assert "You haven't chosen yet whether the library may ask you." in text(client.get(reverse("me")))
     for choice, words in [
@@ -469,9 +470,7 @@ def button_of(page, choice):
     return next((tag for tag in re.findall(r"<button[^>]*>", html) if f'value="{choice}"' in tag), "")
 
 
-def test_phone_button_is_hidden_until_a_script_finds_that_the_browser_can_get_messages(
-    client, patron, visit, sign_in, with_push
-):
+def test_phone_button_is_hidden_on_the_page_before_scripts_run(client, patron, visit, sign_in, with_push):
     sign_in(client, patron)
     for path in ("/", visit.get_absolute_url(), reverse("check_ins")):
         assert " hidden data-needs-push" in button_of(client.get(path), "push")
@@ -508,22 +507,22 @@ def test_patron_who_chooses_the_phone_is_redirected_to_the_page_that_turns_messa
         QUESTION,
         "We ask some days after a visit. The message doesn't say what the visit was about.",
         "You can change your answer at any time under “Me”.",
-        "On this phone",
+        "By message on this phone",
     ]
     assert "First turn on messages" in text(client.get(reverse("check_ins")))
     PushSubscriptionFactory(person=patron)
     assert "First turn on messages" not in text(client.get(reverse("check_ins")))
-    assert "The library may ask you on your phone." in text(client.get("/me/"))
+    assert "The library may ask you with messages on your phone." in text(client.get("/me/"))
 
 
-def test_patron_with_a_device_who_chooses_the_phone_is_redirected_back(
+def test_patron_with_a_subscribed_phone_returns_to_the_page_after_choosing_push_for_check_ins(
     client, patron, visit, sign_in, with_push
 ):
     PushSubscriptionFactory(person=patron)
     sign_in(client, patron)
     page = choose(client, "push")
     assert page.redirect_chain[-1][0] == "/"
-    assert "Saved. The library may ask you on your phone about your visits." in text(page)
+    assert "Saved. The library may ask you about your visits with messages on your phone." in text(page)
 
 
 def test_viewer_by_code_who_chooses_the_phone_is_asked_to_keep_the_visit(client, branch, with_push):
@@ -532,15 +531,15 @@ def test_viewer_by_code_who_chooses_the_phone_is_asked_to_keep_the_visit(client,
     page = choose(client, "push", visit=visit.public_id)
     keep = f"{reverse('keep_session', args=[visit.public_id])}?check_ins=push"
     assert page.redirect_chain[-1][0] == keep
-    assert "On this phone" in text(page)
+    assert "By message on this phone" in text(page)
     page = client.post(keep, {"without_address": "1"}, follow=True)
     assert page.redirect_chain[-1][0] == reverse("phone_messages")
     visit.refresh_from_db()
     assert visit.patron.check_ins == "push"
-    assert Consent.objects.get(purpose="check_ins").wording.splitlines()[-1] == "On this phone"
+    assert Consent.objects.get(purpose="check_ins").wording.splitlines()[-1] == "By message on this phone"
 
 
-def test_child_is_offered_the_phone_only_if_the_library_writes_to_children(
+def test_child_can_choose_check_ins_on_the_phone_only_if_the_library_writes_to_children(
     client, branch, sign_in, library, with_push
 ):
     child = ChildFactory()
@@ -551,7 +550,7 @@ def test_child_is_offered_the_phone_only_if_the_library_writes_to_children(
     assert button_of(client.get(reverse("check_ins")), "push") != ""
 
 
-def test_desk_shows_that_the_patron_chose_the_phone_but_staff_cannot_choose_it(
+def test_staff_can_see_but_not_choose_check_ins_on_the_patrons_phone(
     client, patron, branch, staff, sign_in, with_push
 ):
     HelpSessionFactory(patron=patron, branch=branch, kept_at=AT)
@@ -566,14 +565,14 @@ def test_desk_shows_that_the_patron_chose_the_phone_but_staff_cannot_choose_it(
     patron.check_ins = "push"
     patron.save()
     page = client.get(record)
-    assert "We may ask this patron on their phone." in text(page)
+    assert "This patron allows check-ins with messages on their phone." in text(page)
     assert 'aria-pressed="true"' in button_of(page, "push")
     client.post(answer, {"check_ins": "pages"})
     patron.refresh_from_db()
     assert patron.check_ins == "pages"
 
 
-def test_unsubscribe_link_in_an_email_also_ends_check_ins_on_the_phone(client, patron, with_push):
+def test_unsubscribe_link_in_an_email_also_ends_check_ins_by_push_message(client, patron, with_push):
     patron.check_ins = "push"
     patron.save()
     client.post(unsubscribe_url(patron, ["checkins/check_in"]).removeprefix("http://localhost:8000"))
@@ -590,7 +589,7 @@ def test_phone_is_not_offered_for_check_ins_on_a_borrowed_device(client, patron,
         page = client.get(path)
         assert button_of(page, "pages") != ""
         assert button_of(page, "push") == ""
-    # The person may have chosen messages on the phone earlier, with their own phone.
+    # The person may have chosen push messages earlier, on their own phone.
     patron.check_ins = "push"
     patron.save()
     assert 'aria-pressed="true"' in button_of(client.get(reverse("check_ins")), "push")

@@ -1,4 +1,4 @@
-"""Test that the unsubscribe link turns check-ins off, and that the page of notices links to the choice."""
+"""Test that an unsubscribe link turns check-ins off. The page of notices links to the same choice."""
 
 import datetime
 from html import unescape
@@ -48,7 +48,7 @@ def test_one_click_unsubscribe_turns_check_ins_off_and_stores_a_consent(client, 
 
 
 @pytest.mark.parametrize(("days", "works"), [(364, True), (366, False)])
-def test_unsubscribe_link_works_for_a_year_after_its_email(client, patron, days, works):
+def test_unsubscribe_link_works_for_a_year_after_its_email_was_sent(client, patron, days, works):
     at = timezone.now()
     with time_machine.travel(at, tick=False):
         path = unsubscribe_url(patron, ["checkins/check_in"]).removeprefix(settings.BASE_URL)
@@ -86,7 +86,7 @@ def test_unsubscribe_link_turns_off_every_kind_of_notice_that_it_contains(client
     assert NoticeChoice.objects.get().kind == "conversations/answer"
 
 
-def test_page_of_notices_links_to_the_choice_about_check_ins(client, patron, sign_in, library):
+def test_page_about_notices_has_a_link_to_the_choice_about_check_ins(client, patron, sign_in, library):
     library.check_ins = True
     library.save()
     sign_in(client, patron)

@@ -1,4 +1,4 @@
-"""Test whose name a check-in is sent in, and the words that the portal drafts."""
+"""Test in whose name a check-in is sent, and the text that the portal drafts."""
 
 import datetime
 import re
@@ -55,15 +55,17 @@ def away(person, cover=None, *, first=DAY, last=DAY):
 
 
 class TestWhoAsks:
-    def test_check_in_is_in_the_helpers_name_by_default(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_helper_by_default(self, visit, rosa):
         assert drafting.asker(visit, at=AT) == rosa
 
-    def test_check_in_is_in_the_covers_name_while_the_helper_is_away(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_covering_colleague_while_the_helper_is_away(
+        self, visit, rosa
+    ):
         sam = StaffFactory()
         away(rosa, sam)
         assert drafting.asker(visit, at=AT) == sam
 
-    def test_check_in_is_in_the_helpers_name_again_after_the_absence(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_helper_again_after_the_absence(self, visit, rosa):
         away(rosa, StaffFactory(), last=DAY)
         assert drafting.asker(visit, at=AT + datetime.timedelta(days=1)) == rosa
 
@@ -78,7 +80,7 @@ class TestWhoAsks:
         assert drafting.asker(visit, at=late) == rosa
 
     @pytest.mark.parametrize("has_cover", [False, True])
-    def test_check_in_is_in_the_branchs_name_if_the_helper_and_the_cover_are_away(
+    def test_check_in_is_sent_in_the_name_of_the_branch_if_helper_and_covering_colleague_are_away(
         self, visit, rosa, has_cover
     ):
         cover = StaffFactory() if has_cover else None
@@ -87,31 +89,33 @@ class TestWhoAsks:
             away(cover)
         assert drafting.asker(visit, at=AT) is None
 
-    def test_check_in_is_in_the_branchs_name_if_the_helper_left(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_branch_if_the_helper_left(self, visit, rosa):
         rosa.staff_roles.all().delete()
         assert drafting.asker(visit, at=AT) is None
 
-    def test_check_in_is_in_the_branchs_name_if_the_helper_moved_to_another_branch(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_branch_if_the_helper_moved_to_another_branch(
+        self, visit, rosa
+    ):
         rosa.staff_roles.update(branch=BranchFactory())
         assert drafting.asker(visit, at=AT) is None
 
-    def test_check_in_is_in_the_branchs_name_if_the_helpers_account_is_deactivated(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_branch_if_the_helper_is_deactivated(self, visit, rosa):
         rosa.is_active = False
         rosa.save()
         assert drafting.asker(visit, at=AT) is None
 
-    def test_check_in_is_in_the_branchs_name_if_the_cover_left(self, visit, rosa):
+    def test_check_in_is_sent_in_the_name_of_the_branch_if_the_covering_colleague_left(self, visit, rosa):
         sam = StaffFactory()
         away(rosa, sam)
         sam.staff_roles.all().delete()
         assert drafting.asker(visit, at=AT) is None
 
-    def test_check_in_is_in_the_branchs_name_if_the_visit_names_no_helper(self, visit):
+    def test_check_in_is_sent_in_the_name_of_the_branch_if_the_visit_has_no_helper(self, visit):
         visit.staff = None
         visit.save()
         assert drafting.asker(visit, at=AT) is None
 
-    def test_finding_who_asks_about_thirty_visits_runs_two_queries(self, branch, django_assert_num_queries):
+    def test_two_queries_find_who_asks_about_thirty_visits(self, branch, django_assert_num_queries):
         visits = [HelpSessionFactory(branch=branch) for _ in range(30)]
         away(visits[0].staff, visits[1].staff)
         with django_assert_num_queries(2):
@@ -121,7 +125,7 @@ class TestWhoAsks:
 
 
 class TestDraft:
-    def test_warm_draft_names_the_question_and_the_items(self, visit, rosa):
+    def test_warm_draft_contains_the_question_and_the_titles_of_the_items(self, visit, rosa):
         one, two = recommend_in(visit, 2)
         words = drafting.draft(CheckInFactory(help_session=visit, tone="warm"), by=rosa)
         assert words == (
@@ -132,7 +136,7 @@ class TestDraft:
         )
 
     @pytest.mark.parametrize("tone", Branch.Tone.values)
-    def test_each_tone_has_different_words(self, visit, rosa, tone):
+    def test_draft_has_a_different_text_in_each_tone(self, visit, rosa, tone):
         recommend_in(visit)
         others = set(Branch.Tone.values) - {tone}
         check_in = CheckInFactory(help_session=visit)
@@ -147,7 +151,7 @@ class TestDraft:
         check_in.tone = "plain"
         assert drafting.draft(check_in, by=rosa) == drafting.draft(check_in, by=rosa, tone="plain")
 
-    def test_draft_names_three_items_and_counts_the_rest(self, visit, rosa):
+    def test_draft_lists_three_items_and_counts_the_rest(self, visit, rosa):
         first, second, third, *_rest = recommend_in(visit, 5)
         words = drafting.draft(CheckInFactory(help_session=visit), by=rosa)
         for named in (first, second, third):
@@ -195,7 +199,7 @@ class TestDraft:
             "El martes 24 de noviembre"
         )
 
-    def test_draft_is_in_the_patrons_language_if_the_visits_language_is_not_translated(self, visit, rosa):
+    def test_draft_is_in_the_patrons_language_if_the_portal_lacks_the_visits_language(self, visit, rosa):
         visit.language, visit.patron.language = "so", "es"
         assert drafting.draft(CheckInFactory(help_session=visit), by=rosa).startswith(
             "El martes 24 de noviembre"
@@ -209,12 +213,14 @@ class TestDraft:
         )
 
     @pytest.mark.parametrize("make", [QuietSessionFactory, SharedSessionFactory])
-    def test_draft_does_not_quote_the_question_of_a_quiet_visit_or_of_a_child(self, branch, rosa, make):
+    def test_draft_does_not_quote_the_question_of_a_quiet_visit_or_of_a_visit_with_a_child(
+        self, branch, rosa, make
+    ):
         check_in = CheckInFactory(help_session=make(branch=branch, staff=rosa))
         for tone in Branch.Tone.values:
             assert check_in.help_session.question not in drafting.draft(check_in, by=rosa, tone=tone)
 
-    def test_draft_about_a_visit_without_a_question_names_its_day(self, visit, rosa):
+    def test_draft_about_a_visit_without_a_question_contains_the_day_of_the_visit(self, visit, rosa):
         visit.question = ""
         words = drafting.draft(CheckInFactory(help_session=visit), by=rosa, tone="plain")
         assert words == "You came to us on Tuesday, November 24.\n\nDid you find what you needed?"
@@ -234,7 +240,7 @@ class TestLetter:
         letter = drafting.letter(CheckInFactory(help_session=visit, words="How is the form?"), by=rosa)
         assert letter.startswith("Hello,\n\n")
 
-    def test_neutral_letter_does_not_contain_the_helpers_words(self, visit, rosa):
+    def test_neutral_letter_does_not_contain_the_helpers_text(self, visit, rosa):
         check_in = CheckInFactory(help_session=visit, words="How is the tax form?")
         assert "tax" not in drafting.letter(check_in, by=rosa, neutral=True)
 

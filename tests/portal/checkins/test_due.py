@@ -58,7 +58,7 @@ def test_home_page_asks_about_the_visit_whose_check_in_was_due_first(
 
 
 @pytest.mark.parametrize("choice", ["", "pages", "email"])
-def test_home_page_asks_patrons_who_chose_email_or_pages_or_have_not_chosen(
+def test_home_page_also_asks_patrons_who_have_not_made_a_choice_about_check_ins(
     client, sign_in, patron, due, choice
 ):
     patron.check_ins = choice
@@ -84,7 +84,7 @@ def test_home_page_does_not_ask_a_patron_who_refused_check_ins_or_left_out_the_v
     assert asked_at_home(client) == []
 
 
-def test_home_page_does_not_ask_a_patron_who_refused_about_a_visit_opened_by_code(
+def test_patron_who_refused_check_ins_is_not_asked_about_a_visit_opened_by_code(
     client, sign_in, show_code, patron, branch, library
 ):
     visit = HelpSessionFactory(branch=branch, question="Where is the map?")
@@ -99,7 +99,7 @@ def test_home_page_does_not_ask_a_patron_who_refused_about_a_visit_opened_by_cod
     assert asked_at_home(client) == []
 
 
-def test_home_page_does_not_ask_before_the_check_in_is_due_or_while_a_conversation_is_open(
+def test_home_page_does_not_ask_too_early_or_while_a_conversation_is_open(
     client, sign_in, patron, due, visit
 ):
     sign_in(client, patron)
@@ -115,7 +115,7 @@ def test_home_page_does_not_ask_before_the_check_in_is_due_or_while_a_conversati
     assert asked_at_home(client) == []
 
 
-def test_home_page_asks_a_viewer_by_code(client, show_code, library, branch):
+def test_home_page_asks_a_viewer_by_code_about_the_opened_visit(client, show_code, library, branch):
     visit = HelpSessionFactory(branch=branch, question="How do I file my taxes?")
     CheckInFactory(help_session=visit, due_on=library.today())
     assert asked_at_home(client) == []
@@ -164,6 +164,7 @@ def test_patron_can_choose_the_day_of_a_check_in(client, sign_in, patron, due, v
     assert asked_at_home(client) == []
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("days", ["", 0, 181, "2026-99-99", "\0"])
 def test_patron_cannot_choose_a_day_in_the_past_or_far_in_the_future(
     client, sign_in, patron, due, visit, library, days
@@ -186,7 +187,7 @@ def test_stranger_cannot_choose_the_day_of_a_check_in(client, sign_in, due, visi
     assert response.status_code == 404
 
 
-def test_looking_for_due_check_ins_adds_one_query_to_the_home_page_if_none_is_due(
+def test_home_page_runs_one_more_query_for_check_ins_if_none_is_due(
     client, sign_in, patron, visit, library, django_assert_num_queries
 ):
     from django.db import connection
@@ -204,7 +205,9 @@ def test_looking_for_due_check_ins_adds_one_query_to_the_home_page_if_none_is_du
     assert counts[1] - counts[0] == 1
 
 
-def test_home_page_does_not_ask_an_adult_who_kept_a_childs_own_visit(client, sign_in, patron, due, visit):
+def test_home_page_does_not_ask_an_adult_about_a_visit_recorded_as_a_childs_own(
+    client, sign_in, patron, due, visit
+):
     HelpSession.objects.update(with_child="own")
     sign_in(client, patron)
     assert asked_at_home(client) == []

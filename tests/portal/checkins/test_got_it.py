@@ -1,11 +1,16 @@
 """Test the button "I've got it" on the items of a visit."""
 
+import datetime
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Library
-from recommendations.models import Recommendation
+from portal.conversations import next_steps, verdicts
+from portal.conversations.models import Conversation
+from portal.conversations.next_steps import Step
+from recommendations.models import NextStep, Recommendation
 from tests.factories import HelpSessionFactory, QuietSessionFactory, UserFactory, code_for, recommend_in
 from tests.portal.pages import text
 
@@ -45,8 +50,9 @@ def test_got_it_button_stores_the_time_and_can_be_undone(me, session):
     assert "I've got it" in text(me.get(page))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("kind", ["person", "web_page", "database", "article", "event", "course"])
-def test_got_it_button_is_not_shown_for_a_person_or_an_event(me, session, kind):
+def test_got_it_button_is_not_shown_for_people_and_events_and_online_items(me, session, kind):
     recommend_in(session, item__kind=kind)
     assert "I've got it" not in text(me.get(session.get_absolute_url()))
 
@@ -85,3 +91,25 @@ def test_stranger_cannot_press_the_got_it_button(client, session, sign_in):
     assert tap(sign_in(client, UserFactory()), recommendation).status_code == 404
     recommendation.refresh_from_db()
     assert recommendation.got_at is None
+
+
+@pytest.mark.parametrize("by_code", [False, True])
+def test_undo_brings_back_why_the_patron_could_not_get_the_item(
+    client, session, patron, staff, branch, sign_in, show_code, by_code
+):
+    visit = HelpSessionFactory(branch=branch, staff=staff) if by_code else session
+    browser = show_code(client, code_for(visit)) if by_code else sign_in(client, patron)
+    [recommendation] = recommend_in(visit)
+    said = {"verdict": "could_not_get_it", "why": "checked_out", "comment": "Gone since May"}
+    verdicts.take_verdict(recommendation, by=None if by_code else patron, at=timezone.now(), **said)
+    row = Conversation.objects.get(recommendation=recommendation)
+    step = Step("ordered", timezone.localdate() + datetime.timedelta(days=3))
+    next_steps.record(row, recommendation, step, by=staff, at=timezone.now())
+    tap(browser, recommendation)
+    assert (answer(recommendation)["verdict"], NextStep.objects.exists()) == ("not_tried", False)
+    tap(browser, recommendation, undo="")
+    assert (answer(recommendation), NextStep.objects.get().kind) == (said, "ordered")
+
+
+def answer(recommendation):
+    return Recommendation.objects.values("verdict", "why", "comment").get(pk=recommendation.pk)

@@ -67,6 +67,7 @@ def token():
 # Tests of what one tap saves.
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("question", "answer"),
     [("found", "all"), ("found", "still_working"), ("satisfaction", "poor"), ("would_return", "maybe")],
@@ -91,7 +92,7 @@ def test_patron_can_answer_a_check_in_again_with_the_same_link(client, linked):
     assert visit_of(check_in).found == "something_else"
 
 
-def test_page_says_which_staff_member_or_branch_got_the_answer(client, linked):
+def test_check_in_page_says_which_staff_member_or_branch_got_the_answer(client, linked):
     check_in, url = linked
     cover = StaffFactory(name="Omar Haddad", branch=check_in.help_session.branch)
     for asked_by, name in ((cover, "Omar Haddad"), (None, check_in.help_session.branch)):
@@ -99,7 +100,7 @@ def test_page_says_which_staff_member_or_branch_got_the_answer(client, linked):
         assert f"Your answer has reached {name}." in text_of(client.post(url, {"found": "all"}))
 
 
-def test_page_says_that_a_tap_saves_an_answer_and_that_one_answer_is_enough(client, linked):
+def test_check_in_page_says_that_a_tap_is_saved_and_that_one_answer_is_enough(client, linked):
     _check_in, url = linked
     assert "Each tap is saved right away. One answer is enough." in text_of(client.get(url))
     assert "You can change your answer or close this page." in text_of(
@@ -108,9 +109,7 @@ def test_page_says_that_a_tap_saves_an_answer_and_that_one_answer_is_enough(clie
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_page_does_not_say_that_the_patron_can_close_the_page_if_another_question_follows(
-    client, linked, htmx
-):
+def test_check_in_page_does_not_tell_patrons_to_close_it_while_it_has_another_question(client, linked, htmx):
     check_in, url = linked
     allow_titles(check_in)
     item = Recommendation.objects.first()
@@ -120,7 +119,7 @@ def test_page_does_not_say_that_the_patron_can_close_the_page_if_another_questio
         assert "close this page" not in page
 
 
-def test_page_says_which_answers_staff_read_and_which_are_only_counted(client, linked):
+def test_check_in_page_says_which_answers_staff_read_and_which_are_only_counted(client, linked):
     check_in, url = linked
     page = text_of(client.get(url)).replace("&#x27;", "'")
     branch = check_in.help_session.branch
@@ -135,9 +134,7 @@ def test_page_says_which_answers_staff_read_and_which_are_only_counted(client, l
 
 
 @pytest.mark.parametrize("answer", ["no", "part"])
-def test_answering_no_by_link_starts_a_conversation_and_asks_whether_staff_should_write(
-    client, linked, answer
-):
+def test_patron_who_answers_no_or_partly_by_link_is_asked_whether_staff_should_write(client, linked, answer):
     check_in, url = linked
     page = text_of(client.post(url, {"found": answer}))
     conversation = Conversation.objects.get()
@@ -146,7 +143,7 @@ def test_answering_no_by_link_starts_a_conversation_and_asks_whether_staff_shoul
     assert "Shall we write to you" not in text_of(client.post(url, {"found": "all"}))
 
 
-def test_typed_words_are_sent_when_the_patron_asks_for_an_answer(client, linked):
+def test_typed_text_is_sent_when_the_patron_asks_for_an_answer(client, linked):
     check_in, url = linked
     client.post(url, {"found": "no"})
     page = text_of(client.post(url, {"was-found": "no", "wish": "yes", "body": "No soil test.", **token()}))
@@ -158,7 +155,7 @@ def test_typed_words_are_sent_when_the_patron_asks_for_an_answer(client, linked)
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_page_says_that_typed_words_have_arrived_only_if_the_patron_typed_some(client, linked, htmx):
+def test_check_in_page_confirms_a_message_only_if_the_patron_typed_one(client, linked, htmx):
     _check_in, url = linked
     client.post(url, {"found": "no"})
     headers = {"HX-Request": "true"} if htmx else {}
@@ -171,7 +168,9 @@ def test_page_says_that_typed_words_have_arrived_only_if_the_patron_typed_some(c
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_page_asks_whether_to_write_before_the_text_field_and_before_the_next_question(client, linked, htmx):
+def test_question_whether_staff_should_write_is_above_the_text_field_and_the_next_question(
+    client, linked, htmx
+):
     _check_in, url = linked
     page = text_of(client.post(url, {"found": "no"}, headers={"HX-Request": "true"} if htmx else {}))
     places = [page.index(text) for text in ('id="wish-yes"', 'id="wish-no"', 'id="id_body"', 'id="send"')]
@@ -181,7 +180,7 @@ def test_page_asks_whether_to_write_before_the_text_field_and_before_the_next_qu
 
 
 @pytest.mark.parametrize(("wish", "wants_no_answer"), [("", False), ("yes", False), ("no", True)])
-def test_words_sent_after_answering_no_become_a_message_and_keep_the_choice_about_an_answer(
+def test_message_does_not_change_the_patrons_choice_whether_staff_should_write(
     client, linked, wish, wants_no_answer
 ):
     _check_in, url = linked
@@ -235,7 +234,7 @@ def test_invalid_answer_by_link_saves_nothing(client, linked):
 # Tests of what the page shows.
 
 
-def test_page_shows_no_item_or_question_or_topic_of_the_visit(client, linked):
+def test_check_in_page_shows_no_item_or_question_or_topic_of_the_visit(client, linked):
     check_in, url = linked
     page = text_of(client.get(url))
     visit = check_in.help_session
@@ -245,13 +244,13 @@ def test_page_shows_no_item_or_question_or_topic_of_the_visit(client, linked):
     assert [words for words in secrets if words in page] == []
 
 
-def test_page_names_the_branch_if_no_staff_member_asks(client, linked):
+def test_check_in_page_mentions_only_the_branch_if_no_staff_member_asks(client, linked):
     check_in, url = linked
     CheckIn.objects.update(asked_by=None)
     assert f"The staff at {check_in.help_session.branch} would like to know" in text_of(client.get(url))
 
 
-def test_page_opened_again_by_link_does_not_show_the_earlier_answers(client, linked):
+def test_check_in_page_opened_again_by_link_does_not_show_the_earlier_answers(client, linked):
     check_in, url = linked
     allow_titles(check_in)
     [first, _second] = Recommendation.objects.order_by("pk")
@@ -271,7 +270,7 @@ def test_page_opened_again_by_link_does_not_show_the_earlier_answers(client, lin
     assert shown() == before
 
 
-def test_page_shows_the_answers_given_since_it_was_opened(client, linked):
+def test_check_in_page_shows_the_answers_given_since_it_was_opened(client, linked):
     _check_in, url = linked
     response = client.post(url, {"satisfaction": "good"})
     page = text_of(response)
@@ -282,14 +281,14 @@ def test_page_shows_the_answers_given_since_it_was_opened(client, linked):
     assert "nonsense" not in text_of(client.post(url, {"was-satisfaction": "nonsense", "found": "all"}))
 
 
-def test_typed_words_are_still_in_the_text_field_after_a_tap(client, linked):
+def test_typed_text_stays_in_the_field_when_the_patron_taps_an_answer(client, linked):
     _check_in, url = linked
     page = text_of(client.post(url, {"found": "all", "body": "Half a <sentence>"}))
     assert "Half a &lt;sentence&gt;" in page
     assert not Message.objects.exists()
 
 
-def test_page_shows_titles_to_a_signed_out_person_only_if_the_patron_allowed_titles(client, linked):
+def test_signed_out_person_sees_titles_on_the_check_in_page_only_if_the_patron_allowed_titles(client, linked):
     check_in, url = linked
     assert TITLE not in text_of(client.get(url))
     first = Recommendation.objects.order_by("pk").first()
@@ -342,7 +341,7 @@ def test_patron_can_undo_pressing_the_all_helped_button_by_link(client, linked):
 
 
 @pytest.mark.parametrize("answered", [0, 1, 2])
-def test_all_helped_button_by_link_does_not_reveal_how_many_items_have_verdicts(client, linked, answered):
+def test_all_helped_button_does_not_reveal_how_many_items_already_have_verdicts(client, linked, answered):
     check_in, url = linked
     allow_titles(check_in)
 
@@ -358,7 +357,7 @@ def test_all_helped_button_by_link_does_not_reveal_how_many_items_have_verdicts(
         assert Recommendation.objects.filter(verdict="partly").count() == answered
 
 
-def test_undo_by_link_keeps_verdicts_that_the_patron_gave_while_signed_in(client, linked):
+def test_undo_by_link_does_not_withdraw_verdicts_that_the_patron_gave_while_signed_in(client, linked):
     check_in, url = linked
     allow_titles(check_in)
     at = timezone.now()
@@ -368,7 +367,7 @@ def test_undo_by_link_keeps_verdicts_that_the_patron_gave_while_signed_in(client
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_request_for_an_answer_made_while_signed_in_cannot_be_withdrawn_by_link(client, linked, signed_in):
+def test_request_for_an_answer_by_a_signed_in_patron_cannot_be_withdrawn_by_link(client, linked, signed_in):
     check_in, url = linked
     visit = check_in.help_session
     wish = {"by": check_in.asked if signed_in else None, "by_link": not signed_in, "at": timezone.now()}
@@ -404,7 +403,7 @@ def test_patron_who_gives_a_bad_verdict_by_link_can_ask_for_an_answer(client, li
 # Tests of a browser that may open the visit without the link.
 
 
-def test_answers_of_the_signed_in_patron_are_not_marked_as_given_by_link(opened):
+def test_answers_of_a_signed_in_patron_do_not_count_as_given_by_link(opened):
     check_in, url, client = opened
     assert text_of(client.get(url)).count(TITLE) >= 2
     client.post(url, {"found": "part"})
@@ -416,7 +415,7 @@ def test_answers_of_the_signed_in_patron_are_not_marked_as_given_by_link(opened)
     assert (message.by_link, message.author) == (False, check_in.asked)
 
 
-def test_name_of_another_signed_in_patron_is_not_stored_with_an_answer_by_link(linked, client, sign_in):
+def test_message_by_link_does_not_name_another_patron_who_is_signed_in(linked, client, sign_in):
     check_in, url = linked
     sign_in(client, UserFactory())
     assert TITLE not in text_of(client.get(url))
@@ -425,8 +424,8 @@ def test_name_of_another_signed_in_patron_is_not_stored_with_an_answer_by_link(l
     assert (message.by_link, message.author) == (True, None)
 
 
-def test_browser_of_the_adult_who_shares_the_visit_does_not_count_as_the_childs(linked, client, sign_in):
-    """The adult may open the visit. Still, the page shows the adult no titles and no text of the check-in."""
+def test_answers_of_the_adult_about_a_childs_visit_count_as_given_by_link(linked, client, sign_in):
+    """Check also that the page shows no titles and no letter, although the adult may open the visit."""
     check_in, url = linked
     type(check_in.asked).objects.update(name="Mia", child_since=timezone.now())
     adult, now = UserFactory(has_shared_visits=True), timezone.now()
@@ -446,7 +445,7 @@ def test_browser_of_the_adult_who_shares_the_visit_does_not_count_as_the_childs(
     assert visit_of(check_in).answered_by_link
 
 
-def test_browser_of_the_child_who_shares_the_visit_may_answer_about_the_items(opened):
+def test_answers_of_a_signed_in_child_about_a_shared_visit_do_not_count_as_given_by_link(opened):
     check_in, url, client = opened
     type(check_in.asked).objects.update(name="Mia", child_since=timezone.now())
     adult, now = UserFactory(has_shared_visits=True), timezone.now()
@@ -469,7 +468,7 @@ def test_link_of_a_check_in_gives_no_access_to_the_visit(client, linked):
 # Tests of the text that the patron types.
 
 
-def test_words_sent_by_link_start_a_conversation_about_the_visit(client, linked):
+def test_text_sent_by_link_starts_a_conversation_about_the_visit(client, linked):
     check_in, url = linked
     page = text_of(client.post(url, {"send": "1", "body": "It rained.", **token()}))
     conversation = Conversation.objects.get()
@@ -481,7 +480,7 @@ def test_words_sent_by_link_start_a_conversation_about_the_visit(client, linked)
 
 
 @pytest.mark.parametrize("status", ["waiting_for_staff", "waiting_for_patron"])
-def test_words_sent_by_link_are_added_to_an_open_conversation_about_the_visit(client, linked, status):
+def test_text_sent_by_link_is_added_to_an_open_conversation_about_the_visit(client, linked, status):
     check_in, url = linked
     conversation = ConversationFactory(help_session=check_in.help_session, status=status)
     MessageFactory(conversation=conversation, body="An earlier question")
@@ -491,7 +490,7 @@ def test_words_sent_by_link_are_added_to_an_open_conversation_about_the_visit(cl
     assert "An earlier question" not in page
 
 
-def test_words_sent_by_link_are_not_added_to_a_closed_conversation_or_one_about_an_item(client, linked):
+def test_text_sent_by_link_is_not_added_to_a_closed_conversation_or_one_about_an_item(client, linked):
     check_in, url = linked
     visit = check_in.help_session
     ConversationFactory(help_session=visit, status="closed")
@@ -500,7 +499,7 @@ def test_words_sent_by_link_are_not_added_to_a_closed_conversation_or_one_about_
     assert Message.objects.get().conversation.pk == Conversation.objects.latest("pk").pk
 
 
-def test_words_sent_twice_by_link_are_saved_once(client, linked):
+def test_text_sent_repeatedly_by_link_is_saved_once(client, linked):
     _check_in, url = linked
     data = {"send": "1", "body": "It rained.", **token()}
     for _time in range(3):
@@ -508,14 +507,14 @@ def test_words_sent_twice_by_link_are_saved_once(client, linked):
     assert Message.objects.count() == 1
 
 
-def test_words_that_are_too_long_are_shown_again_on_the_page(client, linked):
+def test_text_that_is_too_long_for_a_message_is_shown_again_on_the_check_in_page(client, linked):
     _check_in, url = linked
     response = client.post(url, {"send": "1", "body": "x" * 5001, **token()})
     assert response.status_code == 422
     assert "x" * 5001 in text_of(response)
 
 
-def test_page_says_where_the_patron_will_get_the_answer(opened):
+def test_check_in_page_says_where_the_patron_will_get_the_answer(opened):
     check_in, url, client = opened
     assert "you&#x27;ll get an email" in text_of(client.get(url)).replace("'", "&#x27;")
     FailingAddress.objects.create(
@@ -527,7 +526,7 @@ def test_page_says_where_the_patron_will_get_the_answer(opened):
     assert "in your library account, under Messages" in text_of(client.get(url))
 
 
-# Tests of "Ask me later" and "Don't ask about this".
+# Tests of "Ask me later" and "Don't ask about this visit".
 
 
 def test_patron_can_choose_by_link_when_to_be_asked_again(client, linked):
@@ -558,7 +557,7 @@ def test_patron_can_turn_off_check_ins_for_the_visit_by_link(client, linked):
 
 
 @pytest.mark.parametrize("who", ["nobody", "the patron"])
-def test_opening_the_link_changes_no_row(linked, client, sign_in, who):
+def test_opening_a_check_in_link_changes_no_row(linked, client, sign_in, who):
     check_in, url = linked
     if who == "the patron":
         session = sign_in(client, check_in.asked).session
@@ -597,7 +596,7 @@ def ended(client, url):
     return response.status_code, response.content
 
 
-def test_every_unusable_link_leads_to_the_same_page(client, linked):
+def test_every_unusable_check_in_link_leads_to_the_same_page(client, linked):
     check_in, url = linked
     pages = [ended(client, reverse("how_it_went", args=[text])) for text in ("x", "A" * 22, "é" * 500)]
     CheckIn.objects.update(link_ends_at=timezone.now())
@@ -611,24 +610,25 @@ def test_every_unusable_link_leads_to_the_same_page(client, linked):
     assert pages[0][0] == 404
 
 
-def test_page_of_an_expired_link_first_says_what_to_do(client, linked):
+def test_page_of_an_expired_check_in_link_first_says_what_to_do(client, linked):
     page = text_of(client.get(reverse("how_it_went", args=["x"])))
     to_do, causes = page.index("Sign in to see your visits"), page.index("A link works for 30 days")
     assert to_do < page.index(f"{reverse('sign_in')}?next=") < causes
 
 
-def test_typed_words_are_shown_again_if_the_link_expired_while_the_page_was_open(client, linked):
+def test_typed_text_is_shown_again_if_the_link_expired_while_the_page_was_open(client, linked):
     _check_in, url = linked
     HelpSession.objects.update(patron=None)
     response = client.post(url, {"send": "1", "body": "My <words>", **token()})
     assert response.status_code == 404
     assert "My &lt;words&gt;" in text_of(response)
-    # htmx shows no response with the status 404.
+    # htmx ignores a response with the status 404, so this response has the status 200.
     part = client.post(url, {"found": "all"}, headers={"HX-Request": "true"})
     assert (part.status_code, "<html" in text_of(part)) == (200, False)
 
 
-def test_attempts_with_unknown_links_are_limited(client, linked):
+@pytest.mark.only_long
+def test_number_of_unknown_links_that_one_network_can_try_is_limited(client, linked):
     _check_in, url = linked
     CheckIn.objects.update(link_ends_at=timezone.now())
     assert client.get(url).status_code == 404
@@ -641,7 +641,8 @@ def test_attempts_with_unknown_links_are_limited(client, linked):
     assert client.get(unknown, REMOTE_ADDR="198.51.100.7").status_code == 404
 
 
-def test_link_works_after_too_many_unknown_links_were_opened_on_the_same_network(client, linked):
+@pytest.mark.only_long
+def test_link_still_works_after_too_many_unknown_links_on_the_same_network(client, linked):
     check_in, url = linked
     unknown = reverse("how_it_went", args=["A" * 22])
     statuses = [client.get(unknown).status_code for _time in range(62)]
@@ -651,6 +652,7 @@ def test_link_works_after_too_many_unknown_links_were_opened_on_the_same_network
     assert visit_of(check_in).found == "all"
 
 
+@pytest.mark.only_long
 def test_number_of_answers_through_one_link_is_limited(client, linked):
     check_in, url = linked
     for _time in range(120):
@@ -661,7 +663,7 @@ def test_number_of_answers_through_one_link_is_limited(client, linked):
     assert not visit_of(check_in).found
 
 
-def test_page_has_headers_against_caching_and_indexing_and_referrers(client, linked):
+def test_check_in_page_has_headers_against_caching_and_indexing_and_referrers(client, linked):
     _check_in, url = linked
     headers = client.get(url).headers
     assert "no-store" in headers["Cache-Control"]
@@ -697,7 +699,7 @@ def test_nobody_is_asked_to_share_words_about_a_childs_visit(client, linked):
     assert page not in text_of(client.post(url, {"found": "all"}))
 
 
-def test_page_links_to_the_visit_only_for_its_patron(client, linked, sign_in):
+def test_check_in_page_links_to_the_visit_only_for_its_patron(client, linked, sign_in):
     check_in, url = linked
     page = text_of(sign_in(client, UserFactory()).post(url, {"found": "all"}))
     assert check_in.help_session.get_absolute_url() not in page

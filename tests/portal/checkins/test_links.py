@@ -1,4 +1,4 @@
-"""Test which links in check-in emails work, and how long."""
+"""Test which links in check-in emails work, and for how long."""
 
 from datetime import timedelta
 
@@ -7,11 +7,17 @@ from django.utils import timezone
 
 from accounts.models import Library, User
 from portal.checkins import links
-from portal.checkins.answering import note_answer
+from portal.checkins.answering import Answerer, answer, note_answer
 from portal.checkins.models import CheckIn
 from portal.helpsessions.models import HelpSession
-from portal.privacy import erasure, merging, retention, sharing
-from tests.factories import HelpSessionFactory, LibraryFactory, UserFactory, ask_by_email
+from portal.privacy import erasure, merging, retention, sharing, unmerging
+from tests.factories import (
+    HelpSessionFactory,
+    LibraryFactory,
+    NotificationFactory,
+    UserFactory,
+    ask_by_email,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +44,7 @@ def test_characters_that_a_mail_program_adds_to_a_link_are_ignored():
         assert links.find(text, at=timezone.now()) == check_in
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("text", ["", "x", "x" * 22, "é" * 22, "\x00" * 22, "x" * 5000])
 def test_damaged_link_opens_no_check_in(text):
     asked()
@@ -66,7 +73,7 @@ def test_token_of_a_link_is_not_stored_in_plain_text():
     ],
     ids=["removed from the account", "quiet", "replaced", "forgotten"],
 )
-def test_link_stops_working_when_the_visit_is_removed_or_quiet_or_forgotten_or_replaced(change):
+def test_check_in_link_stops_working_when_the_visit_is_removed_or_quiet_or_forgotten_or_replaced(change):
     check_in, token = asked()
     HelpSession.objects.filter(pk=check_in.help_session_id).update(**change)
     assert links.find(token, at=timezone.now()) is None
@@ -103,10 +110,6 @@ def erase(visit, patron, staff, at):
     erasure.erase(patron, language="en", at=at)
 
 
-def merge(visit, patron, staff, at):
-    merging.merge_people(patron, UserFactory(), by=staff, at=at)
-
-
 def forget(visit, patron, staff, at):
     User.objects.filter(pk=patron.pk).update(remember="30", remember_chosen_at=at - timedelta(days=90))
     HelpSession.objects.filter(pk=visit.pk).update(
@@ -115,18 +118,52 @@ def forget(visit, patron, staff, at):
     assert retention.forget(at=at)
 
 
-@pytest.mark.parametrize("end", [let_go, take_out, erase, merge, forget])
-def test_link_stops_working_after_an_action_that_takes_the_visit_from_the_patron(end):
+@pytest.mark.parametrize("end", [let_go, take_out, erase, forget])
+def test_link_stops_working_when_the_patron_loses_the_visit(end):
     check_in, token = asked()
     visit, at = check_in.help_session, timezone.now()
     end(visit, check_in.asked, visit.staff, at)
     assert links.find(token, at=at) is None
 
 
-def test_link_still_works_after_the_patrons_record_is_merged():
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["other record stays", "own record stays"])
+def test_link_still_works_after_the_patrons_record_is_merged(is_deleted):
     check_in, token = asked()
-    merging.merge_people(UserFactory(), check_in.asked, by=check_in.help_session.staff, at=timezone.now())
+    own, other = check_in.asked, UserFactory()
+    going, into = (own, other) if is_deleted else (other, own)
+    merging.merge_people(going, into, by=check_in.help_session.staff, at=timezone.now())
     assert links.find(token, at=timezone.now()) == check_in
+    answer(check_in, answerer=Answerer(may_open=False), at=timezone.now(), found="all")
+    check_in.refresh_from_db()
+    assert (check_in.asked, check_in.status) == (into, "answered")
+    assert HelpSession.objects.get().found == "all"
+
+
+@pytest.mark.parametrize(("state", "works"), [("delivered", True), ("waiting", False), ("pushing", False)])
+def test_merge_ends_a_link_only_if_its_email_still_waits_in_the_outbox(state, works):
+    check_in, token = asked(message_id="<check-in@library.example>")
+    own, other = check_in.asked, UserFactory()
+    NotificationFactory(
+        state=state,
+        recipient=own,
+        message_id=check_in.message_id,
+        delivered_at=timezone.now() if state == "delivered" else None,
+    )
+    merging.merge_people(own, other, by=check_in.help_session.staff, at=timezone.now())
+    assert (links.find(token, at=timezone.now()) == check_in) is works
+
+
+def test_undoing_a_merge_ends_a_link_that_was_sent_after_the_merge():
+    at = timezone.now()
+    check_in, token = asked(at - timedelta(hours=2))
+    own, other = check_in.asked, UserFactory()
+    merge_row = unmerging.merge_for_a_day(own, other, by=check_in.help_session.staff, at=at)
+    check_in.refresh_from_db()
+    later = links.new_link(check_in, at=at)
+    check_in.save()
+    restored = unmerging.unmerge(merge_row, by=check_in.help_session.staff, at=at + timedelta(hours=1))
+    assert links.find(later, at=at) is None
+    assert links.find(token, at=at).asked == restored
 
 
 def test_sent_check_in_is_marked_as_answered_when_the_patron_answers():
@@ -138,7 +175,7 @@ def test_sent_check_in_is_marked_as_answered_when_the_patron_answers():
 
 
 @pytest.mark.parametrize(("days", "status"), [(0, "answered"), (1, "planned")])
-def test_answer_marks_a_planned_check_in_as_answered_only_if_it_is_due(days, status):
+def test_answer_marks_a_planned_check_in_as_answered_only_if_the_check_in_is_due(days, status):
     at = timezone.now()
     check_in, _token = asked(status="planned", asked_at=None, asked=None)
     due_on = Library.current().today(at) + timedelta(days=days)

@@ -10,10 +10,11 @@ from portal.checkins.planning import Wish
 from portal.checkins.rules import Rules
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
-from portal.privacy import correcting, sharing, wrong_patron
+from portal.privacy import correcting, holds, retention, sharing, wrong_patron
 from portal.privacy.corrected_fields import COLUMNS
 from recommendations.models import QuestionType
 from tests.factories import (
+    ConversationFactory,
     HelpSessionFactory,
     QuietSessionFactory,
     TopicFactory,
@@ -64,7 +65,7 @@ def typed(staff, branch, library):
 
 @pytest.fixture
 def planned(library, staff, branch):
-    """Plan the check-in about a visit today, and return it."""
+    """Return the planned check-in about a visit that happened today."""
     return planning.plan(visit_of_today(staff, branch), at=NOW)
 
 
@@ -77,6 +78,7 @@ def row_of(check_in):
     return check_in.status, check_in.due_on, check_in.set_by
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("question_type", "due_on"),
     [
@@ -109,7 +111,7 @@ def test_rule_of_a_topic_overrides_the_rule_of_the_question_type(library):
     assert rules.of(None, "technology").days == 3
 
 
-def test_no_check_in_is_suggested_if_the_rule_of_the_topic_is_never(library):
+def test_no_check_in_is_suggested_if_the_rule_of_the_topic_says_never(library):
     topic = TopicFactory()
     CheckInRule.objects.create(topic=topic, since="never")
 
@@ -148,7 +150,7 @@ def test_check_in_of_a_visit_recorded_late_is_due_tomorrow_at_the_earliest(typed
     assert CheckIn.objects.get().due_on == day(4)
 
 
-def test_staff_can_plan_a_check_in_while_recording_even_if_the_rule_is_never(typed):
+def test_staff_can_plan_a_check_in_for_a_new_visit_even_if_the_rule_says_never(typed):
     wish = Wish(day=day(14), reason="when the essay is due", words="How did the essay go?")
     recording.record(**typed | {"question_type": "directional"}, wish=wish)
 
@@ -164,7 +166,7 @@ def test_dismissed_check_in_is_not_planned_again_when_the_visit_is_corrected(typ
     assert CheckIn.objects.get().status == "skipped"
 
 
-def test_patrons_day_overrides_the_day_of_staff_which_overrides_the_rule(planned, staff):
+def test_day_chosen_by_the_patron_overrides_the_day_chosen_by_staff_and_the_rule(planned, staff):
     visit = planned.help_session
     planning.set_day(planned, day=day(20), reason="exam", by=staff, at=NOW)
     planning.replan(visit, at=NOW)
@@ -206,7 +208,7 @@ def test_check_in_and_its_link_end_when_the_visit_becomes_quiet(planned, staff):
     assert planned.token_hmac is None
 
 
-def test_check_in_is_due_some_days_after_the_last_press_of_the_got_it_button(library, staff, branch):
+def test_check_in_moves_to_a_later_day_when_the_patron_presses_the_got_it_button(library, staff, branch):
     visit = visit_of_today(staff, branch, question_type="readers_advisory")
     first, second = recommend_in(visit, 2)
     check_in = planning.plan(visit, at=NOW)
@@ -224,7 +226,7 @@ def test_check_in_is_due_some_days_after_the_last_press_of_the_got_it_button(lib
     assert first.got_at == NOW + datetime.timedelta(days=2)
 
 
-def test_ask_later_after_the_email_was_sent_replaces_the_check_in_with_a_new_one(planned):
+def test_choosing_to_be_asked_later_replaces_a_sent_check_in_with_a_new_one(planned):
     visit = planned.help_session
     CheckIn.objects.update(status="asked", asked_at=NOW, words="How is the compost?", reviewed_at=NOW)
 
@@ -244,7 +246,7 @@ def test_check_in_is_skipped_if_the_patron_leaves_out_the_visit(planned):
     assert HelpSession.objects.get(pk=visit.pk).check_ins == "none"
 
 
-def test_ask_later_plans_a_check_in_even_if_the_visit_was_left_out(planned):
+def test_patron_who_turned_off_check_ins_for_a_visit_can_still_choose_to_be_asked_later(planned):
     visit = planned.help_session
     planning.leave_out(visit, at=NOW)
 
@@ -294,7 +296,7 @@ def test_staff_can_plan_a_check_in_if_the_visit_has_no_open_check_in(planned, st
     assert row_of(again) == ("planned", day(28), "staff")
 
 
-def test_changed_rule_moves_planned_check_ins_except_those_whose_day_a_person_chose(library, staff, branch):
+def test_changed_rule_moves_only_planned_check_ins_whose_day_nobody_has_chosen(library, staff, branch):
     topic = TopicFactory()
     visits = [visit_of_today(staff, branch, topic=topic) for _ in range(3)]
     by_rule, by_staff, asked = [planning.plan(visit, at=NOW) for visit in visits]
@@ -309,7 +311,7 @@ def test_changed_rule_moves_planned_check_ins_except_those_whose_day_a_person_ch
     assert row_of(asked)[:2] == ("asked", day(10))
 
 
-def test_planned_check_ins_of_a_topic_are_deleted_when_its_rule_becomes_never(library, staff, branch):
+def test_planned_check_ins_of_a_topic_are_deleted_when_its_rule_is_changed_to_never(library, staff, branch):
     topic = TopicFactory()
     check_in = planning.plan(visit_of_today(staff, branch, topic=topic), at=NOW)
     other = planning.plan(visit_of_today(staff, branch), at=NOW)
@@ -322,7 +324,7 @@ def test_planned_check_ins_of_a_topic_are_deleted_when_its_rule_becomes_never(li
 
 
 def asked(check_in, patron):
-    """Mark the check-in as sent, with its email waiting in the outbox."""
+    """Mark the check-in as sent, and put its email into the outbox."""
     Notification.objects.create(
         kind="checkins/check_in",
         recipient=patron,
@@ -341,7 +343,9 @@ def asked(check_in, patron):
     )
 
 
-def test_check_in_and_its_link_end_when_the_patron_removes_the_visit(library, staff, branch, patron):
+def test_sent_check_in_and_its_link_end_when_the_visit_is_removed_from_the_account(
+    library, staff, branch, patron
+):
     visit = visit_of_today(staff, branch, patron=patron)
     check_in = planning.plan(visit, at=NOW)
     asked(check_in, patron)
@@ -353,7 +357,9 @@ def test_check_in_and_its_link_end_when_the_patron_removes_the_visit(library, st
     assert not Notification.objects.filter(kind="checkins/check_in").exists()
 
 
-def test_planned_check_in_is_kept_for_a_patron_who_keeps_the_visit_later(library, staff, branch, patron):
+def test_unsent_check_in_stays_planned_when_the_visit_is_removed_from_the_account(
+    library, staff, branch, patron
+):
     visit = visit_of_today(staff, branch, patron=patron)
     check_in = planning.plan(visit, at=NOW)
 
@@ -385,7 +391,7 @@ def test_check_in_of_a_wrong_patron_is_replaced_by_one_for_the_new_visit(library
     ],
     ids=["by staff", "by the patron", "not later", "answered"],
 )
-def test_new_visit_for_the_right_patron_keeps_the_later_day_that_staff_chose(
+def test_check_in_of_a_replaced_visit_keeps_its_day_only_if_staff_chose_a_later_day(
     library, staff, branch, patron, changes, expected
 ):
     visit = visit_of_today(staff, branch, patron=patron)
@@ -399,7 +405,7 @@ def test_new_visit_for_the_right_patron_keeps_the_later_day_that_staff_chose(
     assert (planned.due_on, planned.set_by, planned.reason) == expected
 
 
-def test_job_ends_expired_links_and_marks_answered_check_ins(library, staff, branch, patron):
+def test_job_ends_expired_check_ins_and_marks_check_ins_that_have_an_answer(library, staff, branch, patron):
     def check_in(**fields):
         visit = visit_of_today(staff, branch, patron=patron, **fields)
         row = planning.plan(visit, at=NOW)
@@ -422,17 +428,23 @@ def test_job_ends_expired_links_and_marks_answered_check_ins(library, staff, bra
     assert linked.token_hmac is None
 
 
-def test_job_ends_the_check_ins_of_visits_that_are_over(library, staff, branch, patron):
-    """The check-in ends even if a legal hold or an open conversation delays the deletion of the visit."""
+def test_job_ends_the_check_ins_of_visits_whose_retention_time_is_over(library, staff, branch, patron):
     patron.remember, patron.remember_chosen_at = "30", NOW
     patron.save()
-    over, not_over = [
+    held, discussed, later = [
         planning.plan(visit_of_today(staff, branch, patron=patron, kept_at=kept_at), at=NOW)
-        for kept_at in (NOW, NOW + datetime.timedelta(days=1))
+        for kept_at in (NOW, NOW, NOW + datetime.timedelta(days=1))
     ]
+    # A legal hold or an open conversation delays the deletion of a visit, but not the end of its check-in.
+    holds.hold(held.help_session, reason="court", by=staff, at=NOW)
+    ConversationFactory(help_session=discussed.help_session, opened_at=NOW)
     CheckIn.objects.update(due_on=day(30))
+    retention_ends_at = NOW + datetime.timedelta(days=30)
+    retention.forget(at=retention_ends_at)
 
-    end_check_ins(at=NOW + datetime.timedelta(days=30))
+    end_check_ins(at=retention_ends_at)
 
-    assert [row_of(row)[0] for row in (over, not_over)] == ["ended", "planned"]
-    assert over.ended_at == NOW + datetime.timedelta(days=30)
+    assert [row_of(row)[0] for row in (held, discussed, later)] == ["ended", "ended", "planned"]
+    assert held.ended_at == retention_ends_at
+    visits = HelpSession.objects.filter(pk__in=[held.help_session_id, discussed.help_session_id])
+    assert list(visits.values_list("patron", "forgotten_on")) == [(patron.pk, None)] * 2

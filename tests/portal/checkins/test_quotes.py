@@ -52,7 +52,7 @@ def page_of(session):
     return reverse("share_words", args=[session.public_id])
 
 
-def test_patron_can_share_words_with_a_consent_and_take_them_back(me, session, patron, staff):
+def test_comment_is_shared_only_with_the_patrons_consent_which_can_be_withdrawn(me, session, patron, staff):
     page = me.get(session.get_absolute_url())
     assert page_of(session) in page.content.decode()
     shown = unescape(text(me.get(page_of(session))))
@@ -82,6 +82,7 @@ def test_invalid_words_are_not_shared_and_the_page_explains_why(me, session, wor
     assert not SharedWords.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "case", ["stranger", "quiet", "with a child", "child", "adult of a child", "no helper"]
 )
@@ -114,13 +115,15 @@ def test_stranger_gets_404_for_the_page_that_shares_words(client, session, sign_
     assert (response.status_code, SharedWords.objects.exists()) == (404, False)
 
 
+# In these cases, the words are deleted immediately.
 CASES = ["erased", "forgotten", "quiet", "wrong patron"]
-# In these cases nobody can read the words either, but they are deleted later, with the visit or the account.
+# In these cases, nobody can read the words anymore. They are deleted later, with the visit or the account.
 CASES += ["deactivated", "helper", "child's account", "with a child"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("how", CASES)
-def test_shared_words_are_deleted_when_their_visit_leaves_the_account(
+def test_nobody_can_read_shared_words_after_the_visit_or_the_account_changed(
     session, patron, staff, branch, coordinator, how
 ):
     share(session)
@@ -163,7 +166,7 @@ def make(helper, branch, count, day, **fields):
     )
 
 
-def test_helper_sees_the_number_of_helpful_visits_in_a_quarter_only_if_it_is_at_least_five(
+def test_helper_sees_the_number_of_helpful_visits_only_if_there_are_at_least_five(
     client, staff, branch, library, sign_in
 ):
     day, colleague = last_quarter(library), StaffFactory(branch=branch)
@@ -199,7 +202,7 @@ def test_only_the_helper_can_read_shared_words(client, session, staff, coordinat
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_helpers_page_runs_the_same_number_of_queries_for_1_and_30_shared_words(
+def test_made_possible_page_runs_the_same_number_of_queries_for_1_and_30_shared_words(
     client, staff, branch, sign_in, library, count, django_assert_num_queries
 ):
     for number in range(count):

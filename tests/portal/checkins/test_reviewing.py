@@ -1,4 +1,4 @@
-"""Test how helpers change and approve the words of their check-ins."""
+"""Test how helpers change and approve the text of their check-ins."""
 
 import datetime
 
@@ -55,23 +55,21 @@ def change_question(visit):
 
 
 class TestEditing:
-    def test_helpers_words_are_saved_and_the_check_in_counts_as_reviewed(self, check_in, rosa):
+    def test_text_that_the_helper_wrote_is_saved_and_the_check_in_counts_as_reviewed(self, check_in, rosa):
         edit(check_in, "  How is the form?\r\nRosa  ", by=rosa, tone="brief")
         check_in.refresh_from_db()
         assert (check_in.words, check_in.tone) == ("How is the form?\nRosa", "brief")
         assert (check_in.reviewed_at, check_in.reviewed_by) == (AT, rosa)
 
     @pytest.mark.parametrize("tone", Branch.Tone.values)
-    def test_unchanged_draft_is_not_stored_as_the_helpers_words(self, check_in, rosa, tone):
+    def test_unchanged_draft_is_not_stored_as_the_helpers_text(self, check_in, rosa, tone):
         draft = drafting.draft(check_in, by=rosa, tone=tone)
         edit(check_in, draft.replace("\n", "\r\n"), by=rosa, tone=tone)
         check_in.refresh_from_db()
         assert (check_in.words, check_in.tone, check_in.reviewed_by) == ("", tone, rosa)
 
     @pytest.mark.parametrize("saved_tone", ["", "plain"])
-    def test_draft_in_another_tone_is_replaced_by_the_draft_in_the_chosen_tone(
-        self, check_in, rosa, saved_tone
-    ):
+    def test_unchanged_draft_is_replaced_if_the_helper_chooses_another_tone(self, check_in, rosa, saved_tone):
         check_in.tone = saved_tone
         drafts = {tone: drafting.draft(check_in, by=rosa, tone=tone) for tone in Branch.Tone.values}
         for before in Branch.Tone.values:
@@ -84,14 +82,14 @@ class TestEditing:
         own = reviewing.draft_to_read_again(check_in, words="How is the form?", tone="brief", at=AT)
         assert own == ""
 
-    def test_draft_in_the_branchs_tone_is_not_stored_as_the_helpers_words(self, check_in, rosa):
+    def test_draft_in_the_branchs_tone_is_not_stored_as_the_helpers_text(self, check_in, rosa):
         edit(check_in, drafting.draft(check_in, by=rosa, tone="brief"), by=rosa, tone="brief")
         branch = check_in.help_session.branch
         edit(CheckIn.objects.get(), drafting.draft(check_in, by=rosa, tone=branch.check_in_tone), by=rosa)
         check_in.refresh_from_db()
         assert (check_in.words, check_in.tone) == ("", "")
 
-    def test_empty_words_restore_the_portals_draft(self, check_in, rosa):
+    def test_emptying_the_text_restores_the_portals_draft(self, check_in, rosa):
         edit(check_in, "How is the form?", by=rosa)
         edit(CheckIn.objects.get(), " ", by=rosa)
         check_in.refresh_from_db()
@@ -107,7 +105,7 @@ class TestEditing:
         check_in.refresh_from_db()
         assert (check_in.words, check_in.reviewed_at) == ("", None)
 
-    def test_words_from_another_tab_are_not_overwritten(self, check_in, rosa):
+    def test_text_saved_in_another_tab_is_not_overwritten(self, check_in, rosa):
         seen = reviewing.version_of(check_in)
         edit(check_in, "From the first tab", by=rosa)
         with pytest.raises(reviewing.ChangedMeanwhile) as refused:
@@ -116,7 +114,7 @@ class TestEditing:
         check_in.refresh_from_db()
         assert check_in.words == "From the first tab"
 
-    def test_outdated_draft_of_a_corrected_visit_is_not_saved_as_the_helpers_words(self, check_in, rosa):
+    def test_outdated_draft_of_a_corrected_visit_is_not_stored_as_the_helpers_text(self, check_in, rosa):
         seen, draft = reviewing.version_of(check_in), drafting.draft(check_in, by=rosa)
         add_item(check_in.help_session)
         with pytest.raises(reviewing.ChangedMeanwhile):
@@ -124,14 +122,14 @@ class TestEditing:
         check_in.refresh_from_db()
         assert (check_in.words, check_in.reviewed_at) == ("", None)
 
-    def test_words_sent_twice_are_saved_once(self, check_in, rosa):
+    def test_sending_the_same_text_twice_causes_no_conflict(self, check_in, rosa):
         seen = reviewing.version_of(check_in)
         for _ in range(2):
             edit(check_in, "Same words", by=rosa, seen=seen)
         check_in.refresh_from_db()
         assert check_in.words == "Same words"
 
-    def test_words_are_not_saved_if_the_helpers_role_ended_in_the_meantime(self, check_in, rosa):
+    def test_text_of_a_check_in_is_not_saved_after_the_role_of_the_helper_has_ended(self, check_in, rosa):
         assert rosa.roles
         StaffRole.objects.all().delete()
         with pytest.raises(RoleEnded):
@@ -141,7 +139,7 @@ class TestEditing:
 
 
 class TestApproving:
-    def test_several_check_ins_can_be_approved_at_once(self, check_in, rosa):
+    def test_several_check_ins_can_be_approved_together(self, check_in, rosa):
         other = CheckInFactory(help_session__branch=check_in.help_session.branch)
         assert reviewing.approve(seen_of(check_in, other), by=rosa, at=AT) == [check_in, other]
         assert set(CheckIn.objects.values_list("reviewed_at", "reviewed_by")) == {(AT, rosa.pk)}
@@ -155,7 +153,7 @@ class TestApproving:
         assert list(CheckIn.objects.exclude(reviewed_at=None)) == [check_in]
 
     @pytest.mark.parametrize("change", [add_item, change_question])
-    def test_draft_changed_by_a_correction_in_the_meantime_is_not_approved(self, check_in, rosa, change):
+    def test_check_in_is_not_approved_if_a_correction_has_changed_its_draft(self, check_in, rosa, change):
         seen = seen_of(check_in)
         change(check_in.help_session)
         assert reviewing.approve(seen, by=rosa, at=AT) == []
@@ -185,14 +183,16 @@ class TestWhoReviews:
         assert self.of(rosa) == [check_in]
 
     @pytest.mark.parametrize(("first", "sees"), [(0, True), (2, True), (3, False)])
-    def test_cover_sees_check_ins_that_are_due_while_the_helper_is_away(self, check_in, rosa, first, sees):
+    def test_covering_colleague_sees_check_ins_that_are_due_while_the_helper_is_away(
+        self, check_in, rosa, first, sees
+    ):
         sam = StaffFactory()
         CheckIn.objects.update(due_on=DAY + datetime.timedelta(days=2))
         day = DAY + datetime.timedelta(days=first)
         AbsenceFactory(person=rosa, cover=sam, first_day=day, last_day=day)
         assert self.of(sam) == ([check_in] if sees else [])
 
-    def test_cover_from_another_branch_can_open_the_check_in(self, check_in, rosa):
+    def test_covering_colleague_from_another_branch_can_open_the_check_in(self, check_in, rosa):
         sam = StaffFactory()
         assert list(CheckIn.objects.at_desk_of(sam)) == []
         today = timezone.localdate()

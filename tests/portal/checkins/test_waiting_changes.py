@@ -1,7 +1,7 @@
-"""Test a change of a check-in that has to wait for another change of the same row.
+"""Test an action on a check-in while another process changes the same row.
 
-One process changes a row and locks it until another process waits for the lock. The second process must then
-see the first change. The tests run on PostgreSQL only: SQLite has one writer at a time.
+The first process changes the row, and locks the row until the second process waits for the lock. The second
+process must then see the change. The tests run on PostgreSQL only: SQLite has one writer at a time.
 """
 
 import datetime
@@ -24,7 +24,7 @@ from tests.factories import CheckInFactory, HelpSessionFactory, LibraryFactory, 
 from tests.opening_hours import open_on_weekdays
 from tests.processes import rounds
 
-# How many seconds a process locks a row if no other process waits for the lock.
+# How many seconds the first process locks the row if the second process never waits for the lock.
 HELD_FOR = 1
 DAY = datetime.timedelta(days=1)
 
@@ -74,7 +74,7 @@ def world(transactional_db):
 
 
 def meanwhile(world, change, act):
-    """Run `change` in one process, and `act` in another while the changed rows are locked.
+    """Run `change` in one process, and `act` in a second process while the changed rows are locked.
 
     Return the outcome of `act`.
     """
@@ -125,27 +125,27 @@ def emails():
     return Notification.objects.count()
 
 
-def test_patron_cannot_leave_out_a_check_in_that_was_answered_in_the_meantime(world):
+def test_patron_cannot_leave_out_a_check_in_that_is_being_answered(world):
     meanwhile(
         world, answered, lambda world: planning.leave_out(world.visit, at=world.at, person=world.patron)
     )
     assert world.check_in.status == "answered"
 
 
-def test_check_in_that_was_answered_in_the_meantime_does_not_end_with_its_link(world):
+def test_check_in_that_the_patron_is_just_answering_does_not_end_with_its_link(world):
     asked(world)
     now_is(link_ends_at=world.at - DAY)(world)
     meanwhile(world, answered, lambda world: ending.end_check_ins(at=world.at))
     assert world.check_in.status == "answered"
 
 
-def test_ending_the_check_ins_of_a_visit_skips_one_that_was_answered_in_the_meantime(world):
+def test_ending_the_check_ins_of_a_visit_skips_a_check_in_that_is_being_answered(world):
     asked(world)
     meanwhile(world, answered, lambda world: planning.end_all(world.visit, at=world.at))
     assert world.check_in.status == "answered"
 
 
-def test_check_in_that_was_skipped_in_the_meantime_is_not_marked_as_answered(world):
+def test_check_in_that_is_being_skipped_is_not_marked_as_answered(world):
 
     def act(world):
         return answering.note_answer(world.visit, at=world.at)
@@ -172,13 +172,13 @@ def test_check_in_that_was_skipped_in_the_meantime_is_not_marked_as_answered(wor
     ],
     ids=["skip", "set the day", "edit"],
 )
-def test_staff_cannot_change_a_check_in_that_was_answered_in_the_meantime(world, act):
+def test_staff_cannot_change_a_check_in_that_is_being_answered(world, act):
     before = (world.check_in.due_on, world.check_in.words)
     assert meanwhile(world, answered, act) == "NotPlanned"
     assert (world.check_in.status, (world.check_in.due_on, world.check_in.words)) == ("answered", before)
 
 
-def test_skipped_check_in_that_ended_in_the_meantime_is_not_planned_again(world):
+def test_skipped_check_in_that_is_just_ending_is_not_planned_again(world):
     skipped(world)
 
     def act(world):
@@ -188,7 +188,7 @@ def test_skipped_check_in_that_ended_in_the_meantime_is_not_planned_again(world)
     assert world.check_in.status == "ended"
 
 
-def test_check_in_is_not_planned_for_a_visit_that_became_quiet_in_the_meantime(world):
+def test_check_in_is_not_planned_for_a_visit_that_is_becoming_quiet(world):
     CheckIn.objects.all().delete()
 
     def act(world):
@@ -198,7 +198,7 @@ def test_check_in_is_not_planned_for_a_visit_that_became_quiet_in_the_meantime(w
     assert not CheckIn.objects.exists()
 
 
-def test_asking_later_ends_a_check_in_that_was_sent_in_the_meantime_and_plans_another(world):
+def test_choosing_to_be_asked_later_replaces_a_check_in_that_is_being_sent(world):
     def act(world):
         planning.ask_later(world.visit, day=world.today + 9 * DAY, at=world.at)
 
@@ -207,14 +207,14 @@ def test_asking_later_ends_a_check_in_that_was_sent_in_the_meantime_and_plans_an
     assert list(rows) == [("ended", world.today), ("planned", world.today + 9 * DAY)]
 
 
-def test_changed_rule_does_not_move_a_check_in_whose_day_staff_chose_in_the_meantime(world):
+def test_changed_rule_does_not_move_a_check_in_while_staff_choose_its_day(world):
     CheckInRule.objects.update_or_create(question_type="reference", defaults={"since": "visit", "days": 30})
     chosen = now_is(set_by="staff", due_on=world.today + 2 * DAY)
     meanwhile(world, chosen, lambda world: planning.replan_by_rules(question_type="reference"))
     assert (world.check_in.set_by, world.check_in.due_on) == ("staff", world.today + 2 * DAY)
 
 
-def test_words_that_a_colleague_changed_in_the_meantime_are_not_approved(world):
+def test_check_in_is_not_approved_while_a_colleague_changes_its_text(world):
     now_is(reviewed_at=None, reviewed_by=None)(world)
     seen = {world.check_in: reviewing.version_of(world.check_in)}
 
@@ -235,7 +235,7 @@ def used_up(world):
     [skipped, visit_is(patron=None, kept_at=None), used_up],
     ids=["skipped", "removed from the account", "another email this week"],
 )
-def test_check_in_is_not_sent_if_a_change_in_the_meantime_forbids_it(world, change):
+def test_check_in_is_not_sent_if_a_simultaneous_change_forbids_it(world, change):
     meanwhile(world, change, lambda world: sending.send_due_check_ins(at=world.at))
     assert emails() == 0
 
@@ -245,7 +245,7 @@ def test_check_in_is_not_sent_if_a_change_in_the_meantime_forbids_it(world, chan
     [skipped, visit_is(patron=None, kept_at=None), used_up],
     ids=["skipped", "removed from the account", "another email this week"],
 )
-def test_staff_cannot_send_a_check_in_if_a_change_in_the_meantime_forbids_it(world, change):
+def test_staff_cannot_send_a_check_in_that_a_simultaneous_change_forbids(world, change):
 
     def act(world):
         return sending.send_now(world.check_in, by=world.staff, at=world.at).pk
@@ -253,12 +253,12 @@ def test_staff_cannot_send_a_check_in_if_a_change_in_the_meantime_forbids_it(wor
     assert (meanwhile(world, change, act), emails()) == ("NotNow", 0)
 
 
-def test_due_check_in_is_sent_if_nothing_changed_in_the_meantime(world):
+def test_due_check_in_is_sent_if_no_other_process_changes_it(world):
     meanwhile(world, lambda world: None, lambda world: sending.send_due_check_ins(at=world.at))
     assert (world.check_in.status, emails()) == ("asked", 1)
 
 
-def test_words_about_a_visit_that_the_patron_removed_in_the_meantime_are_not_shared(world):
+def test_words_are_not_shared_while_the_visit_is_removed_from_the_account(world):
     visit_is(found="all", found_at=world.at, satisfaction="good", satisfaction_at=world.at)(world)
 
     def share(world):
@@ -270,7 +270,7 @@ def test_words_about_a_visit_that_the_patron_removed_in_the_meantime_are_not_sha
     assert not SharedWords.objects.exists()
 
 
-def test_weekly_limit_of_a_patron_is_not_reset_while_their_row_is_locked(world):
+def test_weekly_limit_of_a_patron_does_not_change_while_another_process_locks_their_row(world):
     used_up(world)
     asked(world)
     world.check_in.refresh_from_db()

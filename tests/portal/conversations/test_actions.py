@@ -90,7 +90,7 @@ def judge(recommendation, verdict, *, by=None, at=NOW):
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
-def test_answer_email_to_an_unconfirmed_address_says_only_that_the_library_answered(
+def test_unconfirmed_address_gets_an_email_that_says_only_that_the_library_answered(
     patron, branch, staff, is_confirmed
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=is_confirmed, primary=True)
@@ -148,9 +148,7 @@ def test_answer_sent_twice_creates_one_message_one_email_and_one_recommendation(
     assert Recommendation.objects.get().patron == patron
 
 
-def test_answer_emails_contain_no_words_of_the_conversation_and_share_one_email_thread(
-    session, patron, staff
-):
+def test_emails_about_answers_contain_no_conversation_text_and_share_one_email_thread(session, patron, staff):
     conversation = ask(session, patron, body="SECRET QUESTION about gout")
     say(conversation, staff, STAFF, body="SECRET ANSWER")
     say(conversation, staff, STAFF, body="and more", at=NOW + minute)
@@ -190,9 +188,7 @@ def test_events_record_that_the_patron_closed_and_reopened_the_conversation(sess
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_bad_verdict_starts_a_conversation_that_only_staff_see_and_only_after_a_minute(
-    recommendation, patron, verdict
-):
+def test_bad_verdict_starts_a_conversation_that_the_patron_does_not_see(recommendation, patron, verdict):
     judge(recommendation, verdict, by=patron)
     conversation = Conversation.objects.get()
     assert (
@@ -230,7 +226,7 @@ def test_correcting_a_verdict_closes_a_conversation_without_messages(recommendat
     )
 
 
-def test_correcting_a_verdict_keeps_the_closing_time_of_an_already_closed_conversation(
+def test_closed_conversation_keeps_its_closing_time_if_the_verdict_is_corrected(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -241,7 +237,7 @@ def test_correcting_a_verdict_keeps_the_closing_time_of_an_already_closed_conver
     assert (conversation.status, conversation.closed_at) == ("closed", NOW + hour)
 
 
-def test_correcting_a_verdict_does_not_close_a_conversation_with_the_patrons_question(recommendation, patron):
+def test_conversation_with_a_question_stays_open_if_the_verdict_is_corrected(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     actions.ask(
         by=patron,
@@ -279,7 +275,7 @@ def test_second_bad_verdict_does_not_move_the_conversation_in_the_queue(recommen
     )
 
 
-def test_question_after_a_bad_verdict_is_added_to_the_conversation_of_the_verdict(recommendation, patron):
+def test_question_after_a_bad_verdict_is_added_to_the_conversation_about_the_verdict(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     at = NOW + datetime.timedelta(seconds=1)
     conversation = actions.ask(
@@ -296,7 +292,7 @@ def test_question_after_a_bad_verdict_is_added_to_the_conversation_of_the_verdic
     assert listed("needs", at=at) == {conversation}
 
 
-def test_conversation_waits_for_staff_after_a_bad_verdict_on_its_item(session, patron, staff):
+def test_conversation_waits_for_staff_after_a_bad_verdict_on_a_recommended_item(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     recommendation = Recommendation.objects.get()
@@ -324,7 +320,7 @@ def test_bad_verdict_reopens_a_closed_conversation_until_the_verdict_is_correcte
     assert (conversation.status, conversation.waiting_since) == ("closed", None)
 
 
-def test_keeping_a_visit_gives_its_conversations_and_items_to_the_patron(staff, patron, branch):
+def test_patron_who_keeps_a_visit_also_gets_its_conversations_and_items(staff, patron, branch):
     session = HelpSessionFactory(branch=branch, staff=staff)
     conversation = ask(session, None)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
@@ -344,7 +340,7 @@ def test_viewer_by_code_can_see_only_conversations_of_the_opened_visit(session, 
     assert other not in Conversation.objects.belonging_to(viewer)
 
 
-def test_conversation_is_unread_if_an_answer_appeared_after_the_patron_last_read(session, patron, staff):
+def test_conversation_becomes_unread_when_a_pending_answer_appears(session, patron, staff):
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
@@ -357,7 +353,7 @@ def test_conversation_is_unread_if_an_answer_appeared_after_the_patron_last_read
     assert unread() == []
 
 
-def test_writing_a_message_does_not_mark_a_pending_answer_as_read(session, patron, staff):
+def test_message_by_the_patron_does_not_mark_a_pending_answer_as_read(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
@@ -482,7 +478,7 @@ def test_patron_pages_do_not_show_items_of_a_pending_answer(client, session, pat
             client.logout()
 
 
-def test_closed_and_reopened_events_are_hidden_while_the_closing_answer_is_pending(session, patron, staff):
+def test_patron_sees_no_closed_or_reopened_event_while_the_answer_is_pending(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
@@ -501,7 +497,7 @@ def test_closed_and_reopened_events_are_hidden_while_the_closing_answer_is_pendi
     )
 
 
-def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, patron, staff):
+def test_patron_can_close_a_conversation_that_a_pending_answer_has_closed(session, patron, staff):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute, then="close")
     actions.close(conversation, by=patron, side=PATRON, at=NOW + minute + 5 * second)
@@ -521,7 +517,7 @@ def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, p
     assert conversation.status == "closed"
 
 
-def test_patron_does_not_see_that_a_colleague_closed_the_conversation_while_an_answer_is_pending(
+def test_conversation_closed_by_staff_looks_open_to_the_patron_while_an_answer_is_pending(
     session, patron, staff, coordinator
 ):
     conversation = ask(session, patron)
@@ -549,7 +545,7 @@ def test_patron_does_not_see_that_a_colleague_closed_the_conversation_while_an_a
     )
 
 
-def test_patron_sees_closed_and_reopened_events_as_soon_as_the_pending_answer_is_taken_back(
+def test_patron_sees_closed_and_reopened_events_after_the_answer_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation = ask(session, patron)
@@ -564,7 +560,7 @@ def test_patron_sees_closed_and_reopened_events_as_soon_as_the_pending_answer_is
     assert patron_view(conversation, NOW + hour) == (words, events, 3, "waiting_for_staff")
 
 
-def test_reopened_event_appears_with_the_remaining_pending_answer_after_another_is_taken_back(
+def test_events_appear_with_the_first_answer_if_the_second_answer_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation, at = ask(session, patron), [NOW + minute + count * second for count in range(6)]
@@ -642,7 +638,7 @@ def test_answer_cannot_be_taken_back_by_another_person_or_after_the_undo_window(
 
 
 @pytest.mark.parametrize("seen_as", ["page", "email"])
-def test_staff_cannot_take_back_an_answer_that_a_server_with_a_fast_clock_has_shown(
+def test_staff_cannot_take_back_an_answer_that_was_shown_or_emailed_too_early(
     session, patron, staff, seen_as
 ):
     conversation = ask(session, patron)
@@ -694,7 +690,7 @@ def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, co
     assert patron_view(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
-def test_taking_back_an_answer_combines_the_answer_with_a_newer_draft_and_its_files(session, patron, staff):
+def test_answer_that_is_taken_back_is_added_to_a_newer_draft(session, patron, staff):
     conversation, begun = ask(session, patron), uuid.uuid4()
     message = say(conversation, staff, STAFF, body="Come at five.", at=NOW + minute)
     drafts.save_draft(
@@ -724,7 +720,7 @@ def test_taking_back_an_answer_combines_the_answer_with_a_newer_draft_and_its_fi
     assert Attachment.objects.get().client_token == draft.client_token
 
 
-def test_patron_sees_no_conversation_after_the_only_answer_to_a_verdict_is_taken_back(
+def test_patron_sees_no_conversation_about_a_verdict_if_the_answer_is_taken_back(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -779,9 +775,7 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
 # Tests of messages whose times are out of order.
 
 
-def test_message_that_waited_for_a_lock_is_listed_after_messages_saved_during_the_wait(
-    session, patron, staff
-):
+def test_message_that_waited_for_a_lock_counts_as_later_than_the_message_saved_first(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
     # The patron sent this message a second before the answer, but the message had to wait for the lock.
@@ -792,7 +786,9 @@ def test_message_that_waited_for_a_lock_is_listed_after_messages_saved_during_th
     assert states.replay(conversation) == states.state_of(conversation)
 
 
-def test_new_message_is_shown_at_once_even_if_the_previous_message_has_a_future_time(session, patron, staff):
+def test_new_message_is_shown_immediately_even_if_the_previous_message_has_a_future_time(
+    session, patron, staff
+):
     conversation = ask(session, patron, at=NOW + hour)
     say(conversation, patron, PATRON, body="right again", at=NOW)
     assert [message.body for message in conversation.messages.shown(NOW)] == ["right again"]

@@ -1,4 +1,7 @@
-"""Test the effects of an answer: it can take, close or count the conversation, or make it come back later."""
+"""Test the effects of sending an answer.
+
+An answer can take, close or count the conversation. It also decides to whom the conversation comes back.
+"""
 
 import datetime
 import uuid
@@ -50,7 +53,7 @@ def set_back_to_writer(branch, to_writer=True):
 
 
 def desk_events(conversation):
-    """Return [(kind, name of the new assignee, name of the assignee before)] of the desk's events."""
+    """Return [(kind, name of the new assignee, name of the previous assignee)] of the desk's events."""
     return list(conversation.desk_events.order_by("at", "pk").values_list("kind", "to__name", "was__name"))
 
 
@@ -84,7 +87,7 @@ def test_send_and_take_button_sends_no_answer_if_a_colleague_has_taken_the_conve
     assert (row.assignee, row.status, row.messages.count()) == (jun, "waiting_for_staff", 1)
 
 
-def test_taking_back_an_answer_that_took_the_conversation_restores_an_absent_assignee(
+def test_taking_back_an_answer_restores_an_earlier_assignee_who_is_now_away(
     conversation, staff, jun, library
 ):
     desk_actions.take(conversation, by=jun, at=NOON + SECOND)
@@ -98,14 +101,14 @@ def test_taking_back_an_answer_that_took_the_conversation_restores_an_absent_ass
     assert desk_events(row) == [("taken", "Jun", None)]
 
 
-def test_taking_back_an_answer_that_took_the_conversation_keeps_a_later_assignment(conversation, staff, jun):
+def test_taking_back_an_answer_keeps_an_assignment_made_after_the_answer(conversation, staff, jun):
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     desk_actions.assign(conversation, to=jun, by=staff, at=NOON + 2 * SECOND, was=staff)
     taking_back.take_back(message, by=staff, at=NOON + 3 * SECOND)
     assert now_of(conversation).assignee == jun
 
 
-def test_undo_button_of_the_toolbar_does_not_undo_an_assignment_made_by_an_answer(conversation, staff):
+def test_undo_button_does_not_undo_an_assignment_by_the_send_and_take_button(conversation, staff):
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     row = now_of(conversation)
     assert not desk_actions.can_be_undone(row, by=staff)
@@ -117,7 +120,7 @@ def test_undo_button_of_the_toolbar_does_not_undo_an_assignment_made_by_an_answe
 # Tests of sending an answer and closing the conversation.
 
 
-def test_taking_back_an_answer_that_closed_the_conversation_reopens_the_conversation(conversation, staff):
+def test_conversation_closed_by_an_answer_reopens_when_the_answer_is_taken_back(conversation, staff):
     message = say(conversation, staff, at=NOON + SECOND, then="close")
     assert now_of(conversation).status == "closed"
     taking_back.take_back(message, by=staff, at=NOON + 2 * SECOND)
@@ -128,7 +131,7 @@ def test_taking_back_an_answer_that_closed_the_conversation_reopens_the_conversa
 # Tests of sending an answer and counting the conversation as a contact.
 
 
-def test_send_and_count_button_used_for_two_answers_records_one_contact_and_no_patron(
+def test_using_the_send_and_count_button_twice_records_one_contact_without_a_patron(
     conversation, staff, branch
 ):
     say(conversation, staff, at=NOON + SECOND, contact=CONTACT | {"branch": branch, "token": uuid.uuid4()})
@@ -150,7 +153,7 @@ def test_send_and_count_button_used_for_two_answers_records_one_contact_and_no_p
     assert desk_events(row) == [("logged", None, None)]
 
 
-def test_taking_back_an_answer_that_counted_the_conversation_deletes_the_contact(conversation, staff, branch):
+def test_contact_counted_with_an_answer_is_deleted_when_the_answer_is_taken_back(conversation, staff, branch):
     contact = CONTACT | {"branch": branch, "token": uuid.uuid4()}
     message = say(conversation, staff, at=NOON + SECOND, contact=contact)
     taking_back.take_back(message, by=staff, at=NOON + 2 * SECOND)
@@ -168,7 +171,7 @@ def test_taking_back_a_later_answer_keeps_the_contact_of_the_earlier_answer(conv
     assert now_of(conversation).logged_as.public_id == contact["token"]
 
 
-# Tests of the question "Count this as a contact?".
+# Tests of the question "Count this conversation as a contact?".
 
 
 @pytest.mark.parametrize("how", ["answer", "close"])
@@ -204,14 +207,16 @@ def test_staff_are_not_asked_whether_to_count_a_conversation_that_the_patron_clo
 # Tests of conversations that come back to the writer of the answer or to the branch.
 
 
-def test_answered_conversation_comes_back_to_the_branch_by_default(conversation, staff, patron):
+def test_conversation_comes_back_to_the_branch_by_default_when_the_patron_writes_again(
+    conversation, staff, patron
+):
     say(conversation, staff, at=NOON + SECOND)
     say(conversation, patron, "patron", at=NOON + DAY)
     assert (now_of(conversation).assignee, desk_events(conversation)) == (None, [])
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_answered_conversation_comes_back_to_the_writer_if_the_branch_has_this_setting(
+def test_conversation_comes_back_to_the_writer_if_the_branch_has_this_setting(
     conversation, staff, jun, patron, branch, then
 ):
     set_back_to_writer(branch)
@@ -235,9 +240,7 @@ def test_conversation_taken_by_a_colleague_does_not_come_back_to_the_writer(
     assert now_of(conversation).assignee == staff
 
 
-def test_changed_come_back_setting_of_a_branch_applies_only_to_later_answers(
-    conversation, staff, patron, branch
-):
+def test_new_setting_for_coming_back_applies_only_to_later_answers(conversation, staff, patron, branch):
     set_back_to_writer(branch)
     say(conversation, staff, at=NOON + SECOND)
     set_back_to_writer(branch, to_writer=False)
@@ -247,6 +250,7 @@ def test_changed_come_back_setting_of_a_branch_applies_only_to_later_answers(
     assert now_of(conversation).assignee == staff
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("why", ["left", "away", "inactive", "transferred", "kept in the queue"])
 def test_conversation_comes_back_to_the_branch_if_it_cannot_come_back_to_the_writer(
     conversation, staff, jun, patron, branch, library, why
@@ -266,9 +270,7 @@ def test_conversation_comes_back_to_the_branch_if_it_cannot_come_back_to_the_wri
     assert (row.assignee, row.comes_back_to, row.status) == (None, None, "waiting_for_staff")
 
 
-def test_taking_back_an_answer_unassigns_a_conversation_that_came_back_to_the_writer(
-    conversation, staff, patron, branch
-):
+def test_taking_back_an_answer_also_undoes_the_assignment_to_its_writer(conversation, staff, patron, branch):
     set_back_to_writer(branch)
     answer = say(conversation, staff, at=NOON + SECOND)
     say(conversation, patron, "patron", at=NOON + 2 * SECOND)

@@ -19,7 +19,7 @@ from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, Us
 from tests.portal.conversations.test_answer_effects import CONTACT
 from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(5, 40), 8
+ROUNDS, PROCESSES = times(5, 50), 8
 
 pytestmark = [
     pytest.mark.long,
@@ -48,6 +48,7 @@ def say(conversation, by, side="staff", **kwargs):
     return conversations.say(conversation, by, side, **kwargs).pk
 
 
+@pytest.mark.core
 def test_only_one_of_eight_simultaneous_send_and_take_requests_succeeds(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
 
@@ -67,7 +68,7 @@ def test_only_one_of_eight_simultaneous_send_and_take_requests_succeeds(session)
     )
 
 
-def test_only_one_of_simultaneous_take_and_send_and_take_requests_succeeds(session):
+def test_only_one_colleague_gets_a_conversation_if_take_and_send_and_take_are_simultaneous(session):
     first, second = StaffFactory.create_batch(2, branch=session.branch)
 
     def take(conversation):
@@ -107,7 +108,7 @@ def test_eight_simultaneous_send_and_count_requests_record_one_contact(session):
 
 
 @pytest.mark.parametrize("effect", ["comes back", "take", "close", "count"])
-def test_answer_taken_back_while_the_patron_replies_has_no_effect(session, effect):
+def test_answer_that_is_taken_back_while_the_patron_replies_has_no_effect(session, effect):
     contact = CONTACT | {"branch": session.branch}
 
     def answer(_number):

@@ -97,6 +97,7 @@ def test_patron_who_asks_a_question_sees_the_new_conversation(me, patron, branch
         assert words in page
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("body", "subject"),
     [
@@ -157,7 +158,7 @@ def test_double_tap_sends_one_question(me):
     assert Message.objects.count() == 1
 
 
-def test_form_submitted_again_with_different_text_sends_a_second_question(me):
+def test_submitting_the_form_again_with_a_different_text_sends_a_second_question(me):
     fields = typed()
     me.post(ASK, fields)
     for _ in range(2):
@@ -167,7 +168,7 @@ def test_form_submitted_again_with_different_text_sends_a_second_question(me):
     )
 
 
-def test_form_with_an_empty_question_shows_an_error_and_keeps_its_token(me):
+def test_empty_question_is_a_form_error_and_the_form_keeps_its_token(me):
     fields = typed(body="  ")
     answer = me.post(ASK, fields)
     assert answer.status_code == 422
@@ -226,7 +227,7 @@ def test_question_is_sent_even_if_a_file_is_refused(me):
     assert "I live on the fourth floor." in page
 
 
-def test_page_tells_an_anonymous_visitor_that_files_were_not_saved(client):
+def test_question_page_tells_an_anonymous_visitor_that_files_were_not_saved(client):
     page = text(client.post(ASK, typed(files=[picture_file()]), follow=True))
     assert "Your files were not saved. Add them after you have sent the question." in page
 
@@ -262,7 +263,9 @@ def test_question_of_an_anonymous_visitor_is_sent_after_confirming_an_email_addr
     assert pending_questions.KEY not in client.session
 
 
-def test_question_text_is_kept_if_the_sign_in_expires_during_writing(client, patron, sign_in):
+def test_patron_whose_sign_in_expires_while_writing_can_sign_in_and_send_the_question(
+    client, patron, sign_in
+):
     sign_in(client, patron)
     fields = typed()
     client.post(reverse("ask_draft"), fields | {"sequence": 1})
@@ -274,7 +277,7 @@ def test_question_text_is_kept_if_the_sign_in_expires_during_writing(client, pat
     assert (conversation.patron, conversation.messages.get().body) == (patron, QUESTION)
 
 
-def test_topic_and_branch_are_kept_with_the_unsent_question(client):
+def test_topic_and_branch_are_stored_with_the_unsent_question(client):
     other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
     client.post(ASK, typed(topic=topic.pk, branch=other.pk))
     sign_in_by_email(client, "new@example.org")
@@ -304,7 +307,7 @@ def test_invalid_email_address_is_an_error_on_the_page_where_it_was_entered(clie
     assert mail.outbox[-1].to == ["new@example.org"]
 
 
-def test_unsent_question_is_kept_after_a_wrong_sign_in_code_and_an_invalid_email(client):
+def test_unsent_question_is_still_stored_after_a_wrong_sign_in_code_and_an_invalid_email(client):
     client.post(ASK, typed())
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
     client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
@@ -391,9 +394,7 @@ def test_unsent_question_expires_even_if_the_session_lasts_longer(client, visit,
     assert pending_questions.KEY not in client.session
 
 
-def test_worker_deletes_an_expired_unsent_question_from_a_session_that_is_still_valid(
-    client, visit, show_code
-):
+def test_worker_deletes_an_expired_unsent_question_from_a_valid_session(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     now = timezone.now()
@@ -404,7 +405,7 @@ def test_worker_deletes_an_expired_unsent_question_from_a_session_that_is_still_
 
 
 @pytest.mark.parametrize("how", ["by mail", "by code"])
-def test_session_with_an_unsent_question_lasts_longer_after_sign_in_or_opening_a_visit(
+def test_signing_in_or_opening_a_visit_extends_a_session_with_an_unsent_question(
     client, visit, how, settings
 ):
     client.post(ASK, typed())
@@ -441,7 +442,7 @@ def test_discarding_an_unsent_text_can_be_undone_once(client, kind):
     )
 
 
-def test_undoing_the_deletion_of_a_question_does_not_overwrite_a_newer_question(client):
+def test_restoring_a_discarded_question_does_not_overwrite_a_newer_question(client):
     client.post(ASK, typed("The first question"))
     client.post(reverse("discard_question"))
     client.post(ASK, typed("The second question"))
@@ -449,7 +450,7 @@ def test_undoing_the_deletion_of_a_question_does_not_overwrite_a_newer_question(
     assert "The second question" in text(client.get(SEND))
 
 
-def test_deleted_question_is_removed_from_the_session_after_a_day(client, visit, show_code):
+def test_discarded_question_is_removed_from_the_session_after_a_day(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     client.post(reverse("discard_question"))
@@ -473,7 +474,7 @@ def test_question_that_is_too_long_is_refused_and_not_stored(client):
 # Tests of viewers by code.
 
 
-def test_visit_code_entered_before_sending_adds_the_question_to_the_visit(client, visit):
+def test_entering_a_visit_code_before_sending_links_the_question_to_the_visit(client, visit):
     client.post(ASK, typed())
     assert client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND}).url == SEND
     assert visit.question in text(client.get(SEND))
@@ -487,7 +488,7 @@ def test_visit_code_entered_before_sending_adds_the_question_to_the_visit(client
     )
 
 
-def test_unsent_question_is_kept_after_a_wrong_visit_code(client, visit):
+def test_unsent_question_is_still_stored_after_a_wrong_visit_code(client, visit):
     client.post(ASK, typed())
     for code in ("1", "1234567890123"):
         page = client.post(reverse("open_code"), {"code": code, "next": SEND}).content.decode()
@@ -590,6 +591,7 @@ def test_leave_quickly_button_deletes_unsent_questions_and_reading_requests(clie
 # Tests of limits.
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(me):
     for number in range(20):
@@ -606,7 +608,9 @@ def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(m
 
 
 @pytest.mark.parametrize("address", [SEND, SEND_READING])
-def test_unsent_question_is_kept_if_the_question_limit_is_reached(client, visit, monkeypatch, address):
+def test_unsent_question_is_still_stored_if_the_question_limit_is_reached(
+    client, visit, monkeypatch, address
+):
     client.post(ASK, typed()) if address == SEND else fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit)})
     monkeypatch.setitem(LIMITS, "question", Limit("questions", target="0/d"))
@@ -625,6 +629,7 @@ def test_double_tap_counts_once_toward_the_question_limit(me):
         assert me.post(ASK, fields).status_code == 302
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_all_viewers_by_code_of_a_visit_share_a_limit_of_twenty_questions_a_day(client, visit, show_code):
     show_code(client, code_for(visit))
@@ -637,7 +642,9 @@ def test_all_viewers_by_code_of_a_visit_share_a_limit_of_twenty_questions_a_day(
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_question_limit_stores_no_person_for_a_visit_opened_by_code(me, show_code, branch, staff, factory):
+def test_question_limit_does_not_store_who_asked_about_a_visit_opened_by_code(
+    me, show_code, branch, staff, factory
+):
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
@@ -738,7 +745,7 @@ def test_longest_possible_reading_request_fits_the_database_columns_and_one_mess
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_reading_request_can_be_sent_if_the_patron_fills_in_only_who_the_reader_is(me):
+def test_patron_can_ask_for_something_to_read_with_only_the_reader_filled_in(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nPlease choose for: me"
@@ -750,7 +757,7 @@ def test_reading_request_that_does_not_say_who_the_reader_is_gets_a_form_error(m
     assert "Choose who the reader is." in text(answer)
 
 
-def test_going_back_in_the_reading_request_form_keeps_what_the_patron_entered(me):
+def test_reading_request_form_keeps_the_entered_values_when_the_patron_goes_back(me):
     me.post(READ, {"words": "Piranesi"})
     assert me.post(f"{READ}?step=mood", {"chosen": "funny", "back": "1"}).url == f"{READ}?step=loved"
     assert "Piranesi" in text(me.get(READ))
@@ -768,6 +775,7 @@ def test_changing_one_step_of_a_reading_request_redirects_to_the_overview(me):
     assert "comforting" not in text(me.get(SEND_READING))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("step", readers_form.STEPS)
 def test_reading_request_form_turns_browser_autocomplete_off(client, step):
     page = client.get(READ, {"step": step}).content.decode()
@@ -872,7 +880,7 @@ def test_question_form_runs_the_same_number_of_queries_for_1_and_30_choices(
         me.get(ASK)
 
 
-def test_subject_of_a_second_question_about_a_visit_is_the_text_of_the_question(patron, branch):
+def test_second_question_about_a_visit_gets_a_subject_from_its_own_text(patron, branch):
     def asked(session, by, body, **about):
         token = uuid.uuid4()
         return actions.ask(

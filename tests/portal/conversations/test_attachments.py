@@ -19,8 +19,8 @@ from PIL import Image
 from portal.conversations import actions, attachments, desk_actions, keeping, merging
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
+from portal.jobs import JOBS
 from portal.uploads import MAX_FILE_BYTES
-from portal.worker import JOBS
 from tests.extent import times
 from tests.factories import (
     ConversationFactory,
@@ -90,7 +90,7 @@ def reply(browser, conversation, token, body="Here it is.", **fields):
 # Tests of adding, showing and sending files.
 
 
-def test_picture_is_sent_with_the_message_and_its_description(me, conversation, token, patron):
+def test_picture_and_its_description_are_sent_with_the_message(me, conversation, token, patron):
     answer = attach(me, conversation, token, picture_file("../../My shelf\u202e.JPG"))
     added = Attachment.objects.get()
     assert answer.status_code == 200
@@ -118,6 +118,7 @@ def test_picture_is_sent_with_the_message_and_its_description(me, conversation, 
     assert f'value="{added.public_id}"' not in page
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("by_script", [True, False])
 @pytest.mark.parametrize(
     ("count", "language", "words"),
@@ -143,13 +144,13 @@ def test_files_can_be_sent_without_a_text(me, patron, conversation, token, by_sc
     assert Message.objects.filter(client_token=token).count() == 1
 
 
-def test_message_without_text_and_files_is_a_form_error(me, conversation, token):
+def test_message_without_text_or_files_is_a_form_error(me, conversation, token):
     attach(me, conversation, uuid.uuid4(), picture_file())
     assert "Write your message first." in text(reply(me, conversation, token, body=" "))
     assert not Message.objects.filter(client_token=token).exists()
 
 
-def test_alt_text_of_a_picture_without_a_description_is_its_file_name(me, conversation):
+def test_alt_text_of_a_picture_without_a_description_contains_its_file_name(me, conversation):
     attach_to(conversation.messages.get(), picture_file("shelf.jpg"))
     assert (
         'alt="Picture without a description: shelf.jpg"'
@@ -215,14 +216,16 @@ def test_same_file_uploaded_twice_is_stored_once(me, conversation, token, disk):
     assert len(disk()) == 2
 
 
-def test_page_without_javascript_shows_why_a_file_is_refused_and_keeps_the_text(me, conversation, token):
+def test_page_without_javascript_shows_why_a_file_is_refused_and_keeps_the_typed_text(
+    me, conversation, token
+):
     fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
     page = me.post(reverse("attach", args=[conversation.public_id]), fields, follow=True).content.decode()
     assert "page.png: You can only send pictures" in page
     assert ">\nSee this</textarea>" in page
 
 
-def test_file_with_an_invalid_token_is_refused(me, conversation, disk):
+def test_upload_with_an_invalid_token_is_refused(me, conversation, disk):
     assert attach(me, conversation, "nonsense", picture_file()).status_code == 422
     assert disk() == []
 
@@ -242,6 +245,7 @@ def test_file_uploaded_after_its_message_was_sent_is_refused(me, conversation, t
 # Tests of refused files.
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "words"), [
     (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "You can only send pictures (JPEG, PNG, WebP) and PDFs."),
@@ -251,7 +255,7 @@ def test_file_uploaded_after_its_message_was_sent_is_refused(me, conversation, t
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MAX_FILE_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
-def test_page_shows_why_a_file_is_refused_and_keeps_the_text_and_the_other_files(
+def test_page_shows_why_a_file_is_refused_and_keeps_the_typed_text_and_the_other_files(
     me, conversation, token, disk, file, words, by_script
 ):
     if by_script:
@@ -263,7 +267,7 @@ def test_page_shows_why_a_file_is_refused_and_keeps_the_text_and_the_other_files
         ).content.decode()
         assert "My words." in page
         assert str(token) in page
-        # The valid PDF is kept.
+        # The valid PDF is stored and is still in the form.
         assert Attachment.objects.get().name in page
         assert Message.objects.filter(client_token=token).count() == 0
         assert len(disk()) == 1
@@ -283,7 +287,7 @@ def test_form_posted_twice_sends_its_files_once(me, conversation, token):
     assert Message.objects.get(client_token=token).attachments.count() == Attachment.objects.count() == 2
 
 
-def test_uploaded_files_are_kept_if_their_message_is_invalid(me, conversation, token):
+def test_uploaded_files_stay_in_the_form_if_the_message_is_invalid(me, conversation, token):
     answer = reply(me, conversation, token, body="x" * 5001, files=[picture_file()])
     assert answer.status_code == 422
     added = Attachment.objects.get()
@@ -399,6 +403,7 @@ def test_viewers_by_code_have_limited_file_space_per_conversation(
     assert [a.conversation for a in Attachment.objects.order_by("pk")] == [one, two]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(("name", "length", "status"), [
     ("attach", 11 * 1024 * 1024 + 1, 413),
     ("attach", 11 * 1024 * 1024, 403),
@@ -407,7 +412,7 @@ def test_viewers_by_code_have_limited_file_space_per_conversation(
     ("close_conversation", 7 * 1024 * 1024, 413),
     ("conversation_draft", 7 * 1024 * 1024, 413),
 ])  # fmt: skip
-def test_large_requests_are_accepted_only_by_urls_that_accept_files(conversation, name, length, status):
+def test_only_urls_that_accept_files_accept_large_requests(conversation, name, length, status):
     browser = Client(enforce_csrf_checks=True)
     assert (
         browser.post(
@@ -479,7 +484,9 @@ def test_file_opens_only_in_its_own_conversation(me, conversation):
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
 
 
-def test_patron_can_open_and_add_files_on_a_page_loaded_before_a_merge(me, conversation, token, staff):
+def test_patron_can_open_and_add_files_on_a_page_loaded_before_a_merge_of_conversations(
+    me, conversation, token, staff
+):
     file = attach_to(conversation.messages.get())
     into = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
@@ -492,7 +499,7 @@ def test_patron_can_open_and_add_files_on_a_page_loaded_before_a_merge(me, conve
     assert me.get(address(shown)).status_code == 200
 
 
-def test_patron_who_keeps_a_visit_sees_the_unsent_files_added_by_code(
+def test_patron_who_keeps_a_visit_still_sees_the_unsent_files(
     client, show_code, sign_in, conversation, patron, token
 ):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
@@ -579,6 +586,7 @@ def test_pdf_is_always_a_download(me, conversation):
         assert "sandbox" in answer["Content-Security-Policy"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(("name", "kept"), [
     ("shelf.jpg", "shelf.jpg"),
     ("Shelf.JPEG", "Shelf.JPEG"),
@@ -678,10 +686,10 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
 
 # Tests of simultaneous uploads, with real processes on a real database.
 
-ROUNDS = times(5, 20)
+ROUNDS = times(5, 50)
 
 
-def at_once(test):
+def race(test):
     test = pytest.mark.long(pytest.mark.django_db(transaction=True)(test))
     test = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")(test)
     return pytest.mark.skipif(
@@ -709,7 +717,8 @@ def uploads_of(conversation, person, names, token=None):
     return [lambda key, name=name: work(name, key) for name in names]
 
 
-@at_once
+@pytest.mark.core
+@race
 def test_eight_simultaneous_uploads_never_exceed_the_patrons_file_space(
     conversation, patron, monkeypatch, disk
 ):
@@ -737,7 +746,7 @@ def test_eight_simultaneous_uploads_never_exceed_the_patrons_file_space(
     rounds(works, ROUNDS, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
 
 
-@at_once
+@race
 def test_eight_simultaneous_uploads_by_code_never_exceed_the_conversations_file_space(
     conversation, monkeypatch
 ):
@@ -756,8 +765,8 @@ def test_eight_simultaneous_uploads_by_code_never_exceed_the_conversations_file_
     )
 
 
-@at_once
-def test_one_file_uploaded_eight_times_at_once_is_stored_once(conversation, patron, disk):
+@race
+def test_same_file_uploaded_in_eight_processes_is_stored_once(conversation, patron, disk):
     def check(key, ids):
         assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
 
@@ -765,8 +774,8 @@ def test_one_file_uploaded_eight_times_at_once_is_stored_once(conversation, patr
     assert len(disk()) == ROUNDS
 
 
-@at_once
-def test_file_uploaded_during_sending_is_added_to_the_message_or_refused(conversation, patron):
+@race
+def test_file_uploaded_while_the_message_is_sent_is_attached_or_refused(conversation, patron):
     def sends(key):
         return actions.reply(
             conversation,

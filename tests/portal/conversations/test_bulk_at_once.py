@@ -17,7 +17,7 @@ from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-ROUNDS = times(8, 20)
+ROUNDS = times(8, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 def test_simultaneous_bulk_changes_cause_no_deadlock_and_no_wrong_state(transactional_db):
     library = LibraryFactory()
     branches = [library.default_branch, BranchFactory()]

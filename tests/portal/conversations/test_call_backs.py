@@ -11,9 +11,9 @@ from accounts.models import User
 from portal.conversations import actions, call_backs, desk_actions, jobs, merging, states, taking_back
 from portal.conversations.call_backs import Caller
 from portal.conversations.models import CallBack, Conversation, Event
+from portal.jobs import JOBS
 from portal.privacy import holds
 from portal.privacy.call_numbers import forget_call_numbers, remove
-from portal.worker import JOBS
 from tests.conversations import ask, now_of, say
 from tests.factories import BranchFactory, HelpSessionFactory, QuietSessionFactory, StaffFactory, UserFactory
 
@@ -65,7 +65,7 @@ def state_matches_history(conversation):
     return saved == replayed
 
 
-def test_request_for_a_call_puts_the_conversation_in_the_queue_with_the_reason_call(session, branch, at):
+def test_request_for_a_call_puts_the_conversation_in_the_queue(session, branch, at):
     conversation = now_of(request(session, at))
     assert (conversation.status, conversation.reason, conversation.call_since) == (
         "waiting_for_staff",
@@ -92,7 +92,7 @@ def test_request_for_a_call_sent_twice_is_saved_once(session, at):
     assert (Conversation.objects.count(), CallBack.objects.count(), Event.objects.count()) == (1, 1, 1)
 
 
-def test_message_sent_with_a_request_for_a_call_still_needs_an_answer_after_the_call(session, staff, at):
+def test_message_in_a_request_for_a_call_still_waits_for_an_answer_after_the_call(session, staff, at):
     conversation = request(session, at, body="The copier ate my form.")
     assert conversation.messages.get().body == "The copier ate my form."
     assert (conversation.reason, conversation.call_since > at) == ("asked", True)
@@ -112,7 +112,7 @@ def test_patron_can_ask_for_a_call_in_a_closed_conversation(session, staff, at):
     assert state_matches_history(row)
 
 
-def test_conversation_with_an_open_call_is_still_in_the_queue_after_a_written_answer(session, staff, at):
+def test_conversation_with_an_open_call_stays_in_the_queue_after_a_written_answer(session, staff, at):
     conversation = request(session, at, body="Where?")
     since = now_of(conversation).call_since
     say(conversation, by=staff, side="staff", at=at + hour)
@@ -126,7 +126,7 @@ def test_conversation_with_an_open_call_is_still_in_the_queue_after_a_written_an
     assert state_matches_history(row)
 
 
-def test_conversation_with_an_open_call_is_still_snoozed_after_a_written_answer(session, staff, at):
+def test_conversation_with_an_open_call_stays_snoozed_after_a_written_answer(session, staff, at):
     conversation = request(session, at)
     until = (at + 2 * day).date()
     desk_actions.snooze(conversation, until=until, by=staff, at=at + minute)
@@ -144,9 +144,7 @@ def test_conversation_with_an_open_call_is_still_snoozed_after_a_written_answer(
         ("give_up", "waiting_for_patron", ["call_given_up"]),
     ],
 )
-def test_staff_can_record_the_outcome_of_a_call_and_undo_recording(
-    session, staff, at, outcome, status, kinds
-):
+def test_staff_can_record_and_undo_the_outcome_of_a_call(session, staff, at, outcome, status, kinds):
     conversation = take(request(session, at), staff, at + minute)
     before = states.state_of(conversation)
     called = call_backs.record_outcome(conversation, outcome, by=staff, at=at + hour)
@@ -160,7 +158,7 @@ def test_staff_can_record_the_outcome_of_a_call_and_undo_recording(
     assert CallBack.objects.get().done_at is None
 
 
-def test_call_is_given_up_after_the_last_allowed_try_and_the_try_can_be_undone(session, staff, branch, at):
+def test_last_allowed_try_ends_the_call_and_can_be_undone(session, staff, branch, at):
     type(branch).objects.filter(pk=branch.pk).update(call_tries=2)
     conversation = take(request(session, at), staff, at + minute)
     call_backs.record_outcome(conversation, "no_answer", by=staff, at=at + hour)
@@ -194,7 +192,7 @@ def test_only_the_assignee_can_record_the_outcome_of_a_call(session, staff, bran
     assert events_of(conversation) == ["call_asked"]
 
 
-def test_patron_can_cancel_a_call_and_undo_canceling_for_ten_minutes(session, at):
+def test_patron_can_undo_canceling_a_call_for_ten_minutes(session, at):
     conversation = request(session, at)
     before = states.state_of(now_of(conversation))
     canceled = call_backs.cancel(conversation, by=session.patron, at=at + hour)
@@ -210,7 +208,7 @@ def test_patron_can_cancel_a_call_and_undo_canceling_for_ten_minutes(session, at
 
 
 @pytest.mark.parametrize("ends", ["spoken", "give_up", "cancel", "close", "answer and close"])
-def test_phone_number_is_deleted_when_ending_the_call_can_no_longer_be_undone(session, staff, at, ends):
+def test_phone_number_is_deleted_ten_minutes_after_the_call_ended(session, staff, at, ends):
     conversation, ended = take(request(session, at), staff, at + minute), at + hour
     if ends == "cancel":
         call_backs.cancel(conversation, by=session.patron, at=ended)
@@ -229,9 +227,7 @@ def test_phone_number_is_deleted_when_ending_the_call_can_no_longer_be_undone(se
 
 
 @pytest.mark.parametrize(("quiet", "kept"), [(False, 7 * day), (True, day)])
-def test_phone_number_is_deleted_some_time_after_the_promised_time_if_nobody_calls(
-    staff, branch, at, quiet, kept
-):
+def test_phone_number_is_deleted_after_the_promised_time_if_nobody_calls(staff, branch, at, quiet, kept):
     factory = QuietSessionFactory if quiet else HelpSessionFactory
     session = factory(staff=staff, branch=branch)
     conversation = request(session, at, by=session.patron)
@@ -267,7 +263,7 @@ def test_conversation_keeps_its_place_in_the_queue_if_the_patron_changes_the_num
     assert CallBack.objects.get().number == "555-0199"
 
 
-def test_staff_can_add_a_call_for_a_patron_without_a_visit_and_undo_adding(patron, staff, branch, at):
+def test_staff_can_add_and_undo_a_call_for_a_patron_without_a_visit(patron, staff, branch, at):
     conversation = call_backs.add(
         CALLER, by=staff, at=at, client_token=uuid.uuid4(), patron=patron, branch=branch
     )
@@ -288,14 +284,14 @@ def test_staff_cannot_add_a_call_if_the_patron_wants_no_answer(session, staff, a
         call_backs.add(CALLER, by=staff, at=at + hour, client_token=uuid.uuid4(), conversation=conversation)
 
 
-def test_erasing_a_conversation_deletes_its_phone_number_at_once(session, staff, at):
+def test_erasing_a_conversation_deletes_its_phone_number_immediately(session, staff, at):
     conversation = request(session, at)
     desk_actions.erase(conversation, by=staff, at=at + hour)
     assert (CallBack.objects.count(), now_of(conversation).call_since) == (0, None)
 
 
 @pytest.mark.parametrize("both_wait", [True, False])
-def test_merge_keeps_the_latest_phone_number_and_the_time_of_the_first_request_for_a_call(
+def test_merge_keeps_the_latest_phone_number_and_the_time_of_the_first_call_request(
     session, staff, at, both_wait
 ):
     first = request(session, at)
@@ -312,7 +308,7 @@ def test_merge_keeps_the_latest_phone_number_and_the_time_of_the_first_request_f
     assert state_matches_history(row)
 
 
-def test_transfer_keeps_the_phone_number_and_the_promise_of_a_call(session, staff, at):
+def test_transferred_call_keeps_its_phone_number_and_promised_time(session, staff, at):
     conversation = take(request(session, at), staff, at + minute)
     elsewhere = BranchFactory()
     promised = conversation.promised_at
@@ -323,12 +319,12 @@ def test_transfer_keeps_the_phone_number_and_the_promise_of_a_call(session, staf
 
 
 def seen_by(conversation):
-    """Return `seen` of a page loaded now: (primary key of the phone number, how often staff tried to call)."""
+    """Return `seen` of a page that is loaded now: (primary key of the phone number, number of tries)."""
     return call_backs.open_call(conversation).pk, call_backs.tries(now_of(conversation))
 
 
 @pytest.mark.parametrize("body", ["", "It is urgent."])
-def test_second_request_for_a_call_about_a_visit_replaces_the_number(session, at, body):
+def test_second_call_request_about_a_visit_replaces_the_phone_number(session, at, body):
     first = request(session, at)
     second = request(session, at + hour, caller=Caller("555-0199"), body=body)
     row = now_of(first)
@@ -338,7 +334,7 @@ def test_second_request_for_a_call_about_a_visit_replaces_the_number(session, at
     assert state_matches_history(row)
 
 
-def test_call_about_a_visit_that_two_colleagues_add_is_saved_once(session, staff, branch, at):
+def test_two_colleagues_who_add_a_call_about_the_same_visit_save_one_call(session, staff, branch, at):
     fields = {"help_session": session}
     first = call_backs.add(CALLER, by=staff, at=at, client_token=uuid.uuid4(), **fields)
     colleague, other = StaffFactory(branch=branch), Caller("555-0199")
@@ -347,7 +343,7 @@ def test_call_about_a_visit_that_two_colleagues_add_is_saved_once(session, staff
     assert call_backs.open_call(first).number == "555-0199"
 
 
-def test_request_for_a_call_does_not_change_the_call_of_an_earlier_patron(session, at):
+def test_call_request_about_a_visit_does_not_change_the_call_of_its_earlier_patron(session, at):
     first = request(session, at)
     Conversation.objects.filter(pk=first.pk).update(patron=UserFactory())
     second = request(session, at + hour, caller=Caller("555-0199"))
@@ -355,9 +351,7 @@ def test_request_for_a_call_does_not_change_the_call_of_an_earlier_patron(sessio
     assert call_backs.open_call(first).number == NUMBER
 
 
-def test_second_call_that_staff_add_for_a_patron_without_a_visit_replaces_the_number(
-    patron, staff, branch, at
-):
+def test_second_call_added_by_staff_replaces_the_phone_number_of_the_first_call(patron, staff, branch, at):
     fields = {"by": staff, "patron": patron, "branch": branch}
     first = call_backs.add(CALLER, at=at, client_token=uuid.uuid4(), **fields)
     second = call_backs.add(Caller("555-0199"), at=at + hour, client_token=uuid.uuid4(), **fields)
@@ -365,7 +359,7 @@ def test_second_call_that_staff_add_for_a_patron_without_a_visit_replaces_the_nu
     assert call_backs.open_call(first).number == "555-0199"
 
 
-def test_call_that_staff_add_for_a_patron_does_not_replace_the_patrons_own_call(patron, staff, branch, at):
+def test_call_added_by_staff_does_not_replace_a_call_that_the_patron_asked_for(patron, staff, branch, at):
     about = ask(patron, at=at, branch=branch)
     call_backs.ask_in(about, CALLER, by=patron, at=at + minute, client_token=uuid.uuid4())
     added = call_backs.add(
@@ -376,7 +370,7 @@ def test_call_that_staff_add_for_a_patron_does_not_replace_the_patrons_own_call(
 
 
 @pytest.mark.parametrize("ends", ["close", "answer and close"])
-def test_patron_cannot_undo_canceling_after_staff_closed_the_conversation(session, staff, at, ends):
+def test_patron_cannot_undo_canceling_a_call_after_staff_closed_the_conversation(session, staff, at, ends):
     conversation = request(session, at, body="Where?")
     call_backs.cancel(conversation, by=session.patron, at=at + hour)
     if ends == "close":
@@ -390,7 +384,7 @@ def test_patron_cannot_undo_canceling_after_staff_closed_the_conversation(sessio
     assert events_of(conversation).count("call_canceled") == 1
 
 
-def test_outcome_of_a_call_is_recorded_once_if_its_button_is_pressed_twice(session, staff, at):
+def test_outcome_of_a_call_is_recorded_once_if_the_button_is_pressed_twice(session, staff, at):
     conversation = take(request(session, at), staff, at + minute)
     seen = seen_by(conversation)
     call_backs.record_outcome(conversation, "no_answer", by=staff, at=at + hour, seen=seen)
@@ -400,7 +394,7 @@ def test_outcome_of_a_call_is_recorded_once_if_its_button_is_pressed_twice(sessi
     assert call_backs.tries(now_of(conversation)) == 1
 
 
-def test_outcome_of_a_call_is_refused_if_the_patron_has_changed_the_number(session, staff, at):
+def test_staff_cannot_record_the_outcome_of_a_call_if_the_patron_changed_the_number(session, staff, at):
     conversation = take(request(session, at), staff, at + minute)
     seen = seen_by(conversation)
     call_backs.ask_in(
@@ -428,7 +422,7 @@ def test_undoing_the_end_of_a_call_does_not_restore_a_replaced_number(session, s
     assert call_backs.open_call(conversation) is None
 
 
-def test_undoing_the_end_of_a_call_does_not_restore_a_number_under_a_legal_hold(
+def test_undoing_the_end_of_a_call_does_not_show_a_number_that_is_stored_only_for_a_legal_hold(
     session, staff, coordinator, at
 ):
     conversation = take(request(session, at), staff, at + minute)
@@ -443,7 +437,7 @@ def test_undoing_the_end_of_a_call_does_not_restore_a_number_under_a_legal_hold(
     assert CallBack.objects.get().done_at == at + hour
 
 
-def test_taking_back_an_answer_that_closed_the_conversation_restores_the_number(session, staff, at):
+def test_taking_back_the_answer_that_ended_a_call_restores_the_phone_number(session, staff, at):
     conversation = request(session, at)
     answer = say(conversation, by=staff, side="staff", at=at + hour, then="close")
     assert call_backs.open_call(conversation) is None
@@ -463,7 +457,7 @@ def test_snoozed_conversation_is_back_in_the_queue_when_its_call_expires(session
     assert state_matches_history(row)
 
 
-def test_patron_who_cancels_a_call_while_an_answer_is_pending_does_not_see_the_answer(session, staff, at):
+def test_canceling_a_call_does_not_reveal_a_pending_answer(session, staff, at):
     conversation = request(session, at, body="Where?")
     say(conversation, by=staff, side="staff", at=at + hour)
     call_backs.cancel(conversation, by=session.patron, at=at + hour)
@@ -473,7 +467,7 @@ def test_patron_who_cancels_a_call_while_an_answer_is_pending_does_not_see_the_a
     assert now_of(conversation).status_at(at + hour) == "waiting_for_staff"
 
 
-def test_conversation_is_not_unassigned_if_its_assignee_tried_to_call(session, staff, at):
+def test_conversation_stays_assigned_to_a_staff_member_who_tried_to_call(session, staff, at):
     conversation = take(request(session, at), staff, at + minute)
     call_backs.record_outcome(conversation, "no_answer", by=staff, at=at + 2 * day)
     jobs.release_untouched(at=at + 3 * day + hour)
@@ -489,9 +483,7 @@ def test_call_cannot_be_added_for_an_erased_patron(patron, staff, branch, at):
         call_backs.add(CALLER, by=staff, at=at, client_token=uuid.uuid4(), patron=known, branch=branch)
 
 
-def test_conversation_with_a_new_call_still_waits_for_the_answer_that_staff_said_would_follow(
-    session, staff, at
-):
+def test_conversation_still_waits_for_another_answer_after_a_new_request_for_a_call(session, staff, at):
     conversation = request(session, at)
     actions.close(conversation, by=staff, side="staff", at=at + minute)
     say(conversation, by=staff, side="staff", at=at + hour, then="ours")

@@ -104,7 +104,7 @@ def test_stranger_cannot_change_or_cancel_a_patrons_call(client, sign_in, sessio
 
 
 @pytest.mark.parametrize("number", ["call me", "911", "", "1" * 30])
-def test_invalid_phone_number_is_a_form_error_and_the_typed_values_are_kept(me, session, number):
+def test_invalid_phone_number_is_a_form_error_and_the_typed_values_stay_in_the_form(me, session, number):
     typed = {"call_number": number, "ask_for": "My sister Ada", "may_leave_message": "yes", "body": "Owls"}
     response = me.post(about(session), typed)
     page = response.content.decode()
@@ -173,7 +173,7 @@ def test_all_viewers_by_code_of_a_visit_share_a_limit_of_three_calls_a_day(show_
     assert statuses == [302, 302, 302, 429]
 
 
-def test_one_device_can_ask_for_three_calls_a_day_in_total(show_code, staff, branch):
+def test_one_device_can_ask_for_only_three_calls_a_day_even_about_several_visits(show_code, staff, branch):
     visits = [HelpSessionFactory(staff=staff, branch=branch) for _ in range(2)]
     browser = Client()
     for visit in visits:
@@ -183,7 +183,7 @@ def test_one_device_can_ask_for_three_calls_a_day_in_total(show_code, staff, bra
         statuses.append(browser.post(about(visit), FORM).status_code)
         Conversation.objects.all().delete()
     assert statuses == [302, 302, 302, 429]
-    # Another device has a limit of its own.
+    # A second device has its own limit.
     assert show_code(Client(), code_for(visits[1])).post(about(visits[1]), FORM).status_code == 302
 
 
@@ -204,7 +204,7 @@ def test_patron_reads_the_outcome_of_the_call(me, session, staff, outcome, words
     assert "The library answered." not in page
 
 
-def test_patron_still_sees_the_open_call_while_a_closing_answer_is_pending(me, session, staff):
+def test_patron_sees_an_open_call_while_the_answer_that_ends_the_call_is_pending(me, session, staff):
     me.post(about(session), FORM | {"body": "Where?"})
     conversation = Conversation.objects.get()
     me.get(conversation.get_absolute_url())
@@ -214,7 +214,7 @@ def test_patron_still_sees_the_open_call_while_a_closing_answer_is_pending(me, s
     assert "We'll call you" in text(me.get("/messages/"))
 
 
-def test_child_and_adult_do_not_see_each_others_phone_number(client, sign_in, staff, branch):
+def test_child_and_adult_do_not_see_the_phone_number_that_the_other_gave(client, sign_in, staff, branch):
     child, adult = UserFactory(), UserFactory(has_shared_visits=True)
     visit = SharedSessionFactory(staff=staff, branch=branch, patron=child, shared_with=adult)
     sign_in(client, adult)
@@ -227,7 +227,9 @@ def test_child_and_adult_do_not_see_each_others_phone_number(client, sign_in, st
     assert "Someone asked for a call" in text(client.get(conversation.get_absolute_url()))
 
 
-def test_viewer_by_code_sees_no_digits_of_a_number_in_a_shared_visit(client, show_code, staff, branch):
+def test_viewer_by_code_of_a_shared_visit_sees_no_digits_of_the_phone_number(
+    client, show_code, staff, branch
+):
     visit = SharedSessionFactory(staff=staff, branch=branch, patron=None, shared_with=None)
     code = code_for(visit)
     show_code(client, code).post(about(visit), FORM)
@@ -237,7 +239,7 @@ def test_viewer_by_code_sees_no_digits_of_a_number_in_a_shared_visit(client, sho
     assert "ends in" not in page
 
 
-def test_patron_who_keeps_a_visit_sees_no_digits_of_a_number_from_an_earlier_viewer_by_code(
+def test_patron_who_keeps_a_visit_sees_no_digits_of_a_number_that_a_viewer_by_code_gave(
     client, show_code, sign_in, staff, branch
 ):
     visit = HelpSessionFactory(staff=staff, branch=branch)
@@ -261,7 +263,7 @@ def test_patron_who_keeps_a_visit_sees_no_digits_of_a_number_from_an_earlier_vie
         (True, "We're sorry: we didn't call you in time, and deleted your number."),
     ],
 )
-def test_child_of_a_shared_visit_reads_why_the_call_that_the_adult_asked_for_ended(
+def test_child_of_a_shared_visit_reads_why_the_call_of_the_adult_ended(
     client, sign_in, staff, branch, too_late, words
 ):
     child, adult = UserFactory(), UserFactory(has_shared_visits=True)
@@ -277,7 +279,7 @@ def test_child_of_a_shared_visit_reads_why_the_call_that_the_adult_asked_for_end
         assert words in text(sign_in(Client(), child).get(conversation.get_absolute_url()))
 
 
-def test_person_who_is_erased_while_asking_about_something_new_gets_a_404(me, patron, monkeypatch):
+def test_person_who_is_erased_while_sending_a_question_gets_a_404(me, patron, monkeypatch):
     ask = actions.ask
 
     def erased_before(**fields):
@@ -290,7 +292,7 @@ def test_person_who_is_erased_while_asking_about_something_new_gets_a_404(me, pa
     assert Conversation.objects.count() == 0
 
 
-def test_question_stays_in_the_form_if_its_visit_is_erased_in_the_meantime(
+def test_question_stays_in_the_form_if_its_visit_has_just_been_deleted(
     client, show_code, staff, branch, monkeypatch
 ):
     visit, ask = HelpSessionFactory(staff=staff, branch=branch), actions.ask
@@ -317,7 +319,7 @@ def test_phone_number_is_never_saved_in_a_refused_form_or_a_draft(client, sign_i
     assert (RefusedPost.objects.count(), Draft.objects.count()) == (0, 0)
 
 
-def test_call_page_of_a_quiet_visit_has_no_title_and_no_browser_autocomplete(
+def test_call_page_of_a_quiet_visit_does_not_name_the_visit_and_turns_autocomplete_off(
     client, show_code, staff, branch
 ):
     visit = QuietSessionFactory(staff=staff, branch=branch, question="Divorce papers")
@@ -328,7 +330,7 @@ def test_call_page_of_a_quiet_visit_has_no_title_and_no_browser_autocomplete(
     assert client.post(about(visit), FORM).status_code == 302
 
 
-def test_call_can_be_canceled_on_a_page_loaded_before_a_merge(me, session, staff):
+def test_call_can_be_canceled_on_a_page_loaded_before_a_merge_of_conversations(me, session, staff):
     me.post(about(session), FORM)
     first = Conversation.objects.get()
     second = ask(session.patron, help_session=session, body="Which shelf?")
@@ -353,7 +355,7 @@ def test_second_call_request_by_a_viewer_by_code_replaces_the_phone_number(clien
     assert now_of(conversation).call_since is None
 
 
-def test_patron_reads_that_canceling_cannot_be_undone_after_staff_closed_the_conversation(me, session, staff):
+def test_patron_reads_that_canceling_a_call_can_no_longer_be_undone(me, session, staff):
     me.post(about(session), FORM | {"body": "Where?"})
     conversation = Conversation.objects.get()
     me.post(within(conversation, "cancel_call"))

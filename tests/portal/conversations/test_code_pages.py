@@ -55,7 +55,7 @@ def code_in_mail():
 
 
 def ask_for_code(client, next_page, address="new@example.org"):
-    """Ask for a code, and return the address of the code page."""
+    """Ask for a code, and return the URL of the code page."""
     return client.post(reverse("sign_in"), {"email": address, "next": next_page})["Location"]
 
 
@@ -71,7 +71,7 @@ def hidden_token(page):
 # Tests of keeping a visit.
 
 
-def test_code_page_shows_the_consent_text_and_the_right_code_keeps_the_visit(viewer_by_code, session):
+def test_code_page_shows_the_consent_text_and_keeps_the_visit_after_the_right_code(viewer_by_code, session):
     assert "action=" not in address_form(viewer_by_code.get(keep_page(session)))
     code_page = viewer_by_code.post(keep_page(session), {"email": "new@example.org"})["Location"]
     assert code_page == f"{keep_page(session)}code/"
@@ -83,7 +83,7 @@ def test_code_page_shows_the_consent_text_and_the_right_code_keeps_the_visit(vie
     session.refresh_from_db()
     assert session.patron == User.objects.get(email="new@example.org")
     assert Consent.objects.get().wording == "\n".join(sentences)
-    assert "Visit kept." in text(viewer_by_code.get(answer["Location"]))
+    assert "The visit is in your account now." in text(viewer_by_code.get(answer["Location"]))
 
 
 def test_code_field_is_above_the_consent_text(viewer_by_code, session):
@@ -101,35 +101,35 @@ def test_visit_is_not_kept_after_a_wrong_code(viewer_by_code, session):
     assert (session.patron, Consent.objects.count()) == (None, 0)
 
 
-def test_patron_who_chose_to_keep_nothing_reads_another_consent_text_before_keeping(viewer_by_code, session):
+def test_consent_text_is_different_for_a_patron_who_chose_to_keep_nothing(viewer_by_code, session):
     person = UserFactory(email="old@example.org", remember=User.Remember.NOTHING)
     code_page = ask_for_code(viewer_by_code, keep_page(session), person.email)
-    # The page is the same for known and unknown addresses.
-    assert "If you keep this visit anyway" not in text(viewer_by_code.get(code_page))
+    # The code page must not show whether an account has this email address.
+    assert "If you add this visit to your account anyway" not in text(viewer_by_code.get(code_page))
     answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
     assert answer["Location"] == keep_page(session)
     session.refresh_from_db()
     assert session.patron is None
-    assert "If you keep this visit anyway" in text(viewer_by_code.get(answer["Location"]))
+    assert "If you add this visit to your account anyway" in text(viewer_by_code.get(answer["Location"]))
     viewer_by_code.post(answer["Location"])
     session.refresh_from_db()
     assert session.patron == person
 
 
-def test_right_code_does_not_keep_a_visit_that_someone_else_kept_in_the_meantime(
+def test_right_code_does_not_keep_a_visit_that_someone_else_already_kept(
     viewer_by_code, session, patron, client
 ):
     code_page = ask_for_code(viewer_by_code, keep_page(session))
     keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
     answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
     assert answer.status_code == 409
-    assert "Someone has already kept this visit" in text(answer)
+    assert "Someone has already added this visit to their account" in text(answer)
     session.refresh_from_db()
     assert session.patron == patron
 
 
 @pytest.mark.parametrize("make", [HelpSessionFactory, SharedSessionFactory])
-def test_signed_out_viewer_of_a_visit_kept_by_someone_else_gets_a_link_to_sign_in(
+def test_signed_out_viewer_gets_a_sign_in_link_if_someone_has_kept_the_visit(
     client, branch, patron, show_code, make, sign_in
 ):
     lost = make(branch=branch)
@@ -206,7 +206,7 @@ def save_page(viewer_by_code, session, recommendation):
 
 
 @pytest.mark.parametrize("way", ["code", "device", "account"])
-def test_item_is_saved_when_its_visit_is_kept(
+def test_item_that_the_patron_wanted_to_save_is_saved_when_its_visit_is_kept(
     way, viewer_by_code, session, recommendation, save_page, patron, sign_in
 ):
     assert f"we'll save “{recommendation.item.title}” in your list" in text(viewer_by_code.get(save_page))
@@ -230,7 +230,7 @@ def test_item_is_saved_when_its_visit_is_kept(
     assert f"“{recommendation.item.title}” is in your list." in page
 
 
-def test_every_page_after_the_keep_page_still_knows_which_item_to_save(
+def test_item_to_save_is_in_the_urls_of_all_pages_for_keeping_a_visit(
     viewer_by_code, save_page, branch, show_code
 ):
     assert "action=" not in address_form(viewer_by_code.get(save_page))
@@ -310,7 +310,7 @@ def test_question_or_reading_request_is_sent_when_the_right_code_is_entered(
 
 
 @pytest.mark.parametrize(("begin", "page"), [(write, SEND), (answer_reading, SEND_READING)])
-def test_home_and_messages_link_to_an_unsent_question_or_reading_request(
+def test_home_page_and_messages_page_link_to_an_unsent_question_or_reading_request(
     client, begin, page, patron, sign_in
 ):
     def leads_back(browser):
@@ -336,7 +336,7 @@ def test_question_or_reading_request_is_not_sent_after_a_wrong_code(client, begi
     assert not Message.objects.exists()
 
 
-def test_question_is_not_sent_by_code_if_it_was_changed_in_another_tab(client):
+def test_entering_the_code_does_not_send_a_question_that_was_changed_in_another_tab(client):
     write(client)
     code_page = ask_for_code(client, SEND)
     token = hidden_token(client.get(code_page))
@@ -375,9 +375,9 @@ def test_code_page_without_an_unsent_text_redirects_to_the_form(client):
     assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
 
 
-def test_title_of_the_sign_in_page_says_what_follows_even_after_an_invalid_address(viewer_by_code, session):
+def test_sign_in_page_still_says_what_signing_in_is_for_after_an_invalid_address(viewer_by_code, session):
     titles = {
-        keep_page(session): "Sign in to keep your visit",
+        keep_page(session): "Sign in to add the visit to your account",
         SEND: "Sign in to send your question",
         SEND_READING: "Sign in to send your request",
     }
@@ -388,9 +388,10 @@ def test_title_of_the_sign_in_page_says_what_follows_even_after_an_invalid_addre
     assert shown == titles
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("end", ["too many wrong codes", "expired"])
 @pytest.mark.parametrize("begin", ["keep and save", "question", "reading"])
-def test_expired_code_leads_to_a_sign_in_page_that_says_why(
+def test_sign_in_page_says_why_a_code_no_longer_works(
     end, begin, client, session, recommendation, patron, show_code, sign_in
 ):
     # A cookie in the browser says who was signed in last.
@@ -422,7 +423,9 @@ def test_expired_code_leads_to_a_sign_in_page_that_says_why(
 
 
 @pytest.mark.parametrize("on_borrowed_device", [True, False], ids=["borrowed device", "own device"])
-def test_question_can_be_sent_from_a_borrowed_device_or_the_persons_own_device(client, on_borrowed_device):
+def test_question_can_be_sent_from_a_borrowed_device_and_from_the_persons_own_device(
+    client, on_borrowed_device
+):
     proof = client.post(ASK, {"body": QUESTION, "client_token": uuid.uuid4()}, follow=True)
     assert 'name="borrowed"' in proof.content.decode()
     form = {"email": "new@example.org", "next": SEND} | ({"borrowed": "on"} if on_borrowed_device else {})

@@ -145,6 +145,7 @@ def test_reply_posted_twice_creates_one_message(me, conversation, htmx):
     assert conversation.messages.count() == 2
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -169,7 +170,7 @@ def test_invalid_reply_is_shown_again_in_the_text_box(me, conversation, body, wo
 @pytest.mark.parametrize("token", ["", "nonsense"])
 def test_reply_with_a_missing_or_invalid_token_can_be_sent(me, conversation, token):
     response = me.post(address("reply", conversation), {"body": "Still here", "client_token": token})
-    # The response shows the text in the composer again, with a valid token.
+    # If the reply is refused, the response shows the text again, with a valid token.
     if response.status_code == 422:
         response = me.post(
             address("reply", conversation), {"body": "Still here", "client_token": response.context["token"]}
@@ -218,6 +219,7 @@ def test_opening_a_conversation_removes_its_unread_mark(me, conversation, staff,
     assert "unread" not in text(me.get(reverse("conversations")))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ["conversation", "conversation_news", "reply", "close_conversation"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
 def test_strangers_cannot_open_or_change_a_conversation(
@@ -265,7 +267,7 @@ def test_empty_question_about_a_visit_is_a_form_error(me, session):
     assert "<title>Error:" in response.content.decode()
 
 
-def test_second_question_about_an_item_is_added_to_the_conversation_of_the_first(me, session):
+def test_second_question_about_an_item_is_added_to_the_same_conversation(me, session):
     [recommendation] = recommend_in(session)
     ask = reverse("ask_about_item", args=[recommendation.public_id])
     assert recommendation.item.title in text(me.get(ask))

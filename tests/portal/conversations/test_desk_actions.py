@@ -96,7 +96,7 @@ def event_kinds(conversation):
 
 
 class TestTakingAndAssigning:
-    def test_taking_an_already_taken_conversation_fails_and_names_the_assignee(
+    def test_taking_a_conversation_that_a_colleague_took_fails_and_says_who_took_it(
         self, conversation, staff, branch
     ):
         desk_actions.take(conversation, by=staff, at=NOW)
@@ -106,7 +106,7 @@ class TestTakingAndAssigning:
             assert taken.value.assignee == staff
         assert (now_of(conversation).assignee, event_kinds(conversation)) == (staff, ["taken"])
 
-    def test_staff_cannot_take_or_assign_a_conversation_just_transferred_elsewhere(
+    def test_staff_cannot_take_or_assign_a_conversation_just_transferred_to_another_branch(
         self, conversation, staff, omar
     ):
         desk_actions.transfer(now_of(conversation), branch=BranchFactory(), by=staff, at=NOW, was=None)
@@ -144,7 +144,7 @@ class TestTakingAndAssigning:
                 conversation, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC)
             )
 
-    def test_outdated_page_cannot_assign_or_transfer_a_conversation(
+    def test_outdated_page_cannot_assign_or_transfer_a_conversation_that_a_colleague_took(
         self, conversation, staff, omar, coordinator
     ):
         desk_actions.take(conversation, by=omar, at=NOW)
@@ -155,7 +155,9 @@ class TestTakingAndAssigning:
             desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
         assert (now_of(conversation).branch, event_kinds(conversation)) == (conversation.branch, ["taken"])
 
-    def test_assigning_and_unassigning_are_recorded_with_both_people(self, conversation, staff, omar):
+    def test_assigning_and_unassigning_are_recorded_with_the_actor_and_the_assignee(
+        self, conversation, staff, omar
+    ):
         desk_actions.assign(conversation, to=omar, by=staff, at=NOW + minute, was=None)
         desk_actions.assign(conversation, to=None, by=omar, at=NOW + 2 * minute, was=omar)
         assert (now_of(conversation).assignee, now_of(conversation).assigned_at) == (None, None)
@@ -238,7 +240,7 @@ class TestSnoozing:
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
-    def test_snooze_of_a_conversation_ends_at_midnight_in_the_librarys_time_zone(
+    def test_snooze_ends_at_midnight_in_the_librarys_time_zone(
         self, conversation, staff, library, zone, until, asleep, awake
     ):
         library.time_zone = zone
@@ -265,7 +267,7 @@ class TestSnoozing:
             NOW + 6 * day,
         )
 
-    def test_patrons_message_ends_the_snooze(self, conversation, staff, patron):
+    def test_message_from_the_patron_ends_the_snooze(self, conversation, staff, patron):
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
         say(conversation, patron, PATRON, at=NOW + hour)
         assert (
@@ -295,7 +297,7 @@ class TestScheduledJobs:
         ("days", "after", "closed"),
         [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
     )
-    def test_conversation_that_waits_for_the_patron_closes_automatically_and_sends_no_email(
+    def test_conversation_that_waits_for_the_patron_closes_automatically_without_an_email(
         self, conversation, staff, library, days, after, closed
     ):
         library.closes_after_days = days
@@ -339,6 +341,17 @@ class TestScheduledJobs:
         jobs.release_untouched(at=NOW + 30 * day)
         assert now_of(conversation).assignee == omar
 
+    def test_job_leaves_the_assignee_three_days_after_a_snooze(self, conversation, omar):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        desk_actions.snooze(now_of(conversation), until=(NOW + 9 * day).date(), by=omar, at=NOW + minute)
+        back = NOW + 9 * day
+        jobs.wake_snoozed(at=back)
+        assert now_of(conversation).status == "waiting_for_staff"
+        jobs.release_untouched(at=back)
+        assert now_of(conversation).assignee == omar
+        jobs.release_untouched(at=back + 3 * day)
+        assert now_of(conversation).assignee is None
+
     def test_snooze_job_skips_a_conversation_that_is_erased_during_the_job(
         self, conversation, staff, patron, session, monkeypatch
     ):
@@ -369,7 +382,7 @@ class TestUndoing:
         assert {name: getattr(now_of(conversation), name) for name in before} == before
         assert event_kinds(conversation) == []
 
-    def test_reopening_a_conversation_with_undo_restores_its_place_in_the_queue(self, conversation, staff):
+    def test_conversation_reopened_with_undo_has_its_old_place_in_the_queue(self, conversation, staff):
         promised = now_of(conversation).promised_at
         actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
         desk_actions.undo(
@@ -397,7 +410,7 @@ class TestUndoing:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague changed it", "too long ago", "a colleague did it"]
     )
-    def test_undo_is_refused_for_colleagues_and_after_another_change_and_after_ten_minutes(
+    def test_undo_is_refused_for_colleagues_and_after_ten_minutes_and_after_another_change(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -419,7 +432,7 @@ class TestUndoing:
 class TestMerging:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Return another of the patron's conversations, which began a day before NOW and has an answer."""
+        """Return a second conversation of the patron. It began a day before NOW, and has an answer."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,
@@ -483,7 +496,7 @@ class TestMerging:
             min(promised, now_of(conversation).promised_at),
         )
 
-    def test_each_conversation_in_a_chain_of_merges_redirects_to_the_last_one(
+    def test_each_conversation_points_to_the_remaining_conversation_after_several_merges(
         self, conversation, other, staff, patron, session
     ):
         third = ask(session, patron, at=NOW + minute, body="Third")
@@ -563,9 +576,7 @@ class TestMerging:
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
-    def test_merge_combines_two_drafts_into_one_with_a_higher_sequence_number(
-        self, conversation, other, staff
-    ):
+    def test_merge_combines_two_drafts_into_one(self, conversation, other, staff):
         for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):
             drafts.save_draft(
                 one,
@@ -747,7 +758,7 @@ class TestErasing:
             assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
         assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
 
-    def test_erasing_a_conversation_empties_an_unfinished_contact_form_about_it(
+    def test_erasing_a_conversation_empties_its_unfinished_contact_form(
         self, conversation, staff, coordinator, branch
     ):
         fields = {"conversation": str(conversation.public_id), "question": "SECRET"}

@@ -74,7 +74,7 @@ def test_nul_characters_are_removed_from_all_draft_fields(conversation, staff):
     assert drafts.draft_of(conversation, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
 
 
-def test_empty_draft_is_not_stored_and_gets_a_new_token(conversation, staff):
+def test_opening_the_form_stores_no_draft_and_creates_a_new_token(conversation, staff):
     first, second_ = (
         drafts.draft_of(conversation, person=staff, side="staff", kind="reply") for _ in range(2)
     )
@@ -159,12 +159,12 @@ def test_combined_draft_contains_the_text_of_both_drafts(conversation, staff, ha
     assert saved(conversation, staff) == expected
 
 
-def test_outdated_page_cannot_overwrite_a_draft_restored_by_taking_back_an_answer(conversation, staff):
+def test_outdated_page_cannot_overwrite_the_draft_of_an_answer_that_was_taken_back(conversation, staff):
     save(conversation, staff, 7, "Come at five")
     message = send(conversation, staff, body="Come at five, please")
     taking_back.take_back(message, by=staff, at=NOW + second)
     with pytest.raises(drafts.NewerDraft):
-        # Another device loaded its page before the answer was sent. That page now saves its old text.
+        # A second device loaded the page before the answer was sent, and now saves the old text of that page.
         save(conversation, staff, 8, "Come at fi")
     body, sequence = saved(conversation, staff)
     assert body == "Come at five, please"
@@ -174,7 +174,7 @@ def test_outdated_page_cannot_overwrite_a_draft_restored_by_taking_back_an_answe
     assert saved(conversation, staff)[1] > sequence + 1
 
 
-def test_merge_moves_the_draft_and_erasing_the_conversation_deletes_the_draft(conversation, staff, patron):
+def test_draft_moves_in_a_merge_and_is_deleted_when_the_conversation_is_erased(conversation, staff, patron):
     session = conversation.help_session
     other = actions.ask(
         by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4()

@@ -36,7 +36,7 @@ def original(message):
     return reverse("original_email", args=[message.public_id])
 
 
-def test_page_says_that_a_message_came_by_email_and_links_to_the_original(
+def test_patron_page_says_that_a_message_came_by_email_and_links_to_the_original(
     client, email, message, patron, sign_in
 ):
     page = page_of(sign_in(client, patron), message.conversation)
@@ -51,7 +51,7 @@ def test_message_written_on_the_page_is_not_marked_as_email(client, message, pat
     assert original(message) not in page
 
 
-def test_page_says_that_staff_added_a_message_from_an_email(client, message, patron, sign_in):
+def test_patron_page_says_that_staff_added_a_message_from_an_email(client, message, patron, sign_in):
     message.by_email = "added"
     message.save()
     assert "You · by email, added by staff" in page_of(sign_in(client, patron), message.conversation)
@@ -104,7 +104,7 @@ def test_sender_can_download_the_unchanged_original_email(client, email, message
     assert "no-store" in response["Cache-Control"]
 
 
-def test_adult_of_a_shared_visit_cannot_open_the_childs_original_email(
+def test_adult_of_a_shared_visit_cannot_open_the_original_email_of_the_child(
     client, patron, branch, staff, sign_in
 ):
     adult = UserFactory()
@@ -124,7 +124,7 @@ def test_stranger_cannot_open_an_original_email(client, email, message, sign_in)
     assert sign_in(client, UserFactory()).get(original(message)).status_code == 404
 
 
-def test_sender_cannot_open_the_original_email_if_the_conversation_has_another_patron(
+def test_sender_cannot_open_the_original_email_in_a_conversation_of_another_patron(
     client, email, message, patron, sign_in
 ):
     message.conversation.patron = UserFactory()
@@ -132,6 +132,6 @@ def test_sender_cannot_open_the_original_email_if_the_conversation_has_another_p
     assert sign_in(client, patron).get(original(message)).status_code == 404
 
 
-def test_link_to_an_original_email_that_is_no_longer_stored_is_404(client, email, message, patron, sign_in):
+def test_link_to_a_deleted_original_email_is_404(client, email, message, patron, sign_in):
     IncomingEmail.objects.update(file="")
     assert sign_in(client, patron).get(original(message)).status_code == 404

@@ -40,7 +40,7 @@ def test_keep_page_offers_to_keep_the_visit_by_email_or_on_this_device(viewer_by
     assert "Keep the visit on this device" in page
 
 
-def test_wrong_email_address_is_marked_on_the_keep_page(viewer_by_code, session):
+def test_invalid_email_address_is_marked_on_the_keep_page(viewer_by_code, session):
     page = viewer_by_code.post(address(session), {"email": "nobody"})
     assert page.status_code == 422
     assert heading(page) == "Keep this in my library account"
@@ -69,7 +69,7 @@ def test_signed_in_patron_keeps_a_visit_and_its_conversations_with_one_tap(
     )
     assert ClaimCode.objects.get().state == ClaimCode.State.KEPT
     page = text(viewer_by_code.get(session.get_absolute_url()))
-    assert "Visit kept." in page
+    assert "The visit is in your account now." in page
     assert "Keep this in my library account" not in page
 
 
@@ -88,7 +88,7 @@ def test_keeping_a_visit_without_choosing_a_method_creates_no_account(viewer_by_
     assert session.patron is None
 
 
-def test_visit_kept_twice_by_one_patron_stores_one_consent(viewer_by_code, session, patron, sign_in):
+def test_keeping_a_visit_twice_stores_one_consent(viewer_by_code, session, patron, sign_in):
     sign_in(viewer_by_code, patron)
     for _again in range(2):
         assert viewer_by_code.post(address(session)).url == session.get_absolute_url()
@@ -108,7 +108,7 @@ def test_keeping_a_visit_that_someone_else_kept_shows_a_message_and_creates_no_a
     people = User.objects.count()
     response = viewer_by_code.post(address(session), {"without_address": "1"})
     assert response.status_code == 409
-    assert "Someone has already kept this visit" in text(response)
+    assert "Someone has already added this visit to their account" in text(response)
     assert User.objects.count() == people
 
 
@@ -119,6 +119,6 @@ def test_quiet_visit_cannot_be_kept(client, branch, show_code, patron, sign_in, 
     sign_in(client, patron)
     response = getattr(client, method)(address(quiet))
     assert response.status_code == 409
-    assert "A quiet visit can't be kept" in text(response)
+    assert "You can't add a quiet visit to your account" in text(response)
     quiet.refresh_from_db()
     assert quiet.patron is None

@@ -87,6 +87,7 @@ def by_hours(*hours):
     return [(weekday, datetime.time(9), datetime.time(closes)) for weekday, closes in enumerate(hours)]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("asked", "save", "before", "after"),
     [
@@ -105,7 +106,7 @@ def by_hours(*hours):
         ("Tue 11:00", partial(branches.change_branch, promise_hours=4), "Wed 11:00", "Tue 15:00"),
     ],
 )
-def test_promise_moves_if_a_change_of_the_calendar_affects_it(
+def test_affected_promise_moves_when_the_calendar_changes(
     branch, patron, coordinator, asked, save, before, after
 ):
     conversation = ask(patron, branch, at=chicago(asked))
@@ -126,7 +127,7 @@ def test_promise_moves_if_a_change_of_the_calendar_affects_it(
     ],
     ids=["past closed day", "later closed day", "new promised time already over", "phone"],
 )
-def test_promise_does_not_move_if_a_change_of_the_calendar_does_not_affect_it(
+def test_unaffected_promise_does_not_move_when_the_calendar_changes(
     branch, patron, coordinator, save, counts
 ):
     conversation = ask(patron, branch, at=chicago("Tue 10:00"))
@@ -178,7 +179,7 @@ def test_promise_of_a_transferred_conversation_keeps_its_remaining_hours(branch,
     assert promised(conversation) == chicago("Thu 11:00")
 
 
-def test_change_of_the_calendar_does_not_affect_answered_and_closed_conversations(
+def test_calendar_change_does_not_affect_answered_and_closed_conversations(
     branch, patron, coordinator, staff
 ):
     answered, closed = (ask(patron, branch, at=chicago("Tue 11:00")) for _ in range(2))
@@ -266,7 +267,7 @@ def test_new_question_in_a_conversation_with_a_moved_promise_gets_a_new_promise(
     assert promised(conversation) == chicago("Wed 12:00")
 
 
-def test_merge_keeps_the_moved_promise(branch, patron, coordinator, staff):
+def test_merge_keeps_the_new_day_of_a_postponed_promise(branch, patron, coordinator, staff):
     first, second_ = (ask(patron, branch, at=chicago(at)) for at in ("Tue 11:00", "Tue 11:30"))
     change(branch, close_on("Wed"), by=coordinator)
     merging.merge(first, into=second_, by=staff, at=NOW + minute)
@@ -348,9 +349,7 @@ class TestEmails:
         assert "/messages/\n" in email.text
         assert "March" not in email.text
 
-    def test_email_about_a_moved_promise_of_a_call_says_when_the_library_calls(
-        self, branch, patron, coordinator
-    ):
+    def test_email_about_a_moved_call_says_when_the_library_will_call(self, branch, patron, coordinator):
         call_backs.add(
             Caller("414-555-0134"),
             by=coordinator,
@@ -377,7 +376,7 @@ class TestEmails:
         change(branch, close_on("Wed"), by=coordinator)
         assert not Notification.objects.exists()
 
-    def test_patron_is_not_emailed_if_the_promised_day_on_their_page_has_not_changed(
+    def test_only_patrons_with_a_confirmed_address_are_emailed_about_a_new_promised_day(
         self, branch, patron, coordinator, staff
     ):
         unconfirmed, hourly, waiting, overdue, without = UserFactory.create_batch(5)
@@ -428,7 +427,7 @@ def test_moving_promises_runs_the_same_number_of_queries_for_any_number_of_promi
     assert Notification.objects.count() == rows
 
 
-def test_all_promises_move_if_they_need_several_batches(branch, patron, coordinator, monkeypatch):
+def test_all_promises_move_even_if_several_batches_are_needed(branch, patron, coordinator, monkeypatch):
     monkeypatch.setattr(moved_promises, "BATCH", 3)
     monkeypatch.setattr(promise_emails, "BATCH", 3)
     for _ in range(7):

@@ -47,7 +47,7 @@ def test_note_sent_twice_creates_one_note_and_one_email(conversation, staff, oma
     ) == (1, 1, 1)
 
 
-def test_note_does_not_change_the_patrons_pages(conversation, staff):
+def test_note_does_not_change_the_pages_of_the_patron(conversation, staff):
     before = actions.Conversation.objects.values(
         "status", "version", "last_message_at", "waiting_since", "queued_at"
     ).get(pk=conversation.pk)
@@ -58,7 +58,7 @@ def test_note_does_not_change_the_patrons_pages(conversation, staff):
     assert not Message.objects.filter(body="Between us").exists()
 
 
-def test_mention_email_contains_no_words_from_the_conversation(conversation, staff, omar, patron):
+def test_mention_email_contains_no_text_from_the_conversation(conversation, staff, omar, patron):
     note(conversation, staff, "SECRET NOTE for @Omar")
     mail = Notification.objects.get(kind="conversations/mention")
     assert mail.to_address == "omar@example.org"
@@ -78,6 +78,7 @@ def test_mentioned_colleague_without_an_email_address_sees_the_mention_at_the_de
     assert not Notification.objects.filter(kind="conversations/mention").exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("body", "told", "unknown"),
     [

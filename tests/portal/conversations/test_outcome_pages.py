@@ -45,7 +45,7 @@ def wish(client, about, wanted):
 @pytest.mark.parametrize(
     ("found", "asked"), [("no", True), ("part", True), ("all", False), ("still_working", False)]
 )
-def test_patron_is_asked_whether_staff_should_write_only_if_the_outcome_is_no_or_partly(
+def test_only_a_patron_who_answers_no_or_partly_is_asked_whether_staff_should_write(
     me, session, found, asked
 ):
     swapped = answer(me, session, found=found)
@@ -76,7 +76,7 @@ def test_patron_who_wanted_no_answer_can_ask_for_an_answer_later(me, session):
     assert TOLD not in text(me.get(session.get_absolute_url()))
 
 
-def test_patron_is_asked_whether_staff_should_write_about_each_item_that_did_not_help(me, session):
+def test_visit_page_asks_about_each_item_that_did_not_help_whether_staff_should_write(me, session):
     [first, second] = recommend_in(session, count=2)
     for item in (first, second):
         me.post(reverse("verdict", args=[item.public_id]), {"verdict": "did_not_help"})
@@ -89,7 +89,7 @@ def test_patron_is_asked_whether_staff_should_write_about_each_item_that_did_not
     assert (page.count(QUESTION), page.count(TOLD)) == (1, 0)
 
 
-def test_invalid_choice_whether_staff_should_write_changes_nothing(me, session):
+def test_invalid_choice_about_an_answer_by_staff_changes_nothing(me, session):
     answer(me, session, found="no")
     assert wish(me, session, "perhaps").status_code == 302
     assert Conversation.objects.get().wants_no_answer is False
@@ -123,7 +123,7 @@ def test_stranger_cannot_give_an_outcome_or_ask_for_an_answer(client, session, s
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_visit_page_runs_one_more_query_to_ask_whether_staff_should_write(
+def test_visit_page_runs_the_same_number_of_queries_for_1_and_30_unhelpful_items(
     me, session, patron, count, django_assert_num_queries
 ):
     given = recommend_in(session, count=count)
@@ -137,7 +137,7 @@ def test_visit_page_runs_one_more_query_to_ask_whether_staff_should_write(
     assert text(page).count(TOLD) == count
 
 
-def test_conversation_about_an_outcome_is_hidden_from_the_patron(me, session, staff):
+def test_conversation_about_an_outcome_is_hidden_from_the_patron_until_somebody_writes(me, session, staff):
     answer(me, session, found="no")
     row = Conversation.objects.get()
     for page in (reverse("home"), reverse("conversations"), session.get_absolute_url()):

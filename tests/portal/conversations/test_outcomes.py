@@ -1,6 +1,6 @@
 """Test that a conversation starts if a patron didn't find what they needed at a visit.
 
-The conversation closes if the patron corrects this answer before anybody has written.
+The conversation closes if the patron corrects this outcome before anybody has written.
 """
 
 import uuid
@@ -51,7 +51,7 @@ def replayed(row):
 
 
 @pytest.mark.parametrize(("found", "reason"), [("no", "found_nothing"), ("part", "found_part")])
-def test_patron_who_found_nothing_or_only_a_part_starts_a_conversation_for_the_helper(
+def test_conversation_is_assigned_to_the_helper_if_the_patron_found_nothing_or_only_a_part(
     session, staff, at, found, reason
 ):
     take(session, at, found=found)
@@ -69,12 +69,12 @@ def test_patron_who_found_nothing_or_only_a_part_starts_a_conversation_for_the_h
 
 
 @pytest.mark.parametrize("found", ["all", "something_else", "still_working"])
-def test_outcome_that_reports_no_failure_starts_no_conversation(session, at, found):
+def test_outcomes_except_no_and_partly_start_no_conversation(session, at, found):
     take(session, at, found=found)
     assert not session.conversations.exists()
 
 
-def test_time_of_each_outcome_question_is_stored_separately(session, at):
+def test_each_outcome_question_has_its_own_answer_time(session, at):
     take(session, at, satisfaction="poor")
     take(session, at + minute, found="all")
     take(session, at + 2 * minute, would_return="maybe", by_link=True)
@@ -85,7 +85,7 @@ def test_time_of_each_outcome_question_is_stored_separately(session, at):
     assert session.answered_at == at + 2 * minute
 
 
-def test_by_link_says_how_found_was_answered_and_no_other_question(session, at):
+def test_visit_counts_as_answered_by_link_only_if_what_was_found_was_answered_by_link(session, at):
     marks = []
     for number, (answer, by_link) in enumerate(
         [
@@ -106,7 +106,7 @@ def test_by_link_says_how_found_was_answered_and_no_other_question(session, at):
     assert not session.answered_by_link
 
 
-def test_conversation_without_messages_closes_if_the_outcome_is_corrected_to_found_all(session, at):
+def test_conversation_without_messages_closes_if_the_outcome_is_corrected(session, at):
     take(session, at, found="no")
     take(session, at + second, found="all")
     row = row_of(session)
@@ -117,7 +117,7 @@ def test_conversation_without_messages_closes_if_the_outcome_is_corrected_to_fou
     assert state(row) == ("waiting_for_staff", "found_part", at + 2 * second, at + 2 * second + minute)
 
 
-def test_clearing_the_outcome_closes_the_conversation(session, at):
+def test_conversation_is_closed_if_the_patron_removes_the_outcome(session, at):
     take(session, at, found="no", satisfaction="poor", would_return="no")
     outcomes.clear_outcome(session, at=at + second)
     session.refresh_from_db()
@@ -139,7 +139,7 @@ def test_conversation_keeps_its_place_if_the_outcome_changes_from_no_to_partly(s
     assert replayed(row)
 
 
-def test_correcting_an_outcome_keeps_the_answer_of_staff(session, staff, at):
+def test_correcting_an_outcome_does_not_close_a_conversation_that_staff_have_answered(session, staff, at):
     take(session, at, found="no")
     say(row_of(session), staff, at=at + minute)
     take(session, at + 2 * minute, found="all")
@@ -147,10 +147,11 @@ def test_correcting_an_outcome_keeps_the_answer_of_staff(session, staff, at):
     assert (row.status, row.messages.count()) == ("waiting_for_patron", 1)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "case", ["works", "away", "away, cover left", "away, nobody covers", "cover away too", "left", "erased"]
 )
-def test_conversation_about_an_outcome_is_assigned_to_the_helper_or_the_cover_or_nobody(
+def test_conversation_about_an_outcome_is_assigned_to_the_helper_or_the_covering_colleague(
     session, staff, branch, library, at, case
 ):
     cover, expected = StaffFactory(branch=branch), {"works": staff}
@@ -313,7 +314,7 @@ def test_patron_who_gives_a_bad_verdict_can_choose_whether_staff_should_answer(s
     assert (row.status, row.wants_no_answer) == ("waiting_for_staff" if wanted else "closed", False)
 
 
-def test_message_sent_with_the_link_in_an_email_has_no_author_and_is_marked(session, at):
+def test_message_sent_by_emailed_link_has_no_author_and_is_marked_as_sent_by_link(session, at):
     outcomes.take_outcome(session, by=None, at=at, by_link=True, found="no")
     row = outcomes.wish_for_answer(
         session, wanted=True, by=None, at=at + second, language="en", body="Hm", by_link=True

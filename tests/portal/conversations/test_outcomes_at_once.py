@@ -1,20 +1,22 @@
-"""Test outcomes of visits that patrons give while other processes change the same rows.
+"""Test outcomes of visits, and requests for more items, while other processes change the same rows.
 
 The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
 """
+
+import uuid
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from portal.conversations import departures, desk_actions, outcomes, states
+from portal.conversations import departures, desk_actions, more_items, outcomes, states
 from portal.conversations.models import Conversation, Draft
 from tests import conversations
 from tests.extent import times
-from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
+from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(5, 40), 8
+ROUNDS, PROCESSES = times(5, 50), 8
 
 pytestmark = [
     pytest.mark.long,
@@ -45,6 +47,12 @@ def wish(session, wanted):
     return row and row.pk
 
 
+def ask_for_more(asked):
+    session, recommendation, token = asked
+    words = {"body": "More, please", "language": "en", "client_token": token}
+    return more_items.ask_for_another(recommendation, by=session.patron, at=timezone.now(), **words).pk
+
+
 def row_of(session):
     return Conversation.objects.get(help_session=session, is_about_outcome=True)
 
@@ -58,7 +66,8 @@ def is_replayed(row):
     )
 
 
-def test_outcome_given_eight_times_at_once_starts_one_conversation(branch):
+@pytest.mark.core
+def test_outcome_given_in_eight_processes_starts_one_conversation(branch):
     found = ["no", "part"] * 4
 
     def check(session, given):
@@ -77,7 +86,7 @@ def test_outcome_given_eight_times_at_once_starts_one_conversation(branch):
     )
 
 
-def test_patron_who_asks_for_an_answer_eight_times_at_once_sends_one_message(branch):
+def test_patron_who_asks_for_an_answer_in_eight_processes_sends_one_message(branch):
     def before(_number):
         session = visit(branch)
         answer(session, "no")
@@ -91,7 +100,7 @@ def test_patron_who_asks_for_an_answer_eight_times_at_once_sends_one_message(bra
     rounds([lambda session: wish(session, wanted=True)] * PROCESSES, ROUNDS, before=before, after=check)
 
 
-def test_answer_sent_while_an_outcome_is_corrected_is_kept(branch):
+def test_answer_sent_while_an_outcome_is_corrected_is_not_lost(branch):
     def before(_number):
         session = visit(branch)
         answer(session, "no")
@@ -108,7 +117,7 @@ def test_answer_sent_while_an_outcome_is_corrected_is_kept(branch):
     rounds([lambda session: answer(session, "all"), write], ROUNDS, before=before, after=check)
 
 
-def test_staff_cannot_send_an_answer_after_the_patron_chose_to_get_none(branch):
+def test_answer_and_a_simultaneous_choice_to_get_no_answer_are_not_both_saved(branch):
     def before(_number):
         session = visit(branch)
         answer(session, "no")
@@ -132,7 +141,7 @@ def test_staff_cannot_send_an_answer_after_the_patron_chose_to_get_none(branch):
     )
 
 
-def test_conversation_is_not_assigned_to_a_helper_whose_role_ends_in_the_meantime(branch):
+def test_conversation_is_not_assigned_to_a_helper_whose_role_is_ending(branch):
     coordinators = StaffFactory.create_batch(2, branch=branch, branch__role="coordinator")
 
     def leave(session):
@@ -150,7 +159,39 @@ def test_conversation_is_not_assigned_to_a_helper_whose_role_ends_in_the_meantim
     )
 
 
-def test_erased_conversation_is_empty_even_if_the_outcome_changes_in_the_meantime(branch):
+def test_request_for_another_recommendation_sent_in_eight_processes_is_saved_once(branch):
+    def before(_number):
+        session = visit(branch)
+        return session, recommend_in(session)[0], uuid.uuid4()
+
+    def check(asked, given):
+        row = Conversation.objects.get(recommendation=asked[1])
+        assert given == [row.pk] * PROCESSES
+        assert (row.messages.count(), row.assignee, is_replayed(row)) == (1, asked[0].staff, True)
+        assert row.desk_events.count() == 1
+
+    rounds([ask_for_more] * PROCESSES, ROUNDS, before=before, after=check)
+
+
+def test_helper_whose_role_is_ending_gets_no_request_for_another_recommendation(branch):
+    coordinators = StaffFactory.create_batch(2, branch=branch, branch__role="coordinator")
+
+    def before(_number):
+        session = visit(branch)
+        return session, recommend_in(session)[0], uuid.uuid4()
+
+    def leave(asked):
+        departures.end_role(asked[0].staff, branch=branch, by=coordinators[0], at=timezone.now())
+
+    def check(asked, given):
+        row = Conversation.objects.get(recommendation=asked[1])
+        assert given == [row.pk, None]
+        assert (row.messages.count(), row.assignee) == (1, None)
+
+    rounds([ask_for_more, leave], ROUNDS, before=before, after=check)
+
+
+def test_erased_conversation_is_empty_even_if_the_outcome_changes_during_the_erasure(branch):
     def before(_number):
         session = visit(branch)
         answer(session, "no")
@@ -169,7 +210,7 @@ def test_erased_conversation_is_empty_even_if_the_outcome_changes_in_the_meantim
     rounds([lambda data: answer(data[0], "part"), erase], ROUNDS, before=before, after=check)
 
 
-def test_question_and_outcome_sent_at_once_are_both_saved(branch):
+def test_question_and_outcome_sent_simultaneously_are_both_saved(branch):
     def ask(session):
         return conversations.ask(session.patron, help_session=session).pk
 

@@ -1,4 +1,4 @@
-"""Test the conversations on the home page, and the words of the last message in Messages."""
+"""Test the conversations on the home page, and the text of the last message on the page Messages."""
 
 import datetime
 import uuid
@@ -95,7 +95,7 @@ def test_home_shows_five_new_answers_and_links_to_all_messages(me, session):
     assert shown.count("See all your messages") == 1
 
 
-def test_home_lists_a_closed_conversation_as_open_until_the_closing_answer_is_shown(
+def test_home_lists_a_conversation_as_open_while_the_answer_that_closes_it_is_pending(
     me, session, staff, time_machine
 ):
     time_machine.move_to(datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC), tick=False)
@@ -121,7 +121,7 @@ def test_home_lists_a_closed_conversation_as_open_until_the_closing_answer_is_sh
     assert "Pots" in page
 
 
-def test_home_does_not_list_a_closed_conversation_while_an_answer_is_pending(
+def test_home_does_not_list_a_reopened_conversation_while_the_answer_is_pending(
     me, session, staff, time_machine
 ):
     time_machine.move_to(datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC), tick=False)
@@ -161,9 +161,7 @@ def test_messages_page_shows_the_beginning_of_the_last_message(me, session, staf
     assert "First words" not in page
 
 
-def test_messages_page_shows_no_pending_answer_and_no_words_from_staff_notes(
-    me, session, staff, time_machine
-):
+def test_messages_page_shows_no_pending_answer_and_no_text_from_staff_notes(me, session, staff, time_machine):
     time_machine.move_to(datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC), tick=False)
     conversation = conversation_with(session, "Which pot?")
     notes.write_note(conversation, by=staff, at=timezone.now(), body="SECRET note", client_token=uuid.uuid4())
@@ -186,7 +184,7 @@ def test_messages_page_shows_no_pending_answer_and_no_words_from_staff_notes(
     assert "SECRET" not in page
 
 
-def test_messages_page_shows_no_words_from_a_quiet_conversation(client, branch, staff, show_code):
+def test_messages_page_shows_no_text_from_a_quiet_conversation(client, branch, staff, show_code):
     client.logout()
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     conversation_with(quiet, "He hits me", side="staff")
@@ -197,7 +195,7 @@ def test_messages_page_shows_no_words_from_a_quiet_conversation(client, branch, 
         assert "hits" not in page
 
 
-def test_messages_page_does_not_attribute_the_childs_message_to_the_adult(me, patron):
+def test_messages_page_does_not_attribute_a_message_by_the_child_to_the_adult(me, patron):
     shared = SharedSessionFactory(patron=UserFactory(), shared_with=patron)
     patron.has_shared_visits = True
     patron.save()
@@ -226,6 +224,6 @@ def test_lists_of_conversations_run_the_same_number_of_queries_for_1_and_30_rows
             snoozed, until=timezone.localdate() + datetime.timedelta(days=9), by=staff, at=timezone.now()
         )
     read(me, *Conversation.objects.filter(patron=patron))
-    for address, queries in ((MESSAGES, 6), (HOME, 8)):
+    for address, queries in ((MESSAGES, 6), (HOME, 9)):
         with django_assert_num_queries(queries):
             me.get(address)

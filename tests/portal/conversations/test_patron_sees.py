@@ -92,7 +92,7 @@ def state(page):
 
 
 def all_pages(browser, conversation):
-    """Return the status of a poll and the text of every page that shows the conversation."""
+    """Return the HTTP status of a poll, and the text of every page that shows the conversation."""
     browser.get(reverse("conversations"))
     news = browser.get(
         reverse("conversation_news", args=[conversation.public_id]),
@@ -115,6 +115,7 @@ def version(conversation):
 # Tests of pending answers.
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize("begun", ["asked", "answered", "snoozed", "closed"])
 @pytest.mark.parametrize("then", ["turn", "ours", "close"])
@@ -172,7 +173,7 @@ def test_second_pending_answer_is_still_hidden_when_the_first_answer_appears(
     assert state(me.get(conversation.get_absolute_url())) == before
 
 
-def test_answer_email_is_sent_when_the_undo_window_ends(conversation, staff, clock, settings):
+def test_email_about_an_answer_is_sent_when_the_undo_window_ends(conversation, staff, clock, settings):
     answer(conversation, staff)
     sent = []
     for _seconds in range(16):
@@ -200,7 +201,7 @@ def test_worker_does_not_mark_an_answer_as_unread_if_the_patron_has_read_it(me, 
     assert "unread" not in text(me.get(reverse("home")))
 
 
-def test_patrons_message_is_listed_above_an_answer_that_was_pending_at_the_time(
+def test_answer_is_listed_below_a_message_that_the_patron_wrote_during_the_undo_window(
     me, conversation, patron, staff, clock
 ):
     answer(conversation, staff)
@@ -282,6 +283,7 @@ def test_patron_pages_describe_each_state_of_a_conversation(
         assert "nooze" not in text(me.get(page))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("promised_in", "words"),
     [
@@ -319,7 +321,7 @@ def test_conversation_page_mentions_no_closing_day_if_automatic_closing_is_off(
         ("ours", None),
     ],
 )
-def test_answer_email_contains_the_closing_day_but_not_the_subject(conversation, staff, then, words):
+def test_email_about_an_answer_contains_the_closing_day_but_not_the_subject(conversation, staff, then, words):
     answer(conversation, staff, then=then)
     notification = Notification.objects.get()
     for body in (notification.text, notification.html):
@@ -468,6 +470,7 @@ def word(number):
     return f"Word number {number}."
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("count", [3, 30, 300])
 @pytest.mark.parametrize("unread", [0, 2])
 def test_query_count_of_a_conversation_page_does_not_depend_on_the_message_count(
@@ -564,6 +567,7 @@ def test_link_to_a_message_shows_the_surrounding_messages(me, long):
     )
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("named", ["nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10", ""])
 @pytest.mark.parametrize("name", ["message", "before"])
 def test_link_to_an_unknown_message_opens_the_end_of_the_conversation(me, long, named, name):
@@ -590,7 +594,7 @@ def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     assert held.body not in text(page)
 
 
-def test_closed_and_reopened_events_appear_only_between_messages_of_the_same_time(me, long):
+def test_closed_and_reopened_events_appear_only_with_the_messages_around_them(me, long):
     conversation = long(120)
     # Add an event one minute after message 30, and another event one minute after message 80.
     for number, kind in ((30, "closed"), (80, "reopened")):
@@ -637,6 +641,7 @@ def test_new_message_on_the_same_day_adds_no_second_day_heading(me, conversation
         clock.shift(day)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"]
 )

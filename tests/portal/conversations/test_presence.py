@@ -44,7 +44,9 @@ def test_colleague_whose_page_polls_is_still_present(conversation, staff, coordi
         assert others(conversation, staff, at + 7 * second) == [(coordinator, False)]
 
 
-def test_staff_member_sees_at_once_when_a_colleague_starts_or_stops_writing(conversation, staff, coordinator):
+def test_staff_member_sees_immediately_when_a_colleague_starts_or_stops_writing(
+    conversation, staff, coordinator
+):
     presence.refresh(conversation, person=coordinator, at=NOW)
     presence.refresh(conversation, person=coordinator, at=NOW + second, writing=True)
     assert others(conversation, staff, NOW + second) == [(coordinator, True)]
@@ -64,14 +66,16 @@ def test_polls_write_to_the_database_at_most_every_ten_seconds(
 ):
     presence.refresh(conversation, person=coordinator, at=NOW, writing=writing)
     for seconds in (2, 5, 9):
-        # One query reads the colleague's row, and none changes it.
+        # One query reads the colleague's row, and no query changes the row.
         with django_assert_num_queries(1):
             presence.refresh(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
     with django_assert_num_queries(2):
         presence.refresh(conversation, person=coordinator, at=NOW + 10 * second, writing=writing)
 
 
-def test_presence_uses_one_row_per_person_and_keeps_the_read_position(conversation, coordinator, patron):
+def test_presence_uses_one_row_per_person_and_does_not_change_the_read_position(
+    conversation, coordinator, patron
+):
     presence.refresh(conversation, person=coordinator, at=NOW, read_until=NOW)
     presence.refresh(conversation, person=coordinator, at=NOW + 60 * second)
     [row] = Participation.objects.filter(person=coordinator)

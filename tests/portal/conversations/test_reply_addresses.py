@@ -31,9 +31,7 @@ def conversation(patron, branch):
 @pytest.mark.parametrize(
     "own", ["reply@library.example", "@reply.library.example", "library.answers.24.7@x.example"]
 )
-def test_reply_address_is_a_valid_email_address_and_is_read_in_any_letter_case(
-    own, settings, conversation, patron
-):
+def test_reply_address_is_valid_and_recognized_in_upper_and_lower_case(own, settings, conversation, patron):
     settings.REPLY_ADDRESS = own
     address = address_for(conversation, patron, at=AT)
     validate_email(address)
@@ -58,7 +56,7 @@ def test_reply_address_expires_90_days_after_the_email(conversation, patron):
 
 
 @pytest.mark.django_db
-def test_reply_address_works_after_the_secret_key_has_changed(settings, conversation, patron):
+def test_reply_address_works_while_the_old_secret_key_is_a_fallback(settings, conversation, patron):
     address = address_for(conversation, patron, at=AT)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key " * 5, [settings.SECRET_KEY]
     assert read_address(address, at=AT).person == patron
@@ -106,13 +104,13 @@ def test_reply_address_with_one_changed_letter_is_not_recognized(data, conversat
 
 
 @given(text=st.text())
-def test_reading_any_text_as_a_reply_address_raises_no_error(text):
+def test_text_that_is_not_a_reply_address_causes_no_error(text):
     for address in (text, f"reply+{text}@library.example", f"{text}@library.example"):
         assert read_address(address, at=AT) is None
         assert signed_addresses.is_ours(address) in (True, False)
 
 
-def test_first_lines_contain_the_line_in_every_language_of_the_portal():
+def test_first_lines_of_emails_from_the_library_are_known_in_every_language():
     assert first_lines() == [
         "Write your answer above this line.",
         "A message from your library. Open it to read more.",

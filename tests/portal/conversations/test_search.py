@@ -92,7 +92,7 @@ def assert_index_agrees():
             assert row.conversation_id in search._rows_with(word)
 
 
-def test_search_finds_conversations_by_subject_patron_message_and_item(session, patron, staff):
+def test_search_finds_conversations_by_subject_and_patron_and_message_and_item(session, patron, staff):
     conversation = ask(session, patron, "The smoker is too hot")
     other = ask(session, patron, "Something else")
     answer(
@@ -136,6 +136,7 @@ def test_every_search_runs_the_same_sql_statements(session, patron):
     assert statements[0] == statements[1] == statements[2]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -155,7 +156,7 @@ def test_symbols_in_a_search_are_not_operators(session, patron, text, expected):
     )
 
 
-def test_search_does_not_find_words_of_staff_notes(session, patron, staff):
+def test_search_for_conversations_does_not_find_words_of_staff_notes(session, patron, staff):
     conversation = ask(session, patron, "Hello")
     notes.write_note(conversation, by=staff, at=NOW, body="peculiar", client_token=uuid.uuid4())
     assert found("peculiar") == set()
@@ -216,7 +217,7 @@ def test_search_index_matches_the_tables_after_every_action(session, patron, sta
     assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
 
 
-def test_search_finds_conversations_by_creators_and_original_script_of_items(session, patron, staff):
+def test_search_finds_a_conversation_by_creators_and_original_titles_of_its_items(session, patron, staff):
     conversation = ask(session, patron, "A novel?")
     chinese = ItemFactory(title="Hong lou meng", original_title="红楼梦", original_creators="曹雪芹")
     hebrew = ItemFactory(title="Sipur", creators="ʻOz, ʻAmos", original_title="סיפור על אהבה וחושך")

@@ -27,6 +27,9 @@ from accounts import library
 from accounts.hours import Calendar
 from accounts.models import Branch
 from accounts.viewer import Viewer
+from portal.checkins import answering
+from portal.checkins.answering import Answerer
+from portal.checkins.models import CheckIn
 from portal.conversations import (
     actions,
     call_backs,
@@ -35,17 +38,20 @@ from portal.conversations import (
     jobs,
     merging,
     moved_promises,
+    next_steps,
     notes,
     outcomes,
     states,
+    step_history,
     taking_back,
     verdicts,
 )
 from portal.conversations.models import BranchQueue, CallBack, Conversation, Draft, Message
+from portal.helpsessions.models import HelpSession
 from recommendations.chosen_items import ChosenItem
-from recommendations.models import Recommendation
+from recommendations.models import NextStep, Recommendation
 from tests.extent import times
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory, ask_by_email
 
 pytestmark = pytest.mark.one_database
 
@@ -62,19 +68,22 @@ CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 @dataclass
 class Entry:
     at: datetime.datetime
-    # The kind of entry: "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake",
-    # "join" (a merge), "transfer", or one about a call: "call", "tried", "spoken", "given up", "canceled" and
-    # "expired".
+    # The kind of entry. Most kinds are "word" (the patron's message or bad verdict), "answer", "close",
+    # "snooze", "wake", "join" (a merge) and "transfer". The kinds about a call are "call", "tried", "spoken",
+    # "given up", "canceled" and "expired". The kinds about a next step for an item are "step", "step back",
+    # "came" and "late".
     what: str
-    # What the entry is about: the recommendation of a verdict, OUTCOME for the answer about the visit, or the
-    # primary key of an answer by staff.
+    # What the entry is about: the recommendation of a verdict, OUTCOME for the outcome of the visit, or the
+    # primary key of an answer by staff. For entries about a next step, it is ("step", the recommendation).
     key: object = None
     then: str = ""
     since: datetime.datetime | None = None
-    # For a merge: when the first open call was asked for.
+    # For a merge: the time when the patron asked for the first open call.
     call: datetime.datetime | None = None
     # The person who is assigned when the patron writes next, or None for the branch.
     back: object = None
+    # For "step" and "came": whether the conversation waited for nothing else.
+    leaves: bool = False
 
 
 @dataclass
@@ -120,12 +129,12 @@ class Tracked:
     def replayed(self):
         """Replay the whole log.
 
-        Returns (status, waiting_since, queued_at, time of the open call, whether the conversation waits only
+        Return (status, waiting_since, queued_at, time of the open call, whether the conversation waits only
         for this call).
         """
         status, turned, call, only_call = "closed", None, None, False
-        # Since when the library has owed something: an answer, a call, or an answer after a call that
-        # expired.
+        # The times since which the library has owed something: an answer, a call, or an answer after a call
+        # that expired.
         unanswered = []
         # Whether the library owes only an answer after an expired call. If the patron then asks for another
         # call, the conversation waits only for the new call.
@@ -159,6 +168,18 @@ class Tracked:
             elif entry.what == "close" or (entry.what == "answer" and entry.then in {"turn", "close"}):
                 status = "waiting_for_patron" if entry.then == "turn" else "closed"
                 unanswered, turned, call, only_call = [], entry.at, None, False
+            elif entry.what == "step":
+                if entry.leaves and status in {"waiting_for_staff", "snoozed"}:
+                    status, turned = "snoozed", entry.at
+            elif entry.what == "step back":
+                if status == "snoozed":
+                    unanswered, status = unanswered or [entry.at], "waiting_for_staff"
+            elif entry.what == "came":
+                if entry.leaves and status in {"waiting_for_staff", "snoozed"} and call is None:
+                    status, turned, unanswered = "waiting_for_patron", entry.at, []
+            elif entry.what == "late":
+                unanswered, status = unanswered or [entry.at], "waiting_for_staff"
+                only_call = only_expired = False
             elif entry.what == "snooze":
                 status, turned = "snoozed", entry.at
             elif entry.what == "join" and (entry.since or entry.call):
@@ -182,11 +203,24 @@ class Tracked:
         self.assignee = to
 
     def undo_changes(self, cause):
-        """Undo the change of the assignee that the answer `cause` made, if nobody changed it afterward."""
+        """Undo the change of the assignee that the answer `cause` made, unless it was changed again later."""
         own = [change for change in self.changes if change.cause == cause]
         if own and own[-1] is self.changes[-1] and self.assignee == own[-1].to:
             self.assignee = own[-1].was
         self.changes = [change for change in self.changes if change.cause != cause]
+
+    def waits_for_item_only(self, item, steps):
+        """Return whether the conversation waits only for items that have a next step."""
+        _status, since, *_rest = self.replayed()
+        if self.call() is not None:
+            return False
+        solved = {item, *(key for key, step in steps.items() if not step["late"])}
+        return not any(
+            (entry.what in {"word", "answer"} and entry.key not in solved)
+            or (entry.what == "late" and entry.key[1] not in solved)
+            for entry in self.log
+            if since is not None and entry.at >= since
+        )
 
     def without(self, what, key):
         return [entry for entry in self.log if (entry.what, entry.key) != (what, key)]
@@ -222,8 +256,18 @@ class TwoConversations(RuleBasedStateMachine):
                 read_until=self.now,
             )
             self.conversations.append(conversation)
+        self.check_in, _path = ask_by_email(self.session, at=self.now)
+        # The link works during the whole example.
+        CheckIn.objects.filter(pk=self.check_in.pk).update(link_ends_at=self.now + 9999 * day)
+        # The time when the patron answered the questions about the visit.
+        self.satisfaction_at = self.answered_at = None
+        self.answered_by_link = False
         # The first conversation is also about the outcome of the visit.
         Conversation.objects.filter(pk=self.conversations[0].pk).update(is_about_outcome=True)
+        # {recommendation: its next step}
+        self.steps = {}
+        # {recommendation: (when the patron changed the verdict, its entries in the log, its next step)}
+        self.ended = {}
         self.seen = {}
 
     def teardown(self):
@@ -286,7 +330,7 @@ class TwoConversations(RuleBasedStateMachine):
         return self.conversations[1 - number] if conversation.joined else conversation
 
     def note_promise(self, conversation):
-        """Let the branch promise an answer, if the time since which the patron waits has changed."""
+        """Record a new promise of the branch if the time since which the patron waits has changed."""
         since = conversation.reading()[1]
         if since not in (None, conversation.promise[0]):
             conversation.promise = since, since + self.row(conversation).branch.promise_hours * hour
@@ -342,15 +386,10 @@ class TwoConversations(RuleBasedStateMachine):
     @rule(number=CONVERSATIONS, verdict=st.sampled_from(["did_not_help", "could_not_get_it", "helped", ""]))
     def patron_judges(self, number, verdict):
         conversation = self.target(number)
-        given = (
-            Recommendation.objects.filter(
-                messagerecommendation__message__conversation=conversation.pk, recommended_at__lte=self.now
-            )
-            .order_by("pk")
-            .first()
-        )
+        given = self.given_in(conversation)
         if given is None or conversation.erased:
             return
+        was, key = given.verdict, ("step", given)
         [said] = [entry for entry in conversation.log if entry.key == given] or [None]
         status, since, _ = conversation.reading()
         self.do(
@@ -359,46 +398,169 @@ class TwoConversations(RuleBasedStateMachine):
                 given, verdict=verdict, why="", comment="", by=self.patron, at=at
             ),
         )
+        if was == "could_not_get_it" != verdict:
+            # The next step no longer counts. It counts again only if the patron soon says again that they
+            # couldn't get the item.
+            entries = [entry for entry in conversation.log if entry.key == key]
+            conversation.log = [entry for entry in conversation.log if entry.key != key]
+            if entries:
+                self.ended[given] = self.now, entries, self.steps.pop(given, None)
+        elif verdict == "could_not_get_it" != was and given in self.ended:
+            at, entries, step = self.ended.pop(given)
+            if self.now - at <= 10 * minute:
+                conversation.log = sorted([*conversation.log, *entries], key=lambda entry: entry.at)
+                if step is not None:
+                    self.steps[given] = step
         if verdict in {"helped", ""}:
             conversation.log = conversation.without("word", given)
         elif not (said and status == "waiting_for_staff" and said.at >= since):
             conversation.log = [*conversation.without("word", given), Entry(self.now, "word", key=given)]
         conversation.wants_no_answer &= conversation.reading()[0] != "closed"
 
-    @rule(found=st.sampled_from(["no", "part", "all", "still_working", ""]))
-    def patron_answers_about_the_visit(self, found):
+    def given_in(self, conversation):
+        """Return the first item that the patron sees in an answer of the conversation, or None."""
+        given = Recommendation.objects.filter(
+            messagerecommendation__message__conversation=conversation.pk, recommended_at__lte=self.now
+        )
+        return given.order_by("pk").first()
+
+    @rule(
+        number=CONVERSATIONS,
+        what=st.sampled_from(["ordered", "on_loan", "take_back", "mark_arrived", "mark_given"]),
+        days=st.integers(0, 5),
+        regrets=st.booleans(),
+    )
+    def staff_do_something_about_a_missed_item(self, number, what, days, regrets):
+        conversation = self.target(number)
+        given = self.given_in(conversation)
+        if given is None or conversation.erased:
+            return
+        records, now = what in {"ordered", "on_loan"}, self.steps.get(given)
+        promised_on = self.today() + days * day
+        refused = given.verdict != "could_not_get_it" or not records and now is None
+        repeats = now and now["kind"] == what and now["day"] == promised_on and not now["arrived"]
+        leaves = conversation.waits_for_item_only(given, self.steps)
+
+        def act(row, at):
+            if records:
+                step = next_steps.Step(what, promised_on)
+                return next_steps.record(row, given, step, by=self.staff[0], at=at)
+            return getattr(next_steps, what)(row, given, by=self.staff[0], at=at)
+
+        refused |= what == "mark_arrived" and bool(now and now["arrived"])
+        done = self.do(conversation, act, refuses=(next_steps.NothingToDo,) if refused else ())
+        if done is None or repeats and records:
+            return
+        done_at = done.changed_at
+        if regrets:
+            by = self.staff[0]
+            self.do(conversation, lambda row, at: desk_actions.undo(row, done_at=done_at, by=by, at=at))
+            return
+        kind = {"take_back": "step back", "mark_arrived": "came", "mark_given": "came"}.get(what, "step")
+        conversation.log.append(Entry(done_at, kind, key=("step", given), leaves=leaves))
+        if records:
+            self.steps[given] = {"kind": what, "day": promised_on, "arrived": False, "late": False}
+        elif what == "mark_arrived":
+            now["arrived"] = True
+        else:
+            del self.steps[given]
+
+    @rule(
+        found=st.sampled_from([None, "no", "part", "all", "still_working"]),
+        satisfaction=st.sampled_from([None, None, "very_good", "poor"]),
+        by_link=st.booleans(),
+    )
+    def patron_answers_about_the_visit(self, found, satisfaction, by_link):
+        """Answer on the visit's page, or with the link in a check-in's email."""
+        given = {"found": found, "satisfaction": satisfaction}
+        given = {name: value for name, value in given.items() if value is not None}
         conversation = self.target(0)
-        if conversation.erased:
+        if conversation.erased or not given:
             return
         [said] = [entry for entry in conversation.log if entry.key == OUTCOME] or [None]
         status, since, _ = conversation.reading()
 
         def answer(row, at):
-            if not found:
-                return outcomes.clear_outcome(self.session, at=at)
-            return outcomes.take_outcome(self.session, by=self.patron, at=at, found=found)
+            if by_link:
+                return answering.answer(self.check_in, answerer=Answerer(may_open=False), at=at, **given)
+            return outcomes.take_outcome(self.session, by=self.patron, at=at, **given)
 
-        session = self.do(conversation, answer)
-        assert session.answered_at == (self.now if found else None)
-        if found not in {"no", "part"}:
+        self.do(conversation, answer)
+        if satisfaction:
+            self.satisfaction_at = self.now
+        self.answered_at = self.now
+        if found:
+            self.answered_by_link = by_link
+        if found in {"no", "part"}:
+            if not (said and status == "waiting_for_staff" and said.at >= since):
+                word = Entry(self.now, "word", key=OUTCOME)
+                conversation.log = [*conversation.without("word", OUTCOME), word]
+        elif found:
             conversation.log = conversation.without("word", OUTCOME)
-        elif not (said and status == "waiting_for_staff" and said.at >= since):
-            conversation.log = [*conversation.without("word", OUTCOME), Entry(self.now, "word", key=OUTCOME)]
         conversation.wants_no_answer &= conversation.reading()[0] != "closed"
 
     @rule()
-    def patron_wants_no_answer(self):
+    def patron_clears_the_answers_about_the_visit(self):
         conversation = self.target(0)
         if conversation.erased:
             return
-        self.do(
-            conversation,
-            lambda row, at: outcomes.wish_for_answer(
-                self.session, wanted=False, by=self.patron, at=at, language="en"
-            ),
-        )
+        self.do(conversation, lambda row, at: outcomes.clear_outcome(self.session, at=at))
+        self.satisfaction_at = self.answered_at = None
+        self.answered_by_link = False
+        conversation.log = conversation.without("word", OUTCOME)
+        conversation.wants_no_answer &= conversation.reading()[0] != "closed"
+
+    @rule(wanted=st.booleans(), by_link=st.booleans())
+    def patron_says_whether_they_want_an_answer(self, wanted, by_link):
+        conversation = self.target(0)
+        if conversation.erased:
+            return
+
+        def wish(row, at):
+            if by_link:
+                answerer = Answerer(may_open=False)
+                return answering.wish(
+                    self.check_in, self.session, wanted=wanted, answerer=answerer, at=at, language="en"
+                )
+            return outcomes.wish_for_answer(self.session, wanted=wanted, by=self.patron, at=at, language="en")
+
+        self.do(conversation, wish)
         is_answered = any(author in self.staff for _, author, _ in conversation.messages)
-        conversation.wants_no_answer |= conversation.reading()[0] != "closed" and not is_answered
+        is_open = conversation.reading()[0] != "closed"
+        # The patron has asked while signed in, so the link can't decline the answer.
+        if is_open and not is_answered and (wanted or not by_link):
+            conversation.wants_no_answer = not wanted
+
+    @rule()
+    def patron_writes_by_link(self):
+        """Write on the page of the link. Its text is added to the conversation about the outcome if it is open."""
+        conversation = self.target(0)
+        if conversation.erased or conversation.reading()[0] == "closed":
+            return
+
+        def write(row, at):
+            answering.write(
+                self.check_in,
+                body="Hm",
+                language="en",
+                client_token=uuid.uuid4(),
+                answerer=Answerer(may_open=False),
+                at=at,
+            )
+            return Message.objects.latest("pk")
+
+        back = conversation.comes_back_to()
+        answers = [entry for entry in conversation.log if entry.back == back and entry.then != "ours"]
+        message = self.do(conversation, write)
+        assert (message.conversation_id, message.author, message.by_link) == (conversation.pk, None, True)
+        conversation.log.append(Entry(self.now, "word"))
+        conversation.wants_no_answer = False
+        if back is not None and conversation.assignee is None:
+            conversation.assign(back, self.now, cause=answers[-1].key)
+        conversation.messages.append((message.pk, None, self.now))
+        # test_how_it_went.py checks that the patron still has to read it.
+        conversation.read_until = None
+        self.note_promise(conversation)
 
     def caller(self):
         return call_backs.Caller("414-555-0134", "Ada", may_leave_message=False)
@@ -759,7 +921,7 @@ class TwoConversations(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), hours=st.sampled_from([1, 24, 48]))
     def promised_hours_change(self, which, hours):
-        """Change how many hours a branch promises. All promises of the branch for a later time also move."""
+        """Change how many hours a branch promises. Also move its promises that lie in the future."""
         self.now += second
         branch = self.branches[which]
         branch.refresh_from_db()
@@ -797,7 +959,23 @@ class TwoConversations(RuleBasedStateMachine):
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ] == views
-        today = self.now.astimezone(self.world["library"].zone).date()
+        today = self.today()
+        late = [
+            (conversation, given)
+            for conversation in self.open_conversations()
+            for given, step in self.steps.items()
+            if not conversation.erased
+            and given in set(self.row(conversation).verdicts())
+            and not (step["arrived"] or step["late"])
+            and step["day"] < today
+        ]
+        next_steps.return_late_items(at=self.now)
+        for conversation, given in sorted(late, key=lambda found: (self.steps[found[1]]["day"], found[1].pk)):
+            at = (
+                self.row(conversation).events.get(kind="step_late", recommendation=given, at__gte=self.now).at
+            )
+            conversation.log.append(Entry(at, "late", key=("step", given)))
+            self.steps[given]["late"] = True
         asleep = [
             conversation
             for conversation in self.open_conversations()
@@ -825,6 +1003,9 @@ class TwoConversations(RuleBasedStateMachine):
         jobs.close_after_silence(at=self.now)
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
+
+    def today(self):
+        return self.now.astimezone(self.world["library"].zone).date()
 
     def call_is_over(self, conversation):
         """Return whether a week has passed since the promised time of the call."""
@@ -876,6 +1057,31 @@ class TwoConversations(RuleBasedStateMachine):
             assert (row.logged_as is None) == (conversation.counted is None)
             assert row.wants_no_answer == conversation.wants_no_answer
             assert row.count_question == ("asked" if conversation.asked_to_count else "")
+
+    @invariant()
+    def items_have_what_staff_recorded(self):
+        for conversation in self.open_conversations():
+            if conversation.erased:
+                continue
+            for given in self.row(conversation).verdicts():
+                row = NextStep.objects.filter(recommendation=given).first()
+                step = row and {
+                    "kind": row.kind,
+                    "day": row.promised_on,
+                    "arrived": row.arrived_at is not None,
+                    "late": row.overdue_at is not None,
+                }
+                assert step == self.steps.get(given)
+                assert step_history.restore(given) == row
+
+    @invariant()
+    def visit_has_the_time_of_each_answer(self):
+        visit, conversation = HelpSession.objects.get(pk=self.session.pk), self.target(0)
+        words = [entry.at for entry in conversation.log if entry.key == OUTCOME]
+        if words and not conversation.erased:
+            assert (visit.found in {"no", "part"}, [visit.found_at]) == (True, words)
+        times = visit.satisfaction_at, visit.answered_at, visit.answered_by_link
+        assert times == (self.satisfaction_at, self.answered_at, self.answered_by_link)
 
     @invariant()
     def patron_sees_shown_messages_and_a_growing_version(self):

@@ -242,7 +242,7 @@ def test_state_table_covers_every_state_and_event():
 # Tests of details that TABLE doesn't show.
 
 
-def test_question_after_a_bad_verdict_does_not_replace_the_reason_of_the_verdict():
+def test_conversation_still_has_the_bad_verdict_as_its_reason_after_a_question():
     state = states.patron_wrote(states.nothing_yet(T0), T0)
     assert state == State("waiting_for_staff", "asked", turned_at=T0, waiting_since=T0, at_desk_from=T0)
     state = states.help_failed(state, T1, "could_not_get_it")
@@ -250,7 +250,7 @@ def test_question_after_a_bad_verdict_does_not_replace_the_reason_of_the_verdict
     assert states.patron_wrote(state, T2).reason == "could_not_get_it"
 
 
-def test_message_after_a_bad_verdict_is_in_the_queue_at_once():
+def test_message_after_a_bad_verdict_reaches_the_queue_immediately():
     state = states.help_failed(states.nothing_yet(T0), T0, "did_not_help")
     assert state.at_desk_from == T0 + states.GRACE
     assert states.patron_wrote(state, T0 + states.GRACE / 2).at_desk_from == T0 + states.GRACE / 2
@@ -333,7 +333,7 @@ def make_merged(first, second, patron, staff, session):
         ([("ask", 0)], [("ask", 1), ("turn", 2)], "waiting_for_staff", 0),
         ([("ask", 0)], [("ask", 1), ("close", 2)], "waiting_for_staff", 0),
         ([("ask", 1), ("close", 3)], [("ask", 0), ("turn", 1), ("patron", 2)], "waiting_for_staff", 2),
-        # A snooze in one conversation doesn't snooze the other.
+        # A snooze of one conversation doesn't snooze the other conversation.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
         # If both questions are answered, the conversation with the later answer determines the status.
@@ -353,7 +353,7 @@ def test_merged_conversation_waits_for_staff_if_either_conversation_was_unanswer
     assert_replay_agrees(conversation)
 
 
-def test_both_merged_questions_wait_again_if_the_answer_to_them_is_taken_back(library, branch, patron, staff):
+def test_merged_questions_wait_again_after_their_answer_is_taken_back(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", T0 + 21 * hour)

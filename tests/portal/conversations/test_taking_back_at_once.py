@@ -41,6 +41,7 @@ def wait_until(moment):
     time.sleep(max(0, (moment - timezone.now()).total_seconds()))
 
 
+@pytest.mark.core
 def test_patron_never_sees_an_answer_that_is_taken_back_at_the_last_moment(transactional_db, sign_in):
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
@@ -51,8 +52,8 @@ def test_patron_never_sees_an_answer_that_is_taken_back_at_the_last_moment(trans
     def prepare(_number):
         """Send one answer to each patron, dated about 13 seconds ago.
 
-        For each patron, return (answer, when its author takes the answer back, when a colleague unlocks the
-        row).
+        For each patron, return (answer, time when its author takes the answer back, time when a colleague
+        unlocks the row).
 
         Each process gets the answer as an object. A process that starts late could not load the answer from
         the database, because taking an answer back deletes its row.
@@ -73,7 +74,7 @@ def test_patron_never_sees_an_answer_that_is_taken_back_at_the_last_moment(trans
         ]
 
     def hold(number):
-        """Let a colleague lock the row of the conversation for a while."""
+        """Return a function that lets a colleague lock the row of a conversation until the prepared time."""
 
         def work(data):
             answer, _taken_back, held_until = data[number]
@@ -93,7 +94,10 @@ def test_patron_never_sees_an_answer_that_is_taken_back_at_the_last_moment(trans
         return work
 
     def read(number):
-        """Reload the patron's page and take emails from the outbox, until shortly after the lock ends."""
+        """Return a function that reloads the patron's page and takes emails from the outbox.
+
+        The function stops shortly after the undo window and the lock have ended.
+        """
 
         def work(data):
             answer, _taken_back, held_until = data[number]

@@ -20,11 +20,12 @@ from accounts.patron import refused_posts
 from accounts.sign_in.access import LAST_PERSON
 from accounts.sign_in.unsent import UNSENT
 from accounts.staff.desk_lock import DESK_TOKEN
+from portal.checkins.models import SharedWords
 from portal.conversations import merging
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions import handover
 from portal.helpsessions.keeping import keep
-from portal.lists.models import RESTORE_FOR, SavedItem
+from portal.lists.models import RESTORE_FOR, SavedItem, SavedList
 from portal.templatetags.portal import whole_day
 from recommendations.actions import record_verdict
 from recommendations.models import Recommendation
@@ -55,6 +56,7 @@ class World:
         self.session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
         self.conversation = MessageFactory(conversation__help_session=self.session).conversation
         self.recommendation, self.other = recommend_in(self.session, 2)
+        self.saved = SavedItemFactory(saved_list__patron=patron, saved_list__name="Winter")
         self.marked_at = timezone.now()
         record_verdict(self.recommendation, verdict="helped", at=self.marked_at)
 
@@ -72,6 +74,13 @@ class World:
             "ask": (reverse("ask"),),
             "name": (reverse("me"),),
             "reading": (f"{reverse('find_reading')}?step=mood",),
+            "words": (reverse("share_words", args=[self.session.public_id]),),
+            "note": (reverse("saved_title", args=[self.saved.public_id]),),
+            "new list": (reverse("new_list"),),
+            "list name": (reverse("change_list", args=[self.saved.saved_list.public_id]),),
+            "another list": (reverse("choose_lists", args=[self.recommendation.public_id]),),
+            "title": (reverse("add_title", args=[self.saved.saved_list.public_id]),),
+            "link": (reverse("share_list", args=[self.saved.saved_list.public_id]),),
         }[name]
         fields = {
             "reply": {"body": WORDS, "sequence": 0, **token},
@@ -85,6 +94,11 @@ class World:
                 "chosen": ["funny", "dark"],
                 "answers": '{"loved": {"words": "Emma"}}',
             },
+            "words": {"words": WORDS},
+            "note": {"note": WORDS},
+            **dict.fromkeys(["new list", "list name", "another list"], {"name": WORDS}),
+            "title": {"title": WORDS, "creators": "Jane Austen"},
+            "link": {"name": WORDS, "with_notes": "on", "days": "30"},
         }[name]
         return at[0], at[-1], fields
 
@@ -94,8 +108,15 @@ def world(patron, staff, branch):
     return World(patron, staff, branch)
 
 
-FORMS = ("reply", "follow-up", "item", "comment", "ask", "name", "reading")
+OF_LISTS = {"note", "new list", "list name", "another list", "title", "link"}
+OF_EVERYBODY = {"ask", "name", "reading", "new list"}
+# The forms that people can use while they are signed out.
+FOR_SIGNED_OUT = {"ask", "reading"}
+OF_THE_PATRON = {"reply", "follow-up", "item", "comment", "words"} | OF_LISTS - {"new list"}
+FORMS = sorted(OF_EVERYBODY | OF_THE_PATRON)
 of_a_patron = pytest.mark.parametrize("form", FORMS)
+for_signed_out = pytest.mark.parametrize("form", sorted(FOR_SIGNED_OUT))
+for_signed_in = pytest.mark.parametrize("form", sorted(set(FORMS) - FOR_SIGNED_OUT))
 
 
 @pytest.fixture
@@ -131,10 +152,20 @@ def shown_words(page):
 
 
 ENDS = ("cookies deleted", "session expired", "signed out in another tab", "signed in again in another tab")
+# After these ends of a session, the browser has no cookie that says who was signed in.
+AUTHOR_UNKNOWN = ("cookies deleted", "signed out in another tab")
 
 
-@of_a_patron
-@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.few_cases
+@pytest.mark.parametrize(
+    ("form", "how"),
+    [
+        (form, how) if how == "session expired" or form not in OF_LISTS else rarely(form, how)
+        for form in FORMS
+        for how in ENDS
+        if form in FOR_SIGNED_OUT or how not in AUTHOR_UNKNOWN
+    ],
+)
 def test_unsent_text_is_in_the_form_after_sign_in_and_is_deleted_when_sent(
     form, how, world, device, patron, sign_in
 ):
@@ -153,7 +184,7 @@ def test_unsent_text_is_in_the_form_after_sign_in_and_is_deleted_when_sent(
         assert (asks_to_sign_in(refused), next_of(refused)) == (True, page)
     else:
         assert refused["Location"] == page
-    if form in {"reply", "follow-up", "item", "comment", "name"} and how != "signed in again in another tab":
+    if form in OF_THE_PATRON | {"name", "new list"} and how != "signed in again in another tab":
         assert asks_to_sign_in(device.get(page))
     assert shown_words(device.get(page, follow=True)) == (how == "signed in again in another tab")
     sign_in(device, patron)
@@ -165,17 +196,44 @@ def test_unsent_text_is_in_the_form_after_sign_in_and_is_deleted_when_sent(
         "refused_post": str(kept.public_id),
         "csrfmiddlewaretoken": str(shown.context["csrf_token"]),
     }
-    assert post(device, address, again).status_code == 302
+    sent = post(device, address, again)
+    # The page with the form for a link shows a preview first.
+    assert sent.status_code == (200 if form == "link" else 302)
     assert not RefusedPost.objects.exists()
     saved = {
         "comment": lambda: Recommendation.objects.filter(comment=WORDS),
         "name": lambda: User.objects.filter(name=WORDS),
         "reading": lambda: [1],
+        "words": lambda: SharedWords.objects.filter(words=WORDS),
+        "note": lambda: SavedItem.objects.filter(note=WORDS),
+        **dict.fromkeys(
+            ["new list", "list name", "another list"], lambda: SavedList.objects.filter(name=WORDS)
+        ),
+        "title": lambda: SavedItem.objects.filter(title=WORDS, creators="Jane Austen"),
+        "link": lambda: [1] * bool(shown_words(sent)),
     }.get(form, lambda: Message.objects.filter(body=WORDS))()
     assert len(saved) == 1
 
 
-@of_a_patron
+@pytest.mark.few_cases
+@for_signed_in
+@pytest.mark.parametrize("how", AUTHOR_UNKNOWN)
+def test_unsent_text_of_an_unknown_author_is_not_saved_if_the_page_requires_a_sign_in(
+    form, how, world, device, patron, sign_in
+):
+    address, page, fields = world.form(form)
+    end_session(device, how)
+    refused = post(device, address, fields)
+    assert (refused.status_code, shown_words(refused)) == (403, 1)
+    assert "Copy your text, because the library has not saved it." in text(refused)
+    assert SAVED_TEXT not in text(refused)
+    assert not RefusedPost.objects.exists()
+    for person in (UserFactory(), patron):
+        assert shown_words(sign_in(device, person).get(page)) == 0
+
+
+@pytest.mark.few_cases
+@for_signed_out
 def test_unsent_text_of_an_unknown_author_is_not_shown_in_another_browser(
     form, world, device, patron, sign_in
 ):
@@ -185,13 +243,12 @@ def test_unsent_text_of_an_unknown_author_is_not_shown_in_another_browser(
     assert RefusedPost.objects.get().person is None
     # The patron's other device doesn't show the text.
     assert shown_words(sign_in(Client(), patron).get(page)) == 0
-    # Another person on this device can't open the pages about the visit.
+    # The next person on this device sees the text, because its author is unknown.
     other = sign_in(device, UserFactory()).get(page)
-    assert (other.status_code, shown_words(other)) == (
-        (200, 1) if form in {"ask", "name", "reading"} else (404, 0)
-    )
+    assert (other.status_code, shown_words(other)) == (200, 1)
 
 
+@pytest.mark.few_cases
 @of_a_patron
 def test_unsent_text_of_a_known_author_is_not_shown_to_the_next_person(form, world, device, patron, sign_in):
     address, page, fields = world.form(form)
@@ -210,13 +267,21 @@ TITLES = {
     "ask": "Sign in to send your question",
     "name": "Sign in to save your name",
     "reading": "Sign in to send your request",
+    "words": "Sign in to share your words",
+    "note": "Sign in to save your note",
+    **dict.fromkeys(["new list", "list name", "another list"], "Sign in to save your list"),
+    "title": "Sign in to add the title",
+    "link": "Sign in to share your list",
 }
 SAVED_TEXT = "Your text is saved in this browser for 30 minutes."
 SAVED_PRESS = "Sign in to finish what you started."
 
 
-@of_a_patron
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.few_cases
+@pytest.mark.parametrize(
+    ("form", "known"),
+    [*((form, True) for form in FORMS), *((form, False) for form in sorted(FOR_SIGNED_OUT))],
+)
 def test_sign_in_page_says_that_the_text_is_saved_and_which_page_follows(form, known, world, device):
     address, page, fields = world.form(form)
     device.session.flush()
@@ -255,11 +320,12 @@ def is_about_unsent_text(page):
     return heading(page) in TITLES.values() or SAVED_TEXT in text(page) or SAVED_PRESS in text(page)
 
 
+@pytest.mark.few_cases
 @of_a_patron
-def test_unsent_text_is_deleted_after_30_minutes(form, world, patron, sign_in):
+def test_unsent_text_is_deleted_after_30_minutes(form, world, device, patron, sign_in):
     address, page, fields = world.form(form)
+    device.session.flush()
     with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=False) as clock:
-        device = Client(enforce_csrf_checks=True)
         post(device, address, fields)
         clock.shift(29 * 60)
         assert shown_words(sign_in(device, patron).get(page)) == 1
@@ -271,7 +337,7 @@ def test_unsent_text_is_deleted_after_30_minutes(form, world, patron, sign_in):
 
 def test_unsent_text_is_deleted_when_the_person_signs_out(world, device, patron, sign_in):
     address, page, fields = world.form("reply")
-    device.cookies.clear()
+    device.session.flush()
     post(device, address, fields)
     sign_in(device, patron)
     end_session(device, "signed out in another tab")
@@ -280,15 +346,18 @@ def test_unsent_text_is_deleted_when_the_person_signs_out(world, device, patron,
     assert shown_words(sign_in(device, patron).get(page)) == 0
 
 
-def test_leave_quickly_button_deletes_unsent_text(world, library, client):
+def test_leave_quickly_button_deletes_unsent_text(world, library, client, patron, sign_in):
+    sign_in(client, patron).get(reverse("me"))
+    client.session.flush()
     post(client, *world.form("reply")[::2])
+    assert RefusedPost.objects.exists()
     client.post(reverse("leave"))
     assert not RefusedPost.objects.exists()
 
 
 def test_unsent_text_can_be_deleted_on_the_page_of_its_form(world, device, patron, sign_in):
     address, page, fields = world.form("follow-up")
-    device.cookies.clear()
+    device.session.flush()
     post(device, address, fields)
     kept = RefusedPost.objects.get()
     discard = reverse("discard_kept", args=[kept.public_id])
@@ -316,9 +385,9 @@ def test_unsent_text_can_be_deleted_on_the_page_of_its_form(world, device, patro
     assert not RefusedPost.objects.exists()
 
 
-def test_message_after_deleting_unsent_text_says_how_long_undo_is_possible(world, device, patron, sign_in):
+def test_page_with_unsent_text_says_how_long_deleting_it_can_be_undone(world, device, patron, sign_in):
     address, page, fields = world.form("follow-up")
-    device.cookies.clear()
+    device.session.flush()
     post(device, address, fields)
     kept = RefusedPost.objects.get()
     shown = sign_in(device, patron).get(page)
@@ -328,12 +397,17 @@ def test_message_after_deleting_unsent_text_says_how_long_undo_is_possible(world
     assert "Deleted. You can undo this for 2 minutes." in text(answer)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_htmx_form_sent_after_the_session_ended_redirects_to_sign_in(world, device, patron, sign_in, known):
+def test_htmx_form_of_an_unknown_author_stays_on_the_page_and_is_not_saved(world, device):
+    address, _page, fields = world.form("reply")
+    device.cookies.clear()
+    refused = post(device, address, fields, **{"hx-request": "true"})
+    assert (refused.status_code, RefusedPost.objects.exists()) == (401, False)
+    assert "Your text is still in the form. Copy it before you go on." in text(refused)
+
+
+def test_htmx_form_sent_after_the_session_ended_redirects_to_sign_in(world, device, patron, sign_in):
     address, page, fields = world.form("reply")
     device.session.flush()
-    if not known:
-        device.cookies.clear()
     refused = post(device, address, fields, **{"hx-request": "true"})
     assert refused["HX-Redirect"] == f"/sign-in/?next={page.replace('/', '%2F')}"
     assert SAVED_TEXT in text(device.get(refused["HX-Redirect"]))
@@ -380,6 +454,7 @@ def test_reading_form_keeps_earlier_answers_if_the_session_ends(world, device, p
     assert ESCAPED in device.get(mood).content.decode()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "nonsense", ["", "[", "[" * 100_000, "[]", '{"loved": 3}', '{"whom": {"chosen": "nobody"}}']
 )
@@ -388,7 +463,7 @@ def test_reading_form_ignores_invalid_hidden_answers(library, client, nonsense):
     assert "step=avoid" in answer["Location"]
 
 
-def test_question_is_kept_if_the_session_ends_on_the_page_with_the_send_button(
+def test_question_is_not_lost_if_the_session_ends_on_the_page_with_the_send_button(
     library, device, patron, sign_in
 ):
     def token(page):
@@ -432,6 +507,15 @@ def reply_to(device, conversation, **headers):
     return post(device, reverse("reply", args=[conversation.public_id]), fields, **came_from, **headers)
 
 
+def ask_signed_out(device, words=WORDS, **headers):
+    """Send a question with an expired CSRF token. Its author is unknown."""
+    return post(device, reverse("ask"), {"body": words, "client_token": uuid.uuid4()}, **headers)
+
+
+def signed_out_device():
+    return Client(enforce_csrf_checks=True)
+
+
 def links(response):
     return re.findall(r'<a[^>]* href="([^"]+)"', response.content.decode())
 
@@ -445,9 +529,7 @@ def links(response):
         ("cookies deleted", "You are signed out, or the code of your visit has expired."),
     ],
 )
-def test_viewer_by_code_sees_their_unsent_text_and_why_it_was_not_sent_or_saved(
-    by_code, patron, staff, what, reason
-):
+def test_viewer_by_code_sees_their_unsent_text_and_why_sending_failed(by_code, patron, staff, what, reason):
     device, session, conversation = by_code
     if what == "kept by someone else":
         keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
@@ -476,7 +558,7 @@ def test_viewer_by_code_sees_their_unsent_text_and_why_it_was_not_sent_or_saved(
         (False, "You are signed out, or the code of your visit has expired."),
     ],
 )
-def test_viewer_by_code_whose_text_was_not_sent_is_led_to_the_code_page(by_code, which, ended, reason):
+def test_viewer_by_code_whose_text_was_not_sent_gets_a_link_to_the_code_page(by_code, which, ended, reason):
     device, session, conversation = by_code
     if ended:
         expire_codes(session)
@@ -495,9 +577,7 @@ def test_viewer_by_code_whose_text_was_not_sent_is_led_to_the_code_page(by_code,
     ]
 
 
-def test_author_sees_their_unsent_text_if_someone_else_has_kept_the_visit_in_the_meantime(
-    by_code, patron, sign_in
-):
+def test_author_sees_their_unsent_text_if_someone_else_has_just_kept_the_visit(by_code, patron, sign_in):
     device, session, conversation = by_code
     sign_in(device, UserFactory())
     keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
@@ -559,52 +639,50 @@ def test_author_sees_their_unsent_text_even_if_they_lost_access_to_the_page(patr
 # Tests of limits.
 
 
-def test_unsent_text_of_an_unknown_author_is_shown_but_not_saved_if_it_is_too_long(world):
-    words = f"{WORDS}{'x' * 20_000}"
-    fields = {"body": words, "client_token": uuid.uuid4(), "sequence": 0}
-    answer = post(Client(), reverse("reply", args=[world.conversation.public_id]), fields)
+def test_too_long_text_of_an_unknown_author_is_shown_but_not_saved(library):
+    answer = ask_signed_out(signed_out_device(), f"{WORDS}{'x' * 20_000}")
     assert (answer.status_code, shown_words(answer)) == (403, 1)
     assert not RefusedPost.objects.exists()
 
 
-def test_number_of_unsent_texts_per_network_is_limited(world):
+def test_number_of_unsent_texts_per_network_is_limited(library):
     for number in range(61):
-        answer = reply_to(Client(), world.conversation)
+        answer = ask_signed_out(signed_out_device())
         assert (answer.status_code, shown_words(answer)) == (403, 1)
         assert (UNSENT in answer.cookies) == (number < 60)
     assert RefusedPost.objects.count() == 60
 
 
-def test_number_of_unsent_texts_per_browser_is_limited(world):
-    device = Client()
+def test_number_of_unsent_texts_per_browser_is_limited(library):
+    device = signed_out_device()
     for _number in range(25):
-        reply_to(device, world.conversation)
+        ask_signed_out(device)
     assert RefusedPost.objects.count() == refused_posts.MAX_SAVED
 
 
-def test_scripts_cannot_read_the_cookie_that_identifies_unsent_text(world):
-    cookie = reply_to(Client(), world.conversation).cookies[UNSENT]
+def test_scripts_cannot_read_the_cookie_that_identifies_unsent_text(library):
+    cookie = ask_signed_out(signed_out_device()).cookies[UNSENT]
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 30 * 60)
     # The database has no copy of the token.
     assert RefusedPost.objects.get().browser not in cookie.value
 
 
-def test_forged_cookie_shows_no_unsent_text(world, patron, sign_in):
-    device = Client()
-    reply_to(device, world.conversation)
+def test_forged_cookie_shows_no_unsent_text(library, patron, sign_in):
+    ask_signed_out(signed_out_device())
     other = sign_in(Client(), patron)
     other.cookies[UNSENT] = RefusedPost.objects.get().browser
-    assert shown_words(other.get(world.conversation.get_absolute_url())) == 0
+    assert shown_words(other.get(reverse("ask"))) == 0
 
 
-def test_text_sent_by_another_site_is_not_saved(world):
+def test_text_sent_by_another_site_is_not_saved(library):
     for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
-        assert shown_words(reply_to(Client(), world.conversation, **headers)) == 0
+        assert shown_words(ask_signed_out(signed_out_device(), **headers)) == 0
     assert not RefusedPost.objects.exists()
 
 
+@pytest.mark.few_cases
 @of_a_patron
-def test_page_runs_no_query_for_unsent_text_if_there_is_none(form, world, device):
+def test_page_without_unsent_text_runs_no_query_for_it(form, world, device):
     with CaptureQueriesContext(connection) as queries:
         device.get(world.form(form)[1])
     assert [query["sql"] for query in queries if "refusedpost" in query["sql"]] == []
@@ -668,6 +746,11 @@ def buttons(world):
             {},
             lambda: Conversation.objects.get(pk=world.conversation.pk).status == "closed",
         ),
+        "reading": (
+            reverse("saved_title", args=[world.saved.public_id]),
+            {"reading": "done"},
+            lambda: SavedItem.objects.get(pk=world.saved.pk).reading == "done",
+        ),
     }
 
 
@@ -677,9 +760,13 @@ def title_for_button(name):
     return "Sign in to save the item" if name == "save" else "Sign in"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "name",
-    ["save", "remove", "restore", "verdict", "clear", "outcome", "all helped", "undo all helped", "close"],
+    [
+        *("save", "remove", "restore", "verdict", "clear", "outcome"),
+        *("all helped", "undo all helped", "close", "reading"),
+    ],
 )
 @pytest.mark.parametrize(
     ("how", "htmx"),
@@ -688,7 +775,7 @@ def title_for_button(name):
         *(rarely(*other) for other in zip(ENDS, (False, True, False, True), strict=True)),
     ],
 )
-def test_button_pressed_after_the_session_ended_takes_effect_one_time_after_sign_in(
+def test_button_pressed_in_an_ended_session_takes_effect_once_after_sign_in(
     name, how, htmx, world, device, patron, sign_in
 ):
     address, fields, is_done = buttons(world)[name]
@@ -724,6 +811,7 @@ SAID = {
 }
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", SAID)
 def test_page_after_sign_in_says_what_the_pressed_button_did(name, world, device, patron, sign_in):
     address, fields, _is_done = buttons(world)[name]
@@ -741,14 +829,18 @@ def test_page_after_sign_in_says_what_the_pressed_button_did(name, world, device
     assert words not in text(device.get(shown.redirect_chain[-1][0].partition("?")[0]))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", SAID)
-def test_button_pressed_by_a_signed_in_patron_shows_no_message(name, world, patron, sign_in):
+def test_only_removing_an_item_shows_a_message_if_the_patron_was_already_signed_in(
+    name, world, patron, sign_in
+):
     address, fields, _is_done = buttons(world)[name]
     device = sign_in(Client(), patron)
     said = part(device.post(address, fields, follow=True), "notices")
     assert ("<p>" in said) == (name == "remove")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ["save", "remove", "restore", "verdict", "outcome", "all helped", "close"])
 @pytest.mark.parametrize("known", [True, False])
 def test_button_pressed_before_sign_in_has_no_effect_if_someone_else_signs_in(
@@ -784,13 +876,13 @@ def test_button_pressed_by_a_viewer_by_code_is_not_saved(by_code, staff):
 
 
 @pytest.mark.parametrize("named", ["", "nonsense", "00000000-0000-4000-8000-000000000000"])
-def test_button_about_an_unknown_object_redirects_to_sign_in(world, named):
+def test_pressing_a_button_for_an_unknown_object_redirects_to_sign_in(world, named):
     address = reverse("save_item", args=[world.recommendation.item.public_id])
     assert asks_to_sign_in(post(Client(), address, {"recommendation": named}))
     assert not RefusedPost.objects.exists()
 
 
-def test_cookie_that_names_the_last_person_does_not_show_unsent_text(world, device, patron):
+def test_cookie_of_the_last_person_is_not_enough_to_see_unsent_text(world, device, patron):
     address, page, fields = world.form("reply")
     device.session.flush()
     post(device, address, fields)

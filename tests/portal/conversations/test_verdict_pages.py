@@ -33,6 +33,7 @@ def give_verdict(client, recommendation, **data):
     return client.post(reverse("verdict", args=[recommendation.public_id]), data, **extra)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("verdict", Verdict.values)
 def test_htmx_response_to_a_verdict_matches_a_page_reload(me, session, recommendation, verdict):
     page = session.get_absolute_url()
@@ -61,7 +62,7 @@ def test_giving_a_verdict_never_redirects_to_another_site(me, session, recommend
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_patron_who_gives_a_bad_verdict_can_send_a_prefilled_question(me, session, recommendation, verdict):
+def test_patron_can_send_a_prefilled_question_after_a_bad_verdict(me, session, recommendation, verdict):
     give_verdict(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
@@ -124,7 +125,7 @@ def test_screen_readers_announce_a_new_verdict_on_an_item_in_a_list(me, session,
     Recommendation.objects.update(verdict="partly", decided_at=timezone.now())
     response = give_verdict(me, recommendation, **data, back=session.get_absolute_url(), htmx=True)
     assert json.loads(response["HX-Trigger"]) == {"announce": words}
-    # With this attribute, the page would announce another text.
+    # The attribute data-announce would make the page announce a second text.
     assert "data-announce" not in response.content.decode()
 
 
@@ -171,6 +172,7 @@ def test_verdict_labels_depend_on_the_question_type(client, patron, branch, sign
     assert words in text(sign_in(client, patron).get(session.get_absolute_url()))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ["verdict", "ask_about_item"])
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])

@@ -99,7 +99,7 @@ def test_demo_mailbox_shows_delivered_emails(client, library, demo_on, settings)
     assert 'href="http://testserver/messages/"' in mail
 
 
-def test_two_emails_in_one_file_are_listed_separately_in_the_demo_mailbox(client, library, demo_on, settings):
+def test_demo_mailbox_lists_two_emails_from_one_file_separately(client, library, demo_on, settings):
     connection = connect()
     connection.open()
     for subject in ("The first", "The second"):
@@ -136,6 +136,7 @@ def test_html_of_an_email_is_escaped_in_the_demo_mailbox(client, library, demo_o
     assert "after the line" in text
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "name",
     ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"],

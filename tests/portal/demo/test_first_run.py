@@ -30,11 +30,11 @@ def test_demo_can_be_built_while_the_library_is_closed(db, settings, tmp_path, m
     assert HelpSession.objects.filter(happened_on__gt=NEW_YEARS_NIGHT - datetime.timedelta(days=7)).exists()
 
 
-def test_build_demo_makes_one_key_for_push_messages(library, settings, tmp_path):
+def test_build_demo_creates_a_push_key_once_and_does_not_replace_it(library, settings, tmp_path):
     settings.DEMO, settings.DEMO_PUSH_KEY_FILE = True, tmp_path / "demo" / "demo-push-key"
     call_command(Command())
     key = settings.DEMO_PUSH_KEY_FILE.read_text()
-    private_key(key)  # raises an error if it isn't a key
+    private_key(key)  # raises an error if the key is invalid
     call_command(Command())
     assert settings.DEMO_PUSH_KEY_FILE.read_text() == key
 

@@ -31,7 +31,7 @@ def text(response):
     return " ".join(response.content.decode().split())
 
 
-def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, maribel):
+def test_staff_member_can_create_edit_and_remove_their_own_days_away(desk, staff, maribel):
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Rosa Lindqvist is away from Monday, March 9 to Friday, March 13." in page
     assert "Maribel Santos takes over" in page
@@ -54,10 +54,11 @@ def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, mari
     assert not Absence.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        (days(9, 8), "The last day is before the first. Change one of them."),
+        (days(9, 8), "The last day is before the first day. Change one of the two days."),
         (days(1, 3), "These days are in the past. Choose later ones."),
         ({"first_day": day(9), "last_day": "2062-03-09"}, "Days away can last a year at most."),
         ({"first_day": "", "last_day": day(9)}, "Choose a day."),
@@ -91,7 +92,7 @@ def test_staff_member_cannot_cover_for_themselves(desk, client, staff, coordinat
     assert not Absence.objects.exists()
 
 
-def test_patron_or_former_staff_member_cannot_be_chosen_as_cover(desk, patron, elsewhere):
+def test_patrons_and_former_staff_cannot_be_chosen_as_the_covering_colleague(desk, patron, elsewhere):
     User.objects.filter(pk=elsewhere.pk).update(is_active=False)
     page = desk.get(reverse("absences")).content.decode()
     assert patron.name not in page

@@ -28,6 +28,7 @@ def where(**subject):
     )
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("came_from", "address", "expected"),
     [
@@ -43,7 +44,7 @@ def where(**subject):
         ("", "", ""),
     ],
 )
-def test_access_log_says_which_page_a_conversation_was_opened_from(
+def test_access_log_says_from_which_page_staff_opened_a_conversation(
     desk, conversation, came_from, address, expected
 ):
     headers = {"Referer": HERE + came_from} if came_from else {}
@@ -51,14 +52,20 @@ def test_access_log_says_which_page_a_conversation_was_opened_from(
     assert where(subject=str(conversation.public_id)) == [expected]
 
 
-def test_access_log_has_no_page_if_staff_came_from_another_site(desk, conversation):
+def test_access_log_mentions_no_previous_page_if_staff_came_from_another_site(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/", headers={"Referer": "http://evil.example/desk/"}
     )
     assert where() == [""]
 
 
-def test_access_log_has_no_page_if_staff_reload_the_conversation(desk, conversation):
+@pytest.mark.parametrize("referer", ["https://[", "http://[v1.x/desk/"])
+def test_access_log_mentions_no_previous_page_if_its_address_is_invalid(desk, conversation, referer):
+    desk.get(f"/desk/conversations/{conversation.public_id}/", headers={"Referer": referer})
+    assert where() == [""]
+
+
+def test_access_log_mentions_no_previous_page_if_staff_reload_the_conversation(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/",
         headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/"},
@@ -66,7 +73,7 @@ def test_access_log_has_no_page_if_staff_reload_the_conversation(desk, conversat
     assert where() == [""]
 
 
-def test_access_log_says_which_page_a_visit_was_opened_from(desk, visit):
+def test_access_log_says_from_which_page_staff_opened_a_visit(desk, visit):
     desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
     desk.get(
         f"/desk/sessions/{visit.public_id}/slip/",
@@ -75,7 +82,7 @@ def test_access_log_says_which_page_a_visit_was_opened_from(desk, visit):
     assert where(subject=str(visit.public_id)) == ["sessions", "session"]
 
 
-def test_access_log_says_that_staff_opened_a_conversation_after_they_typed_the_visit_code(
+def test_access_log_says_that_staff_opened_a_conversation_by_visit_code(
     client, sign_in, elsewhere, visit, conversation
 ):
     visit.patron = None
@@ -85,12 +92,12 @@ def test_access_log_says_that_staff_opened_a_conversation_after_they_typed_the_v
     assert where(subject=str(conversation.public_id)) == ["code"]
 
 
-def test_access_log_records_that_staff_opened_the_form_that_logs_a_conversation(desk, conversation):
+def test_access_log_records_that_staff_opened_the_form_that_counts_a_contact(desk, conversation):
     desk.get(f"/desk/record/?conversation={conversation.public_id}")
     assert where() == ["record"]
 
 
-def test_access_log_records_a_conversation_that_a_merge_preview_shows(desk, visit, conversation):
+def test_access_log_records_that_staff_saw_a_conversation_in_a_merge_preview(desk, visit, conversation):
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
     desk.get(

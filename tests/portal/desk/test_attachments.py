@@ -71,7 +71,7 @@ def page_of(browser, conversation):
     return browser.get(reverse("desk_conversation", args=[conversation.public_id])).content.decode()
 
 
-def test_patron_sees_the_picture_of_an_answer_only_after_the_undo_window_ends(
+def test_patron_sees_a_picture_in_an_answer_only_after_the_undo_window_ends(
     desk, conversation, token, patron, sign_in, time_machine
 ):
     time_machine.move_to(timezone.now(), tick=False)
@@ -105,7 +105,7 @@ def test_files_are_sent_with_the_answer_without_javascript(desk, conversation, t
 
 
 @pytest.mark.parametrize("what", ["no words", "a file that is not taken", "answered meanwhile"])
-def test_text_and_files_are_kept_if_the_answer_cannot_be_sent(desk, conversation, token, staff, what):
+def test_text_and_files_are_not_lost_if_the_answer_cannot_be_sent(desk, conversation, token, staff, what):
     fields = {"body": "" if what == "no words" else "My words.", "files": [picture_file("shelf.jpg")]}
     if what == "a file that is not taken":
         fields["files"].append(pdf_file("page.pdf", b"<html>"))
@@ -150,7 +150,7 @@ def test_removing_a_file_without_javascript_keeps_the_typed_answer(desk, convers
 
 
 @pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
-def test_text_posted_after_the_sign_in_expired_is_saved_only_without_javascript(
+def test_server_stores_refused_text_only_for_browsers_without_javascript(
     desk, conversation, token, by_script, status, kept
 ):
     desk.get(reverse("me"))
@@ -245,7 +245,7 @@ def test_access_log_records_an_opened_file_but_not_a_picture_preview(desk, conve
 
 
 @pytest.mark.slow
-def test_conversation_page_runs_one_more_query_if_the_conversation_has_files(
+def test_conversation_page_runs_one_additional_query_for_any_number_of_files(
     desk, conversation, token, django_assert_num_queries
 ):
     page_of(desk, conversation)

@@ -87,7 +87,7 @@ def say(conversation, by, side, body="More"):
     )
 
 
-def test_bulk_close_redirects_to_the_list_and_says_how_many_were_closed(desk, many):
+def test_bulk_close_redirects_to_the_list_and_says_how_many_conversations_were_closed(desk, many):
     answer = post(desk, many[:2], "close")
     assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
     assert "2 conversations closed." in messages_on(answer)
@@ -98,9 +98,7 @@ def test_bulk_close_redirects_to_the_list_and_says_how_many_were_closed(desk, ma
     ]
 
 
-def test_bulk_take_skips_conversations_of_colleagues_and_shows_the_colleagues_names(
-    desk, staff, many, branch
-):
+def test_bulk_take_skips_a_conversation_of_a_colleague_and_says_who_has_it(desk, staff, many, branch):
     desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
     assert "2 conversations assigned to you." in messages_on(answer)
@@ -122,7 +120,7 @@ def test_bulk_assign_gives_all_selected_conversations_to_the_chosen_colleague(de
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_bulk_assign_refuses_a_person_who_does_not_work_at_the_staff_members_branches(desk, many, to):
+def test_bulk_assign_refuses_a_person_of_another_branch_or_an_invalid_person(desk, many, to):
     before = rows(many)
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=to))
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=StaffFactory().public_id))
@@ -148,6 +146,7 @@ def test_bulk_snooze_applies_to_all_selected_conversations_until_the_chosen_day(
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "do",
     [
@@ -202,7 +201,7 @@ def test_bulk_action_skips_a_conversation_that_changed_after_the_page_was_loaded
     assert rows(many[:1]) != before
 
 
-def test_bulk_assign_skips_a_conversation_taken_after_the_page_was_loaded(desk, many, branch):
+def test_bulk_assign_skips_a_conversation_that_a_colleague_took_meanwhile(desk, many, branch):
     boxes, omar, lena = (
         [checkbox_value(conversation) for conversation in many],
         StaffFactory(branch=branch),
@@ -283,7 +282,7 @@ def test_unknown_undo_key_is_refused(desk, key):
     )
 
 
-def test_undo_link_of_a_bulk_action_from_an_older_portal_version_is_refused(desk, staff):
+def test_bulk_undo_link_made_by_an_older_portal_version_is_refused(desk, staff):
     key = signing.dumps({"by": staff.pk, "threads": []}, salt=bulk.SALT, compress=True)
     assert "can't be undone anymore" in messages_on(
         desk.post(f"{UNDO}?{urlencode({'key': key})}", follow=True)
@@ -342,13 +341,13 @@ def test_bulk_close_locks_the_queues_of_branches_in_a_fixed_order(
     assert set(BranchQueue.objects.values_list("branch", flat=True)) == {branch.pk, hill.pk}
 
 
-def test_bulk_assign_shows_percent_signs_in_a_colleagues_name_unchanged(desk, many, branch):
+def test_bulk_assign_shows_the_percent_signs_in_a_colleagues_name(desk, many, branch):
     to = StaffFactory(name="Bo 100% %(count)s %s", branch=branch)
     page = post(desk, many[:1], "assign", to=str(to.public_id)).content.decode()
     assert f"1 conversation assigned to {to.name}." in page
 
 
-def test_bulk_undo_skips_a_conversation_moved_to_another_branch(many, staff):
+def test_bulk_undo_skips_a_conversation_that_is_now_at_another_branch(many, staff):
     done = bulk.close_many(
         {conversation: Conversation.objects.get(pk=conversation.pk).desk_version for conversation in many},
         by=staff,

@@ -1,4 +1,4 @@
-"""Test what staff see about a requested call: the row in the queue, the number, and what is recorded."""
+"""Test what staff see of a requested call: its row in the queue, the phone number and the outcome."""
 
 import re
 import uuid
@@ -92,9 +92,7 @@ def test_phone_number_is_hidden_until_somebody_takes_the_conversation(desk, conv
     assert looks() == []
 
 
-def test_assignee_sees_the_phone_number_and_the_access_log_records_this_once(
-    desk, conversation, staff, patron
-):
+def test_access_log_records_once_that_the_assignee_sees_the_phone_number(desk, conversation, staff, patron):
     desk.post(address(conversation, "desk_take"))
     page = desk.get(address(conversation))
     assert 'href="tel:4145550134"' in page.content.decode()
@@ -112,7 +110,7 @@ def test_assignee_sees_the_phone_number_and_the_access_log_records_this_once(
     assert looks() == [(staff.pk, patron.pk, str(conversation.public_id))]
 
 
-def test_assignee_reads_what_to_say_in_a_voice_message_if_the_patron_allowed_one(desk, conversation, staff):
+def test_assignee_reads_what_to_say_if_the_patron_allowed_a_voice_message(desk, conversation, staff):
     take(conversation, staff)
     CallBack.objects.update(may_leave_message=True)
     words = text(desk.get(address(conversation)))
@@ -127,7 +125,7 @@ def test_access_log_tells_the_patron_who_saw_the_phone_number(desk, conversation
     assert "saw the phone number that you asked us to call" in text(desk.get(reverse("who_looked")))
 
 
-def test_viewing_the_phone_number_is_logged_even_if_the_visit_is_in_nobodys_account(desk, staff, branch):
+def test_viewing_the_phone_number_is_logged_even_if_the_visit_has_no_patron(desk, staff, branch):
     conversation = take(request_call(HelpSessionFactory(staff=staff, branch=branch)), staff)
     desk.get(address(conversation))
     assert looks() == [(staff.pk, None, str(conversation.public_id))]
@@ -168,7 +166,7 @@ def test_only_the_assignee_can_record_the_outcome_of_a_call(desk, conversation):
     assert now_of(conversation).call_since is not None
 
 
-def test_queue_filter_for_calls_finds_a_written_question_that_has_an_open_call(desk, session, conversation):
+def test_calls_filter_of_the_queue_finds_a_question_with_a_requested_call(desk, session, conversation):
     asked = ask(session.patron, help_session=session, body="Where are the owls?")
     both = ask(session.patron, help_session=session, body="Where are the maps?")
     call_backs.ask_in(both, Caller(NUMBER), by=session.patron, at=timezone.now(), client_token=uuid.uuid4())
@@ -176,7 +174,7 @@ def test_queue_filter_for_calls_finds_a_written_question_that_has_an_open_call(d
     assert [str(row.public_id) in page for row in (conversation, asked, both)] == [True, False, True]
 
 
-def test_phone_number_is_not_in_search_results_emails_or_notices(desk, conversation, staff, session):
+def test_phone_number_is_not_in_search_results_or_emails_or_notices(desk, conversation, staff, session):
     take(conversation, staff)
     desk.get(address(conversation))
     for typed in (NUMBER, "4145550134", "5550134", "Ada"):
@@ -187,7 +185,7 @@ def test_phone_number_is_not_in_search_results_emails_or_notices(desk, conversat
     assert not any(NUMBER in str(row) or "0134" in str(row) for row in rows)
 
 
-def test_staff_can_add_a_call_to_a_conversation_and_undo_this(desk, session, staff):
+def test_staff_can_add_a_call_to_a_conversation_and_undo_the_change(desk, session, staff):
     conversation = ask(session.patron, help_session=session)
     assert address(conversation, "desk_call") in desk.get(address(conversation)).content.decode()
     page = desk.post(address(conversation, "desk_call"), FORM, follow=True)
@@ -230,22 +228,20 @@ def test_staff_cannot_add_a_call_for_a_visit_or_patron_of_another_branch(desk):
     assert CallBack.objects.count() == 0
 
 
-def test_invalid_phone_number_at_the_desk_is_a_form_error_and_the_form_keeps_its_values(desk, session):
+def test_invalid_phone_number_is_a_form_error_and_the_typed_values_are_shown_again(desk, session):
     response = desk.post(address(session, "desk_call_session"), FORM | {"call_number": "soon"})
     assert (response.status_code, CallBack.objects.count()) == (422, 0)
     assert 'value="soon"' in response.content.decode()
     assert 'value="Ada"' in response.content.decode()
 
 
-def test_branch_settings_show_the_number_of_tries_after_which_a_call_ends(
-    client, coordinator, sign_in, branch
-):
+def test_branch_settings_show_after_how_many_tries_a_call_ends(client, coordinator, sign_in, branch):
     sign_in(client, coordinator)
     page = client.get(reverse("branch_settings", args=[branch.slug])).content.decode()
     assert 'name="call_tries" value="3"' in page
 
 
-def test_outcome_button_of_a_call_pressed_twice_counts_as_one_try(desk, conversation, staff):
+def test_pressing_a_call_outcome_button_twice_counts_as_one_try(desk, conversation, staff):
     take(conversation, staff)
     form = fields(desk, conversation)
     assert form["tried"] == "0"
@@ -264,7 +260,7 @@ def test_outcome_of_a_call_is_refused_if_the_form_is_incomplete(desk, conversati
     assert now_of(conversation).call_since is not None
 
 
-def test_staff_read_why_a_call_outcome_is_refused_after_the_patron_changed_the_number(
+def test_call_outcome_is_refused_if_the_patron_has_changed_the_phone_number(
     desk, conversation, staff, patron
 ):
     take(conversation, staff)
@@ -278,9 +274,7 @@ def test_staff_read_why_a_call_outcome_is_refused_after_the_patron_changed_the_n
     assert now_of(conversation).call_since is not None
 
 
-def test_staff_read_that_no_call_was_added_because_the_visit_left_the_patrons_account(
-    desk, session, monkeypatch
-):
+def test_no_call_is_added_for_a_visit_that_was_removed_from_the_patrons_account(desk, session, monkeypatch):
     def lose_patron(form):
         HelpSession.objects.filter(pk=session.pk).update(patron=None)
         return Caller(NUMBER)
@@ -291,9 +285,7 @@ def test_staff_read_that_no_call_was_added_because_the_visit_left_the_patrons_ac
     assert Conversation.objects.count() == 0
 
 
-def test_staff_read_that_no_call_was_added_because_the_account_was_deleted(
-    desk, session, patron, monkeypatch
-):
+def test_no_call_is_added_for_a_patron_whose_account_was_deleted(desk, session, patron, monkeypatch):
     def delete_patron(form):
         User.objects.get(pk=patron.pk).delete()
         return Caller(NUMBER)

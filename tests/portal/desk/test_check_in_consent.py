@@ -24,7 +24,7 @@ READ_ALOUD = [
     "A code for the patron's phone",
 ]
 QUESTION = "May the library ask you later how things turned out?"
-REFUSED = "This patron doesn't want to be asked. Only the patron can change this, under “Me”."
+REFUSED = "This patron doesn't want check-ins. Only the patron can change this, under “Me”."
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +54,7 @@ def shown(page):
     return unescape(text(page))
 
 
-def test_staff_read_the_question_aloud_in_the_patrons_language(desk, staff, patron):
+def test_consent_question_for_reading_aloud_is_in_the_patrons_language(desk, staff, patron):
     patron.language = "es"
     patron.save()
     assert "¿Puede la biblioteca preguntarle después cómo le fue?" in record_page(desk, patron)
@@ -87,7 +87,7 @@ def test_patron_sees_in_the_access_log_who_recorded_the_consent(desk, staff, pat
 def test_staff_cannot_turn_check_ins_on_for_a_patron_who_stopped_check_ins(desk, patron, client, sign_in):
     post(desk, "record_check_ins", patron, check_ins="email")
     page = post(desk, "stop_check_ins", patron)
-    assert "We don't ask this patron. Only the patron can change this, under “Me”." in shown(page)
+    assert "This patron doesn't want check-ins. Only the patron can change this, under “Me”." in shown(page)
     assert 'id="stop-check-ins"' not in page.content.decode()
     assert QUESTION not in shown(page)
     assert REFUSED in shown(post(desk, "record_check_ins", patron, check_ins="email"))
@@ -180,7 +180,7 @@ def test_patron_record_says_why_the_patron_cannot_get_check_ins_by_email(
     assert missing not in record_page(desk, patron)
 
 
-# The record form, where staff enter the patron.
+# Tests of the record form, where staff enter the patron.
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_record_form_says_that_a_patron_with_only_a_card_has_no_email_address(de
 
 
 @pytest.mark.usefixtures("at_noon")
-def test_record_form_does_not_replace_a_choice_that_the_patron_makes_in_the_meantime(
+def test_record_form_does_not_replace_a_check_in_choice_that_the_patron_has_just_made(
     desk, named, typed, monkeypatch
 ):
     fields, record = agreed(desk), recording.record_and_keep
@@ -266,7 +266,9 @@ def test_record_form_does_not_replace_a_choice_that_the_patron_makes_in_the_mean
 
 
 @pytest.mark.parametrize(("earlier", "saved"), [("", "email"), ("pages", "pages"), ("none", "none")])
-def test_choice_recorded_by_staff_does_not_replace_the_patrons_earlier_choice(staff, patron, earlier, saved):
+def test_consent_that_staff_record_does_not_replace_an_earlier_choice_of_the_patron(
+    staff, patron, earlier, saved
+):
     User.objects.filter(pk=patron.pk).update(check_ins=earlier)
     with suppress(OnlyThePatron):
         record_answer(patron, "email", only_first=True, by=staff, at=timezone.now())

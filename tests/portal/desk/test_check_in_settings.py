@@ -11,7 +11,7 @@ from portal.checkins.models import CheckIn, CheckInRule
 from portal.checkins.rules import USUAL, Rule, Rules
 from portal.desk.library.first_week import steps
 from recommendations.models import QuestionType, Topic
-from recommendations.topics import STARTING, add_starting_topics, sounds_sensitive
+from recommendations.topics import STARTING, add_starting_topics, add_topic, sounds_sensitive
 from tests.factories import BranchFactory, CheckInFactory, HelpSessionFactory, TopicFactory
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_coordinator_turns_check_ins_on_and_off(client, coordinator):
     assert not CheckInRule.objects.exists()
 
 
-def test_changed_rule_of_a_question_type_moves_planned_check_ins(client, coordinator, branch, library):
+def test_changing_the_rule_of_a_question_type_moves_planned_check_ins(client, coordinator, branch, library):
     today = library.today()
     visit = HelpSessionFactory(branch=branch, question_type="technology", happened_on=today)
     check_in = CheckInFactory(help_session=visit, due_on=today + 3 * DAY)
@@ -57,6 +57,7 @@ def test_changed_rule_of_a_question_type_moves_planned_check_ins(client, coordin
     assert not CheckIn.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("days", ["", "0", "181", "soon", "1.5"])
 def test_rule_with_an_invalid_number_of_days_is_refused(client, coordinator, days):
     response = client.post(reverse("check_in_settings"), typed(days_technology=days))
@@ -128,6 +129,7 @@ def test_sensitive_topics_of_a_new_library_are_excluded_from_emails():
     ]  # fmt: skip
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "name", ["Lawn care", "Legends", "Leyendas", "House plants", "Parenting", "Taxidermy"]
 )
@@ -135,7 +137,7 @@ def test_ordinary_topic_name_is_not_sensitive(name):
     assert not sounds_sensitive(name)
 
 
-def test_check_ins_step_of_the_first_week_is_done_when_check_ins_are_on(library):
+def test_first_week_step_about_check_ins_is_done_when_check_ins_are_on(library):
     def step():
         return next(step for step in steps(Library.current()) if step.name == "check-ins")
 
@@ -149,7 +151,9 @@ def settings_page(client):
     return " ".join(html.unescape(client.get(reverse("check_in_settings")).content.decode()).split())
 
 
-def test_check_in_rules_show_the_number_of_days_first_and_never_say_optional(client, coordinator):
+def test_check_in_rule_begins_with_the_days_field_and_has_no_label_with_the_word_optional(
+    client, coordinator
+):
     topic = TopicFactory(name="Chess")
     topics = client.get(reverse("topics"), {"topic": topic.pk}).content.decode()
     assert topics.index('name="days_topic"') < topics.index('name="since_topic"')
@@ -172,7 +176,7 @@ def test_settings_page_links_to_the_check_in_settings_of_each_branch(client, coo
     assert "A check-in that nobody has approved appears only on the patron's pages." in settings_page(client)
 
 
-def test_settings_page_lists_the_topics_excluded_from_emails(client, coordinator):
+def test_settings_page_lists_the_topics_that_are_excluded_from_emails(client, coordinator):
     TopicFactory(name="Tenancy", never_by_message=True)
     TopicFactory(name="Chess")
     TopicFactory(name="Debts", never_by_message=True, retired_at=timezone.now())
@@ -180,7 +184,59 @@ def test_settings_page_lists_the_topics_excluded_from_emails(client, coordinator
     assert [name in part for name in ("Tenancy", "Chess", "Debts")] == [True, False, False]
 
 
+def test_settings_page_lists_topics_that_sound_private_but_are_not_excluded(client, coordinator):
+    add_topic(name="Vaccines", names={"es": "Salud de los niños"})
+    add_topic(name="Renters", names={})
+    add_topic(name="Chess", names={"es": "Ajedrez"})
+    add_topic(name="Debts", names={}, never_by_message=True)
+    TopicFactory(name="Taxes", retired_at=timezone.now())
+    part = settings_page(client).partition('id="topics-to-check"')[2].partition("</ul>")[0]
+    names = ("Vaccines", "Renters", "Chess", "Debts", "Taxes")
+    assert [name in part for name in names] == [True, True, False, False, False]
+    Topic.objects.update(never_by_message=True)
+    assert 'id="topics-to-check"' not in settings_page(client)
+
+
+def test_settings_page_asks_to_check_the_topics_until_check_ins_are_on(client, coordinator):
+    Library.objects.update(check_ins=False)
+    assert "Before you turn check-ins on, check the topics" in settings_page(client)
+    Library.objects.update(check_ins=True)
+    assert "Before you turn check-ins on" not in settings_page(client)
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_settings_page_runs_the_same_number_of_queries_for_any_number_of_topics(
+    client, coordinator, django_assert_num_queries, rows
+):
+    for number in range(rows):
+        add_topic(name=f"Health {number}", names={"es": f"Salud {number}"}, never_by_message=number % 2)
+    client.get(reverse("check_in_settings"))
+    with django_assert_num_queries(9):
+        client.get(reverse("check_in_settings"))
+
+
 @pytest.mark.parametrize(("backend", "warns"), [("smtp", False), ("console", True)])
 def test_settings_page_warns_if_outgoing_email_is_not_set_up(client, coordinator, settings, backend, warns):
     settings.DELIVERY_EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
     assert ("Outgoing email isn't set up" in settings_page(client)) == warns
+
+
+def test_saving_a_topic_from_the_list_of_topics_to_check_returns_to_the_check_in_settings(
+    client, coordinator
+):
+    topic = TopicFactory(name="Health questions", never_by_message=False)
+    page = client.get(reverse("check_in_settings")).content.decode()
+    assert page.index('id="topics-to-check"') < page.index('id="rules-title"')
+    address = re.search(rf'href="([^"]*topic={topic.pk}[^"]*)"', page)[1]
+    address = html.unescape(address)
+    form = client.get(address).content.decode()
+    assert 'name="next" value="check-ins"' in form
+    saved = client.post(
+        reverse("topics"),
+        {"topic": topic.pk, "name": topic.name, "next": "check-ins", "never_by_message": "on"},
+    )
+    assert saved.url == reverse("check_in_settings")
+    elsewhere = client.post(
+        reverse("topics"), {"topic": topic.pk, "name": topic.name, "next": "https://evil.example/"}
+    )
+    assert elsewhere.url == reverse("topics")

@@ -74,7 +74,7 @@ def shared(desk, staff, branch):
 
 
 def of_colleague(branch, cover=None, **fields):
-    """Create Omar's check-in about a private matter. If `cover` is given, Omar is away today."""
+    """Create Omar's check-in about a private matter. `cover` is the colleague who covers for him today."""
     omar = StaffFactory(name="Omar Haddad", branch=branch)
     if cover:
         AbsenceFactory(person=omar, cover=cover, first_day=TODAY, last_day=day(5))
@@ -99,7 +99,7 @@ def words_form(check_in, **changes):
 
 
 class TestList:
-    def test_own_check_ins_are_grouped_by_day(self, desk, staff, branch, check_in):
+    def test_staff_members_own_check_ins_are_grouped_by_day(self, desk, staff, branch, check_in):
         later, overdue = (
             CheckInFactory(help_session=HelpSessionFactory(staff=staff, branch=branch), due_on=day(number))
             for number in (3, -2)
@@ -109,7 +109,9 @@ class TestList:
         # An overdue check-in is listed under today.
         assert days == [(TODAY, [overdue]), (day(1), [check_in]), (day(3), [later])]
 
-    def test_list_has_no_link_to_approve_check_ins_while_they_are_turned_off(self, desk, check_in, library):
+    def test_check_in_list_has_no_link_to_approve_check_ins_while_check_ins_are_off(
+        self, desk, check_in, library
+    ):
         assert 'id="to-tomorrow"' in desk.get(LIST).content.decode()
         library.check_ins = False
         library.save()
@@ -117,12 +119,12 @@ class TestList:
         assert [day for day, _rows in page.context["days"]] == [day(1)]
         assert 'id="to-tomorrow"' not in page.content.decode()
 
-    def test_row_shows_the_patron_and_the_question_and_the_reason(self, desk, check_in):
+    def test_check_in_row_shows_the_patron_and_the_question_and_the_reason(self, desk, check_in):
         page = text(desk.get(LIST))
         assert all(words in page for words in ("Ana Ruiz", "Tax forms", "when the essay is due"))
 
     @pytest.mark.parametrize("change", [{"status": "skipped", "ended_at": timezone.now()}, {"quiet": True}])
-    def test_covering_colleague_does_not_see_skipped_check_ins_or_check_ins_about_quiet_visits(
+    def test_covering_colleague_sees_no_skipped_check_ins_and_none_about_quiet_visits(
         self, desk, staff, branch, change
     ):
         covered = of_colleague(branch, cover=staff)
@@ -133,7 +135,7 @@ class TestList:
             CheckIn.objects.filter(pk=covered.pk).update(**change)
         assert desk.get(page_of(covered)).status_code == 404
 
-    def test_covering_colleague_cannot_open_check_ins_after_the_absence_has_ended(self, desk, staff, branch):
+    def test_covering_colleague_cannot_open_check_ins_after_the_end_of_the_absence(self, desk, staff, branch):
         covered = of_colleague(branch, cover=staff)
         CheckIn.objects.update(due_on=day(-5))
         Absence.objects.update(first_day=day(-9), last_day=day(-2))
@@ -154,7 +156,7 @@ class TestList:
         assert "Hello Ana," in text(shared.get(f"{TOMORROW}?open={check_in.public_id}"))
         assert "Ana Ruiz" in text(shared.get(page_of(check_in)))
 
-    def test_a_shared_desk_computer_shows_no_question_or_reason_until_a_row_is_opened(self, shared, check_in):
+    def test_shared_desk_computer_shows_no_question_or_reason_until_a_row_is_opened(self, shared, check_in):
         secrets = ["Tax forms", "when the essay is due"]
         for address in (LIST, TOMORROW):
             assert [words for words in secrets if words in text(shared.get(address))] == []
@@ -171,7 +173,7 @@ class TestList:
         assert "when the court decides" in text(desk.get(f"{TOMORROW}?open={covered.public_id}"))
 
     @pytest.mark.parametrize("count", [1, 30])
-    def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+    def test_check_in_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         self, desk, staff, branch, count, django_assert_num_queries
     ):
         for _ in range(count):
@@ -199,7 +201,7 @@ class TestList:
         assert browser.get(page_of(check_in)).status_code == 404
         assert browser.post(page_of(check_in), words_form(check_in)).status_code == 404
 
-    def test_colleague_who_is_not_the_cover_cannot_change_or_send_a_check_in(
+    def test_colleague_who_does_not_cover_for_the_helper_cannot_change_or_send_a_check_in(
         self, client, sign_in, branch, check_in
     ):
         browser = sign_in(client, StaffFactory(branch=branch))
@@ -207,20 +209,22 @@ class TestList:
         assert browser.post(page_of(check_in), words_form(check_in)).status_code == 404
         assert browser.post(reverse("send_check_in", args=[check_in.public_id])).status_code == 404
 
-    def test_page_says_that_check_ins_are_turned_off(self, desk, library):
+    def test_check_in_list_says_that_check_ins_are_turned_off(self, desk, library):
         library.check_ins = False
         library.save()
         assert "Check-ins are turned off" in text(desk.get(LIST))
 
 
 class TestWhatRowsSay:
-    """Tests of the texts in a row about how and when the library will ask the patron."""
+    """Test what a row says about how, when and in whose name the library will ask the patron."""
 
     def row(self, desk):
         [(_day, [row])] = desk.get(LIST).context["days"]
         return row.outlook
 
-    def test_row_says_that_an_approved_check_in_will_be_sent_in_the_helpers_name(self, desk, check_in):
+    def test_check_in_row_says_that_an_approved_check_in_goes_out_in_the_name_of_the_helper(
+        self, desk, check_in
+    ):
         CheckIn.objects.update(reviewed_at=timezone.now())
         assert self.row(desk).text == "By email in your name"
         assert self.row(desk).words == (
@@ -228,7 +232,9 @@ class TestWhatRowsSay:
             "the check-in is on the visit's page."
         )
 
-    def test_row_says_where_the_words_appear_if_the_patron_did_not_allow_titles(self, desk, check_in, ana):
+    def test_check_in_row_does_not_mention_titles_if_the_patron_did_not_allow_titles(
+        self, desk, check_in, ana
+    ):
         ana.check_in_titles = False
         ana.save()
         CheckIn.objects.update(reviewed_at=timezone.now())
@@ -236,16 +242,18 @@ class TestWhatRowsSay:
             "The email says only who asks. The text of the check-in is on the visit's page."
         )
 
-    def test_row_says_that_a_check_in_must_be_approved_first(self, desk, check_in):
+    def test_check_in_row_says_that_the_check_in_must_be_approved_first(self, desk, check_in):
         assert self.row(desk).text == "By email in your name, once you approve it"
 
-    def test_row_says_that_an_unapproved_check_in_will_be_sent_in_the_branchs_name(
+    def test_check_in_row_says_that_an_unapproved_check_in_goes_out_in_the_name_of_the_branch(
         self, desk, check_in, branch
     ):
         Branch.objects.filter(pk=branch.pk).update(check_ins_unreviewed=True)
         assert self.row(desk).text == "By email in the name of the branch, because nobody approved it"
 
-    def test_row_says_that_the_cover_will_ask_while_the_helper_is_away(self, desk, staff, branch, check_in):
+    def test_check_in_row_says_that_the_covering_colleague_will_ask_while_the_helper_is_away(
+        self, desk, staff, branch, check_in
+    ):
         AbsenceFactory(person=staff, cover=StaffFactory(name="Kim", branch=branch), first_day=day(1))
         CheckIn.objects.update(reviewed_at=timezone.now())
         assert self.row(desk).text == "By email in the name of Kim"
@@ -258,13 +266,15 @@ class TestWhatRowsSay:
             ("none", "The patron is not asked"),
         ],
     )
-    def test_row_says_how_the_patron_chose_to_be_asked(self, desk, check_in, ana, choice, outlook):
+    def test_check_in_row_says_how_the_patron_chose_to_be_asked(self, desk, check_in, ana, choice, outlook):
         ana.check_ins = choice
         ana.save()
         assert self.row(desk).text == outlook
         assert self.row(desk).why
 
-    def test_row_says_that_a_check_in_waits_while_a_conversation_is_open(self, desk, check_in, visit):
+    def test_check_in_row_says_that_the_check_in_waits_until_the_conversation_is_closed(
+        self, desk, check_in, visit
+    ):
         ConversationFactory(help_session=visit)
         assert self.row(desk).text == "Waits until the open conversation about the visit is closed"
 
@@ -300,7 +310,7 @@ class TestBatchApproval:
         other.refresh_from_db()
         assert other.reviewed_at is None
 
-    def test_check_in_is_not_approved_if_its_words_changed_in_the_meantime(self, desk, check_in):
+    def test_check_in_is_not_approved_if_its_text_changed_after_the_page_was_loaded(self, desk, check_in):
         posted = {"approve": [f"{check_in.public_id}.{version_of(check_in)}"]}
         CheckIn.objects.update(words="Other words")
         assert "Read it again" in text(desk.post(TOMORROW, posted, follow=True))
@@ -333,14 +343,14 @@ class TestBatchApproval:
 
 
 class TestEditingWords:
-    def test_check_in_is_approved_when_its_words_are_saved(self, desk, staff, check_in):
+    def test_saving_the_text_of_a_check_in_approves_the_check_in(self, desk, staff, check_in):
         page = desk.post(page_of(check_in), words_form(check_in, tone="brief"), follow=True)
         check_in.refresh_from_db()
         assert (check_in.words, check_in.tone, check_in.reviewed_by) == ("How is the form?", "brief", staff)
         assert "Saved and approved." in text(page)
 
     @pytest.mark.parametrize("send_now", [{}, {"send_now": "1"}])
-    def test_draft_in_a_newly_chosen_tone_is_shown_before_it_is_approved(
+    def test_staff_see_the_draft_in_a_new_tone_before_they_approve_the_check_in(
         self, desk, staff, check_in, send_now
     ):
         shown = desk.get(page_of(check_in)).context["form"]["body"].value()
@@ -356,19 +366,19 @@ class TestEditingWords:
         check_in.refresh_from_db()
         assert (check_in.words, check_in.tone, check_in.reviewed_by) == ("", "brief", staff)
 
-    def test_opening_a_check_in_is_in_the_access_log(self, desk, staff, check_in, ana):
+    def test_access_log_records_that_staff_opened_a_check_in(self, desk, staff, check_in, ana):
         desk.get(page_of(check_in), headers={"Referer": f"http://testserver{LIST}"})
         event = AuditEvent.objects.get(action="opened")
         assert (event.by, event.patron, event.where) == (staff, ana, "sessions")
 
-    def test_words_saved_in_another_tab_are_shown_beside_the_typed_words(self, desk, check_in):
+    def test_text_saved_in_another_tab_is_shown_beside_the_typed_text(self, desk, check_in):
         seen = words_form(check_in, body="Second tab")
         desk.post(page_of(check_in), words_form(check_in, body="First tab"))
         page = desk.post(page_of(check_in), seen)
         assert page.status_code == 409
         assert "First tab" in text(page)
         assert page.context["form"]["body"].value() == "Second tab"
-        # The page has shown the text from the second tab, so the staff member may replace this text.
+        # The second tab has now shown the text from the first tab, so the staff member may replace that text.
         again = {name: page.context["form"][name].value() for name in ("body", "tone", "seen")}
         assert desk.post(page_of(check_in), again).status_code == 302
         check_in.refresh_from_db()
@@ -387,7 +397,7 @@ class TestEditingWords:
             ("ended", "ended_at", "This check-in ended on Wednesday, March 4."),
         ],
     )
-    def test_typed_words_are_shown_but_not_saved_if_the_check_in_is_no_longer_planned(
+    def test_text_of_a_check_in_that_is_no_longer_planned_is_shown_again_but_not_saved(
         self, desk, check_in, status, time, sentence
     ):
         typed = words_form(check_in, body="Too late")
@@ -400,13 +410,13 @@ class TestEditingWords:
         assert check_in.words == ""
         assert sentence in text(desk.get(page_of(check_in)))
 
-    def test_text_that_is_too_long_is_shown_again_in_the_form(self, desk, check_in):
+    def test_text_of_a_check_in_that_is_too_long_is_shown_again_in_the_form(self, desk, check_in):
         page = desk.post(page_of(check_in), words_form(check_in, body="x" * 2001))
         assert page.status_code == 422
         assert "x" * 2001 in page.content.decode()
 
     @pytest.mark.parametrize(("changes", "status"), [({"body": "x" * 2001}, 422), ({"seen": "old"}, 409)])
-    def test_access_log_records_an_invalid_form_because_the_page_shows_the_patron(
+    def test_access_log_records_that_staff_saw_the_patron_in_a_refused_form(
         self, desk, staff, check_in, ana, changes, status
     ):
         assert desk.post(page_of(check_in), words_form(check_in, **changes)).status_code == status
@@ -447,7 +457,7 @@ class TestMovingSkippingAndSending:
         check_in.refresh_from_db()
         assert check_in.status == "planned"
 
-    def test_send_now_button_pressed_twice_sends_one_email(self, desk, staff, check_in, ana):
+    def test_pressing_the_send_now_button_twice_sends_one_email(self, desk, staff, check_in, ana):
         send = reverse("send_check_in", args=[check_in.public_id])
         for words in ("We're sending the check-in.", "This check-in was sent on"):
             assert words in text(desk.post(send, follow=True))
@@ -455,11 +465,11 @@ class TestMovingSkippingAndSending:
         check_in.refresh_from_db()
         assert (check_in.status, check_in.asked_by) == ("asked", staff)
 
-    def test_page_says_why_a_check_in_cannot_be_sent_now(self, desk, check_in, ana):
+    def test_check_in_page_at_the_desk_says_why_the_check_in_cannot_be_sent_now(self, desk, check_in, ana):
         ana.check_ins = "none"
         ana.save()
         page = desk.post(reverse("send_check_in", args=[check_in.public_id]), follow=True)
-        assert "The patron doesn't want to be asked." in text(page)
+        assert "The patron doesn't want check-ins." in text(page)
 
     @pytest.mark.parametrize("name", ["move_check_in", "skip_check_in", "unskip_check_in"])
     def test_staff_of_another_branch_cannot_change_a_check_in(
@@ -522,9 +532,7 @@ class TestVisitPage:
             desk.post(reverse("plan_check_in", args=[visit.public_id]), {"day": day(10).isoformat()})
         assert not CheckIn.objects.exists()
 
-    def test_patron_does_not_see_the_reason_that_staff_wrote_for_the_day(
-        self, client, sign_in, check_in, visit, ana
-    ):
+    def test_patron_does_not_see_why_staff_chose_the_day(self, client, sign_in, check_in, visit, ana):
         browser = sign_in(client, ana)
         for address in ("/", visit.get_absolute_url()):
             assert "essay" not in text(browser.get(address))

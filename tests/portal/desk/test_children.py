@@ -37,9 +37,7 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_visit_recorded_with_the_child_switch_gets_the_librarys_setting_for_children(
-    desk, choose, typed, mode
-):
+def test_child_switch_gives_the_visit_the_librarys_setting_for_children(desk, choose, typed, mode):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode
@@ -54,7 +52,7 @@ def test_child_switch_is_off_for_every_new_visit(desk, choose, typed):
     assert HelpSession.objects.latest("pk").with_child == ""
 
 
-def test_child_switch_is_below_the_quiet_switch_and_autosave_saves_its_value(desk, choose, typed):
+def test_child_switch_comes_after_the_quiet_switch_and_is_autosaved(desk, choose, typed):
     choose("shared")
     page = desk.get(RECORD).content.decode()
     assert re.findall(r'name="(quiet|with_child|question)"', page) == ["quiet", "with_child", "question"]
@@ -111,7 +109,7 @@ def test_paper_only_visit_cannot_be_handed_over_digitally(desk, choose, branch, 
     assert (visit.patron, visit.claim_codes.count(), visit.handed_over_at) == (None, 0, None)
 
 
-def test_paper_only_visit_cannot_get_a_code_card_and_an_attached_card_is_revoked(desk, choose, typed):
+def test_paper_only_visit_has_no_working_code_card(desk, choose, typed):
     choose("paper")
     card, fields = code_for(None), typed(with_child="on")
     answer = desk.post(RECORD, {**fields, "card": card})
@@ -130,7 +128,7 @@ def test_quiet_visit_with_a_child_gets_a_code_even_in_a_paper_only_library(desk,
     assert "Zqxsecret" not in text(printed)
 
 
-# Records of children
+# Tests of the records of children.
 
 
 def test_childs_record_accepts_only_a_first_name_and_no_email_address(desk, choose):
@@ -154,7 +152,7 @@ def test_childs_record_cannot_be_created_in_a_paper_only_library(desk, choose):
     assert not User.objects.get(name="Mia Doe").is_child
 
 
-def test_patron_sees_that_staff_marked_and_unmarked_their_record_as_a_childs_record(
+def test_patron_sees_when_staff_marked_or_unmarked_their_record_as_a_childs_record(
     desk, branch, staff, sign_in
 ):
     person = UserFactory(name="Jane Doe")
@@ -194,7 +192,7 @@ def test_shared_visit_can_be_added_to_the_account_of_the_child_or_the_adult(desk
     assert getattr(visit, part) == person
 
 
-# The library's setting
+# Tests of the library's setting for children.
 
 
 def test_childrens_settings_page_explains_each_option_and_saves_the_selection(
@@ -207,11 +205,13 @@ def test_childrens_settings_page_explains_each_option_and_saves_the_selection(
     client.post(CHOICE, {"children": "shared", "childrens_groups": "Juvenile\nTeen"})
     library.refresh_from_db()
     assert (library.children, library.childrens_groups) == ("shared", "Juvenile\nTeen")
-    assert "can be kept by that child and one adult" in text(client.get(reverse("settings")))
+    assert "the child and one adult can add the visit to their accounts" in text(
+        client.get(reverse("settings"))
+    )
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 
-def test_children_can_share_lists_only_after_a_coordinator_has_turned_it_on(
+def test_children_can_share_lists_only_after_a_coordinator_allows_sharing(
     client, coordinator, sign_in, library
 ):
     assert not library.children_may_share_lists

@@ -25,9 +25,7 @@ def combined(was, mine, theirs):
         ("a", "", "c", "", ["question"]),
     ],
 )
-def test_combined_correction_takes_each_value_from_the_person_who_changed_the_value(
-    was, mine, theirs, result, both
-):
+def test_combined_correction_has_the_changed_value_of_each_field(was, mine, theirs, result, both):
     assert combine({"question": was}, {"question": mine}, {"question": theirs}) == (
         {"question": result},
         both,

@@ -98,7 +98,7 @@ def test_staff_member_can_undo_taking_a_conversation(desk, conversation, staff):
         (600, "Omar Haddad took this conversation 10\xa0minutes ago, so your change was not made."),
     ],
 )
-def test_staff_who_take_a_colleagues_conversation_read_who_has_taken_it(desk, conversation, omar, ago, said):
+def test_taking_a_colleagues_conversation_fails_and_says_who_took_it(desk, conversation, omar, ago, said):
     desk_actions.take(conversation, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
     assert said in do(desk, conversation, "take/")
     assert reloaded(conversation).assignee == omar
@@ -118,9 +118,7 @@ def test_staff_who_take_a_colleagues_conversation_read_who_has_taken_it(desk, co
         ),
     ],
 )
-def test_staff_who_take_an_assigned_conversation_read_who_assigned_it_and_to_whom(
-    desk, conversation, omar, ago, said
-):
+def test_taking_an_assigned_conversation_fails_and_says_who_assigned_it(desk, conversation, omar, ago, said):
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
     at = timezone.now() - datetime.timedelta(seconds=ago)
     desk_actions.take(conversation, by=ines, at=at - datetime.timedelta(minutes=1))
@@ -131,7 +129,7 @@ def test_staff_who_take_an_assigned_conversation_read_who_assigned_it_and_to_who
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_after_an_undone_assignment_says_who_is_assigned(
+def test_staff_who_cannot_take_a_conversation_read_who_has_it_after_an_assignment_was_undone(
     desk, conversation, omar, coordinator
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now())
@@ -142,7 +140,7 @@ def test_taking_a_conversation_after_an_undone_assignment_says_who_is_assigned(
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_after_a_merge_says_who_is_assigned(desk, conversation, omar):
+def test_taking_a_conversation_fails_and_says_who_has_it_after_a_merge(desk, conversation, omar):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
     page = do(desk, conversation, "take/")
     assert "This conversation is now assigned to Omar Haddad, so your change was not made." in page
@@ -161,7 +159,7 @@ def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, st
 
 
 @pytest.mark.slow
-def test_conversation_can_be_assigned_to_colleagues_and_coordinators_and_can_be_unassigned(
+def test_staff_can_assign_a_conversation_to_colleagues_and_coordinators_and_unassign_it(
     desk, conversation, omar
 ):
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Hill"), branch__role="coordinator")
@@ -200,7 +198,7 @@ def test_outdated_assign_form_is_refused_after_the_conversation_was_unassigned(d
     assert reloaded(conversation).assignee is None
 
 
-def test_staff_who_lose_access_by_assigning_a_conversation_are_redirected_to_the_queue(
+def test_assigning_a_conversation_redirects_to_the_queue_if_staff_lose_access(
     desk, conversation, staff, omar
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
@@ -288,6 +286,7 @@ def test_staff_who_work_at_both_branches_can_undo_a_transfer(desk, conversation,
     assert reloaded(conversation).branch == branch
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("late", ["nobody", "taken", "noted", "patron wrote", "draft", "erased", "too late"])
 def test_transfer_cannot_be_undone_after_ten_minutes_or_after_another_change(desk, conversation, late):
     hill, page = transfer_to_hill(desk, conversation)
@@ -314,9 +313,7 @@ def test_transfer_cannot_be_undone_after_ten_minutes_or_after_another_change(des
     assert (reloaded(conversation).branch == hill) == (late != "nobody")
 
 
-def test_staff_cannot_undo_a_colleagues_transfer_with_the_colleagues_undo_link(
-    desk, conversation, omar, sign_in, client
-):
+def test_undo_link_of_a_transfer_does_not_work_for_a_colleague(desk, conversation, omar, sign_in, client):
     hill, page = transfer_to_hill(desk, conversation)
     assert sign_in(client, omar).post(undo_url(page)).status_code == 302
     assert reloaded(conversation).branch == hill
@@ -372,7 +369,7 @@ def test_transfer_is_refused_if_staff_would_lose_access_to_added_items_or_files(
     assert reloaded(conversation).branch == hill
 
 
-def test_transfer_with_a_colleagues_draft_needs_confirmation_and_does_not_delete_the_draft(
+def test_transferring_a_conversation_with_a_colleagues_draft_needs_confirmation(
     desk, conversation, omar, sign_in, elsewhere
 ):
     omars_desk = sign_in(Client(), omar)
@@ -450,9 +447,7 @@ def test_deleted_unsent_text_can_be_restored_for_five_minutes(desk, omar, sign_i
     assert not Draft.with_discarded.exists()
 
 
-def test_restored_unsent_text_is_added_to_text_typed_in_the_meantime(
-    conversation, omar, sign_in, out_of_reach
-):
+def test_restored_unsent_text_is_added_to_newer_text(conversation, omar, sign_in, out_of_reach):
     omars_desk = sign_in(Client(), omar)
     address = delete_unsent(omars_desk, out_of_reach)
     begin_draft(conversation, omar, body="Another answer")
@@ -476,6 +471,7 @@ def test_htmx_request_for_the_assign_panel_returns_only_the_panel(desk, conversa
     assert "<html" not in part
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("fields", "until"),
     [
@@ -575,7 +571,7 @@ def test_toolbar_works_without_javascript(desk, conversation):
     assert f'href="{address(conversation, "assign/")}"' in page
 
 
-# Notes
+# Tests of notes.
 
 
 def note_fields(conversation, body, **fields):
@@ -648,7 +644,7 @@ def test_mention_list_has_only_colleagues_who_can_open_the_conversation(desk, co
         assert other not in names
 
 
-# Merging
+# Tests of merging conversations.
 
 
 @pytest.fixture
@@ -710,7 +706,7 @@ def test_action_on_a_merged_conversation_applies_to_the_remaining_conversation(
     assert (reloaded(conversation).assignee, reloaded(other).assignee) == (staff, None)
 
 
-def test_staff_cannot_change_a_conversation_of_another_branch_through_a_merged_one(
+def test_staff_cannot_change_another_branchs_conversation_through_a_merged_conversation(
     desk, conversation, other, staff
 ):
     merging.merge(other, into=conversation, by=staff, at=timezone.now())
@@ -720,7 +716,7 @@ def test_staff_cannot_change_a_conversation_of_another_branch_through_a_merged_o
     assert reloaded(conversation).assignee is None
 
 
-# Erasing
+# Tests of erasing a conversation.
 
 
 @pytest.fixture
@@ -728,7 +724,7 @@ def coordinators_desk(client, coordinator, sign_in):
     return sign_in(client, coordinator)
 
 
-def test_coordinator_erases_a_conversation_with_its_files_after_a_preview(
+def test_coordinator_can_erase_a_conversation_and_its_files_after_a_preview(
     coordinators_desk, conversation, patron, sign_in, client, django_capture_on_commit_callbacks
 ):
     path = private_storage().save("attachments/secret.png", ContentFile(b"picture"))
@@ -773,6 +769,7 @@ def test_staff_who_are_not_coordinators_cannot_erase_a_conversation(desk, conver
     assert reloaded(conversation).status == "waiting_for_staff"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "part",
     ["take/", "snooze/", "wake/", "note/", "merge/", "assign/", "undo/?done=2026-03-04T18:00:00%2B00:00"],
@@ -786,14 +783,14 @@ def test_action_on_an_erased_conversation_redirects_to_its_page(
     assert ConversationNote.objects.count() == 0
 
 
-# Logging as a contact
+# Tests of counting a conversation as a contact.
 
 
 def contact_fields(typed, conversation, **changes):
     return typed(conversation=str(conversation.public_id), action="save_only", **changes)
 
 
-def test_form_that_logs_a_contact_has_the_patrons_question_but_no_name(desk, conversation, branch):
+def test_form_that_counts_a_contact_has_the_patrons_question_but_no_name(desk, conversation, branch):
     MessageFactory(conversation=conversation, side="staff", body="An answer")
     page = desk.get(f"/desk/record/?conversation={conversation.public_id}")
     form = page.context["form"]
@@ -809,7 +806,7 @@ def test_form_that_logs_a_contact_has_the_patrons_question_but_no_name(desk, con
         assert absent not in shown
 
 
-def test_conversation_can_be_logged_as_a_contact_only_once(desk, conversation, typed):
+def test_conversation_can_be_counted_as_a_contact_only_once(desk, conversation, typed):
     fields = contact_fields(typed, conversation, minutes="25")
     page = unescape(desk.post("/desk/record/", fields, follow=True).content.decode())
     contact = HelpSession.objects.get(minutes=25)
@@ -840,7 +837,7 @@ def test_conversation_can_be_logged_as_a_contact_only_once(desk, conversation, t
     assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
 
 
-def test_record_form_of_an_older_portal_version_can_still_log_a_contact(desk, conversation, typed):
+def test_record_form_of_an_older_portal_version_can_still_count_a_contact(desk, conversation, typed):
     fields = contact_fields(typed, conversation)
     fields["thread"] = fields.pop("conversation")
     desk.post("/desk/record/autosave/", fields)
@@ -851,7 +848,7 @@ def test_record_form_of_an_older_portal_version_can_still_log_a_contact(desk, co
     assert answer.url == address(conversation)
 
 
-def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
+def test_contact_that_was_counted_for_a_conversation_cannot_be_handed_over(desk, conversation, typed):
     """A slip, an emailed code or a code card would let a stranger read the patron's question."""
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
@@ -872,7 +869,7 @@ def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversa
     assert contact.claim_codes.count() == 0
 
 
-def test_form_that_logs_a_contact_keeps_its_conversation_if_saved_for_later(desk, conversation, typed):
+def test_form_that_counts_a_contact_can_be_saved_for_later(desk, conversation, typed):
     desk.post("/desk/record/", contact_fields(typed, conversation) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
     page = desk.get(f"/desk/record/{begun.public_id}/")
@@ -882,7 +879,7 @@ def test_form_that_logs_a_contact_keeps_its_conversation_if_saved_for_later(desk
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_staff_of_another_branch_cannot_log_a_conversation_as_a_contact(
+def test_staff_of_another_branch_cannot_count_a_conversation_as_a_contact(
     client, elsewhere, sign_in, conversation, typed, method
 ):
     sign_in(client, elsewhere)
@@ -896,7 +893,7 @@ def test_staff_of_another_branch_cannot_log_a_conversation_as_a_contact(
     assert not HelpSession.objects.filter(status="recorded").exclude(pk=conversation.help_session_id).exists()
 
 
-def test_form_that_logs_a_contact_about_a_quiet_visit_has_the_quiet_switch_on(desk, branch):
+def test_form_that_counts_a_contact_has_the_quiet_switch_on_for_a_quiet_visit(desk, branch):
     conversation = ConversationFactory(help_session=QuietSessionFactory(branch=branch))
     MessageFactory(conversation=conversation)
     assert (

@@ -95,7 +95,7 @@ def send(desk, conversation, **changes):
     return Message.objects.get(client_token=fields["client_token"])
 
 
-# Drafts
+# Tests of drafts.
 
 
 def test_draft_is_restored_on_another_device(desk, sign_in, conversation, staff, item):
@@ -157,7 +157,7 @@ def test_answer_and_note_have_separate_drafts(desk, conversation):
     )
 
 
-def test_draft_is_deleted_when_the_answer_is_sent_and_a_late_autosave_is_refused(desk, conversation, staff):
+def test_sending_an_answer_deletes_its_draft_and_refuses_a_late_autosave(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     desk.post(address(conversation, "reply/"), fields)
@@ -193,7 +193,7 @@ def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
     assert ['autocomplete="off"' in form for form in forms] == [True] * 4
 
 
-# The status after an answer
+# Tests of the status after an answer.
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_composer_ignores_unknown_fields(desk, conversation, staff, omar):
     )
 
 
-# Conflicts with newer messages
+# Tests of answers that conflict with newer messages.
 
 
 @pytest.fixture
@@ -267,9 +267,7 @@ def test_conflict_page_shows_the_colleagues_answer_and_keeps_the_typed_answer(co
     assert conversation.messages.filter(side="staff").count() == 1
 
 
-def test_staff_can_edit_and_send_an_answer_after_a_conflict_with_a_newer_message(
-    desk, conversation, conflict
-):
+def test_staff_can_edit_and_send_the_answer_on_the_conflict_page(desk, conversation, conflict):
     fields, page = conflict
     desk.post(
         address(conversation, "reply/"),
@@ -358,7 +356,7 @@ def add_file(conversation, by, token):
     return attachment
 
 
-# Taking back an answer
+# Tests of taking back an answer.
 
 
 def test_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, conversation, patron, clock):
@@ -440,7 +438,7 @@ def test_taken_back_answer_is_combined_with_drafts_from_two_devices(desk, conver
     assert "There is another copy.\n\nOn the phone\n\nAt the desk" in part
 
 
-def test_taking_back_an_answer_after_fourteen_seconds_fails_and_keeps_the_new_text(desk, conversation, clock):
+def test_answer_cannot_be_taken_back_after_fourteen_seconds(desk, conversation, clock):
     sent = send(desk, conversation)
     clock.shift(14)
     part = desk.post(
@@ -474,7 +472,7 @@ def test_taking_back_an_answer_twice_restores_the_draft_once(desk, conversation)
     assert composer(desk, conversation)["body"] == "There is another copy."
 
 
-def test_answer_sent_again_with_different_text_is_refused_and_shown_again(desk, conversation):
+def test_sending_an_answer_again_with_different_text_is_refused(desk, conversation):
     fields = typed(conversation)
     desk.post(address(conversation, "reply/"), fields)
     again = desk.post(address(conversation, "reply/"), {**fields, "body": "Other words"})

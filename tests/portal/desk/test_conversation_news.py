@@ -107,7 +107,7 @@ def announced(news):
     return next(iter(re.findall(r'data-announce="([^"]*)"', news)), "")
 
 
-# New entries
+# Tests of new entries on an open page.
 
 
 def test_conversation_poll_returns_no_content_if_nothing_has_changed(rosas_page):
@@ -191,7 +191,7 @@ def test_conversation_poll_removes_only_the_answer_that_was_taken_back(rosas_pag
     assert announced(news) == ""
 
 
-def test_page_keeps_an_answer_if_another_answer_of_the_same_minute_is_taken_back(
+def test_taking_back_one_of_two_simultaneous_answers_does_not_hide_the_other_answer(
     rosas_page, conversation, staff, clock
 ):
     clock.shift(5)
@@ -213,7 +213,7 @@ def test_conversation_poll_shows_the_new_assignee_in_the_toolbar(rosas_page, con
     assert "Omar Haddad" in news[news.index('data-for="toolbar"') :]
 
 
-def test_poll_marks_the_messages_that_it_shows_as_read(rosas_page, conversation, omar, staff, clock):
+def test_conversation_poll_marks_new_messages_as_read(rosas_page, conversation, omar, staff, clock):
     clock.shift(5)
     sent = answer(conversation, omar)
     rosas_page.ask()
@@ -261,7 +261,7 @@ def test_erased_conversation_accepts_no_message_or_draft(rosas_page, conversatio
     assert not conversation.drafts.exists()
 
 
-def test_merged_conversation_redirects_pages_and_answers_to_the_remaining_conversation(
+def test_merged_conversation_redirects_to_the_remaining_conversation(
     desk, conversation, staff, patron, branch
 ):
     into = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron))
@@ -292,7 +292,7 @@ def test_conversation_poll_with_an_invalid_time_shows_new_messages(
     assert "I ordered it" in rosas_page.ask(at=nonsense)
 
 
-# Colleagues who look at the same conversation
+# Tests of colleagues who look at the same conversation.
 
 
 def test_conversation_page_shows_colleagues_who_are_looking_at_the_same_conversation(

@@ -213,9 +213,7 @@ def test_staff_of_a_third_branch_cannot_open_conversations_of_an_unattended_bran
     assert sign_in(Client(), stranger).get(f"/messages/{conversation.public_id}/").status_code == 404
 
 
-def test_covering_staff_can_answer_take_snooze_and_close_a_conversation_and_write_a_note(
-    desk, conversation, staff
-):
+def test_covering_staff_can_answer_and_take_and_snooze_and_close_a_conversation(desk, conversation, staff):
     typed = {
         "client_token": str(uuid.uuid4()),
         "sequence": "0",
@@ -242,7 +240,7 @@ def test_staff_can_open_a_conversation_that_they_took_even_after_cover_ended(des
     assert desk.get(address(conversation)).status_code == 200
 
 
-def test_covering_staff_can_open_a_visit_only_if_a_conversation_is_about_this_visit(desk, conversation, hill):
+def test_covering_staff_can_open_a_visit_only_if_a_conversation_is_about_the_visit(desk, conversation, hill):
     other = HelpSessionFactory(branch=hill)
     assert desk.get(f"/desk/sessions/{conversation.help_session.public_id}/").status_code == 200
     assert desk.get(f"/desk/sessions/{other.public_id}/").status_code == 404
@@ -278,7 +276,9 @@ def test_colleagues_of_the_covering_branch_can_be_assigned_and_mentioned(convers
     assert done.changed == [conversation]
 
 
-def test_each_opening_by_covering_staff_is_in_the_patrons_access_log(desk, conversation, patron):
+def test_access_log_records_each_time_that_covering_staff_open_a_visit_or_conversation(
+    desk, conversation, patron
+):
     desk.get(address(conversation), headers={"Referer": "http://testserver/desk/"})
     desk.get(address(conversation) + "?queue=tab%3Dneeds")
     desk.get(f"/desk/sessions/{conversation.help_session.public_id}/")

@@ -60,7 +60,9 @@ def test_desk_page_collapses_the_quotes_in_an_email(client, message, staff, sign
     assert '<summary>Quoted text</summary><blockquote><p dir="auto">Did it work?</p></blockquote>' in page
 
 
-def test_staff_read_which_files_of_an_email_were_not_kept_and_what_to_do(client, message, staff, sign_in):
+def test_desk_page_says_which_files_of_an_email_were_not_saved_and_what_to_do(
+    client, message, staff, sign_in
+):
     message.left_out = [["plan.docx", "unknown"], ["big.pdf", "used_up"]]
     message.save()
     page = page_of(sign_in(client, staff), message.conversation).replace("&#x27;", "'")
@@ -71,7 +73,7 @@ def test_staff_read_which_files_of_an_email_were_not_kept_and_what_to_do(client,
     assert "“<bdi>big.pdf</bdi>”. There is no room for more files." in page
 
 
-def test_downloading_an_original_email_is_in_the_patrons_access_log(
+def test_access_log_records_that_staff_downloaded_an_original_email(
     client, email, message, patron, staff, sign_in
 ):
     response = sign_in(client, staff).get(original(message))

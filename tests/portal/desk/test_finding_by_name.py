@@ -1,4 +1,4 @@
-"""Test which people the desk finds by letters of their name."""
+"""Test which people the desk finds if staff type parts of a name."""
 
 import pytest
 from django.utils import timezone
@@ -18,6 +18,7 @@ def names(letters):
     return [person.name for person in find.by_name(letters)]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("name", "found_by", "not_found_by"),
     [
@@ -67,7 +68,7 @@ def test_name_search_finds_the_same_names_as_a_search_in_python(library, given_n
 
 @pytest.mark.slow
 @pytest.mark.parametrize("patrons", [1, 300])
-def test_search_runs_the_same_number_of_queries_for_1_and_300_patrons(
+def test_name_search_runs_the_same_number_of_queries_for_1_and_300_patrons(
     library, patrons, django_assert_num_queries
 ):
     zoe = UserFactory(name="Zoë Ångström")
@@ -77,7 +78,7 @@ def test_search_runs_the_same_number_of_queries_for_1_and_300_patrons(
         assert [person.branch for person in find.by_name("zoe ang")] == ["Hill"]
 
 
-def test_up_to_eight_matching_people_are_listed_in_the_order_of_their_names(library):
+def test_up_to_eight_matching_people_are_listed_in_alphabetical_order(library):
     people = [UserFactory(name=f"Sam Smith {letter}") for letter in "HGFEDCBA"]
     assert names("smi") == sorted(person.name for person in people)
     UserFactory(name="Smilla")

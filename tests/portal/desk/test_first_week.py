@@ -34,6 +34,7 @@ from tests.factories import (
     ReplyTemplateFactory,
     StaffFactory,
 )
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 
@@ -123,7 +124,9 @@ def test_colleague_step_is_done_when_a_second_person_has_a_role(coordinator, bra
     assert done() == ["colleague"]
 
 
-def test_step_is_done_when_its_logo_or_catalog_or_template_or_backup_exists(coordinator, library, tmp_path):
+def test_steps_for_logo_and_catalog_and_templates_and_backup_are_done_separately(
+    coordinator, library, tmp_path
+):
     library.logo = "logo/some.png"
     library.save()
     assert done() == ["logo"]
@@ -225,7 +228,7 @@ class TestSendingTheTestEmail:
         assert "Your account has no email address." in page.content.decode()
         assert not Notification.objects.exists()
 
-    def test_page_shows_whether_the_test_email_was_delivered(self, desk, coordinator):
+    def test_first_week_page_shows_whether_the_test_email_was_delivered(self, desk, coordinator):
         url = reverse("first_week_email")
         desk.post(url)
         assert "is waiting to be sent" in desk.get(url).content.decode()
@@ -236,9 +239,9 @@ class TestSendingTheTestEmail:
         assert "connection refused &lt;b&gt;" in page
         Notification.objects.update(due_at=timezone.now())
         mark_delivered(take_next(at=timezone.now()), at=timezone.now())
-        assert f"has accepted the email to {coordinator.email}" in desk.get(url).content.decode()
+        assert f"has accepted the email to {coordinator.email}" in text(desk.get(url))
 
-    def test_page_says_why_the_test_email_was_not_sent(self, desk):
+    def test_first_week_page_says_why_the_test_email_was_not_sent(self, desk):
         desk.post(reverse("first_week_email"))
         mark_failed(take_next(at=timezone.now()), at=timezone.now(), error="550 no such user", permanent=True)
         page = desk.get(reverse("first_week_email")).content.decode()
@@ -257,7 +260,7 @@ class TestSendingTheTestEmail:
         assert "data-poll" not in answer
         assert "<html" not in answer
 
-    def test_page_does_not_show_the_test_email_of_another_coordinator(
+    def test_first_week_page_does_not_show_the_test_email_of_another_coordinator(
         self, desk, client, branch, sign_in, coordinator
     ):
         desk.post(reverse("first_week_email"))

@@ -97,7 +97,7 @@ def test_conversation_under_a_legal_hold_cannot_be_erased(desk, conversation, se
 
 
 @pytest.mark.parametrize("what", ["session", "conversation", "patron"])
-def test_legal_hold_on_a_patron_or_their_visit_or_conversation_prevents_erasing_the_patron(
+def test_patron_with_a_legal_hold_or_a_held_visit_or_conversation_cannot_be_erased(
     conversation, session, patron, coordinator, what
 ):
     holds.hold(

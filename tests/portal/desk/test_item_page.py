@@ -1,4 +1,4 @@
-"""Check the desk's page of an item."""
+"""Test the page of an item at the desk."""
 
 import re
 
@@ -15,7 +15,9 @@ def address(item):
     return reverse("desk_item", args=[item.public_id])
 
 
-def test_page_shows_the_item_and_where_it_is_kept_with_the_own_branch_first(desk, item, branch, library):
+def test_item_page_at_the_desk_shows_the_call_number_of_the_staff_members_branch_first(
+    desk, item, branch, library
+):
     library.catalog_title_link = "https://cat.example.org/?q={title}"
     library.save()
     for name in ("Alpha", "Omega"):
@@ -33,7 +35,7 @@ def test_page_shows_the_item_and_where_it_is_kept_with_the_own_branch_first(desk
     assert 'href="https://cat.example.org/?q=To%20Kill%20a%20Mockingbird"' in html
 
 
-def test_page_says_nothing_about_patrons(desk, item, branch, staff):
+def test_item_page_at_the_desk_says_nothing_about_patrons(desk, item, branch, staff):
     patron = UserFactory(name="Ana Alvarez")
     visit = HelpSessionFactory(patron=patron, branch=branch, staff=staff, question="About the divorce")
     before = desk.get(address(item)).content.decode()
@@ -47,7 +49,7 @@ def test_page_says_nothing_about_patrons(desk, item, branch, staff):
 
 
 @pytest.mark.parametrize(("who", "status"), [("patron", 404), ("nobody", 302)])
-def test_only_staff_can_open_it(client, sign_in, item, who, status):
+def test_only_staff_can_open_the_item_page_of_the_desk(client, sign_in, item, who, status):
     if who == "patron":
         sign_in(client, UserFactory())
     assert client.get(address(item)).status_code == status
@@ -60,7 +62,7 @@ def test_items_of_a_recorded_visit_link_to_their_pages(desk, branch, staff, item
     assert f'href="{address(item)}"' in page
 
 
-def test_only_an_item_by_hand_can_be_matched_from_its_page(desk, item):
+def test_only_the_page_of_an_item_by_hand_has_a_link_for_matching(desk, item):
     match = reverse("match_item", args=[item.public_id])
     assert f'href="{match}"' in desk.get(address(item)).content.decode()
     item.source = "catalog"

@@ -1,4 +1,4 @@
-"""Items by hand of each kind: what staff type, and what the patron reads."""
+"""Test items by hand of each kind: the values that staff type, and what the patron reads."""
 
 import datetime
 
@@ -9,13 +9,14 @@ from tests.factories import HelpSessionFactory, ItemFactory, SavedItemFactory, U
 from tests.portal.desk.test_record import RECORD, press, rows, shown
 
 pytestmark = pytest.mark.usefixtures("at_noon")
-KEPT = ("kind", "title", "doi", "starts_on", "ends_on", "phone")
+KEPT = ("kind", "form", "title", "doi", "starts_on", "ends_on", "phone")
 
 
 def values(item):
     return {name: getattr(item, name) for name in KEPT if getattr(item, name)}
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
@@ -35,12 +36,13 @@ def values(item):
             {"kind": "article", "title": "PRISMA 2020", "doi": "https://doi.org/10.1136/bmj.n71"},
             {"doi": "10.1136/bmj.n71"},
         ),
+        ({"kind": "book", "title": "Emma", "form": "large_print"}, {"form": "large_print"}),
         ({"kind": "database", "title": "Statista"}, {}),
         ({"kind": "web_page", "title": "Seeds"}, {}),
     ],
 )
 @pytest.mark.parametrize("is_added_first", [True, False])
-def test_item_by_hand_has_the_fields_of_its_kind(desk, typed, written, kept, is_added_first):
+def test_item_by_hand_is_saved_with_the_fields_of_its_kind(desk, typed, written, kept, is_added_first):
     by_hand = {f"new-{name}": value for name, value in written.items()}
     fields = typed(**by_hand)
     if is_added_first:
@@ -51,8 +53,8 @@ def test_item_by_hand_has_the_fields_of_its_kind(desk, typed, written, kept, is_
     assert values(item) == {"kind": written["kind"], "title": written["title"], **kept}
 
 
-def test_values_that_the_kind_does_not_have_are_dropped(desk, typed):
-    written = {"new-kind": "web_page", "new-title": "Seeds", "new-doi": "nonsense", "new-phone": "none"}
+def test_item_by_hand_is_saved_without_the_fields_of_other_kinds(desk, typed):
+    written = {"new-kind": "web_page", "new-title": "Seeds", "new-doi": "nonsense", "new-form": "disc"}
     others = {"new-starts_on": "soon", "new-ends_on": "2026-01-01", "new-call_number": "641 SEE"}
     assert desk.post(RECORD, typed(**written, **others)).status_code == 302
     item = Recommendation.objects.get().item
@@ -60,11 +62,12 @@ def test_values_that_the_kind_does_not_have_are_dropped(desk, typed):
     assert not item.holdings.exists()
 
 
-def test_person_is_never_fiction(desk, typed):
+def test_item_of_the_kind_person_is_never_stored_as_fiction(desk, typed):
     desk.post(RECORD, typed(**{"new-kind": "person", "new-title": "Ada", "new-is_fiction": "on"}))
     assert Recommendation.objects.get().item.is_fiction is False
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("written", "wrong"),
     [
@@ -75,7 +78,7 @@ def test_person_is_never_fiction(desk, typed):
         ({"kind": "article", "doi": "10.1"}, "doi"),
     ],
 )
-def test_wrong_value_is_an_error_at_its_field_and_stays_there(desk, typed, written, wrong):
+def test_invalid_value_stays_in_its_field_with_an_error(desk, typed, written, wrong):
     fields = {f"new-{name}": value for name, value in {"title": "Seeds", **written}.items()}
     page = desk.post(RECORD, typed(**fields))
     assert page.status_code == 422
@@ -85,13 +88,13 @@ def test_wrong_value_is_an_error_at_its_field_and_stays_there(desk, typed, writt
     assert not Item.objects.exists()
 
 
-def test_row_that_a_browser_changed_is_checked_too(desk, typed):
+def test_item_row_with_an_invalid_value_is_refused(desk, typed):
     row = {"kind": "event", "title": "Seed swap", "starts_on": "2026-05-03", "ends_on": "2026-05-02"}
     assert desk.post(RECORD, typed(**rows(row))).status_code == 422
     assert not Item.objects.exists()
 
 
-def test_chosen_event_shows_its_day_before_it_is_saved(desk, typed):
+def test_record_form_shows_the_day_of_an_added_event(desk, typed):
     by_hand = {"new-kind": "event", "new-title": "Seed swap", "new-starts_on": "2026-02-03"}
     assert "was on February 3, 2026" in shown(press(desk, "add_item", typed(**by_hand)))
 
@@ -109,14 +112,16 @@ def given(branch, staff):
     return session
 
 
-def test_patron_reads_the_day_the_phone_number_and_the_doi_as_links(client, sign_in, given):
+def test_visit_page_shows_the_day_of_an_event_and_has_links_for_a_phone_number_and_a_doi(
+    client, sign_in, given
+):
     page = shown(sign_in(client, given.patron).get(given.get_absolute_url()))
     assert "was on February 3, 2026" in page
     assert '<a href="tel:4145550134"><bdi>414-555-0134</bdi></a>' in page
     assert '<a class="link-button" href="https://doi.org/10.1136/bmj.n71">' in page
 
 
-def test_slip_and_titles_to_share_have_them_too(client, sign_in, desk, given):
+def test_desk_page_and_share_page_show_the_day_of_an_event(client, sign_in, desk, given):
     paper = shown(desk.get(f"/desk/sessions/{given.public_id}/"))
     assert "was on February 3, 2026" in paper
     page = shown(sign_in(client, given.patron).get(f"{given.get_absolute_url()}share/"))
@@ -125,7 +130,9 @@ def test_slip_and_titles_to_share_have_them_too(client, sign_in, desk, given):
     assert "https://doi.org/10.1136/bmj.n71" in page
 
 
-def test_list_and_its_print_have_them(client, sign_in, library):
+def test_saved_list_shows_the_day_of_an_event_and_a_phone_number_on_its_page_and_on_paper(
+    client, sign_in, library
+):
     me = UserFactory()
     event = ItemFactory(kind="event", title="Seed swap", starts_on=datetime.date(2026, 4, 3))
     person = ItemFactory(kind="person", title="Ada, data librarian", phone="414-555-0134")

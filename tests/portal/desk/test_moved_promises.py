@@ -1,4 +1,4 @@
-"""Test the page that asks for confirmation before a change of hours or closed days moves promises."""
+"""Test changes of hours or closed days that move promises. A coordinator must confirm such a change first."""
 
 import datetime
 from zoneinfo import ZoneInfo
@@ -110,7 +110,9 @@ def test_removing_a_closed_day_restores_the_earlier_promise(desk, branch, asked,
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_back_button_saves_nothing_and_shows_the_typed_values_again(desk, branch, asked, change):
+def test_back_button_of_the_confirmation_saves_nothing_and_shows_the_typed_values_again(
+    desk, branch, asked, change
+):
     name, typed = CHANGES[change]
     page = desk.post(address(name, branch), typed)
     page = desk.post(address(name, branch), confirmed(page, back="1"))
@@ -122,9 +124,7 @@ def test_back_button_saves_nothing_and_shows_the_typed_values_again(desk, branch
     assert (asked.promised_at, branch.closed_days.count(), branch.opening_hours.count()) == (BEFORE, 0, 5)
 
 
-def test_back_button_keeps_the_closed_day_that_the_coordinator_was_about_to_remove(
-    desk, branch, asked, coordinator
-):
+def test_back_button_of_the_confirmation_does_not_remove_the_closed_day(desk, branch, asked, coordinator):
     branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
     Conversation.objects.update(promised_at=NOW.replace(day=6), last_promise_at=NOW.replace(day=6))
     page = desk.post(address("branch_settings", branch), {"remove": "2026-03-05"})
@@ -141,7 +141,7 @@ def test_back_button_keeps_the_closed_day_that_the_coordinator_was_about_to_remo
         ("branch_settings", {**BRANCH, "phone": "555 0100", "promise_hours": "8"}),
     ],
 )
-def test_change_that_moves_no_promise_is_saved_at_once(desk, branch, asked, name, typed):
+def test_change_that_moves_no_promise_is_saved_without_a_confirmation(desk, branch, asked, name, typed):
     page = desk.post(address(name, branch), typed)
     assert page.status_code == 302
     asked.refresh_from_db()
@@ -163,13 +163,15 @@ def test_patrons_are_emailed_about_moved_promises_if_the_coordinator_checks_the_
     assert Notification.objects.count() == 1
 
 
-def test_page_offers_no_email_if_no_patron_has_a_confirmed_address(desk, branch, asked, patron):
+def test_confirmation_offers_no_email_about_moved_promises_if_no_address_is_confirmed(
+    desk, branch, asked, patron
+):
     patron.emailaddress_set.create(email=patron.email, verified=False)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "email_patrons" not in page.content.decode()
 
 
-def test_page_says_how_many_promises_are_overdue_and_will_not_move(desk, branch, asked, patron):
+def test_confirmation_says_how_many_promises_are_overdue_and_will_not_move(desk, branch, asked, patron):
     ask(patron, branch, hours_ago=30)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "1 promise is overdue already and stays overdue." in text(page)
@@ -179,7 +181,7 @@ def test_page_says_how_many_promises_are_overdue_and_will_not_move(desk, branch,
     assert page.status_code == 302
 
 
-def test_coordinator_must_confirm_again_if_a_colleague_changed_the_calendar_in_the_meantime(
+def test_coordinator_must_confirm_again_after_a_colleague_changed_the_calendar(
     desk, branch, asked, coordinator
 ):
     page = desk.post(address("branch_settings", branch), {**WEEK, "day2": "", "initial-day2": "9-17"})
@@ -194,7 +196,7 @@ def test_coordinator_must_confirm_again_if_a_colleague_changed_the_calendar_in_t
     assert (asked.promised_at, branch.opening_hours.count()) == (NOW.replace(day=6, hour=11), 4)
 
 
-def test_page_does_not_show_promises_of_other_branches(desk, branch, asked, patron):
+def test_confirmation_does_not_show_promises_of_other_branches(desk, branch, asked, patron):
     other = BranchFactory(name="Elsewhere", promise_hours=8)
     ask(UserFactory(), other)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
@@ -215,7 +217,7 @@ def test_timeline_says_who_moved_the_promise(desk, branch, asked, coordinator):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_page_runs_the_same_number_of_queries_for_1_and_30_promises(
+def test_confirmation_runs_the_same_number_of_queries_for_1_and_30_promises(
     desk, branch, rows, django_assert_num_queries
 ):
     for person in UserFactory.create_batch(rows):

@@ -3,6 +3,7 @@
 import datetime
 import re
 import uuid
+from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
@@ -27,7 +28,7 @@ def conversation(branch, patron, at):
 
 @pytest.fixture
 def write(conversation, staff, patron, at):
-    """Return the function write(body, by=, then=), which adds a message one minute after the last one."""
+    """Return write(body, by=, then=), which adds a message sent one minute after the previous message."""
     minutes = iter(range(1, 500))
 
     def write(body, *, by=patron, then="turn"):
@@ -74,7 +75,7 @@ def test_answered_message_is_still_marked_if_staff_keep_the_conversation_in_the_
     assert marked(desk, conversation) == "First"
 
 
-def test_unanswered_message_is_marked_if_its_conversation_is_snoozed_but_not_if_closed(
+def test_unanswered_message_is_marked_in_a_snoozed_but_not_in_a_closed_conversation(
     desk, conversation, staff
 ):
     until = timezone.localdate() + datetime.timedelta(days=3)
@@ -84,7 +85,7 @@ def test_unanswered_message_is_marked_if_its_conversation_is_snoozed_but_not_if_
     assert marked(desk, conversation) is None
 
 
-def test_conversation_without_messages_is_not_marked_needs_an_answer(desk, branch):
+def test_conversation_without_messages_has_no_needs_an_answer_mark(desk, branch):
     silent = ConversationFactory(help_session=HelpSessionFactory(branch=branch), reason="did_not_help")
     assert marked(desk, silent) is None
 
@@ -124,13 +125,17 @@ def test_conversation_poll_says_whether_a_message_needs_an_answer(desk, conversa
     assert "data-waiting" not in shown(answer)
 
 
-def test_links_to_a_conversation_lead_to_the_message_that_needs_an_answer(desk, branch, conversation, staff):
-    """The link has the fragment #needs-answer, so the browser scrolls there even without JavaScript."""
+def test_links_to_a_conversation_lead_to_the_message_that_needs_an_answer(
+    desk, branch, conversation, patron, staff, at
+):
+    """The links have the fragment #needs-answer, so the browser scrolls there even without JavaScript."""
     write_note(conversation, staff)
-    second = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
-    page = desk.get("/desk/")
-    rows = rows_of(page)
-    assert {row["url"].partition("#")[2] for row in rows} == {"needs-answer"}
-    assert desk.get(rows[0]["url"]).context["queue"]["next"].endswith("#needs-answer")
-    assert f'href="{address(conversation)}#needs-answer"' in shown(page)
-    assert str(second.public_id) in rows[1]["url"]
+    second = ask(patron, at=at + datetime.timedelta(minutes=1), body="Second", branch=branch)
+    queue = desk.get("/desk/")
+    links = [row["url"] for row in rows_of(queue)]
+    places = [(urlsplit(link).path, urlsplit(link).fragment) for link in links]
+    assert places == [(address(one), "needs-answer") for one in (conversation, second)]
+    assert desk.get(links[0]).context["queue"]["next"] == links[1]
+    mention = re.search(r'id="mentions".*?<a[^>]*href="(.*?)"', shown(queue), re.DOTALL)[1]
+    assert mention == f"{address(conversation)}#needs-answer"
+    assert [shown(desk.get(link)).count('id="needs-answer"') for link in links] == [1, 1]

@@ -26,7 +26,7 @@ QUEUE = "/desk/"
 
 @pytest.fixture
 def at():
-    """Return a time an hour ago. An outcome appears in the queue one minute after this time."""
+    """Return the time when the patron gives the outcome, an hour ago. The queue shows it one minute later."""
     return timezone.now() - timedelta(hours=1)
 
 
@@ -58,9 +58,7 @@ def fail(session, at, **fields):
     return Conversation.objects.get(recommendation=item)
 
 
-def test_queue_row_shows_the_outcome_and_the_helper_and_the_item_and_the_patrons_words(
-    desk, session, staff, at
-):
+def test_queue_row_shows_the_outcome_with_the_helper_and_the_patrons_comment(desk, session, staff, at):
     answer(session, at, found="part")
     wish(session, at, wanted=True, body="The year is wrong.")
     fail(session, at)
@@ -149,8 +147,17 @@ def test_conversation_page_has_no_composer_if_the_patron_wants_no_answer(desk, t
     assert 'id="close-it"' in content
 
 
+def test_conversation_whose_patron_wants_no_answer_stays_in_the_queue_until_it_is_closed(desk, told):
+    assert "Until then, it stays in the queue." in text(desk.get(address(told)))
+    row = f'data-conversation="{told.public_id}"'
+    assert row in desk.get(QUEUE).content.decode()
+    desk.post(address(told, "close/"))
+    assert row not in desk.get(QUEUE).content.decode()
+    assert "it stays in the queue" not in text(desk.get(address(told)))
+
+
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_answer_is_not_sent_if_the_patron_says_in_the_meantime_that_they_want_no_answer(desk, told, headers):
+def test_answer_is_not_sent_if_the_patron_declines_an_answer_meanwhile(desk, told, headers):
     response = desk.post(address(told, "reply/"), typed(told, body="Have you tried this?"), **headers)
     page = text(response)
     assert "Your answer hasn't been sent:" in page
@@ -158,6 +165,7 @@ def test_answer_is_not_sent_if_the_patron_says_in_the_meantime_that_they_want_no
     assert not Message.objects.exists()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("action", ["templates", "send_take", "send_close", "send_next", "send_count"])
 def test_composer_buttons_send_nothing_if_the_patron_wants_no_answer(desk, told, action):
     desk.post(address(told, "reply/"), typed(told, action=action))
@@ -228,7 +236,7 @@ def test_patron_who_wants_no_answer_is_not_emailed_about_a_moved_promise(told, s
     assert not Notification.objects.filter(kind__startswith="conversations/promise").exists()
 
 
-def test_staff_can_close_a_conversation_whose_patron_wants_no_answer_and_undo_closing(desk, told, staff):
+def test_closing_a_conversation_whose_patron_wants_no_answer_can_be_undone(desk, told, staff):
     desk.post(address(told, "close/"))
     row = now_of(told)
     assert (row.status, row.wants_no_answer) == ("closed", True)
@@ -241,9 +249,7 @@ def test_staff_of_another_branch_cannot_open_a_conversation_about_an_outcome(cli
     assert sign_in(client, stranger).get(address(told)).status_code == 404
 
 
-def test_earlier_draft_answer_is_in_the_composer_again_after_the_patron_writes(
-    told, staff, patron, session, at
-):
+def test_draft_answer_is_in_the_composer_again_after_the_patron_writes(told, staff, patron, session, at):
     wish(session, at, wanted=True)
     row = now_of(told)
     drafts.save_draft(

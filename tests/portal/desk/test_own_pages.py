@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.sign_in import desk_pins
 
 pytestmark = pytest.mark.django_db
-PAGES = ["desk_check_ins", "made_possible", "desk_links", "absences", "desk_notices"]
+PAGES = ["desk_check_ins", "made_possible", "desk_kits", "desk_links", "absences", "desk_notices"]
 
 
 @pytest.fixture
@@ -20,11 +20,12 @@ def library(library):
 
 
 def menu(response):
-    """Return [(address, whether it is the current page)] of the menu's links."""
+    """Return [(address, whether this is the current page)] for each link of the menu."""
     part = response.content.decode().partition('id="own-pages"')[2].partition("</details>")[0]
     return [(link[1], bool(link[2])) for link in re.finditer(r'<a href="([^"]+)"( aria-current)?', part)]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("current", PAGES)
 def test_every_desk_page_links_to_the_staff_members_own_pages(desk, library, current):
     links = menu(desk.get(reverse(current)))

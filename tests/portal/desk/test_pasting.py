@@ -1,4 +1,4 @@
-"""Staff add several items at once by pasting them."""
+"""Test how staff add several items in one step by pasting a list of them."""
 
 import pytest
 
@@ -23,16 +23,16 @@ def physics():
 
 
 def previewed(response):
-    """Return [(number, title or None, whether it can be added, words)] of the preview."""
+    """Return the preview as [(line number, title or None, whether the item can be added, error text)]."""
     return [
         (each.number, each.item and each.item.title, bool(each.row), each.words)
         for each in response.context["picker"].pasted.preview
     ]
 
 
-def test_preview_says_line_by_line_what_was_understood(desk, typed, physics):
+def test_preview_of_pasted_lines_shows_the_recognized_item_or_the_error_for_each_line(desk, typed, physics):
     part = press(desk, "read_pasted", typed(**{"new-pasted": PASTED}))
-    wrong = "This is no DOI. A DOI looks like 10.1000/182. Copy it again from the article."
+    wrong = "This is not a DOI. A DOI looks like 10.1000/182. Copy the DOI again from the article."
     assert previewed(part) == [
         (1, "Physics", True, ""),
         (2, "Emma", True, ""),
@@ -46,7 +46,7 @@ def test_preview_says_line_by_line_what_was_understood(desk, typed, physics):
     assert Item.objects.count() == 1
 
 
-def test_items_that_were_understood_are_added_and_the_rest_stays_in_the_field(desk, typed, physics):
+def test_recognized_items_are_added_and_the_other_lines_stay_in_the_field(desk, typed, physics):
     part = press(desk, "add_pasted", typed(**{"new-pasted": PASTED}))
     picker = part.context["picker"]
     assert [(row["item"], row.get("title", "")) for row in picker.rows] == [
@@ -77,7 +77,7 @@ def test_pasted_items_are_saved_with_the_visit(desk, typed, physics, has_javascr
     assert given[0] == physics
 
 
-def test_record_has_its_publisher_year_and_series(desk, typed):
+def test_pasted_ris_record_is_saved_with_its_publisher_year_and_series(desk, typed):
     ris = "TY  - JOUR\nTI  - PRISMA 2020\nAU  - Page, M.\nJO  - BMJ\nPY  - 2021\nPB  - BMJ Group\nER  -"
     picker = press(desk, "add_pasted", typed(**{"new-pasted": ris})).context["picker"]
     desk.post(RECORD, typed(**rows(*picker.rows)))
@@ -85,7 +85,7 @@ def test_record_has_its_publisher_year_and_series(desk, typed):
     assert (item.creators, item.series, item.year, item.publisher) == ("Page, M.", "BMJ", "2021", "BMJ Group")
 
 
-def test_pasted_items_that_were_not_added_are_not_lost_on_save(desk, typed):
+def test_visit_is_not_saved_if_pasted_items_were_not_added(desk, typed):
     page = desk.post(RECORD, typed(**{"new-pasted": "Emma"}))
     assert page.status_code == 422
     assert "You pasted items, but did not add them." in shown(page)
@@ -93,35 +93,49 @@ def test_pasted_items_that_were_not_added_are_not_lost_on_save(desk, typed):
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_item_is_chosen_once(desk, typed, physics):
+def test_item_that_is_already_in_the_form_cannot_be_added_again_by_pasting(desk, typed, physics):
     fields = typed(**rows({"item": str(physics.public_id)}), **{"new-pasted": "0306406152\n9780306406157"})
     part = press(desk, "read_pasted", fields)
     words = "This item is already chosen. Remove the line."
     assert previewed(part) == [(1, "Physics", False, words), (2, "Physics", False, words)]
 
 
-def test_no_more_items_are_added_than_fit(desk, typed):
+def test_doi_that_was_pasted_twice_makes_only_one_item(desk, typed):
+    words = "This item is already chosen. Remove the line."
+    part = press(desk, "add_pasted", typed(**{"new-pasted": "10.1000/ab\nPRISMA | doi:10.1000/AB\nEmma"}))
+    picker = part.context["picker"]
+    assert [row.get("doi", "") for row in picker.rows] == ["10.1000/ab", ""]
+    assert previewed(part) == [(1, "PRISMA", False, words)]
+    again = typed(**rows(*picker.rows), **{"new-pasted": "https://doi.org/10.1000/ab"})
+    part = press(desk, "add_pasted", again)
+    assert len(part.context["picker"].rows) == 2
+    assert previewed(part) == [(1, "10.1000/ab", False, words)]
+
+
+def test_pasted_items_beyond_the_maximum_are_not_added_and_stay_in_the_field(desk, typed):
     lines = "\n".join(f"Book {number}" for number in range(MAX_ITEMS + 2))
     part = press(desk, "add_pasted", typed(**rows({"title": "First"}), **{"new-pasted": lines}))
     picker = part.context["picker"]
     assert len(picker.rows) == MAX_ITEMS
     assert picker.pasted_text.split() == ["Book", "19", "Book", "20", "Book", "21"]
-    assert "There is no room for it." in shown(part)
+    assert "There is no room for this item." in shown(part)
 
 
-def test_text_that_is_too_long_is_not_read(desk, typed):
+def test_pasted_text_that_is_too_long_gets_an_error_and_no_preview(desk, typed):
     part = press(desk, "read_pasted", typed(**{"new-pasted": "x" * (MAX_PASTED + 1)}))
-    assert "This is too long. Paste less at once." in shown(part)
+    assert "This text is too long. Paste less text at a time." in shown(part)
     assert part.context["picker"].pasted.preview == []
 
 
-def test_pasted_html_stays_text(desk, typed):
+def test_html_in_pasted_text_is_escaped(desk, typed):
     part = press(desk, "read_pasted", typed(**{"new-pasted": "<script>alert(1)</script> | <b>x"}))
     assert "<script>alert" not in shown(part)
     assert "<b>x" not in shown(part)
 
 
-def test_preview_runs_the_same_number_of_queries_for_1_and_20_items(desk, typed, django_assert_num_queries):
+def test_preview_of_pasted_lines_runs_the_same_number_of_queries_for_1_and_20_items(
+    desk, typed, django_assert_num_queries
+):
     from portal.desk.pasted import Pasted
 
     dois = [f"10.1000/{number}" for number in range(20)]
@@ -132,7 +146,7 @@ def test_preview_runs_the_same_number_of_queries_for_1_and_20_items(desk, typed,
             assert len(Pasted("\n".join(asked), chosen=[], room=20).rows) == len(asked)
 
 
-def test_answer_can_have_pasted_items_and_its_draft_keeps_the_pasted_text(desk, staff, branch, patron):
+def test_pasted_items_can_be_added_to_an_answer(desk, staff, branch, patron):
     conversation = ConversationFactory(
         help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron)
     )

@@ -1,4 +1,4 @@
-"""Test that the record form uses the language of the patron in “For” unless staff chose another one."""
+"""Test that the record form uses the language of the patron in “For”, unless staff chose a language."""
 
 import re
 
@@ -54,17 +54,18 @@ def test_language_that_staff_chose_is_not_replaced(desk, patron):
     assert default_in(look_up(desk, language="en", default_language="")) is None
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("for_whom", ["", "sam@example.or", "nobody@example.org", "Sam Okafor", "999"])
 def test_default_is_the_library_language_if_no_patron_is_found(desk, patron, for_whom):
     assert default_in(look_up(desk, for_whom, language="es", default_language="es")) == "en"
 
 
-def test_default_is_the_library_language_if_the_patron_has_none(desk, patron):
+def test_default_is_the_library_language_if_the_patron_has_no_language(desk, patron):
     type(patron).objects.filter(pk=patron.pk).update(language="")
     assert default_in(look_up(desk, **UNTOUCHED)) == "en"
 
 
-def test_language_of_an_unconfirmed_address_is_not_revealed(desk, patron):
+def test_looking_up_an_unconfirmed_address_does_not_reveal_the_patrons_language(desk, patron):
     UserFactory(email="other@example.org", language="es")
     assert default_in(look_up(desk, "other@example.org", **UNTOUCHED)) == "en"
 
@@ -93,7 +94,7 @@ def test_visit_and_check_in_are_in_the_patrons_language_without_javascript(desk,
     assert drafting.language_of(visit) == "es"
 
 
-def test_language_chosen_after_the_patron_was_found_is_recorded(desk, patron, typed):
+def test_visit_is_recorded_in_the_language_that_staff_chose_after_finding_the_patron(desk, patron, typed):
     fields = typed(for_whom="sam@example.org", **UNTOUCHED)
     page = desk.post(RECORD, fields).content.decode()
     mark = re.search(r'name="shown" value="([^"]+)"', page)[1]

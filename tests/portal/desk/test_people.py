@@ -86,7 +86,7 @@ def test_card_field_has_the_focus_when_the_page_opens(desk):
 
 
 @pytest.mark.parametrize("typed", ["2123400001", "0001234", "21234000012345", "%", "2123400009999"])
-def test_partial_card_number_and_card_number_of_two_patrons_find_nobody(desk, patron, stranger, typed):
+def test_partial_or_ambiguous_card_number_finds_nobody(desk, patron, stranger, typed):
     card(patron, "2123400001234", "7")
     for number, person in enumerate([patron, stranger]):
         card(person, "2123400009999", f"9{number}")
@@ -95,6 +95,7 @@ def test_partial_card_number_and_card_number_of_two_patrons_find_nobody(desk, pa
     assert (log_entries(patron), log_entries(stranger)) == ([], [])
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "typed", ["sam@example.or", "sam", "@example.org", "", "%@example.org", "sam@example.org' OR 1=1"]
 )
@@ -215,7 +216,7 @@ def test_name_search_without_a_match_says_that_no_patron_was_found(desk, strange
     assert "No patron found" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
-def test_opening_the_record_of_a_patron_of_the_branch_is_logged_without_a_reason(desk, visit_here, patron):
+def test_opening_a_record_of_the_branch_is_logged_without_a_reason(desk, visit_here, patron):
     ConversationFactory(help_session=visit_here, subject="Which bees?")
     page = text(desk.get(record(patron)))
     for shown in ("Sam Okafor", "sam@example.org", "Books about bees?", "Which bees?"):
@@ -266,7 +267,7 @@ def test_reason_for_a_search_is_not_stored_in_the_django_session(desk, stranger)
     assert "Why are you opening this record?" in text(desk.get(record(stranger)))
 
 
-def test_reason_typed_for_a_name_search_is_logged_again_when_the_record_is_opened(desk, stranger):
+def test_reason_for_a_name_search_is_logged_again_when_staff_open_the_record(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     assert "Patron details" in text(desk.get(record(stranger)))
     assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
@@ -281,7 +282,7 @@ def test_django_session_contains_no_public_id_of_a_patron_who_was_looked_up(desk
     assert str(stranger.public_id) not in str(dict(desk.session))
 
 
-def test_patron_record_found_by_search_cannot_be_opened_the_next_day(desk, stranger, library):
+def test_patron_record_from_a_search_cannot_be_opened_the_next_day(desk, stranger, library):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     session = desk.session
     session[find.FOUND] = session[find.FOUND] | {"on": "2026-01-01"}
@@ -297,6 +298,7 @@ def test_staff_member_cannot_open_a_patron_record_that_only_a_colleague_found(
     assert sign_in(client, elsewhere).get(record(stranger)).status_code == 404
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_patron_lookups_are_limited_to_sixty_per_hour(desk, library, stranger):
     answers = [desk.post(PEOPLE, {"identifier": f"nobody{number}@example.org"}) for number in range(61)]
@@ -342,7 +344,7 @@ def test_visits_and_conversations_of_a_patron_record_are_paginated_separately(de
     assert older.context["conversations"] == first.context["conversations"]
 
 
-# Adding patrons
+# Tests of adding patrons.
 
 
 def test_patron_can_be_added_with_only_a_name(desk, staff):
@@ -361,7 +363,7 @@ def test_patron_can_be_added_with_only_a_name(desk, staff):
     assert "Old Mr Pike" in text(desk.get(record(person)))
 
 
-def test_email_address_typed_by_staff_is_unconfirmed(client, desk, sign_in):
+def test_email_address_that_staff_typed_is_unconfirmed(client, desk, sign_in):
     desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "Pike@Example.org", "language": "en"})
     person = User.objects.get(email="pike@example.org")
     assert [(row.verified, row.primary) for row in person.emailaddress_set.all()] == [(False, True)]
@@ -378,13 +380,13 @@ def test_new_patron_cannot_have_the_email_address_of_another_patron(desk, patron
     assert patron.name == "Sam Okafor"
 
 
-def test_patron_added_at_the_desk_is_not_deleted_as_unconfirmed(desk):
+def test_patron_whom_staff_added_is_not_deleted_as_unconfirmed(desk):
     desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "pike@example.org", "language": "en"})
     forget_unconfirmed_people(at=timezone.now() + datetime.timedelta(days=9))
     assert User.objects.filter(email="pike@example.org").exists()
 
 
-# Adding visits to an account
+# Tests of adding visits to an account.
 
 
 @pytest.fixture
@@ -432,15 +434,13 @@ def test_quiet_visit_cannot_be_added_to_an_account(desk, branch, staff, visit_he
     assert not Consent.objects.exists()
 
 
-def test_visit_in_one_patrons_account_cannot_be_added_to_another_account(
-    desk, branch, staff, visit_here, patron
-):
+def test_visit_of_one_patron_cannot_be_added_to_another_account(desk, branch, staff, visit_here, patron):
     theirs = HelpSessionFactory(branch=branch, staff=staff, patron=UserFactory())
     assert "Someone already has this visit in their account" in text(desk.get(keep(desk, patron, theirs).url))
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_staff_can_add_only_visits_of_their_branch_to_records_that_they_may_open(
+def test_staff_can_add_a_visit_to_a_record_only_if_they_may_open_both(
     desk, visit_here, patron, visit, stranger
 ):
     elsewhere = HelpSessionFactory()
@@ -452,7 +452,7 @@ def test_staff_can_add_only_visits_of_their_branch_to_records_that_they_may_open
     assert HelpSession.objects.filter(pk__in=[elsewhere.pk, visit.pk], patron=None).count() == 2
 
 
-# Lookups with a reason
+# Tests of lookups with a reason.
 
 
 def test_coordinator_sees_who_looked_up_a_patron_and_why(
@@ -522,6 +522,7 @@ def test_pages_of_the_lookup_list_show_every_lookup_once(client, sign_in, coordi
     assert sorted(seen) == sorted(f"Reason {number}" for number in range(65))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
 def test_lookup_list_ignores_an_invalid_page_parameter(client, sign_in, coordinator, after):
     assert (
@@ -529,7 +530,7 @@ def test_lookup_list_ignores_an_invalid_page_parameter(client, sign_in, coordina
     )
 
 
-# Merging records
+# Tests of merging records.
 
 
 @pytest.fixture
@@ -539,7 +540,7 @@ def second_record(library):
 
 
 @pytest.mark.slow
-def test_coordinator_merges_two_records_and_unmerges_them(
+def test_coordinator_can_merge_and_unmerge_two_records(
     client, sign_in, coordinator, visit_here, patron, second_record
 ):
     HelpSessionFactory(patron=second_record, branch=BranchFactory(name="Hill"), question="At the other desk?")
@@ -577,7 +578,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
 
 
 @pytest.mark.slow
-def test_page_loaded_before_an_upgrade_can_still_merge_and_unmerge_records(
+def test_page_from_before_an_upgrade_can_still_merge_and_unmerge_records(
     client, sign_in, coordinator, visit_here, patron, second_record
 ):
     sign_in(client, coordinator)

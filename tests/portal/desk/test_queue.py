@@ -88,7 +88,7 @@ def away(person, cover=None):
     return Absence.objects.create(person=person, first_day=today(), last_day=today(), cover=cover)
 
 
-# Lists
+# Tests of the lists of the queue.
 
 
 def test_queue_shows_conversations_of_own_branches_with_the_longest_wait_first(desk, branch):
@@ -173,7 +173,7 @@ def test_each_queue_list_has_exactly_the_conversations_that_the_staff_member_may
     assert {row["id"] for row in rows} == {str(conversation.public_id) for conversation in at_desk}
 
 
-# Rows
+# Tests of the rows of the queue.
 
 
 def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
@@ -238,8 +238,8 @@ def test_queue_row_shows_short_and_long_waits_in_the_staff_members_language(desk
     staff.language = "es"
     staff.save()
     assert [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))][:2] == [
-        "Espera desde hace 2 años, 2 meses",
-        "Espera desde hace 1 mes, 1 semana",
+        "Espera: 2 años, 2 meses",
+        "Espera: 1 mes, 1 semana",
     ]
 
 
@@ -279,7 +279,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_queue_row_begins_with_the_whole_word_that_the_subject_cuts_off(desk, branch):
+def test_message_in_a_queue_row_begins_with_the_word_that_the_subject_cuts_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,
@@ -289,7 +289,7 @@ def test_queue_row_begins_with_the_whole_word_that_the_subject_cuts_off(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "…board? Ingrid"
 
 
-def test_queue_escapes_html_in_names_subjects_and_messages(desk, branch):
+def test_queue_escapes_html_in_names_and_subjects_and_messages(desk, branch):
     evil = "<script>alert(1)</script>"
     session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
     conversation = ConversationFactory(
@@ -304,7 +304,7 @@ def test_queue_escapes_html_in_names_subjects_and_messages(desk, branch):
     assert "&lt;script&gt;alert(1)" in page
 
 
-# Pages, filters and search
+# Tests of pages, filters and the search.
 
 
 def test_queue_pages_show_each_conversation_once(desk, branch):
@@ -317,7 +317,7 @@ def test_queue_pages_show_each_conversation_once(desk, branch):
 
 
 @pytest.mark.slow
-def test_second_queue_page_does_not_change_if_conversations_are_answered_in_the_meantime(desk, branch):
+def test_second_queue_page_stays_the_same_if_conversations_are_answered_meanwhile(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]
@@ -328,6 +328,7 @@ def test_second_queue_page_does_not_change_if_conversations_are_answered_in_the_
     assert subjects(desk.get(more)) == before == [f"{n}" for n in range(25, 40)]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "after",
     [
@@ -344,6 +345,7 @@ def test_queue_with_an_invalid_page_parameter_shows_the_first_page(desk, branch,
     assert len(desk.get(QUEUE, {"after": after}).context["rows"]) == 1
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "said",
     [
@@ -461,6 +463,7 @@ def test_queue_counts_are_exact_up_to_99(desk, branch, staff, many):
     )
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("tab", "words"),
     [
@@ -475,7 +478,7 @@ def test_empty_queue_list_says_why_it_is_empty(desk, tab, words):
     assert words in shown(desk.get(f"{QUEUE}?tab={tab}"))
 
 
-def test_queue_filters_without_results_link_to_lists_with_results(desk, branch):
+def test_empty_filtered_list_links_to_lists_with_results(desk, branch):
     novels = TopicFactory()
     waiting(branch, topic=novels, status="closed")
     page = desk.get(QUEUE, {"topic": novels.pk})
@@ -504,7 +507,7 @@ def test_queue_runs_the_same_number_of_queries_for_1_and_30_rows(
         assert len(desk.get(QUEUE).context["rows"]) == min(rows, 25)
 
 
-# Polling
+# Tests of the poll of an open queue page.
 
 
 def news(desk, page):
@@ -570,7 +573,7 @@ def test_queue_poll_ignores_changes_at_other_branches(desk, branch):
     assert BranchQueue.objects.count() == 1
 
 
-def test_queue_poll_keeps_the_list_and_filters_and_page_that_the_browser_shows(desk, branch):
+def test_queue_poll_does_not_change_the_page_or_its_filters(desk, branch):
     for hours in range(30):
         waiting(
             branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"
@@ -582,6 +585,7 @@ def test_queue_poll_keeps_the_list_and_filters_and_page_that_the_browser_shows(d
     assert re.findall(r'aria-label="(\d+)"', shown(news(desk, page))) == subjects(page)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "drawn", ["", "nonsense", "2026-03-04T18:30:00", "9999-01-01T00:00:00+00:00", "2026-13-45T00:00:00+00:00"]
 )
@@ -594,7 +598,7 @@ def test_queue_poll_url_opened_as_a_page_redirects_to_the_queue(desk):
     assert desk.get(NEWS + "?tab=mine").url == "/desk/?tab=mine"
 
 
-# Next and previous
+# Tests of the links to the next and the previous conversation.
 
 
 def links(desk, url):
@@ -645,13 +649,13 @@ def test_next_links_lead_through_every_conversation_of_a_queue_list(desk, branch
 @pytest.mark.parametrize(
     "query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"]
 )
-def test_conversation_opened_without_queue_parameters_links_back_to_the_queue(desk, branch, query):
+def test_conversation_page_without_queue_parameters_links_back_to_the_queue(desk, branch, query):
     conversation = waiting(branch)
     page = shown(desk.get(f"/desk/conversations/{conversation.public_id}/?{query}"))
     assert re.search(r'id="to-queue"\s+href="/desk/', page)
 
 
-def test_url_after_an_action_on_a_conversation_still_has_the_queue_parameters(desk, branch):
+def test_action_on_a_conversation_keeps_the_queue_parameters_in_the_url(desk, branch):
     conversation = waiting(branch)
     page = f"/desk/conversations/{conversation.public_id}/?queue=tab%3Dneeds&place=0.1.2"
     answer = desk.post(
@@ -671,7 +675,7 @@ def test_queue_position_is_unchanged_after_conversion_to_text_and_back():
         assert Place.read(str(place), desk_list) == place
 
 
-def test_branch_filter_also_applies_to_conversations_assigned_to_the_staff_member(branch, staff):
+def test_branch_filter_also_applies_to_the_staff_members_own_conversations(branch, staff):
     """The filter must also be in the subquery that finds conversations assigned to the staff member."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))

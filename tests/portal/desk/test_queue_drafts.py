@@ -57,7 +57,7 @@ def draft_marks(response):
     return marks
 
 
-# The word "Draft" in a row
+# Tests of the word "Draft" in a row of the queue.
 
 
 def test_queue_row_says_that_the_staff_member_has_an_unfinished_answer(desk, branch, staff):
@@ -70,7 +70,7 @@ def test_queue_row_says_that_the_staff_member_has_an_unfinished_answer(desk, bra
     assert draft_marks(page) == ["Draft", "Draft", ""]
 
 
-def test_only_the_staff_members_own_draft_answers_with_content_are_marked(desk, branch, staff, patron):
+def test_queue_marks_only_own_draft_answers_that_have_content(desk, branch, staff, patron):
     session = HelpSessionFactory(branch=branch, patron=patron)
     conversation = ConversationFactory(help_session=session)
     write_draft(conversation, StaffFactory(branch=branch))
@@ -90,7 +90,7 @@ def test_draft_that_a_staff_member_wrote_as_a_patron_is_not_marked_in_the_queue(
     assert draft_marks(desk.get(QUEUE)) == [""]
 
 
-# The filter
+# Tests of the filter by drafts.
 
 
 def test_drafts_filter_applies_to_every_list_and_every_count(desk, branch, staff):
@@ -118,7 +118,7 @@ def test_drafts_filter_applies_to_every_list_and_every_count(desk, branch, staff
         assert subjects(desk.get(QUEUE, {"drafts": "1", "tab": tab})) == [expected]
 
 
-def test_drafts_filter_works_together_with_other_filters_and_the_search(desk, branch, staff):
+def test_drafts_filter_can_be_combined_with_other_filters_and_the_search(desk, branch, staff):
     novels = TopicFactory()
     for subject, topic in (("Zoning maps", novels), ("Zoning rules", None), ("Compost", novels)):
         write_draft(waiting(branch, subject=subject, topic=topic), staff)
@@ -132,7 +132,7 @@ def test_drafts_filter_works_together_with_other_filters_and_the_search(desk, br
 
 
 @pytest.mark.parametrize("common_from", [5000, 0], ids=["rare word", "common word"])
-def test_drafts_filter_works_together_with_a_search_for_rare_or_common_words(
+def test_drafts_filter_can_be_combined_with_a_search_for_rare_or_common_words(
     desk, branch, staff, monkeypatch, common_from
 ):
     monkeypatch.setattr(search, "COMMON_FROM", common_from)
@@ -198,7 +198,7 @@ def test_queue_poll_shows_whether_a_draft_was_begun_or_deleted_in_another_tab(de
     assert '<span class="tag draft">' not in shown(news(desk, answer))
 
 
-# The number in the title of the browser's tab
+# Tests of the number in the title of the browser's tab.
 
 
 def fill(branch, number, **more):
@@ -209,19 +209,19 @@ def fill(branch, number, **more):
 
 
 @pytest.mark.parametrize("number", [1, 99, 100, 237])
-def test_title_of_the_queue_has_the_exact_number_of_waiting_conversations(desk, branch, staff, number):
+def test_queue_title_has_the_exact_number_of_waiting_conversations(desk, branch, staff, number):
     fill(branch, number, assignee=staff, assigned_at=timezone.now())
     assert title(desk.get(QUEUE)) == f"({number}) Needs an answer · Queue · Harbour Library"
     assert title(desk.get(QUEUE, {"tab": "done"})) == f"({number}) Done · Queue · Harbour Library"
 
 
-def test_title_of_the_queue_has_no_number_if_no_conversation_waits(desk, branch):
+def test_queue_title_has_no_number_if_no_conversation_waits(desk, branch):
     waiting(branch, status="closed")
     waiting(BranchFactory())
     assert title(desk.get(QUEUE)) == "Needs an answer · Queue · Harbour Library"
 
 
-def test_number_in_the_title_ignores_filters_and_the_search(desk, branch):
+def test_number_in_the_queue_title_ignores_filters_and_the_search(desk, branch):
     """Otherwise, a search that finds nothing would look as if nobody were waiting."""
     waiting(branch)
     waiting(branch, at_desk_from=timezone.now() + datetime.timedelta(seconds=30))
@@ -243,7 +243,7 @@ def test_queue_poll_updates_the_number_in_the_title(desk, branch):
     assert title(news(desk, answer)) == "Needs an answer · Queue · Harbour Library"
 
 
-def test_queue_poll_counts_conversations_of_other_branches_that_are_assigned_to_the_user(desk, branch, staff):
+def test_queue_poll_counts_the_users_own_conversations_of_other_branches(desk, branch, staff):
     elsewhere = BranchFactory()
     own = waiting(elsewhere, assignee=staff, status="waiting_for_patron")
     page = desk.get(QUEUE)
@@ -258,7 +258,7 @@ def test_queue_poll_counts_conversations_of_other_branches_that_are_assigned_to_
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
-def test_number_in_desk_page_titles_runs_the_same_queries_for_0_1_and_30_conversations(
+def test_request_for_the_title_number_runs_six_queries_for_0_1_and_30_conversations(
     desk, branch, staff, number, django_assert_num_queries
 ):
     fill(branch, number)
@@ -276,7 +276,7 @@ def test_number_in_desk_page_titles_runs_the_same_queries_for_0_1_and_30_convers
     assert desk.get(reverse("desk_waiting")).content.decode() == f"{number + 1}"
 
 
-def test_every_desk_page_has_the_address_of_the_number_in_its_title(desk):
+def test_every_desk_page_contains_the_url_that_returns_the_number_for_its_title(desk):
     assert f'data-waiting="{reverse("desk_waiting")}"' in shown(desk.get(reverse("record")))
 
 

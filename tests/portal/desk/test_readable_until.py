@@ -25,7 +25,7 @@ DAY = datetime.timedelta(days=1)
         (80, {"with_child": "shared"}, (3, 16)),
     ],
 )
-def test_conversation_is_readable_until_its_visit_is_forgotten_and_for_at_least_14_days(
+def test_conversation_is_readable_until_its_visit_is_forgotten_but_for_at_least_14_days(
     library, patron, kept_days_ago, more, until
 ):
     patron.remember = User.Remember.DAYS_30
@@ -44,7 +44,7 @@ def test_conversation_without_a_patron_has_no_last_readable_day(library):
     assert readable_until(ConversationFactory(patron=None), library=library, at=NOON) is None
 
 
-def test_page_says_how_long_the_patron_can_read_the_conversation_after_it_closes(
+def test_conversation_page_says_how_long_the_patron_can_read_it_after_it_closes(
     client, sign_in, staff, patron, branch, time_machine
 ):
     time_machine.move_to(NOON, tick=False)

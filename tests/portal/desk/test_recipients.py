@@ -93,7 +93,9 @@ def events(person, action):
 
 
 @pytest.mark.parametrize("typed_in", ["sam@example.org", " SAM@example.org", CARD, "2 1234 0000 1234"])
-def test_whole_card_number_or_email_shows_the_patron_and_the_consent(desk, staff, patron, stranger, typed_in):
+def test_complete_card_number_or_email_address_shows_the_patron_and_the_consent_text(
+    desk, staff, patron, stranger, typed_in
+):
     give_card(patron)
     page = look_up(desk, typed_in)
     words = shown(page)
@@ -111,8 +113,9 @@ def test_whole_card_number_or_email_shows_the_patron_and_the_consent(desk, staff
     assert events(stranger, "looked_up") == []
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("part", ["sam@example.or", "sam", "@example.org", "212340000123", "Sam Okafor", "%"])
-def test_part_of_a_card_number_email_or_name_finds_nobody(desk, patron, stranger, part):
+def test_part_of_a_card_number_or_email_address_or_name_finds_no_recipient(desk, patron, stranger, part):
     give_card(patron)
     words = shown(look_up(desk, part))
     for secret in ("Okafor", "Samira", "Read this text"):
@@ -120,7 +123,7 @@ def test_part_of_a_card_number_email_or_name_finds_nobody(desk, patron, stranger
     assert events(patron, "looked_up") == []
 
 
-def test_card_number_of_two_patrons_finds_nobody(desk, patron, stranger):
+def test_card_number_that_two_patrons_have_finds_no_recipient(desk, patron, stranger):
     for number, person in enumerate([patron, stranger]):
         LibraryCard.objects.create(
             person=person, ils_id=f"9{number}", barcode="2123400009999", seen_at=timezone.now()
@@ -133,7 +136,7 @@ def test_empty_recipient_field_shows_nothing_and_is_not_counted_as_a_search(desk
     assert look_up(desk, "  ").content.decode().strip() == empty
 
 
-def test_visit_is_recorded_for_the_patron_with_the_consent_text_that_was_read(
+def test_recorded_visit_stores_the_consent_text_that_staff_read_to_the_patron(
     desk, staff, patron, typed, item
 ):
     patron.language = "es"
@@ -227,7 +230,7 @@ def test_visit_is_recorded_only_after_the_patron_has_heard_the_text_and_agreed(d
     assert "checked" not in re.search(r"<input[^>]*id_agreed[^>]*>", answer.content.decode())[0]
 
 
-def test_consent_text_must_be_read_again_if_the_retention_choice_changed_in_the_meantime(desk, patron, typed):
+def test_consent_text_must_be_read_again_if_the_retention_choice_changed(desk, patron, typed):
     fields = agreed(desk, "sam@example.org")
     User.objects.filter(pk=patron.pk).update(remember="30")
     assert list(errors(desk.post(RECORD, typed(**fields)))) == ["agreed"]
@@ -259,7 +262,7 @@ def test_invalid_email_address_is_an_error_beside_the_field(desk, typed):
     )
 
 
-# An address without an account
+# Tests of addresses without an account.
 
 
 @pytest.fixture(params=["unknown", "typed at sign-in", "added at the desk"])
@@ -295,7 +298,7 @@ def test_email_address_without_an_account_gets_a_code_by_email(desk, typed, sett
     assert visit.claim_codes.get().state == ClaimCode.State.LIVE
 
 
-def test_staff_must_check_an_unknown_email_address_before_a_code_is_sent(desk, typed, settings):
+def test_staff_must_confirm_an_unknown_email_address_before_a_code_is_sent_to_it(desk, typed, settings):
     use_outbox(settings)
     fields = typed(for_whom="ana@example.org")
     answer = desk.post(RECORD, fields)
@@ -352,7 +355,7 @@ def test_patron_who_cannot_sign_in_gets_a_visit_code(desk, typed, settings):
     assert HelpSession.objects.recorded().get().claim_codes.count() == 1
 
 
-# Limits
+# Tests of limits.
 
 
 def test_searches_for_a_recipient_are_limited_but_a_found_patron_can_still_be_chosen(
@@ -373,9 +376,7 @@ def test_searches_for_a_recipient_are_limited_but_a_found_patron_can_still_be_ch
     assert HelpSession.objects.recorded().get().patron == patron
 
 
-def test_number_of_emails_to_one_address_is_limited_and_the_form_is_shown_again(
-    desk, typed, settings, monkeypatch
-):
+def test_emails_to_one_address_are_limited_and_the_form_is_shown_again(desk, typed, settings, monkeypatch):
     use_outbox(settings)
     monkeypatch.setitem(LIMITS, "hand_over_by_mail", Limit("emails", target="1/h"))
     for _ in range(2):
@@ -385,7 +386,7 @@ def test_number_of_emails_to_one_address_is_limited_and_the_form_is_shown_again(
     assert HelpSession.objects.recorded().count() == 1
 
 
-# Quiet visits, children and contacts
+# Tests of quiet visits, children and contacts.
 
 
 def test_quiet_visit_cannot_be_recorded_for_a_patron(desk, patron, typed):
@@ -412,7 +413,7 @@ def test_paper_only_visit_cannot_be_recorded_for_a_patron(desk, choose, typed):
     assert "Mia" not in shown(answer)
 
 
-def test_childs_own_visit_is_recorded_for_the_child_whose_card_was_typed(desk, choose, typed):
+def test_visit_of_a_child_is_recorded_for_the_child_whose_card_was_typed(desk, choose, typed):
     choose("own")
     child = ChildFactory(name="Mia")
     give_card(child)
@@ -438,7 +439,7 @@ def test_staff_are_warned_if_a_childs_own_visit_is_recorded_for_an_adult(desk, c
         (UserFactory, "shared_with", "You share this visit with the child."),
     ],
 )
-def test_shared_visit_recorded_for_one_person_has_a_code_for_the_other_person(
+def test_recording_a_shared_visit_for_one_person_makes_a_code_for_the_other(
     desk, choose, typed, who, part, words
 ):
     choose("shared")
@@ -463,7 +464,7 @@ def test_consent_text_must_be_read_again_if_the_child_switch_changed(desk, choos
     assert list(errors(desk.post(RECORD, typed(with_child="on", **agreed(desk, CARD))))) == ["agreed"]
 
 
-def test_conversation_logged_as_a_contact_cannot_be_recorded_for_a_patron(desk, branch, patron, typed):
+def test_form_that_counts_a_contact_cannot_record_a_visit_for_a_patron(desk, branch, patron, typed):
     conversation = ConversationFactory(branch=branch)
     page = desk.get(RECORD, {"conversation": str(conversation.public_id)}).content.decode()
     assert 'name="for_whom"' not in page
@@ -473,7 +474,7 @@ def test_conversation_logged_as_a_contact_cannot_be_recorded_for_a_patron(desk, 
     assert HelpSession.objects.filter(patron=None, question="Books like Mockingbird?").count() == 1
 
 
-# Drafts
+# Tests of drafts.
 
 
 @pytest.mark.parametrize("action", ["later", "find", "autosave", "save"])
@@ -489,7 +490,7 @@ def test_draft_never_stores_the_card_number_or_email(desk, patron, typed, action
             assert secret not in saved
 
 
-def test_finish_later_button_says_that_the_card_number_is_not_kept(desk, typed):
+def test_message_after_finish_later_says_that_the_card_number_is_not_saved(desk, typed):
     page = desk.post(RECORD, typed(action="later", for_whom=CARD), follow=True)
     assert "Saved without the card number or email of the patron." in shown(page)
 
@@ -501,7 +502,7 @@ def test_finding_items_without_javascript_keeps_the_card_number_on_the_page(desk
         assert kept in page.content.decode()
 
 
-def test_record_form_is_kept_if_the_patrons_account_is_erased_in_the_meantime(
+def test_record_form_is_shown_again_if_the_patrons_account_was_erased_meanwhile(
     desk, patron, typed, monkeypatch
 ):
     fields = agreed(desk, "sam@example.org")
@@ -518,7 +519,7 @@ def test_record_form_is_kept_if_the_patrons_account_is_erased_in_the_meantime(
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_record_form_for_a_patron_posted_twice_records_one_visit(desk, patron, typed):
+def test_posting_the_record_form_for_a_patron_twice_records_one_visit(desk, patron, typed):
     fields = typed(**agreed(desk, "sam@example.org"))
     first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
     assert first.url == second.url

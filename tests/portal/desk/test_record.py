@@ -13,12 +13,21 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import StaffRole
 from portal.checkins.models import CheckIn
+from portal.desk.narrowing import choices
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
 from recommendations.models import Item, Recommendation
+from recommendations.search.finding import find_items
+from recommendations.search.narrowing import Narrowing
 from recommendations.verdicts import choices_for
-from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, TopicFactory, code_for
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    TopicFactory,
+    code_for,
+)
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -42,7 +51,7 @@ def shown(response):
     return response.content.decode()
 
 
-def test_record_form_shows_the_mode_and_branch_of_the_days_latest_session(desk, staff, branch):
+def test_new_record_form_has_the_mode_and_branch_of_todays_latest_session(desk, staff, branch):
     HelpSessionFactory(staff=staff, branch=branch, mode="chat", happened_on=datetime.date(2026, 3, 4))
     form = desk.get(RECORD).context["form"]
     assert {name: form[name].value() for name in ("mode", "question_type", "people", "hour", "branch")} == {
@@ -110,7 +119,7 @@ def test_visit_can_be_recorded_without_a_code(desk, typed):
     assert not session.claim_codes.exists()
 
 
-def test_record_form_posted_twice_records_one_visit(desk, typed, item):
+def test_posting_the_record_form_twice_records_one_visit(desk, typed, item):
     fields = typed(**rows({"item": item.public_id}))
     first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
     assert first.url == second.url
@@ -158,6 +167,7 @@ def test_autosave_after_the_sign_in_expired_does_not_redirect_the_browser(desk, 
     assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -173,7 +183,7 @@ def test_autosave_after_the_sign_in_expired_does_not_redirect_the_browser(desk, 
         ({"branch": "999999"}, "valid"),
     ],
 )
-def test_invalid_record_form_shows_the_error_and_keeps_the_typed_values(desk, typed, item, wrong, words):
+def test_invalid_record_form_shows_the_error_and_the_typed_values_again(desk, typed, item, wrong, words):
     answer = desk.post(
         RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong)
     )
@@ -210,7 +220,7 @@ def test_invalid_record_form_is_saved_as_an_unfinished_visit(desk, typed):
     assert "Kept on the server" in shown(desk.get(RECORD))
 
 
-def test_visit_recorded_for_an_earlier_day_can_have_any_hour(desk, typed):
+def test_visit_of_an_earlier_day_can_have_any_hour(desk, typed):
     desk.post(RECORD, typed(happened_on="2026-03-01", hour="20"))
     assert (str(HelpSession.objects.get().happened_on), HelpSession.objects.get().hour) == ("2026-03-01", 20)
 
@@ -226,7 +236,7 @@ def test_visit_with_a_social_security_number_is_saved_after_one_warning(desk, ty
 
 
 @pytest.mark.parametrize("query", ["mockingbird", "harper", "fic lee"])
-def test_item_search_finds_items_by_title_author_and_call_number(desk, item, query):
+def test_item_search_finds_items_by_title_and_author_and_call_number(desk, item, query):
     page = shown(desk.get("/desk/items/", {"q": query}, headers={"HX-Request": "true"}))
     assert f"pick-{item.public_id}" in page
     assert "FIC LEE" in page
@@ -235,6 +245,91 @@ def test_item_search_finds_items_by_title_author_and_call_number(desk, item, que
 
 def test_item_search_without_results_says_how_to_add_an_item(desk):
     assert "by hand" in shown(desk.get("/desk/items/", {"q": "zzz"}))
+
+
+def test_item_search_shows_the_corrected_word_and_links_to_a_search_for_the_typed_word(desk, item):
+    page = shown(desk.get("/desk/items/", {"q": "mockinbird"}, headers={"HX-Request": "true"}))
+    assert f"pick-{item.public_id}" in page
+    assert "Showing <em>mockingbird</em>." in page
+    assert "Search only for “mockinbird”" in page
+    page = shown(desk.get("/desk/items/", {"q": "mockinbird", "as_typed": "1"}))
+    assert f"pick-{item.public_id}" not in page
+    assert "by hand" in page
+
+
+def test_search_for_the_corrected_or_typed_word_works_without_javascript(desk, typed, item):
+    for action, is_found in (("find", True), ("as_typed", False)):
+        page = desk.get(desk.post(RECORD, {**typed(), "action": action, "q": "mockinbird"})["Location"])
+        assert (f"pick-{item.public_id}" in shown(page)) is is_found
+
+
+def test_buttons_beside_the_item_search_narrow_the_search_and_widen_it_again(desk, branch, item):
+    ItemFactory(title="The mockingbird next door", kind="audiobook", language="spa")
+    elsewhere = ItemFactory(
+        title="Mockingbird", branch=BranchFactory(), call_number="598 MOC", language="eng"
+    )
+
+    def find(**fields):
+        page = shown(desk.get("/desk/items/", {"q": "mockingbird", **fields}, headers={"HX-Request": "true"}))
+        buttons = r'value="narrow-([\w.]*)"\s+id="narrow-(\w+)"\s+aria-pressed="(\w+)"'
+        choices = [(code, value, pressed) for value, code, pressed in re.findall(buttons, page)]
+        found = re.findall(r'id="pick-([\w-]+)"', page)
+        return {item.title for item in Item.objects.filter(public_id__in=found)}, choices
+
+    everything = {item.title, elsewhere.title, "The mockingbird next door"}
+    assert find() == (
+        everything,
+        [
+            ("here", "here", "false"),
+            ("kbook", "kbook", "false"),
+            ("kaudiobook", "kaudiobook", "false"),
+            ("len", "len", "false"),
+            ("les", "les", "false"),
+        ],
+    )
+    assert find(narrow="here") == ({item.title}, [("here", "", "true")])
+    titles, choices = find(narrow="kaudiobook.les")
+    assert titles == {"The mockingbird next door"}
+    assert choices[:2] == [("kaudiobook", "les", "true"), ("les", "kaudiobook", "true")]
+    assert find(narrow="kmap") == (set(), [("kmap", "", "true")])
+    assert find(narrow="nonsense.k.l")[0] == everything
+
+
+def test_item_search_offers_large_print_in_one_tap_if_it_finds_any(desk, item):
+    large = ItemFactory(title="To kill a mockingbird", form="large_print", creators="Lee, Harper")
+    ItemFactory(title="The mockingbird next door", kind="audiobook", form="disc")
+
+    def find(**params):
+        page = shown(desk.get(reverse("desk_items"), {"q": "mockingbird", **params}))
+        return set(re.findall(r'id="pick-([^"]+)"', page)), re.findall(r'id="narrow-(f\w+)"', page)
+
+    assert find()[1] == ["flarge_print", "fdisc"]
+    assert find(narrow="flarge_print") == ({str(large.public_id)}, ["flarge_print"])
+    # Large print is offered even if all items found have this form. Other items may have no form yet.
+    assert find(q="to kill")[1] == ["flarge_print"]
+
+
+def test_item_search_offers_large_print_even_if_it_finds_too_many_items_to_count(item):
+    marks, narrowing = frozenset(), Narrowing()
+    assert choices(narrowing, marks, None, is_cut=True) == []
+    ItemFactory(title="Other", form="large_print")
+    [choice] = choices(narrowing, marks, None, is_cut=True)
+    assert (choice.code, choice.label) == ("flarge_print", "Large print")
+    assert choices(narrowing, marks, None) == []
+
+
+def test_narrowing_the_item_search_works_without_javascript(desk, typed, item):
+    ItemFactory(title="The mockingbird next door", kind="audiobook")
+    answer = desk.post(RECORD, {**typed(), "action": "narrow-kaudiobook", "q": "mockingbird"})
+    page = shown(desk.get(answer["Location"]))
+    assert f"pick-{item.public_id}" not in page
+    assert 'name="narrow" value="kaudiobook"' in page
+
+
+def test_item_typed_by_hand_is_found_by_its_call_number_at_once(desk, typed):
+    fields = rows({"title": "Knots for all", "kind": "book", "call_number": "623.88 KNO", "starred": "on"})
+    desk.post(RECORD, typed(**fields))
+    assert [item.title for item in find_items("623.88 kno")] == ["Knots for all"]
 
 
 def test_picking_an_item_adds_a_row_and_removing_an_item_deletes_its_row(desk, item):
@@ -249,7 +344,7 @@ def test_picking_an_item_adds_a_row_and_removing_an_item_deletes_its_row(desk, i
     assert [row["reason"] for row in part.context["picker"].rows] == ["stays"]
 
 
-def test_item_picked_twice_is_listed_once(desk, item):
+def test_picking_an_item_twice_lists_the_item_once(desk, item):
     fields = rows({"item": str(item.public_id)})
     assert len(press(desk, f"pick-{item.public_id}", fields).context["picker"].rows) == 1
 
@@ -272,7 +367,7 @@ def test_item_typed_by_hand_but_not_yet_added_is_saved_with_the_visit(desk, type
     assert Recommendation.objects.get().item.title == "Ada, data librarian"
 
 
-def test_novel_added_by_hand_has_the_verdict_words_of_a_novel(desk, typed):
+def test_patron_can_choose_liked_it_as_the_verdict_on_a_novel_that_staff_typed(desk, typed):
     by_hand = {"new-kind": "book", "new-title": "Emma", "new-is_fiction": "on"}
     part = press(desk, "add_item", typed(question_type="known_item", **by_hand))
     [row] = part.context["picker"].rows
@@ -285,14 +380,14 @@ def test_novel_added_by_hand_has_the_verdict_words_of_a_novel(desk, typed):
     assert [str(choices_for(found)[0][1]) for found in (emma, gardening)] == ["liked it", "helped"]
 
 
-def test_item_no_longer_in_the_catalog_is_a_form_error(desk, typed):
+def test_item_that_is_no_longer_in_the_catalog_is_a_form_error(desk, typed):
     answer = desk.post(RECORD, typed(**rows({"item": str(uuid.uuid4()), "reason": "stays"})))
     assert answer.status_code == 422
     assert "no longer in the catalog" in shown(answer)
     assert "stays" in shown(answer)
 
 
-def test_record_form_keeps_its_input_while_items_are_picked_without_javascript(desk, typed, item):
+def test_picking_items_without_javascript_does_not_clear_the_record_form(desk, typed, item):
     fields = typed(note="stays")
     found = desk.post(RECORD, {**fields, "q": "mockingbird", "action": "find"}, follow=True)
     assert f"pick-{item.public_id}" in shown(found)
@@ -374,7 +469,7 @@ def test_unfinished_visit_is_recorded_when_the_form_is_saved(desk, typed):
     assert "Your unfinished help sessions" not in shown(desk.get(RECORD))
 
 
-def test_discarding_an_unfinished_visit_asks_first(desk, typed):
+def test_discarding_an_unfinished_visit_requires_confirmation(desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     address = f"/desk/record/{fields['token']}/discard/"
@@ -395,7 +490,7 @@ def test_colleagues_unfinished_visit_is_404(client, sign_in, elsewhere, desk, ty
     assert HelpSession.objects.get().unfinished_form.fields["question"] == "Books like Mockingbird?"
 
 
-def test_code_card_entered_in_the_record_form_opens_the_visit(desk, typed):
+def test_code_card_whose_number_staff_type_in_the_record_form_opens_the_visit(desk, typed):
     card = code_for(None)
     answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
     session = HelpSession.objects.get()
@@ -412,7 +507,7 @@ def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):
 
 
 @pytest.mark.parametrize("action", ["save", "later"])
-def test_unknown_code_card_is_refused_and_the_typed_visit_is_kept(desk, typed, action):
+def test_unknown_code_card_is_refused_and_the_typed_visit_is_shown_again(desk, typed, action):
     answer = desk.post(RECORD, typed(card="1" * 13, action=action))
     assert answer.status_code == 422
     assert "No code card has this code" in shown(answer)
@@ -458,27 +553,6 @@ def test_record_form_runs_at_most_15_queries_for_1_and_20_items(
         desk.get(f"/desk/record/{fields['token']}/")
 
 
-@pytest.mark.parametrize(
-    ("changes", "service_point"),
-    [({}, "Front desk"), ({"happened_on": "2026-03-03"}, ""), ({"branch": "elsewhere"}, "")],
-    ids=["here and now", "another day", "another branch"],
-)
-def test_visit_recorded_on_a_shared_computer_gets_the_computers_service_point(
-    desk, staff, branch, elsewhere, typed, changes, service_point
-):
-    there = elsewhere.staff_roles.get().branch
-    StaffRole.objects.create(user=staff, branch=there)
-    desk.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
-    desk.post(
-        RECORD,
-        typed(action="save_only", **changes | ({"branch": str(there.pk)} if "branch" in changes else {})),
-    )
-    session = HelpSession.objects.get()
-    assert session.service_point == service_point
-    page = shown(desk.get(reverse("desk_session", args=[session.public_id])))
-    assert ("Front desk" in page) == bool(service_point)
-
-
 def test_finish_later_chip_lists_and_counts_unfinished_visits(desk, typed):
     for question in ("First half", "Second half"):
         desk.post(RECORD, typed(action="later", question=question))
@@ -512,7 +586,7 @@ def test_button_and_chip_and_tab_for_unfinished_visits_have_the_same_label(desk,
     assert text(listed).count("Unfinished") == 1
 
 
-def test_form_for_adding_an_item_by_hand_is_empty_and_open_after_an_item_is_added(desk):
+def test_form_for_adding_an_item_by_hand_stays_open_and_is_empty_after_an_item_is_added(desk):
     part = press(desk, "add_item", {"new-kind": "person", "new-title": "Ada, data librarian"})
     picker = part.context["picker"]
     assert [row["title"] for row in picker.rows] == ["Ada, data librarian"]
@@ -582,15 +656,15 @@ class TestCheckIn:
     def suggested(self, desk, fields):
         return text(desk.post("/desk/record/autosave/", fields, headers={"HX-Request": "true"}))
 
-    def test_autosave_response_suggests_a_day_and_words_for_the_check_in(self, desk, asking, typed):
+    def test_autosave_response_suggests_a_day_and_a_text_for_the_check_in(self, desk, asking, typed):
         page = self.suggested(desk, typed(question="Tax forms", question_type="technology"))
         assert "A check-in will be planned for Sat, Mar 7 : How did it turn out?" in unescape(page)
 
-    def test_check_in_line_shows_the_day_that_staff_chose(self, desk, asking, typed):
+    def test_line_about_the_check_in_shows_the_day_that_staff_chose(self, desk, asking, typed):
         assert "planned for Sat, Mar 14" in unescape(self.suggested(desk, typed(ask_on="2026-03-14")))
 
     @pytest.mark.parametrize("switch", ["quiet", "with_child"])
-    def test_check_in_line_says_that_nobody_is_asked_about_a_quiet_or_paper_only_visit(
+    def test_line_about_the_check_in_says_that_nobody_is_asked_about_quiet_and_paper_only_visits(
         self, desk, asking, typed, switch
     ):
         asking.children = "paper"
@@ -600,7 +674,9 @@ class TestCheckIn:
         desk.post(RECORD, typed(**{switch: "on"}, ask_on="2026-03-14"))
         assert not CheckIn.objects.exists()
 
-    def test_check_in_line_says_that_nobody_is_asked_about_a_directional_question(self, desk, asking, typed):
+    def test_line_about_the_check_in_says_that_nobody_is_asked_about_a_directional_question(
+        self, desk, asking, typed
+    ):
         page = unescape(self.suggested(desk, typed(question_type="directional")))
         assert "Under the library's rules, no check-in is planned for this visit." in page
         desk.post(RECORD, typed(question_type="directional"))
@@ -634,7 +710,7 @@ class TestCheckIn:
         assert CheckIn.objects.get().due_on == datetime.date(2026, 3, 5)
 
     @pytest.mark.parametrize("ask_on", ["2026-03-03", "2026-12-01", "soon"])
-    def test_invalid_check_in_day_is_a_form_error_and_the_typed_values_are_kept(
+    def test_invalid_check_in_day_is_a_form_error_and_the_typed_values_are_shown_again(
         self, desk, asking, typed, ask_on
     ):
         page = desk.post(RECORD, typed(ask_on=ask_on, ask_reason="the essay is due"))
@@ -643,14 +719,14 @@ class TestCheckIn:
         assert "the essay is due" in shown(page)
         assert not HelpSession.objects.recorded().exists()
 
-    def test_unfinished_form_keeps_the_day_and_the_reason_of_the_check_in(self, desk, asking, typed):
+    def test_unfinished_form_stores_the_day_and_the_reason_of_the_check_in(self, desk, asking, typed):
         fields = typed(ask_on="2026-03-14", ask_reason="the essay is due", no_check_in="on")
         desk.post("/desk/record/autosave/", fields)
         form = desk.get(f"/desk/record/{fields['token']}/").context["form"]
         names = ("ask_on", "ask_reason", "no_check_in")
         assert [str(form[name].value()) for name in names] == ["2026-03-14", "the essay is due", "on"]
 
-    def test_form_that_logs_a_contact_has_no_check_in_line(self, desk, asking, branch, typed):
+    def test_form_that_counts_a_contact_has_no_line_about_a_check_in(self, desk, asking, branch, typed):
         conversation = ConversationFactory(branch=branch)
         page = desk.get(f"{RECORD}?conversation={conversation.public_id}")
         assert 'id="check-in"' not in shown(page)
@@ -658,7 +734,7 @@ class TestCheckIn:
         assert conversation.__class__.objects.get().logged_as
         assert not CheckIn.objects.exists()
 
-    def test_record_form_has_no_check_in_line_while_check_ins_are_off(self, desk, typed):
+    def test_record_form_has_no_line_about_a_check_in_while_check_ins_are_off(self, desk, typed):
         assert 'id="check-in"' not in shown(desk.get(RECORD))
         desk.post(RECORD, typed(ask_on="2026-03-14"))
         assert not CheckIn.objects.exists()
@@ -675,7 +751,7 @@ class TestCheckIn:
             assert "2026-03-14" not in page
             assert "before the interview" not in page
 
-    def test_record_form_runs_no_additional_query_for_the_check_in_line(self, desk, library):
+    def test_record_form_runs_no_additional_query_for_the_line_about_the_check_in(self, desk, library):
         counts = []
         for has_check_ins in (False, True):
             library.check_ins = has_check_ins
@@ -686,6 +762,30 @@ class TestCheckIn:
             counts.append(len(queries))
         assert counts[0] == counts[1]
 
-    def test_correction_form_has_no_check_in_line(self, desk, staff, branch, asking):
+    def test_correction_form_has_no_line_about_a_check_in(self, desk, staff, branch, asking):
         session = HelpSessionFactory(staff=staff, branch=branch)
         assert 'id="check-in"' not in shown(desk.get(f"/desk/sessions/{session.public_id}/correct/"))
+
+
+def test_item_search_offers_the_own_branch_only_if_this_would_narrow_the_search(desk, branch):
+    ItemFactory(title="Rivers", branch=branch, call_number="551")
+
+    def offers_branch(**fields):
+        return "narrow-here" in shown(desk.get("/desk/items/", fields, headers={"HX-Request": "true"}))
+
+    assert not offers_branch(q="rivers")
+    assert not offers_branch(q="nothing like it")
+    assert offers_branch(q="rivers", narrow="here")
+    ItemFactory(title="Rivers of the north")
+    page = shown(desk.get("/desk/items/", {"q": "rivers"}, headers={"HX-Request": "true"}))
+    assert f"At {branch.name}" in page
+
+
+def test_search_for_the_typed_word_links_back_to_the_search_for_the_corrected_word(desk):
+    garden = ItemFactory(title="Garden")
+    query = {"q": "gardne", "as_typed": "1"}
+    page = shown(desk.get("/desk/items/", query, headers={"HX-Request": "true"}))
+    assert f"pick-{garden.public_id}" not in page
+    assert "Show results for “garden”" in page
+    page = shown(desk.get("/desk/items/", {"q": "zzqqxx", "as_typed": "1"}, headers={"HX-Request": "true"}))
+    assert "Show results for" not in page

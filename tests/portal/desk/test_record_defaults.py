@@ -94,7 +94,7 @@ def test_visit_of_an_earlier_day_does_not_change_the_defaults(staff, library, re
     assert (initial["mode"], initial["branch"]) == (HelpSession.Mode.IN_PERSON, branch.pk)
 
 
-def test_contact_logged_from_a_conversation_does_not_change_the_defaults(staff, library, recorded, branch):
+def test_counting_a_conversation_as_a_contact_does_not_change_the_defaults(staff, library, recorded, branch):
     ConversationFactory(logged_as=recorded())
     initial = defaults(staff, library, timezone.now())
     assert (initial["mode"], initial["branch"]) == (HelpSession.Mode.IN_PERSON, branch.pk)

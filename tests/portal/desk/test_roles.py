@@ -78,10 +78,10 @@ def end(browser, person, branch):
     return browser.post(f"{reverse('end_role', args=[person.public_id])}?branch={branch.slug}", follow=True)
 
 
-# Changing roles
+# Tests of changing roles.
 
 
-def test_coordinator_can_change_add_and_end_staff_roles(settings_page, branch, staff, coordinator):
+def test_coordinator_can_add_and_change_and_end_staff_roles(settings_page, branch, staff, coordinator):
     second = BranchFactory(name="Nobody coordinates it")
     give(settings_page, staff, branch, "coordinator")
     give(settings_page, staff, second)
@@ -172,7 +172,7 @@ def test_staff_list_runs_the_same_number_of_queries_for_1_and_30_people(
         settings_page.get(reverse("people"))
 
 
-# Ending roles
+# Tests of ending roles.
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def work_at_two_branches(conversation, staff, coordinator, branch, patron):
-    """Give Rosa conversations, notes and drafts at two branches. Return the second conversation."""
+    """Give Rosa conversations, notes and drafts at two branches. Return her conversation at the second."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
     there = ConversationFactory(
@@ -263,7 +263,7 @@ def work_of(person):
     ]
 
 
-def test_ending_one_of_two_roles_removes_only_the_work_at_that_branch(
+def test_ending_one_of_two_roles_removes_only_the_staff_members_work_at_that_branch(
     work_at_two_branches, conversation, staff, coordinator, branch
 ):
     assert work_of(staff) == [{conversation, work_at_two_branches}] * 4
@@ -275,7 +275,7 @@ def test_ending_one_of_two_roles_removes_only_the_work_at_that_branch(
     assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
 
-def test_ending_the_last_role_removes_work_at_every_branch_and_unassigns_closed_conversations(
+def test_ending_the_last_role_removes_the_work_at_every_branch(
     work_at_two_branches, conversation, staff, coordinator, branch
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
@@ -355,7 +355,7 @@ def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
     assert not Message.objects.filter(side="staff").exists()
 
 
-def test_staff_member_with_two_roles_can_still_work_at_the_branch_of_the_other_role(
+def test_staff_member_whose_one_role_ended_can_still_work_at_the_other_branch(
     work_at_two_branches, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)

@@ -1,4 +1,4 @@
-"""Test the buttons that send an answer, and the question "Count this as a contact?"."""
+"""Test the buttons that send an answer, and the question "Count this conversation as a contact?"."""
 
 import datetime
 import re
@@ -87,7 +87,7 @@ def buttons(page):
     return values, main
 
 
-# Which buttons the page has
+# Tests of which buttons the page has.
 
 
 def test_composer_has_all_send_buttons_with_keyboard_shortcuts(desk, conversation):
@@ -118,7 +118,7 @@ def test_send_and_take_button_is_missing_if_a_colleague_has_the_conversation(des
     assert "send_take" not in buttons(desk.get(address(conversation)))[0]
 
 
-# What the buttons do
+# Tests of what the buttons do.
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_each_send_button_sends_the_answer_and_has_its_own_effect(
         assert said(desk.get(response.url)) == [words]
 
 
-def test_contact_from_the_send_and_count_button_has_the_values_of_the_conversation(
+def test_send_and_count_button_records_a_contact_with_the_conversations_values(
     desk, conversation, staff, branch
 ):
     HelpSessionFactory(staff=staff, branch=branch, mode="phone", happened_on=NOON.date())
@@ -163,7 +163,9 @@ def test_contact_from_the_send_and_count_button_has_the_values_of_the_conversati
 
 
 @pytest.mark.parametrize("whose", ["visit with a child", "child without a visit", "quiet visit"])
-def test_search_does_not_find_contacts_by_words_of_a_child_or_a_quiet_visit(desk, staff, branch, whose):
+def test_search_for_help_sessions_does_not_find_a_counted_contact_of_a_child_or_a_quiet_visit(
+    desk, staff, branch, whose
+):
     patron = {"visit with a child": UserFactory(), "child without a visit": ChildFactory()}.get(whose)
     session = None
     if whose != "child without a visit":
@@ -179,9 +181,7 @@ def test_search_does_not_find_contacts_by_words_of_a_child_or_a_quiet_visit(desk
     assert not SessionWord.objects.filter(help_session=conversation.logged_as).exists()
 
 
-def test_contact_for_a_conversation_of_another_branch_is_counted_at_the_staff_members_branch(
-    desk, staff, branch, patron
-):
+def test_contact_is_counted_at_the_branch_of_the_staff_member(desk, staff, branch, patron):
     elsewhere = ask(staff, BranchFactory(), patron, assignee=staff)
     desk.post(address(elsewhere, "reply/"), fields(elsewhere, "send_count"))
     assert now_of(elsewhere).logged_as.branch == branch
@@ -204,7 +204,7 @@ def test_send_and_take_button_sends_nothing_if_a_colleague_took_the_conversation
     assert (row.assignee, row.messages.count()) == (jun, 2)
 
 
-def test_send_anyway_button_has_the_effect_of_the_button_pressed_before_the_warning(
+def test_send_anyway_button_does_what_the_button_before_the_warning_would_have_done(
     desk, conversation, patron
 ):
     posted = fields(conversation, "send_close")
@@ -217,12 +217,14 @@ def test_send_anyway_button_has_the_effect_of_the_button_pressed_before_the_warn
 
 
 @pytest.mark.parametrize("how", ["discard_now", "<script>", ""])
-def test_unknown_send_button_only_sends_the_answer(desk, conversation, how):
+def test_answer_is_sent_without_a_further_action_if_the_name_of_the_send_button_is_unknown(
+    desk, conversation, how
+):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_anyway", how=how))
     assert now_of(conversation).status == "waiting_for_patron"
 
 
-def test_taking_back_an_answer_also_undoes_taking_closing_and_counting_the_conversation(desk, conversation):
+def test_taking_back_an_answer_also_undoes_the_effect_of_the_send_button(desk, conversation):
     for action in ("send_take", "send_close", "send_count"):
         desk.post(address(conversation, "reply/"), fields(conversation, action))
         message = now_of(conversation).messages.in_order().last()
@@ -256,7 +258,7 @@ def test_timeline_says_why_a_conversation_came_back_to_the_person_who_answered(
     assert "as a contact" not in re.findall(r'<ol class="conversation".*?</ol>', page, re.DOTALL)[0]
 
 
-# Send and next
+# Tests of the button "Send and next".
 
 
 @pytest.fixture
@@ -312,10 +314,12 @@ def test_send_and_next_button_opens_the_list_after_the_last_conversation(desk, t
         follow=True,
     )
     assert page.redirect_chain == [("/desk/", 302)]
-    assert said(page) == ["Sent in “Number 2”. That was the last conversation in this list."]
+    assert said(page) == [
+        "Sent in “Number 2”. That was the last conversation in this list that you can answer."
+    ]
 
 
-def test_send_and_next_button_opens_the_longest_waiting_conversation_if_the_url_has_no_list(desk, three):
+def test_send_and_next_button_without_a_list_opens_the_longest_waiting_conversation(desk, three):
     response = desk.post(address(three[1], "reply/"), fields(three[1], "send_next"))
     assert response.url.startswith(f"/desk/conversations/{three[0].public_id}/?")
 
@@ -332,7 +336,34 @@ def test_send_and_next_button_skips_conversations_of_another_branch(desk, staff,
     assert str(three[1].public_id) in response.url
 
 
-# Count this as a contact?
+def want_no_answer(*conversations):
+    Conversation.objects.filter(pk__in=[row.pk for row in conversations]).update(wants_no_answer=True)
+
+
+def test_send_and_next_button_skips_conversations_whose_patrons_want_no_answer(desk, three):
+    url = open_from_queue(desk, 0)
+    want_no_answer(three[1])
+    # The link of the page leads to every conversation of the list.
+    assert str(three[1].public_id) in desk.get(url).context["queue"]["next"]
+    response = desk.post(
+        address(three[0], "reply/"),
+        fields(three[0], "send_next"),
+        headers={"Referer": f"http://testserver{url}"},
+    )
+    assert response.url.startswith(f"/desk/conversations/{three[2].public_id}/?")
+
+
+def test_send_and_next_button_opens_the_list_if_all_further_patrons_want_no_answer(desk, three):
+    want_no_answer(three[1], three[2])
+    response = desk.post(
+        address(three[0], "reply/"),
+        fields(three[0], "send_next"),
+        headers={"Referer": f"http://testserver{open_from_queue(desk, 0)}"},
+    )
+    assert response.url == "/desk/"
+
+
+# Tests of the question "Count this conversation as a contact?".
 
 
 def asks(page):
@@ -351,7 +382,7 @@ def test_staff_can_count_a_closed_conversation_as_a_contact_with_one_tap(desk, c
     assert HelpSession.objects.count() == 2
 
 
-def test_page_does_not_ask_again_to_count_a_contact_after_staff_said_no(desk, conversation):
+def test_conversation_page_does_not_ask_again_to_count_a_contact_after_staff_said_no(desk, conversation):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_close"))
     assert asks(desk.get(address(conversation)))
     page = desk.post(address(conversation, "reply/"), {"action": "count_no", "body": ""}, follow=True)
@@ -364,9 +395,7 @@ def test_page_does_not_ask_again_to_count_a_contact_after_staff_said_no(desk, co
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_typed_answer_is_kept_when_staff_say_whether_the_conversation_was_a_contact(
-    desk, conversation, headers
-):
+def test_counting_a_contact_does_not_lose_the_typed_answer(desk, conversation, headers):
     desk.post(address(conversation, "close/"))
     page = desk.post(
         address(conversation, "reply/"), fields(conversation, "count", body="Half a sent"), headers=headers

@@ -57,7 +57,9 @@ def words_of(session):
     return set(SessionWord.objects.filter(help_session=session).values_list("word", flat=True))
 
 
-def test_search_finds_words_of_the_question_and_the_summary_and_item_titles(desk, branch, colleague, item):
+def test_search_for_help_sessions_finds_words_of_questions_and_summaries_and_item_titles(
+    desk, branch, colleague, item
+):
     session = visit(
         branch=branch, staff=colleague, question="Growing ČEŠNJAK?", summary="Two books", items=[item]
     )
@@ -75,7 +77,7 @@ ORIGINAL = {
 }
 
 
-def test_search_finds_creators_and_the_original_script_of_items(desk, branch, colleague):
+def test_search_for_help_sessions_finds_creators_and_the_original_script_of_items(desk, branch, colleague):
     session = visit(branch=branch, staff=colleague, question="A novel?", items=[ItemFactory(**ORIGINAL)])
     hebrew = visit(
         branch=branch,
@@ -97,7 +99,7 @@ def test_rebuilding_the_session_search_repairs_missing_and_outdated_search_words
     assert (found(desk, q="红楼梦"), found(desk, q="old"), words_of(quiet)) == ([session], [], set())
 
 
-def test_search_does_not_find_names_or_private_notes(desk, branch, colleague, patron):
+def test_search_for_help_sessions_does_not_find_names_or_private_notes(desk, branch, colleague, patron):
     session = visit(branch=branch, staff=colleague, patron=patron, question="Bees?")
     SessionNoteFactory(help_session=session, body="Seemed worried")
     search.index(session)
@@ -115,7 +117,7 @@ def test_search_finds_only_help_sessions_that_the_staff_member_may_open(desk, st
     assert set(found(desk, q="bees")) == {here, own}
 
 
-def test_each_filter_narrows_the_list(desk, branch, colleague, staff):
+def test_each_filter_narrows_the_list_of_help_sessions(desk, branch, colleague, staff):
     topic = TopicFactory(name="Gardens")
     session = visit(branch=branch, staff=colleague, topic=topic, mode="phone", happened_on="2026-03-02")
     other = visit(branch=branch, staff=staff, mode="chat", happened_on="2026-03-03")
@@ -151,7 +153,9 @@ def test_quiet_sessions_and_sessions_with_a_child_can_be_found_only_by_day(desk,
     assert (words_of(quiet), words_of(childs)) == (set(), set())
 
 
-def test_list_shows_only_day_branch_and_topic_of_a_colleagues_session(desk, branch, colleague, patron):
+def test_search_result_of_a_colleagues_session_shows_only_its_day_and_branch_and_topic(
+    desk, branch, colleague, patron
+):
     session = visit(
         branch=branch,
         staff=colleague,
@@ -169,7 +173,7 @@ def test_list_shows_only_day_branch_and_topic_of_a_colleagues_session(desk, bran
 
 
 @pytest.mark.parametrize("hidden", [{"quiet": True}, {"with_child": Library.Children.PAPER}])
-def test_session_list_hides_the_topic_of_quiet_sessions_and_of_sessions_with_a_child(
+def test_session_list_hides_the_topic_of_quiet_sessions_and_sessions_with_a_child(
     desk, branch, colleague, staff, hidden
 ):
     fields = {"branch": branch, "topic": TopicFactory(name="Debt"), "happened_on": "2026-03-02"} | hidden
@@ -182,14 +186,14 @@ def test_session_list_hides_the_topic_of_quiet_sessions_and_of_sessions_with_a_c
     assert row.count("Debt") == 1
 
 
-def test_list_shows_the_question_of_an_own_session_but_no_name(desk, branch, staff, patron):
+def test_session_list_shows_the_question_of_ones_own_session_but_no_patron_name(desk, branch, staff, patron):
     visit(branch=branch, staff=staff, patron=patron, question="My bees?")
     page = desk.get(LIST).content.decode()
     assert "My bees?" in page
     assert patron.name not in page
 
 
-def test_audit_trail_has_the_number_of_search_results_but_not_the_words_of_the_search(desk, branch, staff):
+def test_audit_trail_stores_the_number_of_search_results_but_not_the_search_words(desk, branch, staff):
     for _number in range(35):
         visit(branch=branch, question="Bees?")
     first = desk.get(LIST, {"q": "bees"})
@@ -203,8 +207,7 @@ def test_audit_trail_has_the_number_of_search_results_but_not_the_words_of_the_s
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "one of the results"])
-def test_search_is_in_the_audit_trail_even_with_a_page_parameter_written_by_hand(desk, branch, staff, after):
-    """Staff must not be able to hide a search by adding the page parameter to its URL."""
+def test_staff_cannot_hide_a_search_from_the_audit_trail_with_a_page_parameter(desk, branch, staff, after):
     visit(branch=branch, question="Bees?", happened_on="2026-03-02")
     latest = visit(branch=branch, question="Bees and wasps?", happened_on="2026-03-03")
     after = str(latest.public_id) if after == "one of the results" else after
@@ -213,7 +216,7 @@ def test_search_is_in_the_audit_trail_even_with_a_page_parameter_written_by_hand
     assert list(events.values_list("by", "results")) == [(staff.pk, 2)]
 
 
-def test_search_is_in_the_audit_trail_even_with_the_page_parameter_of_another_search(desk, branch, staff):
+def test_audit_trail_records_a_second_search_even_if_its_url_has_the_page_of_the_first(desk, branch, staff):
     for _number in range(35):
         visit(branch=branch, question="Bees and wasps?")
     first = desk.get(LIST, {"q": "bees"})
@@ -228,6 +231,7 @@ def test_large_number_of_results_is_not_counted_exactly(desk, branch, monkeypatc
     assert "More than 2 help sessions found." in desk.get(LIST, {"q": "bees"}).content.decode()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -246,14 +250,14 @@ def test_invalid_search_shows_the_error_and_the_typed_values(desk, branch, asked
     assert not AuditEvent.objects.filter(action="searched_sessions").exists()
 
 
-def test_search_without_results_says_that_no_help_session_matches(desk, branch):
+def test_search_for_help_sessions_says_if_no_session_matches(desk, branch):
     page = desk.get(LIST, {"q": "bees"}).content.decode()
     assert "0 help sessions found." in page
     assert "No help session matches" in page
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_search_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_search_for_help_sessions_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, branch, colleague, rows, django_assert_num_queries
 ):
     topics = TopicFactory.create_batch(rows)

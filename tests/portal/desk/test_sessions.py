@@ -44,7 +44,7 @@ def test_visit_list_can_show_only_own_visits_or_only_unfinished_visits(desk, sta
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_row_without_a_topic_shows_the_mode_of_the_visit(desk, branch, quiet):
+def test_row_of_a_visit_without_a_topic_shows_the_mode_of_the_visit(desk, branch, quiet):
     HelpSessionFactory(branch=branch, quiet=quiet, mode=HelpSession.Mode.PHONE)
     assert "Help session (phone)" in text(desk.get(LIST))
 
@@ -96,7 +96,7 @@ def test_visit_page_at_the_desk_shows_details_and_verdicts_and_conversations(des
         assert words in page
 
 
-def test_opening_a_patrons_visit_is_one_entry_in_the_access_log(desk, staff, branch, patron):
+def test_access_log_has_one_entry_for_opening_a_patrons_visit(desk, staff, branch, patron):
     session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
     anonymous = HelpSessionFactory(staff=staff, branch=branch)
     desk.get(f"/desk/sessions/{session.public_id}/")
@@ -156,6 +156,7 @@ def test_mistyped_visit_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_desk_refuses_visit_codes_after_too_many_wrong_attempts(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)

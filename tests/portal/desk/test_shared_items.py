@@ -14,7 +14,7 @@ from portal.lists.links import address_of, seal_links_anew
 from portal.lists.models import MAX_STAFF_LINKS, SavedList, StaffLink, StaffLinkItem
 from portal.lists.staff_links import end_staff_link, forget_staff_links, make_staff_link
 from portal.privacy.erasure import erase
-from recommendations.models import Holding
+from recommendations.models import Holding, Item
 from tests.factories import (
     ChildFactory,
     ConversationFactory,
@@ -97,10 +97,10 @@ def token_in(page):
     return re.search(r'name="client_token" value="([^"]+)"', page.content.decode())[1]
 
 
-# From an answer or a visit to the link.
+# Tests of making a link from an answer or a visit.
 
 
-def test_conversation_leads_to_a_preview_and_to_a_link_that_shows_only_the_items(
+def test_link_from_an_answer_shows_visitors_only_the_previewed_items(
     desk, answer, conversation, patron, staff, branch, session
 ):
     page = desk.get(reverse("desk_conversation", args=[conversation.public_id]))
@@ -126,7 +126,7 @@ def test_conversation_leads_to_a_preview_and_to_a_link_that_shows_only_the_items
     assert [word for word in hidden if word in html] == []
 
 
-def test_visit_leads_to_a_preview_and_to_a_link(desk, session):
+def test_link_from_a_visit_shows_visitors_only_the_previewed_items(desk, session):
     given = recommend_in(session, 2, reason="Because of the divorce")
     removed = SessionRecommendation.objects.filter(recommendation__in=recommend_in(session))
     removed.update(removed_at=timezone.now())
@@ -141,18 +141,19 @@ def test_visit_leads_to_a_preview_and_to_a_link(desk, session):
     assert "divorce" not in visitors.content.decode()
 
 
-def test_preview_says_that_visitors_also_read_call_numbers(desk, session, branch):
+def test_preview_says_that_visitors_also_see_call_numbers(desk, session, branch):
     [given] = recommend_in(session)
-    Holding.objects.create(item=given.item, branch=branch, call_number="Hold shelf, SMITH")
+    Item.objects.filter(pk=given.item_id).update(source="catalogue")
+    Holding.objects.create(item=given.item, branch=branch, call_number="FIC SMITH")
     url = reverse("share_session", args=[session.public_id])
     preview = text(desk.get(url))
     link = make(desk, url)
     item_page = Client().get(reverse("shared_item", args=[token_of(link), given.item.public_id]))
-    assert "Hold shelf, SMITH" in text(item_page)
+    assert "FIC SMITH" in text(item_page)
     assert "The page of each item also shows its publisher, ISBN and call numbers." in preview
 
 
-def test_only_the_items_of_the_chosen_answer_are_shared_each_once(desk, conversation, staff, answer):
+def test_link_shows_only_the_items_of_the_chosen_answer(desk, conversation, staff, answer):
     second = answer_with(conversation, "Third", "Fourth", by=staff)
     first_item = second.recommendation_links.first().recommendation.item
     doubled = recommend_in_message(second, item=first_item)[0]
@@ -164,7 +165,7 @@ def test_only_the_items_of_the_chosen_answer_are_shared_each_once(desk, conversa
 @pytest.mark.parametrize(
     "what", ["without items", "of the patron", "pending", "of another conversation", "unknown"]
 )
-def test_answer_without_items_to_share_is_not_found(desk, conversation, staff, answer, what):
+def test_share_page_of_a_message_without_items_to_share_is_404(desk, conversation, staff, answer, what):
     message = MessageFactory(conversation=conversation, side="staff", author=staff)
     if what == "of the patron":
         message = conversation.messages.filter(side="patron").get()
@@ -184,7 +185,7 @@ def test_answer_without_items_to_share_is_not_found(desk, conversation, staff, a
     assert f'href="{share_url(message)}"' not in page
 
 
-def test_staff_of_another_branch_and_patrons_cannot_share_the_items(
+def test_patrons_and_staff_of_another_branch_cannot_share_the_items(
     answer, session, elsewhere, patron, sign_in
 ):
     recommend_in(session)
@@ -197,7 +198,7 @@ def test_staff_of_another_branch_and_patrons_cannot_share_the_items(
 
 
 def _private(what, branch, staff, patron):
-    """Return a visit that staff can't share."""
+    """Return a visit whose items staff can't share. `what` says why."""
     own = {"branch": branch, "staff": staff}
     if what == "quiet":
         return QuietSessionFactory(**own)
@@ -230,7 +231,7 @@ def test_items_of_private_visits_and_their_conversations_cannot_be_shared(desk, 
 
 
 @pytest.mark.parametrize("what", ["merged", "topic", "contact", "contact of a child"])
-def test_conversation_with_a_private_part_cannot_be_shared(
+def test_items_of_a_conversation_cannot_be_shared_if_any_part_of_it_is_private(
     desk, conversation, answer, branch, staff, patron, what
 ):
     sensitive = TopicFactory(never_by_message=True)
@@ -249,13 +250,13 @@ def test_conversation_with_a_private_part_cannot_be_shared(
     assert StaffLink.objects.count() == 0
 
 
-def test_conversation_without_a_visit_can_be_shared(desk, answer, conversation):
+def test_items_of_a_conversation_without_a_visit_can_be_shared(desk, answer, conversation):
     conversation.help_session = None
     conversation.save()
     assert titles(Client().get(address_of(make(desk, share_url(answer))))) == ["Snow country", "Blue book"]
 
 
-def test_opening_the_preview_is_recorded_for_the_patron_but_not_that_a_link_was_made(
+def test_access_log_of_the_patron_records_the_opened_preview_but_not_the_new_link(
     desk, answer, session, patron, staff
 ):
     recommend_in(session)
@@ -269,11 +270,11 @@ def test_opening_the_preview_is_recorded_for_the_patron_but_not_that_a_link_was_
     assert (event.by, event.patron, event.subject) == (staff, None, str(link.public_id))
 
 
-# The form of the preview.
+# Tests of the form on the preview page.
 
 
 @pytest.mark.parametrize("days", ["", "8", "x"])
-def test_wrong_number_of_days_makes_no_link(desk, answer, days):
+def test_invalid_number_of_days_is_refused_and_makes_no_link(desk, answer, days):
     response = desk.post(share_url(answer), {"days": days})
     assert (response.status_code, StaffLink.objects.count()) == (422, 0)
     assert titles(response) == ["Snow country", "Blue book"]
@@ -290,7 +291,7 @@ def test_link_works_for_90_days_unless_staff_choose_otherwise(desk, library, ans
     assert Client().get(address_of(link)).status_code == 404
 
 
-def test_double_tap_on_make_the_link_makes_one_link_to_items(desk, answer):
+def test_pressing_the_make_the_link_button_twice_makes_one_link(desk, answer):
     first, second = (token_in(desk.get(share_url(answer))) for _preview in range(2))
     made = {make(desk, share_url(answer), client_token=first).pk for _tap in range(2)}
     assert len(made) == StaffLink.objects.count() == 1
@@ -299,7 +300,7 @@ def test_double_tap_on_make_the_link_makes_one_link_to_items(desk, answer):
     assert StaffLink.objects.count() == 2
 
 
-def test_token_of_a_colleagues_preview_finds_no_link(desk, answer, coordinator):
+def test_form_token_of_a_colleague_does_not_return_the_colleagues_link(desk, answer, coordinator):
     token = uuid.uuid4()
     theirs = link_to(by=coordinator, client_token=token)
     assert make(desk, share_url(answer), client_token=token) != theirs
@@ -318,17 +319,17 @@ def test_staff_member_has_at_most_100_working_links(desk, answer, staff, branch)
     make(desk, share_url(answer))
 
 
-def test_staff_make_at_most_sixty_links_an_hour(desk, answer, staff):
+def test_staff_can_make_at_most_sixty_links_an_hour(desk, answer, staff):
     for _ in range(60):
         end_staff_link(make(desk, share_url(answer)), by=staff, at=timezone.now())
     response = desk.post(share_url(answer), CHOICES)
     assert (response.status_code, "tried too many times" in text(response)) == (429, True)
 
 
-# Managing links.
+# Tests of managing links.
 
 
-def test_staff_read_the_address_again_change_the_end_and_end_the_link(desk, staff):
+def test_staff_can_change_and_end_a_link_that_they_made(desk, staff):
     link = link_to("Snow country", by=staff)
     address, page = address_of(link), reverse("desk_link", args=[link.public_id])
     assert address in part(desk.get(page), "shared-text")
@@ -338,7 +339,7 @@ def test_staff_read_the_address_again_change_the_end_and_end_the_link(desk, staf
     assert desk.post(page, {"days": "8"}).status_code == 422
 
     ended = desk.post(reverse("end_desk_link", args=[link.public_id]), follow=True)
-    assert "The link has ended. Nobody can open it any more." in text(ended)
+    assert "The link has ended. Nobody can open it anymore." in text(ended)
     assert Client().get(address).status_code == 404
     link.refresh_from_db()
     assert (link.token_hmac, link.token_sealed, link.items.count()) == (None, "", 0)
@@ -353,7 +354,7 @@ def test_staff_read_the_address_again_change_the_end_and_end_the_link(desk, staf
     assert list(events.values_list("action", flat=True)) == actions
 
 
-def test_person_who_made_a_link_and_coordinators_of_the_branch_manage_it(
+def test_only_the_maker_and_coordinators_of_the_branch_can_manage_a_link(
     staff, coordinator, branch, elsewhere, patron, sign_in
 ):
     link = link_to("Snow country", by=staff)
@@ -376,7 +377,7 @@ def test_person_who_made_a_link_and_coordinators_of_the_branch_manage_it(
     assert StaffLink.objects.get().ended_at is not None
 
 
-def test_link_outlives_the_role_of_its_maker_and_the_coordinator_can_end_it(staff, coordinator, sign_in):
+def test_link_whose_maker_has_left_works_until_a_coordinator_ends_the_link(staff, coordinator, sign_in):
     link = link_to("Snow country", by=staff)
     staff.staff_roles.all().delete()
     staff.is_active = False
@@ -401,7 +402,7 @@ def test_list_of_links_runs_the_same_number_of_queries_for_1_and_20_links(
         assert text(desk.get(page)).count("2 items") == rows
 
 
-def test_list_of_links_has_pages(desk, staff):
+def test_list_of_links_is_paginated(desk, staff):
     for number in range(23):
         link_to(f"Item {number}", by=staff, at=timezone.now() - timedelta(minutes=number))
     page = desk.get(reverse("desk_links"))
@@ -411,11 +412,11 @@ def test_list_of_links_has_pages(desk, staff):
     assert [number for number in range(23) if f"Item {number} " in second] == [20, 21, 22]
 
 
-# The page of visitors.
+# Tests of the page that visitors see.
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_visitors_page_runs_the_same_number_of_queries_for_1_and_20_items(
+def test_page_of_shared_items_runs_the_same_number_of_queries_for_1_and_20_items(
     staff, rows, django_assert_num_queries
 ):
     link = link_to(*(f"Title {number}" for number in range(rows)), by=staff)
@@ -424,7 +425,7 @@ def test_visitors_page_runs_the_same_number_of_queries_for_1_and_20_items(
         assert len(titles(Client().get(address_of(link)))) == rows
 
 
-def test_page_of_items_is_never_indexed_or_cached_and_is_limited(staff):
+def test_page_of_shared_items_is_never_indexed_or_cached_and_has_a_request_limit(staff):
     address, browser = address_of(link_to(by=staff)), Client()
     page = browser.get(address)
     assert page.headers["X-Robots-Tag"] == "noindex"
@@ -437,7 +438,7 @@ def test_page_of_items_is_never_indexed_or_cached_and_is_limited(staff):
     assert (refused.status_code, "Snow country" in refused.content.decode()) == (429, False)
 
 
-def test_visitor_copies_the_items_of_a_staff_link(staff, sign_in):
+def test_visitor_can_copy_the_items_of_a_staff_link_to_their_own_list(staff, sign_in):
     link, visitor = link_to("Snow country", "Blue book", by=staff), UserFactory()
     them = sign_in(Client(), visitor)
     page = f"{address_of(link)}copy/"
@@ -451,7 +452,7 @@ def test_visitor_copies_the_items_of_a_staff_link(staff, sign_in):
     ]
 
 
-def test_address_of_a_staff_link_survives_a_change_of_the_key(staff, settings):
+def test_staff_link_still_works_after_the_secret_key_changes(staff, settings):
     link = link_to(by=staff)
     address, old = address_of(link), settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 60, [old]
@@ -462,11 +463,11 @@ def test_address_of_a_staff_link_survives_a_change_of_the_key(staff, settings):
     assert Client().get(address).status_code == 200
 
 
-# What the link reveals about the conversation or visit when they are gone.
+# Tests of links whose patron, conversation or visit was deleted, and of links that have ended.
 
 
 def everything_about(link):
-    """Return all that the database has about the link, and what visitors and its maker read."""
+    """Return all values of the database rows of the link and its items."""
     return (
         list(StaffLink.objects.filter(pk=link.pk).values()),
         list(StaffLinkItem.objects.filter(link=link).order_by("pk").values()),
@@ -474,12 +475,12 @@ def everything_about(link):
 
 
 @pytest.mark.parametrize("gone", ["person erased", "conversation deleted", "visit deleted"])
-def test_link_stays_as_it_is_when_the_patron_conversation_or_visit_is_gone(
+def test_link_does_not_change_after_its_visit_or_conversation_or_patron_is_deleted(
     desk, answer, conversation, session, patron, gone
 ):
     link = make(desk, share_url(answer))
     manage = reverse("desk_link", args=[link.public_id])
-    desk.get(manage)  # The first page after the link was made has a message.
+    desk.get(manage)  # Only the first page after the link was made shows a message about this.
     before = everything_about(link), part(Client().get(address_of(link)), "shown"), text(desk.get(manage))
     if gone == "person erased":
         erase(patron, language="en", at=timezone.now())
@@ -498,7 +499,7 @@ def test_link_stays_as_it_is_when_the_patron_conversation_or_visit_is_gone(
     assert [each for each in ids if len(each) > 30 and each in page] == []
 
 
-def test_ended_links_are_forgotten_after_seven_days(staff):
+def test_ended_links_are_deleted_after_seven_days(staff):
     now = timezone.now()
     kept, ended, over, fresh = (link_to(f"Item {number}", by=staff) for number in range(4))
     end_staff_link(ended, by=staff, at=now - timedelta(days=8))
@@ -509,7 +510,7 @@ def test_ended_links_are_forgotten_after_seven_days(staff):
     assert set(StaffLinkItem.objects.values_list("link", flat=True)) == {kept.pk}
 
 
-def test_working_links_of_a_person_are_counted_without_ended_ones(staff, coordinator):
+def test_working_links_exclude_ended_links_and_links_of_colleagues(staff, coordinator):
     working, ended = link_to(by=staff), link_to(by=staff)
     link_to(by=coordinator)
     end_staff_link(ended, by=staff, at=timezone.now())

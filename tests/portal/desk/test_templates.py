@@ -101,7 +101,7 @@ def test_unknown_placeholders_are_listed(body, unknown):
     assert reply_templates.unknown_places(body) == unknown
 
 
-# Templates in the composer
+# Tests of templates in the composer.
 
 
 @pytest.fixture
@@ -142,6 +142,7 @@ def test_templates_in_the_visits_language_are_listed_first_if_the_patron_wrote_n
     assert names(conversation, staff) == ["Adiós", "Bye"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -229,7 +230,7 @@ def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
         assert offered(desk, conversation).content.decode().count("data-text") == rows
 
 
-# Without JavaScript
+# Tests without JavaScript.
 
 
 @pytest.fixture
@@ -285,7 +286,7 @@ def test_chosen_template_is_added_to_the_answer_and_not_sent(
     assert conversation.messages.count() == 1
 
 
-def test_template_that_is_unknown_or_of_another_branch_adds_no_text(composer, branch):
+def test_unknown_template_and_template_of_another_branch_add_no_text(composer, branch):
     template("Ours", "Ours", branch=branch)
     theirs = template("Theirs", "Theirs", branch=BranchFactory())
     for named in (theirs.public_id, uuid.uuid4(), "x"):

@@ -35,7 +35,7 @@ def heading(response, tag="h1"):
     ],
     ids=["short", "two lines", "long", "empty"],
 )
-def test_question_is_the_title_of_a_visit_on_its_page_and_slip_and_on_home(
+def test_visit_page_and_slip_and_home_show_the_question_as_the_title(
     desk, show_code, typed, patron, sign_in, question, title
 ):
     slip = desk.post(RECORD, typed(question=question, note="STAFF ONLY"), follow=True)
@@ -84,7 +84,7 @@ def test_record_form_says_what_the_patron_sees_as_the_title(desk):
     assert "Write shorthand here." in form["note"].help_text
 
 
-def test_form_that_logs_a_contact_says_nothing_about_a_title(desk, branch):
+def test_form_that_counts_a_contact_says_nothing_about_a_title(desk, branch):
     conversation = ConversationFactory(branch=branch)
     page = text(desk.get(RECORD, {"conversation": str(conversation.public_id)}))
     assert "Count the contact" in page
@@ -92,5 +92,5 @@ def test_form_that_logs_a_contact_says_nothing_about_a_title(desk, branch):
         assert words not in page
 
 
-def test_quiet_visit_recorded_with_a_question_has_its_day_as_the_title(library):
+def test_quiet_visit_with_a_question_has_its_day_as_the_title(library):
     assert QuietSessionFactory(question="Zqxsecret").title.startswith("Your visit on ")

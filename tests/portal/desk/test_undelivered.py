@@ -73,7 +73,7 @@ def test_email_that_still_fails_after_15_minutes_is_listed_as_undelivered(desk, 
     assert listed(desk) == [failing.pk]
 
 
-def test_list_shows_kind_and_reason_and_masked_address_but_no_text_of_an_email(desk, patron):
+def test_list_of_undelivered_emails_shows_the_reason_and_the_masked_address_but_no_text(desk, patron):
     NotificationFactory(recipient=patron, dead=True, subject="Zqxsubject", text="Zqxtext")
     page = desk.get(LIST).content.decode()
     for words in ("Answer", "550 no such mailbox", "s•••<wbr>@example<wbr>.org", "no more tries"):
@@ -83,7 +83,7 @@ def test_list_shows_kind_and_reason_and_masked_address_but_no_text_of_an_email(d
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_runs_the_same_number_of_queries_for_1_and_30_emails(
+def test_list_of_undelivered_emails_runs_the_same_number_of_queries_for_1_and_30_emails(
     desk, patron, rows, django_assert_num_queries
 ):
     NotificationFactory.create_batch(rows, recipient=patron, dead=True)
@@ -92,11 +92,11 @@ def test_list_runs_the_same_number_of_queries_for_1_and_30_emails(
         desk.get(LIST)
 
 
-def test_empty_list_says_that_no_email_is_undelivered(desk):
+def test_empty_list_of_undelivered_emails_says_that_no_email_is_undelivered(desk):
     assert "No undelivered email" in desk.get(LIST).content.decode()
 
 
-def test_opening_an_undelivered_email_is_in_the_patrons_access_log(
+def test_access_log_records_that_staff_opened_an_undelivered_email(
     client, coordinator, desk, patron, sign_in
 ):
     email = NotificationFactory(recipient=patron, dead=True)
@@ -171,7 +171,7 @@ def test_staff_who_are_not_coordinators_cannot_open_the_list_of_undelivered_emai
     assert colleague.post(again(email)).status_code == 404
 
 
-def test_undelivered_message_to_a_phone_is_listed_without_an_email_address(desk, patron):
+def test_undelivered_push_message_is_listed_without_an_email_address(desk, patron):
     email = NotificationFactory(
         kind="checkins/check_in",
         recipient=patron,
@@ -186,6 +186,6 @@ def test_undelivered_message_to_a_phone_is_listed_without_an_email_address(desk,
         assert "@" not in words.partition("<main")[2].partition("</main>")[0]
 
 
-def test_every_kind_of_email_has_a_name_in_the_list():
+def test_list_of_undelivered_emails_has_a_name_for_every_kind_of_email():
     sent = set(KINDS) | set(DIGESTS.values())
     assert [kind for kind in sorted(sent) if kind not in TITLES] == []

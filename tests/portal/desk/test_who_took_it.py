@@ -33,8 +33,8 @@ def assign(conversation, *, to, by):
 def everywhere(desk, conversation):
     """Return the text of all pages that can say who took the conversation.
 
-    These are the queue and its poll, the conversation's page and its poll, and the page after a late attempt
-    to take the conversation.
+    These are the queue, the conversation's page, and the polls of both. The page after a late attempt to take
+    the conversation is included too.
     """
     address = f"/desk/conversations/{conversation.public_id}/"
     htmx = {"HTTP_HX_REQUEST": "true"}
@@ -70,9 +70,7 @@ def test_pages_say_who_assigned_the_conversation_to_a_colleague(desk, conversati
     assert "Jun took" not in words
 
 
-def test_pages_say_that_a_colleague_took_a_conversation_if_the_colleague_assigned_it_to_themselves(
-    desk, conversation, jun
-):
+def test_assigning_a_conversation_to_oneself_is_shown_as_taking_the_conversation(desk, conversation, jun):
     assign(conversation, to=jun, by=jun)
     words = everywhere(desk, conversation)
     assert "Jun took this conversation a moment ago, so your change was not made." in words

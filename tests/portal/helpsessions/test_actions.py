@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent
-from portal.helpsessions import actions, handover, keeping, unfinished
+from portal.helpsessions import actions, handover, keeping, tallies, unfinished
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Item, Recommendation
@@ -75,7 +75,7 @@ def test_recorded_help_session_has_its_items_in_order_and_a_separate_note(typed,
     assert "hurry" not in session.question + session.summary
 
 
-def test_help_session_form_sent_twice_creates_one_help_session(typed):
+def test_sending_the_help_session_form_twice_creates_one_help_session(typed):
     token = uuid.uuid4()
     first = actions.record(**typed, token=token)
     second = actions.record(**typed, token=token)
@@ -89,7 +89,7 @@ def test_reused_form_token_cannot_overwrite_a_colleagues_help_session(typed, lib
         actions.record(**typed, token=other.public_id)
 
 
-def test_saved_form_data_is_deleted_when_an_unfinished_help_session_is_recorded(typed, staff, branch):
+def test_recording_an_unfinished_help_session_deletes_its_form_data(typed, staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"}
     )
@@ -99,13 +99,13 @@ def test_saved_form_data_is_deleted_when_an_unfinished_help_session_is_recorded(
     assert not UnfinishedForm.objects.exists()
 
 
-def test_unfinished_form_keeps_invalid_values_as_typed(staff, branch):
+def test_unfinished_form_stores_invalid_values_as_typed(staff, branch):
     begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={"minutes": "abc"})
     unfinished.save_unfinished(begun, fields={"minutes": "ab"}, at=NOW)
     assert UnfinishedForm.objects.get().fields == {"minutes": "ab"}
 
 
-def test_autosave_after_a_help_session_is_recorded_changes_nothing(typed, staff, branch):
+def test_autosave_does_not_change_a_recorded_help_session(typed, staff, branch):
     begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
     actions.record(**typed, unfinished=begun)
     unfinished.save_unfinished(begun, fields={"question": "late"}, at=NOW)
@@ -115,7 +115,7 @@ def test_autosave_after_a_help_session_is_recorded_changes_nothing(typed, staff,
 def test_day_and_hour_of_a_tally_are_in_the_librarys_time_zone(staff, branch):
     # This is 19:15 on March 3 in Chicago.
     after_midnight_utc = datetime.datetime(2026, 3, 4, 1, 15, tzinfo=datetime.UTC)
-    tally = actions.tally(by=staff, at=after_midnight_utc, branch=branch)
+    tally = tallies.tally(by=staff, at=after_midnight_utc, branch=branch)
     assert (tally.happened_on, tally.hour, tally.question_type, tally.status) == (
         datetime.date(2026, 3, 3),
         19,
@@ -125,16 +125,16 @@ def test_day_and_hour_of_a_tally_are_in_the_librarys_time_zone(staff, branch):
 
 
 def test_staff_member_cannot_undo_a_colleagues_tally(staff, coordinator, branch):
-    tally = actions.tally(by=staff, at=NOW, branch=branch)
-    actions.undo_tally(tally, by=coordinator, at=NOW)
+    tally = tallies.tally(by=staff, at=NOW, branch=branch)
+    tallies.undo_tally(tally, by=coordinator, at=NOW)
     assert HelpSession.objects.filter(pk=tally.pk).exists()
-    actions.undo_tally(tally, by=staff, at=NOW)
+    tallies.undo_tally(tally, by=staff, at=NOW)
     assert not HelpSession.objects.filter(pk=tally.pk).exists()
 
 
 def test_undoing_a_tally_never_deletes_a_recorded_session(typed, staff):
     session = actions.record(**typed)
-    actions.undo_tally(session, by=staff, at=NOW)
+    tallies.undo_tally(session, by=staff, at=NOW)
     assert HelpSession.objects.filter(pk=session.pk).exists()
 
 
@@ -160,6 +160,7 @@ def test_quiet_session_cannot_be_emailed(staff, library):
         handover.hand_over(QuietSessionFactory(), by=staff, at=NOW, base_url=BASE, to_address="a@example.org")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("typed_code", ["", "123", "no digits", "9" * 13, "9" * 300, "٩" * 13])
 def test_malformed_claim_code_is_refused_as_unknown(library, typed_code):
     with pytest.raises(handover.CodeUnknown):
@@ -216,7 +217,7 @@ def test_revoking_the_codes_of_a_help_session_affects_no_other_help_session(staf
     assert handover.open_by_code(foreign, at=NOW).help_session == other
 
 
-def test_keeping_a_visit_stores_the_patron_and_the_consent(patron, library):
+def test_adding_a_visit_to_an_account_stores_the_patron_and_the_consent(patron, library):
     session = HelpSessionFactory()
     (recommendation,) = recommend_in(session)
     code = code_for(session)
@@ -238,7 +239,7 @@ def test_keeping_a_visit_stores_the_patron_and_the_consent(patron, library):
     assert AuditEvent.objects.get(action="kept").patron == patron
 
 
-def test_help_session_cannot_be_kept_by_a_second_patron(patron, library):
+def test_help_session_cannot_be_added_to_the_account_of_a_second_patron(patron, library):
     session = HelpSessionFactory()
     keeping.keep(session, by=patron, at=NOW, wording="", language="en")
     keeping.keep(session, by=patron, at=NOW, wording="", language="en")
@@ -247,7 +248,7 @@ def test_help_session_cannot_be_kept_by_a_second_patron(patron, library):
         keeping.keep(session, by=UserFactory(), at=NOW, wording="", language="en")
 
 
-def test_quiet_session_cannot_be_kept(patron, library):
+def test_quiet_session_cannot_be_added_to_an_account(patron, library):
     with pytest.raises(keeping.QuietSession):
         keeping.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
 
@@ -265,7 +266,7 @@ def test_unfinished_help_session_can_be_discarded_but_a_recorded_session_cannot(
     assert list(HelpSession.objects.all()) == [recorded]
 
 
-def test_help_session_is_visible_only_to_staff_of_its_branch_and_to_its_recorder(staff, branch, library):
+def test_only_staff_of_the_branch_and_the_helper_can_see_a_help_session(staff, branch, library):
     here, elsewhere = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=BranchFactory())
     recorded_elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=staff)
     assert set(HelpSession.objects.at_desk_of(staff)) == {here, recorded_elsewhere}

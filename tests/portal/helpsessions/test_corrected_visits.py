@@ -38,7 +38,7 @@ def test_visit_page_says_on_which_day_the_visit_was_corrected(theirs, visit, pat
     assert words in text(theirs.get(visit.get_absolute_url()))
 
 
-def test_page_of_a_corrected_visit_shows_the_corrected_text_and_not_the_earlier_text(theirs, visit):
+def test_visit_page_shows_the_corrected_text_and_not_the_earlier_text(theirs, visit):
     [given] = recommend_in(visit, reason="Zqx old reason")
     visit.summary = "Zqx old summary"
     visit.save()

@@ -42,13 +42,14 @@ def subscribed(visit, *codes):
     )
 
 
-def test_subscription_by_code_ends_with_the_code(branch, staff):
+def test_subscription_to_a_visit_ends_when_the_code_expires(branch, staff):
     visit = HelpSessionFactory(branch=branch)
     row = subscribed(visit, opened(visit, staff))
     assert (row.person, row.about) == (None, f"visit:{visit.public_id}")
     assert row.ends_at == ClaimCode.objects.get().expires_at
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "why", ["quiet", "paper", "kept", "childs", "unfinished", "forgotten", "no code", "other code"]
 )
@@ -147,6 +148,7 @@ def take_from_the_child(visit, staff, at):
     sharing.take_out(visit, child, by=staff, at=at)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "end",
     [
@@ -163,7 +165,7 @@ def take_from_the_child(visit, staff, at):
         take_from_the_child,
     ],
 )
-def test_subscription_by_code_ends_when_the_browser_may_no_longer_open_the_visit(branch, staff, end):
+def test_subscription_ends_when_the_browser_may_no_longer_open_the_visit_by_code(branch, staff, end):
     visit, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
     later = timezone.now() + timedelta(days=9)
     for about in (push.about(visit), push.about(other)):

@@ -60,7 +60,7 @@ def test_visit_page_shows_each_item_with_its_reason_and_call_number(me, session,
     assert "Keep this in my library account" not in client_text
 
 
-def test_page_of_a_visit_opened_by_code_offers_to_keep_or_remove_the_visit(client, branch, show_code):
+def test_visit_page_lets_a_viewer_by_code_keep_or_remove_the_visit(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     page = text(client.get(session.get_absolute_url()))
@@ -92,6 +92,7 @@ def test_staff_note_is_never_on_the_visit_page(me, session):
     assert "STAFF ONLY" not in me.get(session.get_absolute_url()).content.decode()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "name",
     ["help_session", "session_outcome", "all_helped", "undo_all_helped", "keep_session", "ask_about_session"],
@@ -185,7 +186,7 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
     assert "Answer saved for 2 items." in text(response)
 
 
-def test_verdict_updates_the_number_on_the_button_that_marks_all_items_as_helped(me, session):
+def test_verdict_updates_the_number_on_the_all_helped_button(me, session):
     first, second, _ = recommend_in(session, 3)
     assert "Mark the 3 unanswered items as helpful" in text(me.get(session.get_absolute_url()))
 
@@ -227,16 +228,16 @@ def test_all_helped_button_can_be_undone_in_one_step(me, session, htmx):
     assert "Mark the 2 unanswered items as helpful" in text(me.get(session.get_absolute_url()))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "marked",
     [
         *("", "nonsense", "2026-13-40T00:00:00+00:00", "2026-05-03T10:00:00"),
-        # Converted to another time zone, these times would be before the first or after the last possible
-        # date.
+        # In another time zone, these times would be outside the range of Python's dates.
         *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
     ],
 )
-def test_undo_of_the_all_helped_button_changes_nothing_if_the_posted_time_is_wrong(me, session, marked):
+def test_undo_of_the_all_helped_button_with_an_invalid_time_changes_nothing(me, session, marked):
     recommend_in(session, 2, verdict="helped", decided_at=timezone.now())
     assert me.post(address("undo_all_helped", session), {"marked": marked}).status_code == 302
     assert me.get(session.get_absolute_url(), {"marked": marked}).status_code == 200
@@ -265,7 +266,7 @@ def test_all_helped_button_appears_only_for_two_or_more_undecided_items(me, sess
     assert ("unanswered items as helpful" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
 
-def test_patron_can_give_a_verdict_on_an_unstarred_item_without_being_asked(me, session):
+def test_visit_page_does_not_ask_about_an_unstarred_item_but_links_to_its_verdict_page(me, session):
     [quiet_one] = recommend_in(session, starred=False)
     address = reverse("verdict", args=[quiet_one.public_id])
     page = me.get(session.get_absolute_url()).content.decode()
@@ -358,7 +359,7 @@ def reachable(branch):
 
 
 @pytest.mark.parametrize("who", ["patron", "viewer by code", "viewer by code of a quiet visit"])
-def test_visit_page_shows_hours_and_phone_number_and_address_of_the_branch(
+def test_visit_page_shows_the_branchs_hours_and_phone_number_and_address(
     client, patron, sign_in, show_code, reachable, staff, who
 ):
     BranchFactory(name="Elsewhere", phone="555-0999", address="9 Far Road")
@@ -379,7 +380,7 @@ def test_visit_page_shows_hours_and_phone_number_and_address_of_the_branch(
     ]
 
 
-def test_visit_page_shows_the_default_branch_if_the_branch_of_the_visit_has_closed_for_good(
+def test_visit_page_shows_the_default_branch_if_the_visits_branch_has_closed(
     client, patron, sign_in, reachable, library
 ):
     gone = BranchFactory(name="Old Mill", phone="555-0999", closed_at=timezone.now())
@@ -394,7 +395,7 @@ def test_visit_page_shows_the_default_branch_if_the_branch_of_the_visit_has_clos
     assert 'id="branch"' not in client.get(session.get_absolute_url()).content.decode()
 
 
-def test_visit_shows_the_three_latest_conversations_and_leads_to_the_older_ones(me, session):
+def test_visit_page_shows_the_three_latest_conversations_and_links_to_the_older_ones(me, session):
     now = timezone.now()
     conversations = [
         ConversationFactory(help_session=session, last_message_at=now - datetime.timedelta(hours=hours))

@@ -93,7 +93,9 @@ def paper(branch, staff):
     return HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
 
 
-def test_paper_only_visit_cannot_be_kept_or_emailed_or_opened_by_code(paper, staff, patron, child):
+def test_paper_only_visit_cannot_be_emailed_or_opened_by_code_or_added_to_an_account(
+    paper, staff, patron, child
+):
     for to_address in ("", "sam@example.org"):
         with pytest.raises(keeping.OnPaperOnly):
             handover.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
@@ -112,7 +114,7 @@ def test_database_refuses_to_store_a_patron_for_a_paper_only_visit(paper, patron
         type(paper).objects.filter(pk=paper.pk).update(patron=patron)
 
 
-def test_quiet_visit_with_a_child_cannot_be_kept_or_shared(branch, staff, adult):
+def test_quiet_visit_with_a_child_cannot_be_added_to_an_account_or_shared(branch, staff, adult):
     for with_child in ("paper", "shared", "own"):
         quiet = QuietSessionFactory(branch=branch, staff=staff, with_child=with_child)
         # A quiet visit is always handed over by code, even in a paper-only library.
@@ -127,7 +129,9 @@ def test_quiet_visit_with_a_child_cannot_be_kept_or_shared(branch, staff, adult)
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
-def test_shared_visit_can_be_kept_by_both_the_child_and_the_adult(session, child, adult, keep, device, first):
+def test_child_and_adult_can_both_add_a_shared_visit_to_their_accounts(
+    session, child, adult, keep, device, first
+):
     code = code_for(session)
     order = [child, adult] if first == "child" else [adult, child]
     keep(session, order[0])
@@ -142,13 +146,13 @@ def test_shared_visit_can_be_kept_by_both_the_child_and_the_adult(session, child
         assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 
 
-def test_second_child_or_second_adult_cannot_keep_a_shared_visit(session, child, adult, keep):
+def test_second_child_or_second_adult_cannot_add_a_shared_visit_to_their_account(session, child, adult, keep):
     keep(session, child)
     keep(session, adult)
     for other in (ChildFactory(name="Leo"), UserFactory()):
         with pytest.raises(keeping.AlreadyKept):
             keep(session, other)
-    # Keeping the visit again changes nothing.
+    # Adding the visit to the same account again changes nothing.
     keep(session, child)
     keep(session, adult)
     assert Consent.objects.count() == 2
@@ -198,7 +202,8 @@ def test_adult_of_a_shared_visit_sees_no_other_visits_of_the_child(
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in viewer.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(viewer, session).content.decode()
-    # The child's page contains "Zqxsecret". So the text exists, and the adult's pages hide it.
+    # The child's page contains "Zqxsecret". This proves that the text exists and that the adult's pages hide
+    # it.
     assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))
 
 
@@ -218,7 +223,7 @@ def test_conversations_of_different_visits_cannot_be_merged_if_one_visit_is_shar
     assert list(merging.mergeable(apart)) == []
 
 
-def test_child_and_adult_do_not_see_each_others_names_in_a_conversation(
+def test_child_and_adult_do_not_see_the_name_of_the_other_in_a_conversation(
     session, child, adult, keep, device, staff
 ):
     keep(session, child)
@@ -322,7 +327,7 @@ def test_child_can_end_sharing_before_an_adult_uses_the_code(session, child, adu
 
 
 @pytest.mark.slow
-def test_child_or_adult_still_has_a_shared_visit_after_the_other_person_leaves(
+def test_shared_visit_stays_in_one_account_after_the_other_person_removes_it(
     session, child, adult, keep, device
 ):
     [recommendation] = recommend_in(session)
@@ -368,7 +373,9 @@ def test_staff_member_can_remove_the_adult_from_a_shared_visit(
 
 
 @pytest.mark.parametrize(("part", "is_child"), [("child", True), ("adult", False)])
-def test_viewer_by_code_must_choose_child_or_adult_before_keeping_a_visit(session, show_code, part, is_child):
+def test_viewer_by_code_must_choose_child_or_adult_before_adding_a_visit_to_an_account(
+    session, show_code, part, is_child
+):
     holder, address = (
         show_code(Client(), code_for(session)),
         reverse("keep_session", args=[session.public_id]),
@@ -401,7 +408,9 @@ def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, chi
 # Tests of a child's own visit.
 
 
-def test_childs_own_visit_cannot_also_be_kept_by_an_adult(branch, staff, child, adult, keep, show_code):
+def test_visit_that_only_a_child_may_keep_cannot_also_be_added_to_the_account_of_an_adult(
+    branch, staff, child, adult, keep, show_code
+):
     session = HelpSessionFactory(branch=branch, staff=staff, with_child="own")
     code = code_for(session)
     holder = show_code(Client(), code)
@@ -417,7 +426,9 @@ def test_childs_own_visit_cannot_also_be_kept_by_an_adult(branch, staff, child, 
 # Tests of visits without a child.
 
 
-def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, patron, adult, keep, child):
+def test_visit_without_a_child_can_be_added_to_the_account_of_one_patron_only(
+    branch, staff, patron, adult, keep, child
+):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     keep(session, patron)
@@ -485,7 +496,7 @@ def save_draft(browser, conversation, words):
 
 
 @pytest.mark.slow
-def test_child_and_adult_cannot_see_each_others_drafts(session, adult, keep, device, show_code, staff):
+def test_child_and_adult_cannot_see_the_draft_of_the_other(session, adult, keep, device, show_code, staff):
     """Let the adult sign in, and let the child use only the code on the slip."""
     code = code_for(session)
     keep(session, adult)
@@ -513,7 +524,7 @@ def test_child_and_adult_cannot_see_each_others_drafts(session, adult, keep, dev
     assert conversation.attachments.get().message is None
 
 
-def test_adult_cannot_keep_a_visit_whose_sharing_ended(
+def test_adult_cannot_add_a_visit_to_their_account_after_its_sharing_ended(
     session, child, adult, keep, device, client, staff, sign_in
 ):
     keep(session, child)
@@ -528,10 +539,12 @@ def test_adult_cannot_keep_a_visit_whose_sharing_ended(
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
     assert "One adult can also add the visit to their own account" not in page
     page = device(child).get(session.get_absolute_url())
-    assert "Only you and the library staff who help you can see this visit now" in text(page)
+    assert "Only you and the staff who help you at the library can see this visit now" in text(page)
 
 
-def test_adults_saved_item_has_no_reason_after_sharing_of_the_visit_ends(session, child, adult, keep, device):
+def test_saved_item_of_the_adult_shows_no_reason_after_the_child_ends_sharing(
+    session, child, adult, keep, device
+):
     [recommendation] = recommend_in(session, reason="because she asked for something gentle")
     keep(session, child)
     keep(session, adult)
@@ -547,7 +560,7 @@ def test_adults_saved_item_has_no_reason_after_sharing_of_the_visit_ends(session
     assert recommendation.item.title in page
 
 
-def test_unsent_attachments_of_an_erased_adult_are_deleted(
+def test_erasing_the_adult_deletes_their_unsent_attachments(
     session, child, adult, keep, django_capture_on_commit_callbacks
 ):
     keep(session, child)

@@ -45,7 +45,7 @@ def test_new_patron_sees_what_will_appear_on_home(client, patron, sign_in):
 
 
 @pytest.mark.parametrize("with_child", ["shared", "own"])
-def test_home_asks_only_the_child_how_the_items_of_a_childs_visit_worked_out(
+def test_home_asks_the_child_and_not_the_adult_how_items_worked_out(
     client, patron, staff, branch, sign_in, show_code, with_child
 ):
     child = ChildFactory()
@@ -120,9 +120,7 @@ def test_home_shows_only_the_day_of_a_quiet_visit(client, branch, show_code):
 
 
 @pytest.mark.parametrize("verdict", ["helped", "did_not_help"])
-def test_item_on_home_looks_the_same_after_an_htmx_verdict_as_after_a_reload(
-    client, patron, branch, sign_in, verdict
-):
+def test_htmx_response_to_a_verdict_on_home_matches_a_page_reload(client, patron, branch, sign_in, verdict):
     [recommendation] = recommend_in(HelpSessionFactory(patron=patron, branch=branch))
     sign_in(client, patron)
     address = reverse("verdict", args=[recommendation.public_id])
@@ -186,6 +184,6 @@ def test_home_runs_the_same_number_of_queries_for_1_and_30_rows(
     sign_in(client, patron)
     show_code(client, code_for(by_code))
     client.get(HOME)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(HOME)
     assert Recommendation.objects.undecided().count() == 2 * rows

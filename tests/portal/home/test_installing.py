@@ -19,7 +19,7 @@ def icon(client, name, version="0"):
     return client.get(reverse("app_icon", args=[version, name]))
 
 
-def test_manifest_has_the_librarys_name_color_language_and_shortcuts(client, library):
+def test_manifest_has_the_librarys_name_and_color_and_language_and_shortcuts(client, library):
     library.name, library.accent_color = "Harbour Library", "#7a1f5c"
     library.save()
     response = manifest(client, "es")
@@ -41,7 +41,7 @@ def test_manifest_has_the_librarys_name_color_language_and_shortcuts(client, lib
     assert shortcuts == [("Inicio", "/"), ("Listas", "/lists/")]
 
 
-def test_manifest_lists_icons_of_both_sizes_and_purposes(client, library):
+def test_manifest_lists_an_icon_of_each_size_for_each_purpose(client, library):
     icons = manifest(client).json()["icons"]
     assert {(each["sizes"], each["purpose"]) for each in icons} == {
         ("192x192", "any"),
@@ -80,6 +80,7 @@ def test_icon_with_an_unknown_name_is_404(client, library):
     assert icon(client, "193").status_code == 404
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ICONS)
 @pytest.mark.parametrize("library_name", ["Harbour Library", "ספרייה", "Ä"])
 def test_icon_fills_its_square_and_its_drawing_is_inside_the_safe_zone(client, library, name, library_name):
@@ -87,7 +88,7 @@ def test_icon_fills_its_square_and_its_drawing_is_inside_the_safe_zone(client, l
     library.save()
     picture = Image.open(io.BytesIO(icon(client, name).content))
     corner, edge = picture.convert("RGBA").getpixel((0, 0)), picture.width // 2
-    # Only the icon for desktops has round corners of its own.
+    # Only the icons for desktops have rounded corners.
     assert corner[3] == (0 if name in {"192", "512"} else 255)
     assert picture.convert("RGB").getpixel((edge, 1)) == (0x0B, 0x5D, 0x4D)
     # Phones may cut off everything outside a circle with 80% of the width.
@@ -100,6 +101,7 @@ def test_icon_fills_its_square_and_its_drawing_is_inside_the_safe_zone(client, l
         assert ImageChops.darker(light, outside).getbbox() is None
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("name", "letters"),
     [
@@ -128,12 +130,12 @@ def test_initials_of_a_library_are_latin_letters_or_empty(name, letters):
         ("Landesbibliothek Kiel", "Landesbiblio"),
     ],
 )
-def test_short_name_below_the_icon_contains_only_whole_words(name, short):
+def test_short_name_has_at_most_12_characters_and_cuts_only_a_long_first_word(name, short):
     assert short_name(name) == short
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in/", "/offline/"])
-def test_browser_bar_of_a_phone_has_the_color_of_the_page_header(client, library, path):
+def test_phone_browser_bar_has_the_color_of_the_page_header(client, library, path):
     head = client.get(path).content.decode()
     assert re.findall(
         r'<meta name="theme-color" content="(.*?)" media="\(prefers-color-scheme: (.*?)\)">', head

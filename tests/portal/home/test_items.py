@@ -1,4 +1,4 @@
-"""Check the page of an item: who may open it, and what they read there."""
+"""Test the page of an item: who may open the page, and what it shows."""
 
 import re
 from datetime import timedelta
@@ -79,7 +79,7 @@ def in_a_shared_visit(person, _at):
 
 
 @pytest.mark.parametrize("how", [in_a_visit, in_an_answer, in_a_list, in_a_shared_visit])
-def test_patron_can_open_what_was_recommended_to_them_or_saved_and_a_stranger_cannot(
+def test_patron_can_open_only_items_that_were_recommended_to_them_or_that_they_saved(
     client, sign_in, patron, branch, how
 ):
     mine, theirs = how(patron, None), how(UserFactory(), None)
@@ -123,14 +123,14 @@ def test_patron_cannot_open_an_item_that_none_of_their_pages_shows(me, patron, w
     assert status(me, why(patron)) == 404
 
 
-def test_viewer_by_code_can_open_the_items_of_the_opened_visit_and_of_no_other(client, show_code, branch):
+def test_viewer_by_code_can_open_only_the_items_of_the_opened_visit(client, show_code, branch):
     opened, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
     mine, theirs = recommend_in(opened)[0].item, recommend_in(other)[0].item
     show_code(client, code_for(opened))
     assert (status(client, mine), status(client, theirs)) == (200, "sign in")
 
 
-def test_quiet_item_names_nobody_and_cannot_be_saved_and_can_be_left_quickly(
+def test_item_page_of_a_quiet_visit_shows_nobodys_name_and_has_no_save_button(
     client, show_code, branch, staff
 ):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
@@ -144,7 +144,7 @@ def test_quiet_item_names_nobody_and_cannot_be_saved_and_can_be_left_quickly(
     assert "A safe place" not in re.search(r"<title>.*?</title>", html, re.DOTALL)[0]
 
 
-def test_page_shows_what_the_library_knows_about_the_item(me, given, library):
+def test_item_page_shows_what_the_library_knows_about_the_item(me, given, library):
     library.catalog_link = "https://cat.example.org/?q={title}"
     library.save()
     facts = {
@@ -170,7 +170,7 @@ def test_page_shows_what_the_library_knows_about_the_item(me, given, library):
     assert 'href="https://cat.example.org/?q=Snow%20country"' in page.content.decode()
 
 
-def test_page_shows_the_branch_of_my_card_first_and_folds_the_others(me, patron, given):
+def test_item_page_shows_the_home_branch_of_the_library_card_first(me, patron, given):
     Holding.objects.all().delete()
     for name in ("Alpha", "Harbor", "Omega"):
         Holding.objects.create(item=given.item, branch=BranchFactory(name=name), call_number=f"Z {name}")
@@ -184,18 +184,18 @@ def test_page_shows_the_branch_of_my_card_first_and_folds_the_others(me, patron,
     assert re.findall(r"<strong>(Z \w+)</strong>", folded) == ["Z Alpha", "Z Harbor"]
 
 
-def test_item_that_the_library_no_longer_has_is_kept_nowhere(me, given, branch, library):
+def test_item_page_has_no_call_number_or_catalog_link_for_a_withdrawn_item(me, given, branch, library):
     library.catalog_link = "https://cat.example.org/?q={title}"
     library.save()
     Holding.objects.create(item=given.item, branch=branch, call_number="Z Gone")
     given.item.retired_at = timezone.now()
     given.item.save()
     page = me.get(address(given.item)).content.decode()
-    assert "The library no longer has this title." in page
+    assert "No longer in the catalog" in page
     assert [word for word in ("Z Gone", "cat.example.org") if word in page] == []
 
 
-def test_page_shows_my_reasons_and_nobody_elses(me, visit, given, staff):
+def test_item_page_shows_only_the_reasons_that_this_patron_got(me, visit, given, staff):
     [earlier] = recommend_in(
         HelpSessionFactory(patron=visit.patron, staff=staff),
         item=given.item,
@@ -221,7 +221,7 @@ def test_page_shows_my_reasons_and_nobody_elses(me, visit, given, staff):
     assert [word for word in ("divorce", "court") if word in html] == []
 
 
-def test_reason_is_gone_when_the_visit_is_forgotten_and_the_saved_item_stays(me, patron, given):
+def test_item_page_shows_no_reason_after_the_visit_was_forgotten(me, patron, given):
     SavedItemFactory(saved_list=SavedListFactory(patron=patron), item=given.item, recommendation=given)
     Recommendation.objects.update(patron=None)
     page = me.get(address(given.item))
@@ -229,7 +229,7 @@ def test_reason_is_gone_when_the_visit_is_forgotten_and_the_saved_item_stays(me,
     assert "Because you asked" not in text(page)
 
 
-def test_verdict_by_htmx_shows_what_a_reload_would_show(me, given):
+def test_htmx_response_to_a_verdict_matches_a_page_reload(me, given):
     page = me.get(address(given.item))
     url = reverse("verdict", args=[given.public_id])
     assert f'action="{url}"' in page.content.decode()
@@ -241,14 +241,14 @@ def test_verdict_by_htmx_shows_what_a_reload_would_show(me, given):
     assert 'class="cover' not in part(answer, card)
 
 
-def test_verdict_without_javascript_comes_back_to_the_item(me, given):
+def test_verdict_without_javascript_redirects_to_the_item_page(me, given):
     answer = me.post(
         reverse("verdict", args=[given.public_id]), {"verdict": "helped", "back": address(given.item)}
     )
     assert answer["Location"] == f"{address(given.item)}#rec-{given.public_id}"
 
 
-def test_having_got_the_item_comes_back_to_its_page(me, given, library):
+def test_got_it_button_redirects_to_the_item_page(me, given, library):
     library.check_ins = True
     library.save()
     url = reverse("got_it", args=[given.public_id])
@@ -259,7 +259,7 @@ def test_having_got_the_item_comes_back_to_its_page(me, given, library):
     assert answer["Location"] == f"{address(given.item)}#rec-{given.public_id}"
 
 
-def test_item_is_saved_and_removed_on_its_page(me, patron, given):
+def test_patron_can_save_an_item_and_remove_the_saved_title_on_the_item_page(me, patron, given):
     url, fields = (
         reverse("save_item", args=[given.item.public_id]),
         {"recommendation": given.public_id, "back": address(given.item)},
@@ -273,7 +273,7 @@ def test_item_is_saved_and_removed_on_its_page(me, patron, given):
     assert reverse("saved_title", args=[saved.public_id]) not in me.get(address(given.item)).content.decode()
 
 
-def test_page_shows_my_lists_and_notes_and_nobody_elses(me, patron, given):
+def test_item_page_shows_only_the_lists_and_notes_of_this_patron(me, patron, given):
     for name, note in (("For winter", "Ask Ana about it"), ("For summer", "")):
         saved_list = SavedListFactory(patron=patron, name=name)
         SavedItemFactory(saved_list=saved_list, item=given.item, note=note, reading="reading" if note else "")
@@ -290,7 +290,7 @@ def titles_link(browser, page):
     return re.findall(r'<h3 dir="auto">\s*<a href="(.*?)"', browser.get(page).content.decode())
 
 
-def test_titles_of_visits_answers_and_lists_link_to_the_item(me, patron, visit, given):
+def test_titles_in_visits_and_answers_and_lists_link_to_the_item_page(me, patron, visit, given):
     conversation = ConversationFactory(help_session=visit)
     [answered] = recommend_in_message(MessageFactory(conversation=conversation, side="staff"))
     saved_list = SavedListFactory(patron=patron)
@@ -312,7 +312,7 @@ def test_licensed_source_is_opened_through_the_proxy(me, given, library):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_page_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_item_page_runs_the_same_number_of_queries_for_1_and_30_rows(
     me, patron, branch, given, rows, django_assert_num_queries
 ):
     Holding.objects.create(item=given.item, branch=branch, call_number="Z")
@@ -327,7 +327,7 @@ def test_page_runs_the_same_number_of_queries_for_1_and_30_rows(
         me.get(address(given.item))
 
 
-# Shared lists.
+# Tests of items in shared lists.
 
 
 @pytest.fixture
@@ -343,7 +343,7 @@ def shared_address(link, item):
     return f"{address_of(link)}items/{item.public_id}/"
 
 
-def test_visitor_of_a_shared_list_opens_its_items_without_anything_about_the_patron(
+def test_visitor_of_a_shared_list_can_open_its_items_but_sees_nothing_about_the_patron(
     shared, given, patron, staff
 ):
     visitor = Client()
@@ -366,7 +366,7 @@ def test_visitor_cannot_open_an_item_that_is_not_in_the_list(shared, visit):
     assert status(Client(), other.item) == "sign in"
 
 
-def test_item_of_a_link_that_has_ended_looks_like_one_that_never_existed(shared, given):
+def test_item_pages_of_ended_and_unknown_links_look_the_same(shared, given):
     url, visitor = shared_address(shared, given.item), Client()
     end_link(shared, at=timezone.now())
     ended, unknown = (
@@ -377,7 +377,7 @@ def test_item_of_a_link_that_has_ended_looks_like_one_that_never_existed(shared,
     assert text(ended) == text(unknown)
 
 
-def test_visitor_opens_an_item_from_a_later_page_of_the_list(patron):
+def test_visitor_can_open_items_from_every_page_of_the_list(patron):
     saved_list = SavedListFactory(patron=patron)
     items = [SavedItemFactory(saved_list=saved_list).item for _ in range(PAGE + 1)]
     link = make_link(saved_list, with_notes=False, at=timezone.now())

@@ -44,7 +44,7 @@ def phone(client, sign_in, patron):
 
 
 def listed(person, library, at=None):
-    """Return {path: KeptPage} of the pages that a device of the person may keep, in their order."""
+    """Return kept_pages() as {path: KeptPage}. These are the pages that a device of the person may keep."""
     return {page.path: page for page in kept_pages(person, library, at=at or timezone.now())}
 
 
@@ -52,9 +52,7 @@ def conversation_about(session, **more):
     return MessageFactory(conversation=ConversationFactory(help_session=session, **more)).conversation
 
 
-def test_kept_pages_include_home_and_the_lists_and_the_persons_visits_and_conversations(
-    phone, patron, branch
-):
+def test_kept_pages_include_home_and_lists_and_visits_and_conversations(phone, patron, branch):
     session = HelpSessionFactory(branch=branch, patron=patron, kept_at=timezone.now())
     conversation = conversation_about(session)
     HelpSessionFactory(branch=branch, patron=UserFactory(email="else@example.org"))
@@ -92,7 +90,7 @@ def test_kept_pages_include_each_list_if_there_are_several(patron, library):
     assert list(listed(patron, library)) == [*OVERVIEWS, *pages]
 
 
-def test_pages_with_lists_change_their_version_with_each_change_of_a_list(patron, library):
+def test_kept_pages_with_lists_get_a_new_version_when_a_list_changes(patron, library):
     saved = SavedItemFactory(saved_list__patron=patron)
     other = SavedListFactory(patron=patron, name="For winter")
     versions = set()
@@ -152,12 +150,12 @@ def test_list_of_kept_pages_runs_the_same_number_of_queries_for_1_and_20_visits(
         phone.get(reverse("kept_pages"))
 
 
-# The number of queries for the list of kept pages: session, person, library, device, update of the device,
-# visits, conversations, lists, saved items, items in the overviews, unread messages, items.
+# The queries of the list of kept pages are: session, person, library, device, update of the device, visits,
+# conversations, lists, saved items, items in the overviews, unread messages, items.
 QUERIES = 12
 
 
-def test_device_must_delete_a_kept_page_when_a_visit_on_the_page_is_due_for_deletion(patron, branch, library):
+def test_device_must_delete_a_kept_page_when_one_of_its_visits_is_due_for_deletion(patron, branch, library):
     patron.remember, patron.remember_chosen_at = User.Remember.DAYS_30, NOW - datetime.timedelta(days=2)
     patron.save()
     kept_at = NOW - datetime.timedelta(days=25)
@@ -171,7 +169,7 @@ def test_device_must_delete_a_kept_page_when_a_visit_on_the_page_is_due_for_dele
     assert {found[path].ends_at for path in OVERVIEWS} == {ends}
 
 
-def test_overdue_visit_and_the_pages_that_list_the_visit_are_not_kept(patron, branch, library):
+def test_pages_that_show_an_overdue_visit_are_not_kept_offline(patron, branch, library):
     patron.remember, patron.remember_chosen_at = User.Remember.DAYS_30, NOW - datetime.timedelta(days=2)
     patron.save()
     old, new = NOW - datetime.timedelta(days=31), NOW - datetime.timedelta(days=1)
@@ -182,10 +180,10 @@ def test_overdue_visit_and_the_pages_that_list_the_visit_are_not_kept(patron, br
 
 
 @pytest.mark.parametrize("days", [25, 31], ids=["due in 5 days", "past its day"])
-def test_device_must_delete_pages_with_items_of_an_older_visit_when_that_visit_is_due(
+def test_device_must_delete_pages_with_items_of_a_visit_that_is_due_for_deletion(
     phone, patron, branch, library, days
 ):
-    """A saved item shows the reason from its visit. So the page contains words of a visit, even an old one."""
+    """A saved item shows the reason from its visit, so the page contains text even from an old visit."""
     patron.remember, patron.remember_chosen_at = User.Remember.DAYS_30, NOW - datetime.timedelta(days=2)
     patron.save()
     for number in range(21):
@@ -205,7 +203,7 @@ def test_device_must_delete_pages_with_items_of_an_older_visit_when_that_visit_i
     assert {path: page.ends_at for path, page in found.items() if path in OVERVIEWS} == wanted
 
 
-def test_devices_keep_a_shared_visit_until_the_earlier_of_the_two_retention_periods_ends(branch, library):
+def test_devices_keep_a_shared_visit_until_the_first_retention_period_ends(branch, library):
     child, adult = ChildFactory(), UserFactory(email="adult@example.org")
     kept_at, shared_at = NOW - datetime.timedelta(days=20), NOW - datetime.timedelta(days=10)
     session = SharedSessionFactory(
@@ -239,6 +237,7 @@ def versions(patron, library):
     return {path: page.version for path, page in listed(patron, library).items()}
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("change", ["verdict", "correction", "message", "item", "saved", "language"])
 def test_version_of_a_kept_page_changes_if_the_page_changes(patron, staff, branch, library, change):
     session = HelpSessionFactory(branch=branch, patron=patron, staff=staff, kept_at=timezone.now())
@@ -318,7 +317,7 @@ def test_kept_visit_does_not_show_todays_opening_hours(phone, patron, branch):
     assert "Open today" not in kept
 
 
-def test_fetching_a_page_to_keep_it_marks_no_message_as_read(phone, patron, staff, branch):
+def test_fetching_a_page_for_offline_reading_marks_no_message_as_read(phone, patron, staff, branch):
     session = HelpSessionFactory(branch=branch, patron=patron, staff=staff, kept_at=timezone.now())
     conversation = conversation_about(session)
     MessageFactory(conversation=conversation, side="staff", author=staff)
@@ -329,7 +328,7 @@ def test_fetching_a_page_to_keep_it_marks_no_message_as_read(phone, patron, staf
     assert Participation.objects.get().person == patron
 
 
-def test_notice_for_the_next_page_is_not_shown_on_a_kept_page(phone):
+def test_message_about_an_action_appears_on_the_next_page_but_not_on_a_kept_page(phone):
     phone.post(reverse("set_language"), {"language": "en"})
     phone.post(reverse("end_kept_pages"), {})
     kept = text(phone.get("/", headers=KEEPING))
@@ -338,7 +337,7 @@ def test_notice_for_the_next_page_is_not_shown_on_a_kept_page(phone):
     assert words in text(phone.get("/"))
 
 
-def test_fetching_a_page_to_keep_it_does_not_count_as_use_of_the_device(phone):
+def test_fetching_a_page_for_offline_reading_does_not_count_as_use_of_the_device(phone):
     with time_machine.travel(timezone.now() + datetime.timedelta(days=2), tick=False):
         before = phone.session["last_used_on"]
         phone.get("/", headers=KEEPING)

@@ -60,7 +60,7 @@ def fill_with_newer_visits(visit):
     ],
     ids=["removed from a wrong patron", "made quiet", "let go"],
 )
-def test_page_of_a_visit_that_the_patron_may_no_longer_open_is_not_kept(
+def test_device_must_delete_the_page_of_a_visit_that_the_patron_may_no_longer_open(
     visit, staff, patron, library, now, end
 ):
     before = versions(patron, library)
@@ -72,7 +72,9 @@ def test_page_of_a_visit_that_the_patron_may_no_longer_open_is_not_kept(
 
 
 @pytest.mark.parametrize("end", ["taken out", "sharing ended"])
-def test_page_of_a_childs_visit_is_not_kept_after_its_person_was_taken_out(branch, staff, library, now, end):
+def test_device_must_delete_a_shared_visit_that_the_child_or_adult_may_no_longer_open(
+    branch, staff, library, now, end
+):
     child, adult = ChildFactory(), UserFactory(email="adult@example.org")
     visit = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult, shared_at=now)
     assert visit.get_absolute_url() in versions(adult, library)
@@ -86,7 +88,7 @@ def test_page_of_a_childs_visit_is_not_kept_after_its_person_was_taken_out(branc
     assert set(versions(child, library)) == OVERVIEWS
 
 
-def test_page_of_an_erased_conversation_is_not_kept(visit, staff, patron, library, now):
+def test_device_must_delete_the_page_of_an_erased_conversation(visit, staff, patron, library, now):
     conversation = MessageFactory(conversation=ConversationFactory(help_session=visit)).conversation
     assert conversation.get_absolute_url() in versions(patron, library)
     desk_actions.erase(conversation, by=staff, at=now)
@@ -96,12 +98,12 @@ def test_page_of_an_erased_conversation_is_not_kept(visit, staff, patron, librar
 @pytest.mark.parametrize("is_old", [False, True], ids=["latest visit", "older visit"])
 @pytest.mark.parametrize("what", ["reason", "item"])
 def test_pages_with_a_corrected_item_are_fetched_again(visit, patron, library, now, what, is_old):
-    """The list shows the reason, and Home the item. They show items of older visits too."""
+    """The list shows the reason, and Home shows the item. Both also show items of older visits."""
     [given] = recommend_in(visit)
     save(given.item, patron=patron, at=now, recommendation=given)
     if is_old:
         fill_with_newer_visits(visit)
-    # The first correction saves the day. So of the second one, only the item tells that something has changed.
+    # The first correction stores the day. The second, on the same day, changes only the items.
     change(visit, summary="Corrected.")
     visit.refresh_from_db()
     before = versions(patron, library)
@@ -114,7 +116,7 @@ def test_pages_with_a_corrected_item_are_fetched_again(visit, patron, library, n
 
 
 @pytest.mark.parametrize("shown", ["saved item", "starred item", "check-in"])
-def test_pages_that_can_show_an_older_visit_are_fetched_again_after_the_visit_was_let_go(
+def test_overview_pages_are_fetched_again_after_an_old_visit_is_removed_from_the_account(
     visit, patron, library, now, shown
 ):
     """Home can ask how any visit turned out, even one without items."""
@@ -129,7 +131,7 @@ def test_pages_that_can_show_an_older_visit_are_fetched_again_after_the_visit_wa
     assert {path for path in after if after[path] != before[path]} == OVERVIEWS
 
 
-def test_pages_that_can_show_an_older_conversation_are_fetched_again_after_it_was_erased(
+def test_overview_pages_are_fetched_again_after_an_old_conversation_is_erased(
     staff, patron, branch, library, now
 ):
     """Home shows open conversations, even if 20 newer ones are closed."""

@@ -1,6 +1,8 @@
 import datetime
+import re
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -8,9 +10,12 @@ from django.utils.html import escape
 
 from accounts.models import Library
 from portal.conversations.viewer import OPENED_CODES
+from portal.helpsessions import handover
 from portal.helpsessions.codes import grouped, new_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.limit_table import LIMITS, Limit
+from portal.limits import LimitCount
+from portal.notifications.models import Notification
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 from tests.portal.pages import asks_to_sign_in, text
 
@@ -61,6 +66,31 @@ def test_qr_code_link_opens_the_visit(client, session):
     assert response.status_code == 200
 
 
+def test_link_from_an_email_shows_a_button_that_opens_the_visit(client, session, branch):
+    handover.email_code(
+        session,
+        code_for(session),
+        to_address="sam@example.org",
+        at=timezone.now(),
+        base_url=settings.BASE_URL,
+    )
+    link = re.search(r"http\S+/c/\S+\?email", Notification.objects.get().text)[0]
+    page = client.get(link.removeprefix(settings.BASE_URL))
+    assert (page.status_code, OPENED_CODES in client.session) == (200, False)
+    [code] = re.findall(r'name="code" value="(\d+)"', page.content.decode())
+    response = client.post(reverse("open_code"), {"code": code})
+    assert response.url == session.get_absolute_url()
+    assert client.get(response.url).status_code == 200
+
+
+def test_email_link_shows_the_same_page_for_any_code_and_counts_no_attempt(client, session):
+    pages = []
+    for code in (code_for(session), new_code(), "123"):
+        page = client.get(f"/c/{code}/?email")
+        pages.append((page.status_code, b'id="open"' in page.content, LimitCount.objects.exists()))
+    assert pages == [(200, True, False), (200, True, False), (404, True, True)]
+
+
 def test_prefetching_a_code_link_opens_no_visit_and_is_not_counted_as_an_attempt(client, session):
     link = reverse("open_code_link", args=[code_for(session)])
     wrong = reverse("open_code_link", args=[new_code()])
@@ -98,6 +128,7 @@ def _unfinished(session):
     return code_for(session)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("code_of", "status", "words"),
     [
@@ -155,13 +186,14 @@ def test_malformed_code_shows_a_form_error_and_does_not_count_as_an_attempt(clie
         assert "<title>Error:" in response.content.decode()
 
 
-def test_used_code_still_opens_the_visit_for_the_patron_who_kept_it(client, session, patron, sign_in):
+def test_used_code_still_opens_the_visit_for_its_patron(client, session, patron, sign_in):
     code = code_for(session, state=ClaimCode.State.KEPT)
     HelpSession.objects.filter(pk=session.pk).update(patron=patron)
     sign_in(client, patron)
     assert try_code(client, code).url == session.get_absolute_url()
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session):
     for _try in range(30):
@@ -174,6 +206,7 @@ def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session)
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_correct_codes_are_not_counted_as_attempts(client, session):
     for _try in range(32):
@@ -224,7 +257,7 @@ def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(
     assert asks_to_sign_in(client.get(quiet.get_absolute_url()))
 
 
-def test_closing_a_visit_opened_by_code_does_not_close_other_visits(client, branch, show_code):
+def test_closing_one_visit_does_not_close_other_visits(client, branch, show_code):
     first, second = HelpSessionFactory.create_batch(2, branch=branch)
     for session in [first, second]:
         show_code(client, code_for(session))

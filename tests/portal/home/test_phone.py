@@ -1,4 +1,4 @@
-"""Test the pages that turn on messages on a phone, and the requests that repair a subscription."""
+"""Test the pages that turn on push messages in a browser, and the requests that repair a subscription."""
 
 import hashlib
 from datetime import timedelta
@@ -90,7 +90,7 @@ def body_of(page):
     return page.content.decode().partition("<body")[2].partition(">")[0]
 
 
-def test_consent_stores_the_sentence_that_the_person_reads_before_turning_messages_on(signed_in, patron):
+def test_consent_to_push_messages_contains_the_sentence_that_the_person_saw(signed_in, patron):
     assert SENTENCE in text(signed_in.get(PAGE))
     device = PushDevice()
     page = turn_on(signed_in, device)
@@ -108,12 +108,12 @@ def test_consent_stores_the_sentence_that_the_person_reads_before_turning_messag
     assert consent.wording == f"{SENTENCE}\nGet messages on this phone"
 
 
-def test_no_subscription_and_no_consent_is_stored_before_the_button_is_pressed(signed_in):
+def test_no_subscription_or_consent_is_stored_before_the_button_is_pressed(signed_in):
     signed_in.get(PAGE)
     assert (rows(), list(Consent.objects.all())) == ([], [])
 
 
-def test_consent_to_messages_is_stored_in_the_language_of_the_page(signed_in, patron):
+def test_consent_to_push_messages_is_stored_in_the_language_of_the_page(signed_in, patron):
     patron.language = "es"
     patron.save()
     turn_on(signed_in)
@@ -124,7 +124,7 @@ def test_consent_to_messages_is_stored_in_the_language_of_the_page(signed_in, pa
 
 
 def refuses(browser):
-    """Return whether no page offers messages to this browser, and the server refuses to turn them on."""
+    """Return True if no page offers push messages to this browser and the server refuses to turn them on."""
     words = text(browser.get(PAGE))
     is_told = SENTENCE not in words and "Open this page on your own phone." in words
     is_refused = browser.post(PAGE, PushDevice().keys).status_code == 422
@@ -134,7 +134,7 @@ def refuses(browser):
     return is_told and is_refused and is_hidden and not rows() and not Consent.objects.exists()
 
 
-def test_borrowed_device_is_not_offered_messages_and_the_server_refuses_them(signed_in):
+def test_borrowed_device_is_not_offered_push_messages_and_the_server_refuses_them(signed_in):
     assert not refuses(signed_in)
     PushSubscription.objects.all().delete()
     Consent.objects.all().delete()
@@ -144,7 +144,7 @@ def test_borrowed_device_is_not_offered_messages_and_the_server_refuses_them(sig
     assert refuses(signed_in)
 
 
-def test_shared_desk_computer_is_not_offered_messages_and_the_server_refuses_them(
+def test_shared_desk_computer_is_not_offered_push_messages_and_the_server_refuses_them(
     client, sign_in, staff, branch
 ):
     sign_in_with_row(client, sign_in, staff)
@@ -153,10 +153,10 @@ def test_shared_desk_computer_is_not_offered_messages_and_the_server_refuses_the
 
 
 @pytest.mark.parametrize("who", ["patron", "viewer by code"])
-def test_locked_shared_desk_computer_is_not_offered_messages(
+def test_locked_shared_desk_computer_is_not_offered_push_messages(
     client, sign_in, show_code, patron, staff, branch, who
 ):
-    """The computer is locked, so nobody uses the desk in this session. Its cookie still says what it is."""
+    """The computer is locked, so nobody uses the desk in this session. A cookie identifies the computer."""
     visit = HelpSessionFactory(branch=branch)
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=visit, patron=None)
@@ -176,7 +176,7 @@ def test_locked_shared_desk_computer_is_not_offered_messages(
         assert not rows()
 
 
-def test_library_without_a_push_key_has_no_page_and_no_link_for_messages(signed_in, settings):
+def test_library_without_a_push_key_has_no_page_and_no_link_for_push_messages(signed_in, settings):
     assert "Get messages on this phone" in text(signed_in.get("/me/"))
     settings.PUSH_PRIVATE_KEY = ""
     assert signed_in.get(PAGE).status_code == 404
@@ -203,7 +203,7 @@ def test_refusal_of_an_unusable_subscription_says_what_to_do(signed_in, keys):
     assert (rows(), list(Consent.objects.all())) == ([], [])
 
 
-def test_messages_can_be_turned_off_on_each_listed_device(signed_in, patron, sign_in):
+def test_patron_can_turn_off_push_messages_on_each_listed_device(signed_in, patron, sign_in):
     turn_on(signed_in)
     other = PushSubscriptionFactory(person=patron, device="Safari on iPhone")
     PushSubscriptionFactory(device="Chrome on a stranger's phone")
@@ -218,7 +218,7 @@ def test_messages_can_be_turned_off_on_each_listed_device(signed_in, patron, sig
     assert [row.device for row in rows()] == ["Firefox on Android", "Chrome on a stranger's phone"]
 
 
-def test_turning_messages_off_on_the_last_device_ends_the_consent(signed_in, patron):
+def test_turning_off_push_messages_on_the_last_device_ends_the_consent(signed_in, patron):
     turn_on(signed_in)
     [here] = rows()
     with_old_key = PushSubscriptionFactory(person=patron, key_id="an earlier key")
@@ -230,7 +230,7 @@ def test_turning_messages_off_on_the_last_device_ends_the_consent(signed_in, pat
         person=patron, purpose="check_ins", subject=patron.public_id, given_at=timezone.now()
     )
     signed_in.post(reverse("end_phone"), {"device": here.public_id, "back": PAGE})
-    assert patron.consents.filter(purpose="push").exists()  # the other device can still get messages
+    assert patron.consents.filter(purpose="push").exists()  # the other device can still get push messages
 
     with_old_key.delete()
     turn_on(signed_in)
@@ -250,7 +250,7 @@ def test_consent_stays_if_a_subscription_ends_with_the_sign_in(signed_in, patron
     assert patron.consents.filter(purpose="push").exists()
 
 
-def test_stranger_cannot_turn_off_or_test_the_messages_on_a_device(signed_in):
+def test_stranger_cannot_turn_off_or_test_the_push_messages_on_a_device(signed_in):
     strangers = PushSubscriptionFactory()
     assert signed_in.post(reverse("end_phone"), {"device": strangers.public_id}).status_code == 302
     assert signed_in.post(reverse("try_phone"), {"device": strangers.public_id}).status_code == 404
@@ -259,7 +259,7 @@ def test_stranger_cannot_turn_off_or_test_the_messages_on_a_device(signed_in):
     assert not PushMessage.objects.exists()
 
 
-def test_try_button_sends_one_neutral_message_to_this_device(signed_in, library):
+def test_try_button_sends_one_neutral_push_message_to_this_device(signed_in, library):
     turn_on(signed_in)
     [row] = rows()
     page = signed_in.post(reverse("try_phone"), {"device": row.public_id, "back": PAGE}, follow=True)
@@ -279,7 +279,7 @@ def test_page_of_devices_runs_the_same_number_of_queries_for_1_and_9_devices(
         signed_in.get(PAGE)
 
 
-def test_pages_of_a_browser_without_messages_run_no_additional_query(
+def test_pages_of_a_browser_without_push_messages_run_no_additional_query(
     signed_in, settings, django_assert_num_queries, django_assert_max_num_queries
 ):
     with django_assert_max_num_queries(50) as queries:
@@ -292,7 +292,7 @@ def test_pages_of_a_browser_without_messages_run_no_additional_query(
 # Tests in which the browser and the server compare their subscriptions.
 
 
-def test_page_contains_the_fingerprint_of_the_servers_subscription_for_this_browser(signed_in):
+def test_page_contains_the_fingerprint_of_the_subscription_that_the_server_has_for_the_browser(signed_in):
     device = PushDevice()
     assert "data-push" not in body_of(signed_in.get("/"))
     turn_on(signed_in, device)
@@ -354,7 +354,7 @@ def test_renewed_subscription_replaces_an_older_row_with_the_same_endpoint(signe
     assert [row.endpoint for row in rows()] == [new.endpoint]
 
 
-def test_browser_that_no_longer_allows_messages_ends_its_subscription(signed_in, patron):
+def test_browser_that_no_longer_allows_push_messages_ends_its_subscription(signed_in, patron):
     turn_on(signed_in)
     other = PushSubscriptionFactory(person=patron)
     assert signed_in.post(reverse("renew_phone"), {"endpoint": ""}).status_code == 204
@@ -422,7 +422,7 @@ def test_opening_a_page_changes_no_subscription(signed_in, time_machine):
 # Tests of a browser that opened a visit by code.
 
 
-def test_browser_with_a_code_gets_messages_about_this_visit_until_the_code_ends(by_code, visit):
+def test_viewer_by_code_gets_push_messages_about_the_visit_until_the_code_ends(by_code, visit):
     assert SENTENCE in text(by_code.get(page_of(visit)))
     page = turn_on(by_code, path=page_of(visit))
     assert "This phone gets messages" in text(page)
@@ -439,7 +439,7 @@ def test_browser_with_a_code_gets_messages_about_this_visit_until_the_code_ends(
     assert rows() == []
 
 
-def test_conversation_of_a_visit_opened_by_code_offers_messages(by_code, visit, settings):
+def test_conversation_page_offers_push_messages_to_a_viewer_by_code(by_code, visit, settings):
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=visit, patron=None)
     ).conversation
@@ -449,7 +449,9 @@ def test_conversation_of_a_visit_opened_by_code_offers_messages(by_code, visit, 
     assert link not in by_code.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_messages_about_a_quiet_visit_or_a_strangers_visit_cannot_be_turned_on(client, show_code, branch):
+def test_push_messages_about_a_quiet_visit_or_a_strangers_visit_cannot_be_turned_on(
+    client, show_code, branch
+):
     quiet, strangers = QuietSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
     show_code(client, code_for(quiet))
     conversation = MessageFactory(
@@ -462,21 +464,21 @@ def test_messages_about_a_quiet_visit_or_a_strangers_visit_cannot_be_turned_on(c
     assert rows() == []
 
 
-def test_browser_learns_that_somebody_kept_the_visit(by_code, visit, patron):
+def test_portal_tells_a_browser_that_keeping_the_visit_ended_the_subscription(by_code, visit, patron):
     turn_on(by_code, path=page_of(visit))
     keeping.keep(visit, by=patron, at=timezone.now(), wording="Keep it", language="en")
     assert here(by_code)["subscription"] == ""
     assert "data-push" not in body_of(by_code.get("/"))
 
 
-def test_browser_learns_that_the_code_has_ended(by_code, visit, time_machine):
+def test_portal_tells_a_browser_that_the_subscription_ended_with_the_code(by_code, visit, time_machine):
     turn_on(by_code, path=page_of(visit))
     assert here(by_code)["subscription"]
     time_machine.move_to(timezone.now() + timedelta(days=31))
     assert here(by_code)["subscription"] == ""
 
 
-def test_browser_with_two_codes_gets_messages_about_each_visit(by_code, show_code, visit, branch):
+def test_browser_with_two_codes_gets_push_messages_about_each_visit(by_code, show_code, visit, branch):
     other = HelpSessionFactory(branch=branch)
     show_code(by_code, code_for(other))
     device = PushDevice()

@@ -1,4 +1,4 @@
-"""Test that a browser gets no more messages after its visits were closed, or when another person uses it."""
+"""Test that a browser gets no push messages after its visits were closed or when another person uses it."""
 
 import json
 from html import unescape
@@ -34,7 +34,7 @@ def visits(branch):
 
 @pytest.fixture
 def by_code(client, show_code, visits):
-    """Return a client that opened two visits by code, and gets messages about both."""
+    """Return a client that opened two visits by code, and gets push messages about both."""
     device = PushDevice()
     for visit in visits:
         show_code(client, code_for(visit))
@@ -47,17 +47,17 @@ def abouts():
     return set(PushSubscription.objects.values_list("about", flat=True))
 
 
-def test_browser_gets_no_messages_about_a_visit_that_was_removed_from_the_browser(by_code, visits):
+def test_browser_gets_no_push_messages_about_a_visit_that_was_removed_from_the_browser(by_code, visits):
     by_code.post(reverse("leave"), {"session": visits[0].public_id})
     assert abouts() == {f"visit:{visits[1].public_id}"}
 
 
-def test_browser_gets_no_messages_after_all_its_visits_were_removed(by_code):
+def test_browser_gets_no_push_messages_after_all_its_visits_were_removed(by_code):
     by_code.post(reverse("leave"))
     assert abouts() == set()
 
 
-def test_removing_a_visit_from_one_browser_does_not_end_messages_in_other_browsers(
+def test_removing_a_visit_from_one_browser_does_not_end_push_messages_in_other_browsers(
     by_code, visits, show_code
 ):
     other = Client()
@@ -66,13 +66,13 @@ def test_removing_a_visit_from_one_browser_does_not_end_messages_in_other_browse
     assert len(abouts()) == 2
 
 
-def test_sign_in_on_a_borrowed_device_ends_the_messages_there(by_code, patron):
+def test_sign_in_on_a_borrowed_device_ends_the_push_messages_there(by_code, patron):
     by_code.post(reverse("sign_in"), {"email": patron.email, "borrowed": "on"})
     assert by_code.session["borrowed_device"]
     assert abouts() == set()
 
 
-def test_next_person_to_sign_in_gets_no_messages_about_earlier_visits_in_the_browser(by_code, sign_in):
+def test_next_person_who_signs_in_gets_no_push_messages_about_earlier_visits(by_code, sign_in):
     sign_in(by_code, UserFactory())
     assert len(abouts()) == 2
     # Django empties the session when another person signs in.
@@ -81,7 +81,7 @@ def test_next_person_to_sign_in_gets_no_messages_about_earlier_visits_in_the_bro
 
 
 @pytest.mark.parametrize("how", ["elsewhere", "everywhere", "everybody", "erased"])
-def test_browser_that_was_signed_out_from_elsewhere_gets_no_messages(by_code, sign_in, patron, how):
+def test_browser_that_was_signed_out_from_elsewhere_gets_no_push_messages(by_code, sign_in, patron, how):
     sign_in(by_code, patron)
     key = by_code.session.session_key
     signed_in, _ = UserSession.objects.get_or_create(session_key=key, defaults={"user": patron, "ip": "::1"})
@@ -97,7 +97,7 @@ def test_browser_that_was_signed_out_from_elsewhere_gets_no_messages(by_code, si
     assert abouts() == set()
 
 
-def test_computer_that_becomes_a_shared_desk_computer_gets_no_messages(client, sign_in, staff, branch):
+def test_computer_that_becomes_a_shared_desk_computer_gets_no_push_messages(client, sign_in, staff, branch):
     sign_in(client, staff)
     key = client.session.session_key
     UserSession.objects.get_or_create(session_key=key, defaults={"user": staff, "ip": "::1"})
@@ -108,6 +108,7 @@ def test_computer_that_becomes_a_shared_desk_computer_gets_no_messages(client, s
     assert abouts() == set()
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("path", ["/me/phone/", "/phone/renew/", "/sessions/{}/phone/"])
 @pytest.mark.parametrize("why", ["signed out", "form expired"])
 def test_push_secrets_in_a_refused_form_are_neither_stored_nor_shown(patron, branch, sign_in, path, why):

@@ -18,7 +18,7 @@ from portal.lists.models import SavedItem
 from portal.lists.own_words import add_title, write_note
 from portal.own_search import MAX_FOUND, typed_words
 from recommendations.models import Item
-from recommendations.search import entry_for, index
+from recommendations.search.entries import entry_for, index
 from tests.extent import times
 from tests.factories import (
     ChildFactory,
@@ -66,7 +66,7 @@ def visit(patron, staff, branch):
 
 @pytest.fixture
 def winter(patron):
-    """Return a list with a title of the catalog that has a note, and a title by hand."""
+    """Return a list with two titles: one from the catalog, which has a note, and one by hand."""
     winter = SavedListFactory(patron=patron, name="For winter")
     item = ItemFactory(
         title="Kokoro",
@@ -81,7 +81,7 @@ def winter(patron):
 
 
 def found_by(client, words, **more):
-    """Return the titles of what this client finds, as the page shows them."""
+    """Return the titles that the page shows after this client searches for these words."""
     found = client.post(SEARCH, {"words": words, **more}).context["found"]
     return [str(row) for row in [*found.visits, *found.lists, *found.titles]]
 
@@ -89,6 +89,7 @@ def found_by(client, words, **more):
 VISIT, LIST, NOTED, BY_HAND = "How do I compost in the shade?", "For winter", "Kokoro", "L’étranger"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -115,11 +116,11 @@ VISIT, LIST, NOTED, BY_HAND = "How do I compost in the shade?", "For winter", "K
         ("%ompost", []),
     ],
 )
-def test_search_finds_words_in_visits_and_lists(me, visit, winter, words, expected):
+def test_patrons_can_search_for_words_in_visits_and_lists(me, visit, winter, words, expected):
     assert found_by(me, words) == expected
 
 
-def test_search_in_spanish_finds_the_words_that_spanish_pages_show(me, visit, patron):
+def test_search_in_spanish_finds_the_words_on_spanish_pages(me, visit, patron):
     SavedListFactory(patron=patron)
     me.cookies["django_language"] = "es"
     spanish = {"HTTP_ACCEPT_LANGUAGE": "es"}
@@ -130,8 +131,8 @@ def test_search_in_spanish_finds_the_words_that_spanish_pages_show(me, visit, pa
     assert [str(row) for row in rows[1].lists] == ["Su lista"]
 
 
-def test_search_never_finds_what_the_page_of_a_visit_or_list_does_not_show(me, patron, staff, branch):
-    """Search for a word that is in each of these rows. The patron must find only the last one."""
+def test_search_never_finds_text_that_the_patrons_pages_do_not_show(me, patron, staff, branch):
+    """Search for a word that is in each of these rows. The patron must find only the last row."""
     other = UserFactory()
     common = {"staff": staff, "branch": branch}
     SessionNoteFactory(help_session=HelpSessionFactory(patron=patron, **common), body=HIDDEN)
@@ -159,13 +160,13 @@ def test_search_never_finds_what_the_page_of_a_visit_or_list_does_not_show(me, p
     assert found_by(me, HIDDEN) == [f"A {HIDDEN}"]
 
 
-def test_forgotten_visit_is_not_found(me, visit):
+def test_search_does_not_find_a_forgotten_visit(me, visit):
     assert found_by(me, "november") == [VISIT]
     HelpSession.objects.update(forgotten_on="2026-11-20", patron=None, staff=None, question="", summary="")
     assert found_by(me, "november") == []
 
 
-def test_viewer_by_code_finds_the_visits_that_are_open_but_no_quiet_visit(client, show_code, branch):
+def test_viewer_by_code_finds_the_opened_visits_except_quiet_visits(client, show_code, branch):
     opened = HelpSessionFactory(branch=branch, question=f"Where is the {HIDDEN}?")
     quiet = QuietSessionFactory(branch=branch, question=HIDDEN, summary=HIDDEN)
     recommend_in(quiet, item__title=HIDDEN)
@@ -178,7 +179,7 @@ def test_viewer_by_code_finds_the_visits_that_are_open_but_no_quiet_visit(client
     assert "You can search only the visits that you opened with a code on this device." in page
 
 
-def test_child_and_adult_find_the_shared_visit_but_not_what_else_the_other_has(sign_in, branch):
+def test_child_and_adult_find_their_shared_visit_but_no_other_visits_of_each_other(sign_in, branch):
     child, adult = ChildFactory(), UserFactory()
     shared = SharedSessionFactory(patron=child, shared_with=adult, branch=branch, question=f"{HIDDEN} shared")
     childs = HelpSessionFactory(patron=child, branch=branch, question=f"{HIDDEN} of the child")
@@ -187,7 +188,7 @@ def test_child_and_adult_find_the_shared_visit_but_not_what_else_the_other_has(s
     assert set(found_by(sign_in(Client(), adult), HIDDEN)) == {str(shared), str(adults)}
 
 
-def test_title_that_is_no_longer_in_the_catalog_is_found(me, winter):
+def test_search_finds_a_title_that_is_no_longer_in_the_catalog(me, winter):
     Item.objects.update(retired_at=timezone.now())
     index(list(Item.objects.values_list("pk", flat=True)))
     for words in ("kokoro", "soseki sad", "夏目"):
@@ -196,6 +197,7 @@ def test_title_that_is_no_longer_in_the_catalog_is_found(me, winter):
     assert found_by(me, "natsume") == [NOTED]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("words", "error"),
     [
@@ -209,9 +211,7 @@ def test_title_that_is_no_longer_in_the_catalog_is_found(me, winter):
     ],
 )
 @pytest.mark.parametrize("htmx", [True, False], ids=["htmx", "no JavaScript"])
-def test_words_that_are_missing_or_too_short_get_an_error_and_stay_in_the_field(
-    me, visit, words, error, htmx
-):
+def test_invalid_search_words_get_an_error_and_stay_in_the_field(me, visit, words, error, htmx):
     response = me.post(SEARCH, {"words": words}, **HTMX if htmx else {})
     assert response.status_code == (200 if htmx else 422)
     assert error in text(response)
@@ -220,35 +220,35 @@ def test_words_that_are_missing_or_too_short_get_an_error_and_stay_in_the_field(
 
 
 @pytest.mark.parametrize("words", ["я", "こ", "책"])
-def test_one_letter_is_enough_in_other_scripts(me, winter, words):
+def test_one_character_of_a_non_latin_script_is_enough_to_search(me, winter, words):
     assert me.post(SEARCH, {"words": words}).status_code == 200
 
 
-def test_page_without_results_leads_to_the_library(me, visit):
+def test_search_page_without_results_links_to_the_page_for_asking_the_library(me, visit):
     page = me.post(SEARCH, {"words": "volcano"})
     assert "Nothing found" in text(page)
     assert f'href="{reverse("ask")}"' in part(page, "found")
 
 
-def test_new_patron_reads_what_to_do_before_there_is_anything_to_search(me):
+def test_new_patron_reads_that_there_is_nothing_to_search_yet(me):
     page = me.get(SEARCH)
     assert "Nothing to search yet" in text(page)
     assert 'id="search"' not in page.content.decode()
 
 
-def test_search_by_htmx_shows_what_the_page_shows_without_javascript(me, visit, winter):
+def test_htmx_response_to_a_search_matches_the_page_without_javascript(me, visit, winter):
     swapped, whole = (me.post(SEARCH, {"words": "o"}, **extra) for extra in (HTMX, {}))
     assert part(swapped, "search-part") == part(whole, "search-part")
     swapped, whole = (me.post(SEARCH, {"words": "kokoro"}, **extra) for extra in (HTMX, {}))
     assert part(swapped, "search-part") == part(whole, "search-part")
 
 
-def test_signed_out_people_sign_in_and_come_back_to_the_empty_field(client, visit):
+def test_signed_out_person_is_redirected_to_sign_in_without_the_search_words(client, visit):
     for answer in (client.get(SEARCH), client.post(SEARCH, {"words": "compost"})):
         assert answer.url == f"{reverse('sign_in')}?next={SEARCH}"
 
 
-def test_nothing_is_kept_about_a_search(me, visit, winter, caplog, patron):
+def test_search_words_are_not_stored_or_logged_or_put_into_links(me, visit, winter, caplog, patron):
     caplog.set_level(logging.DEBUG)
     me.get(SEARCH)
     before = me.session.items()
@@ -270,7 +270,7 @@ def test_nothing_is_kept_about_a_search(me, visit, winter, caplog, patron):
 
 
 @pytest.mark.parametrize("path", ["all", "list"])
-def test_words_of_a_refused_search_are_not_kept_until_the_next_sign_in(me, patron, winter, path):
+def test_search_words_are_not_stored_when_the_sign_in_has_expired(me, patron, winter, path):
     address = SEARCH if path == "all" else reverse("search_list", args=[winter.public_id])
     me.get(SEARCH)
     me.session.flush()
@@ -280,7 +280,7 @@ def test_words_of_a_refused_search_are_not_kept_until_the_next_sign_in(me, patro
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_search_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_search_in_visits_and_lists_runs_the_same_number_of_queries_for_1_and_30_rows(
     me, patron, staff, branch, django_assert_num_queries, rows
 ):
     for number in range(rows):
@@ -296,7 +296,7 @@ def test_search_runs_the_same_number_of_queries_for_1_and_30_rows(
     assert (len(shown.visits), len(shown.titles)) == (min(rows, 20), min(3 * rows, 20))
 
 
-def test_show_more_shows_more_rows_and_moves_the_focus_to_the_first_new_one(me, patron):
+def test_show_more_button_shows_more_rows_and_moves_the_focus_to_the_first_new_row(me, patron):
     saved_list = SavedListFactory(patron=patron)
     for number in range(MAX_FOUND + 5):
         add_title(saved_list, title=f"Novel {number:03}", at=timezone.now())
@@ -317,8 +317,9 @@ def test_show_more_shows_more_rows_and_moves_the_focus_to_the_first_new_one(me, 
     assert "Add a word to narrow the search." in text(page)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("show", ["-1", "9" * 400, "x", "١٢٣", "0", "100000"])
-def test_wrong_number_of_rows_causes_no_error(me, visit, show):
+def test_invalid_number_of_rows_causes_no_error(me, visit, show):
     assert found_by(me, "compost", show=show) == [VISIT]
 
 
@@ -343,7 +344,7 @@ def random_text(rng, most=3):
 
 
 def words_in(*texts):
-    """Return the folded words in the simplest way. The test compares the search with it."""
+    """Return the normalized words of the texts. The test finds rows with them in the simplest way."""
     return [word for each in texts for word in entry_words(each)]
 
 
@@ -354,7 +355,7 @@ def entry_words(words):
 
 @pytest.mark.sql
 @pytest.mark.parametrize("seed", range(times(3, 30)))
-def test_search_finds_exactly_the_rows_that_have_all_words(patron, staff, branch, seed):
+def test_search_in_visits_and_lists_finds_exactly_the_rows_with_all_words(patron, staff, branch, seed):
     rng = random.Random(seed)
     at, lists = timezone.now(), []
     expected = {}

@@ -62,7 +62,7 @@ EXPORTS = {
 
 
 @pytest.mark.parametrize("system", EXPORTS)
-def test_columns_of_each_systems_export_are_recognized(system):
+def test_columns_of_exports_from_each_library_system_are_recognized(system):
     text, values = EXPORTS[system]
     [found] = table(text)
     assert {name: found.values[name] for name in values} == values
@@ -111,7 +111,7 @@ def test_column_names_are_recognized_in_many_languages(header):
         ("XYZ", "book"),
     ],
 )
-def test_kind_of_item_is_recognized_from_the_words_in_its_column(cell, kind):
+def test_kind_of_item_is_recognized_from_words_in_the_format_column(cell, kind):
     [found] = table(f"title,format\nT,{cell}\n")
     assert found.values["kind"] == kind
 
@@ -134,7 +134,7 @@ def test_empty_cells_at_the_end_of_a_row_are_ignored():
     assert outcome(table("title;author\nEmma;Jane;;\nToo;many;cells\n")) == ["Emma", 2]
 
 
-def test_csv_row_that_is_not_utf_8_does_not_change_letters_in_other_rows():
+def test_csv_row_that_is_not_utf_8_does_not_affect_letters_in_other_rows():
     text = "title;author\nÉtude;Brontë\n".encode() + "Café – “x”;Zoë\n".encode("cp1252")
     found = list(read_table(io.BytesIO(text), mapping={}))
     assert [(one.values["title"], one.values["creators"]) for one in found] == [
@@ -153,14 +153,14 @@ def test_row_of_totals_is_not_imported_as_a_title(row):
 
 
 @pytest.mark.parametrize("title", ["11-Sep", "Mar-05", "22-Nov-63", "2001-09-11 00:00:00"])
-def test_title_that_looks_like_a_date_is_imported_with_a_remark(title):
+def test_import_warns_about_a_title_that_looks_like_a_date(title):
     [found] = table(f"title,author\n{title},Jane\n")
     assert found.values["title"] == title
     assert found.remark == f"its title, {title}, is a date. A spreadsheet may have changed it"
 
 
 @pytest.mark.parametrize("title", ["11/22/63", "1984", "Sep-Oct", "2001"])
-def test_title_that_is_a_number_is_imported_without_a_remark(title):
+def test_import_does_not_warn_about_titles_such_as_1984_or_sep_oct(title):
     [found] = table(f"title,author\n{title},Jane\n")
     assert (found.values["title"], found.remark) == (title, "")
 
@@ -177,7 +177,7 @@ def test_cell_that_says_null_or_not_available_is_read_as_empty(empty):
     assert second == Fault(2, "it has no title")
 
 
-def test_semicolon_is_the_delimiter_if_it_is_as_frequent_as_the_comma():
+def test_semicolon_is_the_delimiter_if_there_are_as_many_semicolons_as_commas():
     [found] = table("Title, statement;Author\nEmma;Jane\n", title=["Title, statement"])
     assert (found.values["title"], found.values["creators"]) == ("Emma", "Jane")
 
@@ -198,7 +198,7 @@ def test_unclosed_quotation_mark_that_swallows_the_rest_of_a_file_is_reported(ro
     assert found[1].reason == "a quotation mark has no partner, so rows after it may be missing"
 
 
-def test_error_about_a_very_long_cell_says_what_may_be_wrong():
+def test_error_about_a_very_long_cell_mentions_a_missing_quotation_mark():
     found = table('title,author\nFirst,A\n"' + "Title,me\n" * 20_000 + "Last,E\n")
     assert outcome(found)[:2] == ["First", 2]
     assert found[1].reason == ("a cell has more than 131072 characters. A quotation mark may have no partner")

@@ -28,7 +28,10 @@ WRONG = {
     "tar": (b"a.mrc".ljust(257, b"\0") + b"ustar", "a tar archive. Unpack it"),
     "zip": (archive(**{"a.mrc": GOOD}), "a zip archive. Unpack it"),
     "xlsx": (archive(**{"[Content_Types].xml": "", "xl/workbook.xml": ""}), "a spreadsheet. Open it"),
-    "docx": (archive(**{"[Content_Types].xml": "", "word/document.xml": ""}), "a zip archive"),
+    "docx": (archive(**{"[Content_Types].xml": "", "word/document.xml": ""}), "a document of Word"),
+    "odt": (archive(mimetype="application/vnd.oasis.opendocument.text"), "a document of Word"),
+    "epub": (archive(mimetype="application/epub+zip"), "a document of Word"),
+    "rtf": (b"{\\rtf1\\ansi title;author}", "a document of Word"),
     "ods": (archive(mimetype="application/vnd.oasis.opendocument.spreadsheet"), "a spreadsheet. Open it"),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(300), "a spreadsheet. Open it"),
     "xml of Excel": (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>', "a spreadsheet"),
@@ -37,6 +40,8 @@ WRONG = {
     "gif": (b"GIF89a", "a picture"),
     "bmp": (b"BM\x01\x02\x03\x04\0\0\0\0", "a picture"),
     "heic": (b"\0\0\0\x18ftypheic", "a picture"),
+    "avif": (b"\0\0\0\x1cftypavif", "a picture"),
+    "mp4": (b"\0\0\0\x18ftypisom", "a video. Export the catalog"),
     "webp": (b"RIFF\1\2\3\4WEBP", "a picture"),
     "pdf": (b"%PDF-1.7\n", "a PDF document. Export the catalog"),
     "html": (b"\n<!DOCTYPE html><html>", "an HTML page. The system may have asked for a sign-in"),
@@ -85,7 +90,7 @@ def test_format_of_a_catalog_file_is_recognized_by_its_first_bytes(content, kind
     assert file.read() == content
 
 
-def test_wrong_kind_of_file_is_refused_even_if_the_command_names_a_format():
+def test_wrong_kind_of_file_is_refused_even_if_the_command_has_a_format_option():
     with pytest.raises(Unreadable, match="gzip"):
         kind_of(io.BytesIO(gzip.compress(GOOD)), chosen="marc")
 
@@ -108,6 +113,7 @@ def complaint_about(tmp_path, capsys, db):
     return complaint_about
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("leader", "words"),
     [
@@ -120,7 +126,7 @@ def complaint_about(tmp_path, capsys, db):
 @pytest.mark.parametrize(
     "write", [lambda record: record.as_marc() * 2, lambda record: as_xml(record, record)]
 )
-def test_error_about_a_record_that_describes_no_title_names_the_kind_of_record(
+def test_error_about_a_record_without_a_title_says_which_kind_of_record_it_is(
     complaint_about, leader, words, write
 ):
     record = marc(("150", "0", ("a", "Jazz")), leader=f"00000n{leader}  a2200000 a 4500")
@@ -132,6 +138,7 @@ def test_error_about_a_record_that_describes_no_title_names_the_kind_of_record(
 HIDDEN = b"\x1b[2J\x07"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("content", "options", "name"),
     [

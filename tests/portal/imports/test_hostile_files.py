@@ -19,14 +19,14 @@ from portal.imports.readers.table import LINE_MAX, read_table
 from portal.imports.records import Fault, Unreadable
 from recommendations.models import Item
 from tests.portal.imports.test_readers import outcome, titled
-from tests.processes import at_once
+from tests.processes import run_simultaneously
 
 
 def reasons(records):
     return [record.reason for record in records if isinstance(record, Fault)]
 
 
-def test_marc_record_whose_directory_entries_overlap_is_refused_without_reading_them():
+def test_marc_record_with_overlapping_directory_entries_is_refused_quickly():
     """If these entries were read, a record of 77 kB would have 35 MB of names."""
     field = b"1 \x1faN\xc3\xa9 1\x1e"
     entries = b"245%04d%05d" % (8, 0) + b"700%04d%05d" % (9999, 0) * 3500
@@ -40,7 +40,7 @@ def test_marc_record_whose_directory_entries_overlap_is_refused_without_reading_
     assert time.process_time() - started < 2
 
 
-def test_xml_file_full_of_opened_comments_is_refused_in_a_moment():
+def test_xml_file_full_of_unclosed_comments_is_refused_within_two_seconds():
     started = time.process_time()
     with pytest.raises(Unreadable, match="not MARCXML: it has no element"):
         list(read_xml(io.BytesIO(b"<!--" * 65_000)))
@@ -53,13 +53,13 @@ def test_first_element_of_an_xml_file_is_found_after_comments():
 
 
 @pytest.mark.parametrize("name", ["controlfield", "datafield"])
-def test_import_explains_that_a_field_of_an_xml_record_has_no_tag(name):
+def test_error_about_an_xml_record_says_which_field_has_no_tag(name):
     text = pymarc.record_to_xml(titled("First")).replace(b"</record>", b"<%s/></record>" % name.encode())
     found = list(read_xml(io.BytesIO(b"<collection>" + text + b"</collection>")))
     assert reasons(found) == [f"it has a <{name}> without a tag. Export it again"]
 
 
-def test_xml_record_whose_coded_field_has_subfields_is_imported():
+def test_xml_record_with_subfields_in_a_coded_field_is_imported():
     text = pymarc.record_to_xml(titled("First")).replace(
         b"</record>", b'<datafield tag="008"><subfield code="a">x</subfield></datafield></record>'
     )
@@ -67,7 +67,7 @@ def test_xml_record_whose_coded_field_has_subfields_is_imported():
 
 
 @pytest.mark.parametrize("start", [b"", b"title,author\nFirst,me\n"])
-def test_csv_file_without_line_ends_is_refused_without_reading_all_of_it(start):
+def test_csv_file_without_line_ends_is_refused_before_all_of_the_file_is_read(start):
     number = len(start.splitlines()) + 1
     file = io.BytesIO(start + b"x" * (3 * LINE_MAX))
     with pytest.raises(Unreadable, match=f"^Line {number} has more than {LINE_MAX} characters"):
@@ -76,13 +76,13 @@ def test_csv_file_without_line_ends_is_refused_without_reading_all_of_it(start):
 
 
 @pytest.mark.parametrize("title", ["\u200b\u200b", "\u2800", "\u3164", "\u00ad\u034f", "\U000e0041"])
-def test_record_with_an_invisible_title_has_no_title(title):
+def test_title_with_only_invisible_characters_counts_as_missing(title):
     found = list(read_table(io.BytesIO(f"title,author\n{title},me\nSeen,me\n".encode()), mapping={}))
     assert outcome(found) == [1, "Seen"]
 
 
 @pytest.mark.django_db
-def test_import_stores_only_the_first_faults_of_a_file():
+def test_import_counts_all_faults_but_lists_only_the_first_ones():
     records = (Fault(number, f"reason {number}") for number in range(1, 1001))
     *_, tally = import_records(records, source="x", branch=None, at=timezone.now(), faults_kept=3)
     assert (len(tally.faults), tally.seen) == (1000, 1000)
@@ -99,7 +99,7 @@ def test_import_explains_that_it_cannot_read_a_pipe_or_a_folder(tmp_path, make):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_imports_of_the_same_items_in_any_order_both_succeed(monkeypatch):
+def test_simultaneous_imports_of_the_same_items_add_each_item_once(monkeypatch):
     monkeypatch.setattr(actions, "BATCH", 50)
     rows = [f"Title {number},{number}\n" for number in range(1000)]
 
@@ -109,7 +109,7 @@ def test_two_imports_of_the_same_items_in_any_order_both_succeed(monkeypatch):
         return tally.added
 
     shuffled = [random.Random(seed).sample(rows, len(rows)) for seed in range(3)]  # noqa: S311 (no secret)
-    added = at_once(*(functools.partial(work, order) for order in shuffled))
+    added = run_simultaneously(*(functools.partial(work, order) for order in shuffled))
     assert sum(added) == Item.objects.count() == len(rows)
 
 
@@ -119,7 +119,7 @@ class Deadlock(Exception):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("error", [IntegrityError("one_item_per_source_key"), OperationalError("deadlock")])
-def test_batch_is_imported_even_if_other_imports_add_its_items_meanwhile(monkeypatch, error):
+def test_import_succeeds_after_three_conflicts_with_other_imports(monkeypatch, error):
     error.__cause__ = Deadlock()
     add, errors = type(Item.objects).bulk_create, [error] * 3
 
@@ -135,7 +135,7 @@ def test_batch_is_imported_even_if_other_imports_add_its_items_meanwhile(monkeyp
 
 
 @pytest.mark.django_db
-def test_stopped_import_does_not_undo_its_finished_batches_and_says_how_to_continue(monkeypatch, tmp_path):
+def test_stopped_import_saves_the_finished_batches_and_says_how_to_continue(monkeypatch, tmp_path):
     monkeypatch.setattr(actions, "BATCH", 2)
     file = tmp_path / "titles.csv"
     file.write_text("title\nFirst\nSecond\nThird\n")

@@ -4,7 +4,7 @@ from django.db import IntegrityError, OperationalError
 
 from portal.lists.models import SavedItem
 from recommendations.models import Holding, Item, Recommendation
-from recommendations.search import find_items
+from recommendations.search.finding import find_items
 from tests.factories import (
     BranchFactory,
     HelpSessionFactory,
@@ -15,34 +15,6 @@ from tests.factories import (
 from tests.portal.imports.test_readers import as_xml, marc, titled
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def run(capsys):
-    """Return run(file, *options), which runs import_items and returns (exit status, stdout, stderr)."""
-
-    def run(file, *options):
-        status = 0
-        try:
-            call_command("import_items", str(file), *options)
-        except SystemExit as ended:
-            status = ended.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
-@pytest.fixture
-def marc_file(tmp_path):
-    def write(*records):
-        file = tmp_path / "records.mrc"
-        file.write_bytes(
-            b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records)
-        )
-        return file
-
-    return write
 
 
 def test_importing_the_same_file_again_changes_nothing(run, marc_file):
@@ -67,9 +39,7 @@ def test_import_updates_only_items_that_changed_in_the_file(run, marc_file):
     assert find_items("old") == []
 
 
-def test_import_does_not_change_recommendations_and_saved_items_of_patrons(
-    run, marc_file, patron, staff, branch
-):
+def test_import_preserves_recommendations_and_saved_items(run, marc_file, patron, staff, branch):
     names = ["Updated", "Removed", "Deleted", "Renumbered", "Damaged"]
     run(marc_file(*[titled(name, number=name) for name in names]))
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
@@ -123,7 +93,7 @@ def test_import_reports_records_with_an_invalid_year_and_exits_with_status_1(run
     assert sorted(Item.objects.values_list("title", "year")) == [("Late", ""), ("Other", "")]
 
 
-def test_import_adds_the_original_script_to_an_item_of_an_earlier_import(run, marc_file):
+def test_second_import_adds_a_missing_original_script(run, marc_file):
     record = marc(("245", "0", ("a", "Shirim")), ("880", "0", ("6", "245-01/(2/r"), ("a", "שירים")))
     run(marc_file(record))
     Item.objects.update(original_title="", original_lang="")
@@ -131,7 +101,7 @@ def test_import_adds_the_original_script_to_an_item_of_an_earlier_import(run, ma
     assert list(Item.objects.values_list("original_title", "original_lang")) == [("שירים", "und-Hebr")]
 
 
-def test_import_saves_call_numbers_only_if_the_command_names_a_branch(run, marc_file):
+def test_import_saves_call_numbers_only_with_a_branch_option(run, marc_file):
     BranchFactory(slug="east")
     other = BranchFactory()
     one = marc(("245", "0", ("a", "Atlas")), ("050", " ", ("a", "G1021")))
@@ -149,13 +119,13 @@ def test_import_saves_call_numbers_only_if_the_command_names_a_branch(run, marc_
     assert find_items("g1021") == []
 
 
-def test_import_stores_which_titles_are_novels_even_for_items_of_an_earlier_import(run, tmp_path):
+def test_second_import_stores_which_titles_are_fiction(run, tmp_path):
     file = tmp_path / "items.csv"
     file.write_text("id,title\n1,Emma\n2,Gardening\n")
     run(file)
     assert not Item.objects.filter(is_fiction=True).exists()
     file.write_text("id,title,genre\n1,Emma,Fiction\n2,Gardening,Nonfiction\n")
-    assert run(file)[1] == "0 added, 1 changed, 1 unchanged.\n"
+    assert run(file)[1] == "0 added, 2 changed, 0 unchanged.\n"
     assert [(item.title, item.is_fiction) for item in find_items("emma")] == [("Emma", True)]
     assert [(item.title, item.is_fiction) for item in find_items("gardening")] == [("Gardening", False)]
     assert run(file)[1] == "0 added, 0 changed, 2 unchanged.\n"
@@ -187,6 +157,7 @@ def test_import_recognizes_xml_and_csv_files(run, tmp_path):
     assert sorted(Item.objects.values_list("title", flat=True)) == ["From CSV", "From XML", "No number"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
@@ -223,7 +194,7 @@ def test_import_of_a_file_with_only_broken_records_exits_with_status_2(run, marc
     assert run(marc_file(b"rubbish\x1d"), "--format", "marc")[0] == 2
 
 
-def test_import_is_retried_after_a_conflict_with_a_simultaneous_import(run, marc_file, monkeypatch):
+def test_import_tries_again_after_a_conflict_with_a_simultaneous_import(run, marc_file, monkeypatch):
     def meet_the_other(*args):
         monkeypatch.undo()
         raise IntegrityError("one_item_per_source_key")

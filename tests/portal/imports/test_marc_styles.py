@@ -9,7 +9,7 @@ from portal.imports.readers.marc import read_xml
 from portal.imports.records import Fault
 from recommendations.actions import add_item
 from recommendations.models import Item
-from recommendations.search import find_items
+from recommendations.search.finding import find_items
 from tests.portal.imports.test_readers import GOOD, as_xml, binary, fixed, marc, outcome, titled
 
 TITLE = ("245", "0", ("a", "T"))
@@ -23,7 +23,7 @@ def values_of(*fields, leader="am"):
 @pytest.mark.parametrize(
     ("subfields", "title"),
     [
-        # The punctuation before the subtitle follows the medium.
+        # The punctuation before the subtitle is at the end of the medium, which is in subfield h.
         (
             [("a", "Kind of blue"), ("h", "[sound recording] :"), ("b", "live /"), ("c", "M. D.")],
             "Kind of blue : live",
@@ -65,7 +65,7 @@ def test_marc_title_in_its_original_script_keeps_the_punctuation_between_its_par
     )
 
 
-def test_other_titles_of_a_record_can_be_searched_but_are_not_shown():
+def test_other_titles_of_a_record_are_searched_but_not_shown():
     values = values_of(
         ("130", " ", ("a", "Beowulf.")),
         ("240", " ", ("a", "Cien años de soledad."), ("l", "English")),
@@ -90,6 +90,7 @@ NUMBERS = (
 )
 
 
+@pytest.mark.few_cases
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
@@ -116,14 +117,15 @@ def test_item_is_found_by_each_of_its_numbers_with_and_without_hyphens(query):
         ("mm", [fixed(26, "g")], "other"),
         ("rm", [], "other"),
         ("om", [], "other"),
-        # Field 336 names the content. The code "a" is only the default in many templates for records.
+        # In many templates for records, the leader has the code "a" (text) by default. So field 336, which
+        # names the content, takes precedence.
         ("am", [("336", " ", ("a", "spoken word"), ("b", "spw"))], "audiobook"),
         ("am", [("336", " ", ("a", "two-dimensional moving image"))], "video"),
         ("am", [("336", " ", ("b", "txt")), ("336", " ", ("b", "spw"))], "book"),
         ("gm", [("336", " ", ("b", "txt"))], "video"),
     ],
 )
-def test_kind_of_item_fits_the_codes_of_the_record(leader, fields, kind):
+def test_kind_of_item_is_read_from_the_codes_of_the_record(leader, fields, kind):
     assert values_of(TITLE, *fields, leader=leader)["kind"] == kind
 
 
@@ -142,14 +144,49 @@ def test_kind_of_item_fits_the_codes_of_the_record(leader, fields, kind):
         ),
     ],
 )
-def test_creators_are_only_people_and_bodies_that_made_the_item(field, creators):
+def test_only_people_and_organizations_that_made_the_item_are_creators(field, creators):
     assert values_of(TITLE, field)["creators"] == creators
+
+
+@pytest.mark.parametrize(
+    ("subfields", "name"),
+    [
+        (
+            [("a", "Olympic Games"), ("n", "(21st :"), ("e", "Organizing Committee.")],
+            "Olympic Games. Organizing Committee",
+        ),
+        ([("a", "Ministry,"), ("e", "Department")], "Ministry. Department"),
+    ],
+)
+def test_department_of_a_meeting_is_separated_by_a_period(subfields, name):
+    assert values_of(TITLE, ("711", " ", *subfields))["creators"] == name
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (["United States.", "Department of Gardens."], "United States. Department of Gardens"),
+        (
+            ["United States", "Department of Gardens", "Soil Office"],
+            "United States. Department of Gardens. Soil Office",
+        ),
+        (["Acme Inc.", "Press"], "Acme Inc. Press"),
+    ],
+)
+def test_department_of_an_organization_is_separated_by_a_period(parts, name):
+    subfields = zip(["a", *["b"] * len(parts)], parts, strict=False)
+    assert values_of(TITLE, ("110", " ", *subfields))["creators"] == name
+
+
+def test_main_author_is_the_first_creator_in_any_order_of_the_fields():
+    added, main = ("700", "1", ("a", "Zed, Zoe")), ("100", "1", ("a", "Abel, Ann"))
+    assert values_of(TITLE, added, main)["creators"] == "Abel, Ann; Zed, Zoe"
 
 
 @pytest.mark.parametrize(
     "unknown", ["[s.n.],", "s.n.]", "[publisher not identified],", "[Verlag nicht ermittelbar]"]
 )
-def test_words_for_an_unknown_publisher_are_not_imported(unknown):
+def test_placeholder_for_an_unknown_publisher_is_not_imported(unknown):
     known = ("264", "2", ("b", "House,"))
     assert values_of(TITLE, ("264", "1", ("b", unknown)), known)["publisher"] == "House"
 
@@ -161,7 +198,7 @@ def test_series_is_read_from_each_field_for_series(tag):
 
 
 @pytest.mark.parametrize("coded", [[], [fixed(35, "   ")], [fixed(35, "|||")]])
-def test_language_is_read_from_field_041_if_field_008_has_none(coded):
+def test_language_is_read_from_field_041_if_field_008_has_no_language(coded):
     assert values_of(TITLE, *coded, ("041", " ", ("a", "gereng")))["language"] == "ger"
 
 
@@ -216,7 +253,7 @@ def test_marcxml_is_read_in_any_unicode_encoding(encoding):
     assert outcome(read_xml(io.BytesIO(mark + text.encode(encoding)))) == ["Étude"]
 
 
-def test_xml_record_with_a_namespace_prefix_declared_elsewhere_is_read():
+def test_xml_record_with_an_undeclared_namespace_prefix_is_read():
     text = as_xml(titled("Read 1:2='3' aloud")).replace(b"<record>", b'<record xsi:type="Bibliographic">')
     assert outcome(read_xml(io.BytesIO(text))) == ["Read 1:2='3' aloud"]
 
@@ -235,7 +272,7 @@ def test_record_marked_as_deleted_is_reported_and_not_imported():
     assert list(read_xml(io.BytesIO(as_xml(deleted)))) == [Fault(1, DELETED)]
 
 
-def test_records_in_an_oai_pmh_harvest_are_read_without_additional_faults():
+def test_each_record_of_an_oai_pmh_harvest_is_read_once():
     inner = as_xml(titled("First")).decode().partition('slim">')[2].removesuffix("</collection>")
     around = f"<record><header/><metadata>{inner}</metadata></record>"
     deleted = '<record><header status="deleted"><identifier>7</identifier></header></record>'
@@ -245,7 +282,14 @@ def test_records_in_an_oai_pmh_harvest_are_read_without_additional_faults():
     assert fault.reason == DELETED
 
 
-def test_long_identifiers_that_differ_only_at_the_end_have_different_keys():
+def test_error_about_a_record_that_is_not_marcxml_says_what_to_export():
+    dublin_core = '<metadata><dc xmlns:d="x"><d:title>T</d:title></dc></metadata>'
+    harvest = f"<OAI-PMH><ListRecords><record><header/>{dublin_core}</record></ListRecords></OAI-PMH>"
+    [fault] = read_xml(io.BytesIO(harvest.encode()))
+    assert fault == Fault(1, "it is not a MARC record. Export the catalog as MARCXML")
+
+
+def test_long_identifiers_with_different_ends_have_different_keys():
     first, second = binary(titled("A", number="x" * 130 + "1"), titled("B", number="x" * 130 + "2"))
     assert first.key != second.key
     assert max(len(first.key), len(second.key)) <= 120
@@ -260,12 +304,12 @@ def test_long_identifiers_that_differ_only_at_the_end_have_different_keys():
         (b"\x1b-2\xf9\xe9\xf8\xe9\xed", "שירים"),
         (b"H\x1bb2\x1bsO", "H₂O"),
         (b"Vi\xf2\xe3et \xa1\xe2od\xe2z", "Việt Łódź"),
-        # Extended Cyrillic and extended Arabic in the lower half.
+        # Extended Cyrillic and extended Arabic in the lower half of the code table.
         (b"\x1b(QG\x1b(NVAK\x1b(B", "їжак"),
         (b"\x1b(4)\x1b(3GQS\x1b(B", "پارس"),
     ],
 )
-def test_marc_8_letters_of_both_halves_of_the_code_table_are_decoded(text, title):
+def test_letters_in_both_halves_of_the_marc_8_code_table_are_decoded(text, title):
     raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
     assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
 
@@ -274,7 +318,7 @@ def test_marc_8_letters_of_both_halves_of_the_code_table_are_decoded(text, title
     "title",
     ["Étude pour piano à Genève", "Über die Straße", "L’École", "MÜLLER"],
 )
-def test_record_in_windows_1252_is_recognized_by_letters_that_marc_8_does_not_have(title):
+def test_windows_1252_is_recognized_by_letters_that_marc_8_does_not_have(title):
     text = title.encode("cp1252")
     raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
     assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
@@ -283,31 +327,31 @@ def test_record_in_windows_1252_is_recognized_by_letters_that_marc_8_does_not_ha
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        # A quotation mark of Windows.
+        # A quotation mark in the encoding Windows-1252.
         (b"L\x92\xe2et\xe2e", "Lété"),
-        # An accent without a letter, in place of an apostrophe.
+        # An accent that was typed instead of an apostrophe, so it belongs to no letter.
         (b"Easy livin\xe1 -- \xe2Et\xe2e", "Easy livin \u0300-- Été"),
     ],
 )
-def test_marc_8_record_with_a_wrong_character_keeps_its_accents(text, title):
+def test_wrong_character_in_a_marc_8_record_does_not_affect_the_accents(text, title):
     raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
     assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
 
 
-def test_record_with_east_asian_letters_in_the_upper_half_is_reported():
+def test_east_asian_letters_in_the_upper_half_of_the_code_table_are_a_fault():
     text = b"\x1b$)1\xa1\xb0\xd1"
     raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
     assert binary(raw) == [Fault(1, "it has bytes that are not valid in its encoding")]
 
 
-def test_record_with_half_an_east_asian_letter_writes_nothing_to_the_terminal(capsys):
+def test_incomplete_east_asian_letter_causes_no_output_in_the_terminal(capsys):
     text = b"\x1b$1!0Q!0"
     raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
     assert [found.number for found in binary(raw)] == [1]
     assert capsys.readouterr() == ("", "")
 
 
-def test_record_that_does_not_state_its_length_is_read():
+def test_record_without_a_length_is_read():
     assert outcome(binary(b"00000" + GOOD[5:], GOOD)) == ["First", "First"]
 
 
@@ -317,7 +361,7 @@ def test_unimarc_record_with_a_local_field_245_is_refused():
     assert found.reason.startswith("it is a UNIMARC record")
 
 
-def test_markup_inside_a_subfield_of_an_xml_record_does_not_cut_its_text():
+def test_markup_inside_an_xml_subfield_does_not_cut_the_text():
     text = as_xml(titled("The WORD story")).replace(b"WORD", b"<i>Zima</i> and <b>Vesna</b>")
     assert outcome(read_xml(io.BytesIO(text))) == ["The Zima and Vesna story"]
 
@@ -329,6 +373,23 @@ def test_spaces_around_the_leader_of_an_xml_record_are_ignored():
     assert found.values["kind"] == "sound"
 
 
-def test_first_link_that_is_a_web_address_is_used():
+def test_first_web_address_among_the_links_is_used():
     links = ("856", "0", ("u", "javascript:alert(1)")), ("856", "0", ("u", "https://example.org/x"))
     assert values_of(TITLE, *links)["url"] == "https://example.org/x"
+
+
+def test_each_subject_and_genre_is_read_once_for_the_search():
+    subjects = [
+        ("650", "0", ("a", "Gardening"), ("z", "Chile.")),
+        ("650", "7", ("a", "Gardening"), ("z", "Chile"), ("2", "fast")),
+        ("655", "7", ("a", "Handbooks."), ("2", "lcgft")),
+    ]
+    assert values_of(TITLE, *subjects)["subjects"] == "Gardening Chile\nHandbooks"
+
+
+@pytest.mark.django_db
+def test_item_is_found_by_its_subject_and_its_series():
+    values = {"kind": "book", "title": "T", "subjects": "Gardening Chile\nHandbooks", "series": "Green hands"}
+    item = add_item(at=timezone.now(), **values)
+    for query in ("gardening", "handb", "green hands"):
+        assert find_items(query) == [item]

@@ -1,4 +1,4 @@
-"""Matching of an item by hand with an imported record, and undoing it."""
+"""Test matching an item by hand with an imported record, and undoing the match."""
 
 import pytest
 from django.utils import timezone
@@ -8,7 +8,7 @@ from portal.imports.matching import CannotMatch, NothingToUndo, match, undo_matc
 from portal.lists.models import SavedItem
 from recommendations.actions import record_verdict
 from recommendations.models import ItemMatch, Recommendation
-from recommendations.search import find_items
+from recommendations.search.finding import find_items
 from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
@@ -52,7 +52,9 @@ def items_of(*objects):
     return [type(each).objects.get(pk=each.pk).item for each in objects]
 
 
-def test_match_and_its_undoing_lose_no_verdict_reason_note_or_place(by_hand, record, given, staff):
+def test_matching_an_item_changes_nothing_else_in_recommendations_and_saved_items(
+    by_hand, record, given, staff
+):
     saved = SavedItemFactory(item=by_hand, recommendation=given, note="For the bus", reading="want")
     removed = SavedItemFactory(item=by_hand, note="Removed", removed_at=timezone.now())
     before = rows(Recommendation), rows(SavedItem)
@@ -64,7 +66,7 @@ def test_match_and_its_undoing_lose_no_verdict_reason_note_or_place(by_hand, rec
     assert (rows(Recommendation), rows(SavedItem)) == before
 
 
-def test_item_is_not_offered_while_it_is_matched(by_hand, record, staff):
+def test_search_does_not_find_an_item_by_hand_after_its_match(by_hand, record, staff):
     assert set(find_items("physics")) == {by_hand, record}
     match(by_hand, record, by=staff, at=timezone.now())
     assert find_items("physics") == [record]
@@ -72,7 +74,7 @@ def test_item_is_not_offered_while_it_is_matched(by_hand, record, staff):
     assert set(find_items("physics")) == {by_hand, record}
 
 
-def test_undoing_moves_back_only_what_was_moved(by_hand, record, given, staff, branch):
+def test_undoing_a_match_changes_only_rows_that_the_match_changed(by_hand, record, given, staff, branch):
     session = HelpSessionFactory(branch=branch, staff=staff)
     [earlier] = recommend_in(session, item=record)
     own = SavedItemFactory(item=record)
@@ -82,7 +84,7 @@ def test_undoing_moves_back_only_what_was_moved(by_hand, record, given, staff, b
     assert items_of(given, earlier, later, own) == [by_hand, record, record, record]
 
 
-def test_list_with_both_keeps_both_entries(by_hand, record, staff):
+def test_list_with_both_the_item_by_hand_and_the_record_is_unchanged_by_a_match(by_hand, record, staff):
     saved_list = SavedListFactory(patron=UserFactory())
     mine = SavedItemFactory(saved_list=saved_list, item=by_hand, note="typed")
     theirs = SavedItemFactory(saved_list=saved_list, item=record, note="imported")
@@ -92,7 +94,7 @@ def test_list_with_both_keeps_both_entries(by_hand, record, staff):
     assert items_of(mine, theirs) == [by_hand, record]
 
 
-def test_what_the_patron_did_after_the_match_stays(by_hand, record, given, staff):
+def test_undoing_a_match_does_not_delete_a_later_verdict_or_note(by_hand, record, given, staff):
     saved = SavedItemFactory(item=by_hand)
     match(by_hand, record, by=staff, at=timezone.now())
     moved = Recommendation.objects.get(pk=given.pk)
@@ -109,7 +111,7 @@ def test_what_the_patron_did_after_the_match_stays(by_hand, record, given, staff
     assert SavedItem.objects.get(pk=saved.pk).note == "Later"
 
 
-def test_verdict_from_a_page_that_was_opened_before_the_match_is_saved(by_hand, record, given, staff):
+def test_verdict_is_saved_if_the_item_was_matched_after_the_page_was_opened(by_hand, record, given, staff):
     opened = Recommendation.objects.get(pk=given.pk)
     match(by_hand, record, by=staff, at=timezone.now())
     record_verdict(opened, verdict="partly", at=timezone.now())
@@ -117,7 +119,7 @@ def test_verdict_from_a_page_that_was_opened_before_the_match_is_saved(by_hand, 
     assert (given.item, given.verdict) == (record, "partly")
 
 
-def test_match_and_undoing_are_in_the_audit_trail(by_hand, record, staff):
+def test_audit_trail_lists_a_match_and_its_undoing(by_hand, record, staff):
     match(by_hand, record, by=staff, at=timezone.now())
     undo_match(by_hand, by=staff, at=timezone.now())
     events = AuditEvent.objects.order_by("pk").values_list("action", "by", "subject")
@@ -127,7 +129,7 @@ def test_match_and_undoing_are_in_the_audit_trail(by_hand, record, staff):
     ]
 
 
-def test_item_can_be_matched_again_after_undoing(by_hand, record, given, staff):
+def test_item_can_be_matched_again_after_its_match_is_undone(by_hand, record, given, staff):
     match(by_hand, record, by=staff, at=timezone.now())
     undo_match(by_hand, by=staff, at=timezone.now())
     by_hand.refresh_from_db()
@@ -136,7 +138,7 @@ def test_item_can_be_matched_again_after_undoing(by_hand, record, given, staff):
     assert ItemMatch.objects.current().count() == 1
 
 
-def test_only_an_item_by_hand_is_matched_with_a_record_of_the_catalog(by_hand, record, staff):
+def test_only_an_unmatched_item_by_hand_can_be_matched_with_a_current_record(by_hand, record, staff):
     gone = ItemFactory(title="Gone", source="marc", source_key="2", retired_at=timezone.now())
     for item, other in [(record, by_hand), (by_hand, ItemFactory()), (by_hand, gone)]:
         with pytest.raises(CannotMatch):
@@ -146,7 +148,7 @@ def test_only_an_item_by_hand_is_matched_with_a_record_of_the_catalog(by_hand, r
         match(by_hand, record, by=staff, at=timezone.now())
 
 
-def test_match_is_undone_only_once(by_hand, record, staff):
+def test_match_cannot_be_undone_twice(by_hand, record, staff):
     match(by_hand, record, by=staff, at=timezone.now())
     undo_match(by_hand, by=StaffFactory(), at=timezone.now())
     with pytest.raises(NothingToUndo):

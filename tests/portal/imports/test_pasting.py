@@ -1,4 +1,4 @@
-"""Reading of what staff paste to add several items: lines, RIS and BibTeX."""
+"""Test how the text that staff paste to add several items is read: lines, RIS and BibTeX."""
 
 import datetime
 import time
@@ -42,7 +42,7 @@ def understood(text):
         ("<b>Tom</b> & {Jerry}", {"kind": "other", "title": "<b>Tom</b> & {Jerry}"}),
     ],
 )  # fmt: skip
-def test_line_is_understood(line, values):
+def test_title_and_details_are_read_from_a_pasted_line(line, values):
     [entry] = read_pasted(line)[0]
     assert (entry.values, entry.fault) == (values, "")
 
@@ -50,15 +50,15 @@ def test_line_is_understood(line, values):
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("10.1000", "This is no DOI. A DOI looks like 10.1000/182. Copy it again from the article."),
+        ("10.1000", "This is not a DOI. A DOI looks like 10.1000/182. Copy the DOI again from the article."),
         ("0-306-40615-3", "A digit of this ISBN is wrong. Compare it with the book."),
-        ("Swap | 2027-02-30", "There is no such day. Write a day like 2027-05-03."),
+        ("Swap | 2027-02-30", "This day doesn't exist. Write a day like 2027-05-03."),
         ("Swap | 2027-05-05 to 2027-05-03", "The last day is before the first day."),
         ("Seeds | https://", "This web address can't be right. Copy it again from the browser."),
         ("x" * 401, "This line is too long. Shorten the title or the author."),
     ],
 )
-def test_bad_line_costs_only_itself_and_says_what_to_do(line, fault):
+def test_bad_line_is_reported_and_the_other_lines_are_read(line, fault):
     entries, unit = read_pasted(f"Emma | Jane Austen\n\n{line}\nPersuasion | Jane Austen\n")
     assert unit == "line"
     assert [(entry.number, entry.values.get("title", ""), entry.fault) for entry in entries] == [
@@ -89,7 +89,7 @@ ER -
 """
 
 
-def test_ris_record_without_a_title_or_an_end_costs_only_itself():
+def test_incomplete_ris_record_does_not_affect_other_records():
     entries, unit = read_pasted(RIS)
     assert unit == "record"
     assert [(entry.number, entry.values, entry.fault) for entry in entries] == [
@@ -106,12 +106,12 @@ def test_ris_record_without_a_title_or_an_end_costs_only_itself():
             },
             "",
         ),
-        (2, {}, "It has no title. Add the title and try again."),
+        (2, {}, "This entry has no title. Add the title and try again."),
         (3, {"kind": "book", "title": "Physics", "creators": "Newton, Isaac", "isbn": "9780306406157"}, ""),
     ]
 
 
-def test_text_outside_the_ris_records_is_not_lost():
+def test_text_outside_the_ris_records_is_reported():
     record = "TY  - BOOK\nTI  - Emma\nER  -\n"
     entries, _unit = read_pasted(
         f"Persuasion | Jane Austen\n{record}@book{{a, title={{Beloved}}}}\n\n{record}"
@@ -125,7 +125,7 @@ def test_text_outside_the_ris_records_is_not_lost():
     ]
 
 
-def test_lines_that_databases_add_to_ris_are_left_out():
+def test_lines_around_ris_records_from_databases_are_ignored():
     record = "TY  - BOOK\nTI  - Emma\nER  - \n"
     entries, _unit = read_pasted(f"Provider: ProQuest\nDatabase: ERIC\n\n1.\n{record}2.\n{record}")
     assert [(entry.number, entry.values["title"]) for entry in entries] == [(1, "Emma"), (2, "Emma")]
@@ -145,10 +145,10 @@ some words
 """
 
 
-def test_broken_bibtex_entry_costs_only_itself():
+def test_broken_bibtex_entry_does_not_affect_other_entries():
     entries, unit = read_pasted(BIBTEX)
     assert unit == "record"
-    unreadable = "It can't be read. Export it again from the other program, or type it as a line."
+    unreadable = "We can't read this entry. Export it again from your citation program, or type it as a line."
     assert [(entry.number, entry.values, entry.fault, entry.remark) for entry in entries] == [
         (
             1,
@@ -165,15 +165,20 @@ def test_broken_bibtex_entry_costs_only_itself():
         ),
         (2, {}, unreadable, ""),
         (3, {"kind": "book", "title": "One", "isbn": "9780306406157"}, "", ""),
-        (4, {"kind": "book", "title": "Two"}, "", "Its DOI has a wrong form and was left out."),
-        (5, {}, "It has a field twice. Remove one of the two.", ""),
+        (
+            4,
+            {"kind": "book", "title": "Two"},
+            "",
+            "The DOI of this entry has a wrong form, so we left the DOI out.",
+        ),
+        (5, {}, "This entry has the same field twice. Remove one of the two.", ""),
         (6, {}, "This text is not part of an entry. Paste it again without the other entries.", ""),
-        (7, {}, "It has no title. Add the title and try again.", ""),
+        (7, {}, "This entry has no title. Add the title and try again.", ""),
     ]
 
 
 @pytest.mark.parametrize("module", [ris, bibtex])
-def test_our_own_exported_files_can_be_pasted(module):
+def test_files_that_the_portal_exports_can_be_pasted(module):
     fields = {
         "title": "Cien años & {más}",
         "creators": "García Márquez, Gabriel; Doe, Jane",
@@ -188,11 +193,12 @@ def test_our_own_exported_files_can_be_pasted(module):
 
 
 @given(st.text(max_size=300) | st.lists(st.sampled_from(["TY  - ", "ER  - ", "@book{", "TI  -", "\n", "{", "}", "\\", "10.1000/", "|", "=", ",", "x", "\0", "\ud800"]), max_size=40).map("".join))  # fmt: skip
-def test_no_pasted_text_is_an_error(text):
+def test_every_entry_from_pasted_text_has_a_title_or_a_fault(text):
     for entry in read_pasted(text)[0]:
         assert entry.fault or entry.values["title"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "text",
     ["@a{b," * 10_000, "@a{b, title={" + "\\'" * 24_000 + "}}", "@a{b, title={" + "\\textbf{" * 3000 + "}" * 3000 + "}}",
@@ -208,12 +214,12 @@ def test_hostile_text_of_the_maximum_length_is_read_quickly(text):
     assert time.process_time() - begun < 5
 
 
-def test_only_so_many_lines_are_read():
+def test_too_many_lines_are_reported_as_one_fault():
     entries, _unit = read_pasted("\n".join(f"Book {number}" for number in range(MAX_ENTRIES + 5)))
     assert [entry.values["title"] for entry in entries[:-1]] == [
         f"Book {number}" for number in range(MAX_ENTRIES)
     ]
-    assert entries[-1].fault == "Up to 100 can be read at once. Add the others afterward."
+    assert entries[-1].fault == "We can read up to 100 items at a time. Paste the other items afterward."
     assert entries[-1].source.startswith(f"Book {MAX_ENTRIES}\n")
 
 
@@ -229,7 +235,7 @@ def test_isbn_and_doi_find_the_item_of_the_catalog(django_assert_num_queries):
         assert items_in_catalog(entries) == {1: physics, 2: prisma}
 
 
-def test_kinds_of_records_are_kinds_of_items():
+def test_pasted_records_have_only_known_kinds_of_item():
     assert {
         value["kind"] for value in understood(RIS) + understood(BIBTEX) if isinstance(value, dict)
     } <= set(Item.Kind.values)

@@ -10,7 +10,7 @@ from pymarc import Field, Indicators, Subfield
 
 from portal.imports.readers.marc import read_binary, read_xml
 from portal.imports.readers.table import read_table
-from portal.imports.records import Fault, Record, Unreadable
+from portal.imports.records import Fault, Held, Record, Unreadable
 
 LEADER = "00000nam a2200000 a 4500"
 
@@ -88,6 +88,11 @@ FULL_VALUES = {
     "summary": "Snow falls.",
     "language": "spa",
     "search_words": "",
+    "subjects": "",
+    "form": "print",
+    "extent": "",
+    "audience": "",
+    "audience_note": "",
     "is_fiction": False,
 }
 
@@ -105,16 +110,16 @@ def as_xml(*records, prefix=""):
 
 def test_marc_record_fields_are_read():
     [found] = binary(marc(*FULL))
-    assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
+    assert found == Record(1, "XX:1", FULL_VALUES, (Held("", "QA76.73 .C15"),), "as given")
 
 
 @pytest.mark.parametrize("prefix", ["", "marc"])
 def test_marcxml_file_gives_the_same_record_as_binary_marc(prefix):
     [found] = read_xml(io.BytesIO(as_xml(marc(*FULL), prefix=prefix)))
-    assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
+    assert found == Record(1, "XX:1", FULL_VALUES, (Held("", "QA76.73 .C15"),), "as given")
 
 
-def test_call_number_of_the_holding_takes_precedence_over_the_classification():
+def test_call_number_of_the_holding_is_preferred_to_the_classification():
     [found] = binary(
         marc(
             ("245", "0", ("a", "T")),
@@ -123,7 +128,7 @@ def test_call_number_of_the_holding_takes_precedence_over_the_classification():
             ("852", " ", ("h", "FIC"), ("i", "RIV")),
         )
     )
-    assert found.call_numbers == ("FIC RIV",)
+    assert found.holdings == (Held("", "FIC RIV"),)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_marc_record_type_and_level_determine_the_kind_of_item(type_and_level, k
         (("710", " ", ("a", "(G)I-DLE (Musical group)")), "(G)I-DLE (Musical group)"),
     ],
 )
-def test_persons_corporate_bodies_and_meetings_are_creators(field, creators):
+def test_people_organizations_and_meetings_are_creators(field, creators):
     [found] = binary(marc(("245", "0", ("a", "T")), field))
     assert found.values["creators"] == creators
 
@@ -174,13 +179,13 @@ def test_persons_corporate_bodies_and_meetings_are_creators(field, creators):
         ([("245", "0", ("a", "T")), ("240", " ", ("a", "Works"))], "T", "Works"),
     ],
 )
-def test_another_title_field_is_the_title_if_field_245_is_missing(fields, title, search_words):
+def test_title_is_read_from_another_field_if_field_245_is_missing(fields, title, search_words):
     [found] = binary(marc(*fields))
     assert (found.values["title"], found.values["search_words"]) == (title, search_words)
 
 
 def fixed(position, codes):
-    """Return a field 008 with these codes from this position on."""
+    """Return a field 008 that has these codes, beginning at this position."""
     return ("008", " " * position + codes + " " * (40 - position - len(codes)))
 
 
@@ -193,7 +198,7 @@ def fixed(position, codes):
         ("am", [fixed(33, "0")], False),
         ("am", [fixed(33, "e")], False),
         ("am", [], False),
-        # In field 008 of a talking book, position 33 has no code for fiction. Positions 30 and 31 do.
+        # In field 008 of a talking book, the code for fiction is at position 30 or 31, never at 33.
         ("im", [fixed(30, "f")], True),
         ("im", [fixed(30, "b"), ("655", "7", ("a", "Biographies."))], False),
         ("im", [fixed(33, "1")], False),
@@ -209,7 +214,7 @@ def fixed(position, codes):
         ("am", [("852", " ", ("h", "617.46"), ("i", "FICHTE"))], False),
     ],
 )
-def test_marc_record_says_whether_a_title_is_fiction(type_and_level, fields, is_fiction):
+def test_fiction_is_recognized_from_the_fields_of_a_marc_record(type_and_level, fields, is_fiction):
     title = ("245", "0", ("a", "T"))
     [found] = binary(marc(title, *fields, leader=f"00000n{type_and_level} a2200000 a 4500"))
     assert found.values["is_fiction"] is is_fiction
@@ -232,12 +237,12 @@ def test_marc_record_says_whether_a_title_is_fiction(type_and_level, fields, is_
         ("call number", "641.5 FICKLE", False),
     ],
 )
-def test_csv_file_says_whether_a_title_is_fiction(column, cell, is_fiction):
+def test_fiction_is_recognized_from_the_columns_of_a_csv_file(column, cell, is_fiction):
     [found] = table(f"title,{column}\nT,{cell}\n")
     assert found.values["is_fiction"] is is_fiction
 
 
-def test_marc_8_records_and_utf_8_records_without_an_encoding_mark_are_decoded():
+def test_marc_8_and_utf_8_are_recognized_without_an_encoding_mark():
     def unmarked(raw):
         # pymarc marks every record as UTF-8 in byte 9, so remove this mark.
         return raw[:9] + b" " + raw[10:]
@@ -317,13 +322,13 @@ def moved(by):
         ],
     ],
 )
-def test_marc_record_with_a_shifted_directory_is_reported_as_a_fault(change):
+def test_marc_record_with_a_shifted_directory_is_a_fault(change):
     damaged = with_directory(SHIFTED, change)
     assert outcome(binary(GOOD, damaged, LAST)) == ["First", 2, "Last"]
     assert outcome(binary(SHIFTED)) == ["Zima"]
 
 
-def test_xml_record_with_a_control_number_as_author_is_reported_as_a_fault():
+def test_xml_record_with_a_control_number_as_author_is_a_fault():
     shifted = marc(("245", "0", ("a", "T")), ("100", " ", ("a", "(Sirsi) AAY-1602")))
     [found] = read_xml(io.BytesIO(as_xml(shifted)))
     assert found == Fault(
@@ -390,7 +395,7 @@ def table(text, encoding="utf-8", **mapping):
     return list(read_table(io.BytesIO(text.encode(encoding)), mapping=mapping))
 
 
-def test_recognized_title_column_is_used_if_the_mapped_column_has_an_empty_cell():
+def test_recognized_title_column_is_used_if_the_mapped_column_is_empty():
     records = table(
         "id,original_title,title\n1,Homage to Catalonia,Homage\n2,,Homage\n", title=["original_title"]
     )
@@ -413,12 +418,12 @@ def test_csv_columns_are_recognized_by_heading_in_any_encoding(encoding, delimit
 
 
 @pytest.mark.parametrize("cell", ['="0306406152"', '"=""0306406152"""', "=0306406152", "'0306406152"])
-def test_csv_isbn_in_a_text_formula_is_read(cell):
+def test_csv_isbn_marked_as_text_by_a_spreadsheet_is_read(cell):
     [found] = table(f"title,isbn\nT,{cell}\n")
     assert found.values["isbn"] == "9780306406157"
 
 
-def test_text_formula_in_any_csv_column_is_read_as_plain_text():
+def test_csv_cell_marked_as_text_by_a_formula_is_read_without_the_formula():
     [found] = table('id,title\n="0012","=""The ""good"" one"""\n')
     assert (found.key, found.values["title"]) == ("id:0012", 'The "good" one')
 
@@ -430,7 +435,7 @@ def test_csv_columns_can_be_mapped_to_item_fields():
         creators=["WHO"],
         call_number=["shelf"],
     )
-    assert (found.values["title"], found.values["creators"], found.call_numbers) == ("B", "C", ("D",))
+    assert (found.values["title"], found.values["creators"], found.holdings) == ("B", "C", (Held("", "D"),))
 
 
 @pytest.mark.parametrize(

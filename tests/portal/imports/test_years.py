@@ -46,12 +46,12 @@ def in_2026():
         ("1999 [c1998]", "", "1999"),
         ("[c1998]", "", "1998"),
         ("1971 [1975 printing]", "", "1971"),
-        # If the brackets only say the decade, the other year is from another calendar.
+        # If the brackets contain only a decade, the year before them is from another calendar.
         ("2021 [196-]", "196u", ""),
         ("c1999.", "", "1999"),
         ("1999", "2001", "2001"),
         ("1999", "uuuu", "1999"),
-        # Brackets after a dash contain the last year.
+        # A year after a dash is the last year of publication, even in brackets.
         ("1998-[2003]", "1998", "1998"),
         ("1998– [2003?]", "", "1998"),
         ("[1998]-2003", "1998", "1998"),
@@ -65,6 +65,12 @@ def in_2026():
         ("am 1964", "", "1964"),
         ("n.d.", "", ""),
         ("", "", ""),
+        # The cataloger knows the digits in brackets from another source.
+        ("18[64]", "", "1864"),
+        ("19[64?]", "", "1964"),
+        ("[19]64", "", "1964"),
+        ("19[6]", "", ""),
+        ("2021 [64]", "", "2021"),
     ],
 )
 def test_gregorian_year_is_preferred_to_other_years(text, coded, year):
@@ -75,14 +81,60 @@ def test_gregorian_year_is_preferred_to_other_years(text, coded, year):
     ("text", "coded", "late"),
     [("5724", "", 5724), ("2028", "", 2028), ("", "2099", 2099), ("[2099]", "9999", 2099)],
 )
-def test_year_later_than_next_year_is_reported_and_left_empty(text, coded, late):
+def test_year_later_than_next_year_is_reported_and_not_stored(text, coded, late):
     assert find_year([text], coded) == ("", AFTER_NEXT_YEAR.format(late))
 
 
-def test_marc_record_with_a_year_later_than_next_year_is_imported_with_a_remark():
+def test_import_warns_about_a_marc_record_with_a_year_later_than_next_year():
     [found] = binary(marc(fixed(7, "5724"), ("245", "0", ("a", "Shirim")), ("260", " ", ("c", "5724."))))
     assert (found.values["title"], found.values["year"]) == ("Shirim", "")
     assert found.remark == AFTER_NEXT_YEAR.format(5724)
+
+
+IN_LATIN = ("260", " ", ("6", "880-03"), ("a", "Kathmandu"), ("c", "2021 [1964]"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "year"),
+    [
+        ([("880", "1", ("6", "264-00/$1"), ("c", "1964"))], "1964"),
+        ([("880", " ", ("6", "260-00/(N"), ("a", "Москва"), ("c", "1964."))], "1964"),
+        ([("880", " ", ("6", "260-00"), ("c", "२०२१ [१९६४]"))], "1964"),
+        ([("880", " ", ("6", "260-01/(3/r"), ("c", "۱۹۶۴"))], "1964"),
+        ([("880", "1", ("6", "264-00/(2/r"), ("c", 'תשכ"ד [1964]'))], "1964"),
+        ([("880", "1", ("6", "264-00/$1"), ("c", "民國53 [1964]"))], "1964"),
+        ([("880", "1", ("6", "264-00/$1"), ("c", "一九六四年"))], "1964"),
+        ([("880", "1", ("6", "264-00/$1"), ("c", "[二〇〇五]"))], "2005"),
+        # The Latin field has the place only, or a date without a year.
+        (
+            [("260", " ", ("6", "880-01"), ("a", "Taibei")), ("880", " ", ("6", "260-01/$1"), ("c", "1964"))],
+            "1964",
+        ),
+        ([("260", " ", ("c", "n.d.")), ("880", " ", ("6", "260-01/$1"), ("c", "[1964]"))], "1964"),
+        # The field for the publication comes before the one for the copyright.
+        (
+            [
+                ("880", "4", ("6", "264-02/$1"), ("c", "©1971")),
+                ("880", "1", ("6", "264-01/$1"), ("c", "1970")),
+            ],
+            "1970",
+        ),
+        ([("264", "4", ("c", "©1971")), ("880", "1", ("6", "264-01/$1"), ("c", "1970"))], "1970"),
+        # A year in the Latin field counts first, and so does field 008.
+        ([IN_LATIN, ("880", " ", ("6", "260-03/(N"), ("c", "2021"))], "1964"),
+        ([("260", " ", ("c", "1964")), ("880", " ", ("6", "260-03/(N"), ("c", "1965"))], "1964"),
+        ([fixed(7, "1964"), ("880", " ", ("6", "260-00/(N"), ("c", "2021"))], "1964"),
+        # The year of another field, or of another calendar, is not the year of publication.
+        ([("880", " ", ("6", "250-00/$1"), ("c", "1964"))], ""),
+        ([("880", " ", ("a", "X"), ("c", "1964"))], ""),
+        ([("880", " ", ("6", "260-00/(3/r"), ("c", "۱۳۸۴ هـ"))], ""),
+        ([("260", " ", ("c", "2021 [196-]")), ("880", " ", ("6", "260-00"), ("c", "२०२१"))], ""),
+        ([("880", "1", ("6", "264-00/$1"), ("c", "民國五十三年"))], ""),
+    ],
+)
+def test_year_is_read_from_the_original_script_if_no_other_field_has_it(fields, year):
+    [found] = binary(marc(("245", "0", ("a", "T")), *fields))
+    assert (found.values["year"], found.remark) == (year, "")
 
 
 @pytest.mark.parametrize(
@@ -94,10 +146,13 @@ def test_marc_record_with_a_year_later_than_next_year_is_imported_with_a_remark(
         ("800.0", "800"),
         ("-1750.0", "-1750"),
         ("unknown", "unknown"),
+        ("0", ""),
+        ("19640501", "1964"),
+        ("19641301", "19641301"),
         ("5724", ""),
     ],
 )
-def test_year_in_a_csv_file_is_read_like_a_year_in_a_marc_record(cell, year):
+def test_csv_years_are_read_like_marc_years(cell, year):
     [found] = table(f'title,year\nT,"{cell}"\n')
     assert not isinstance(found, Fault)
     assert (found.values["year"], bool(found.remark)) == (year, cell == "5724")

@@ -69,7 +69,7 @@ def email_bytes(text, *, from_, to, files=(), message_id="<1@phone.example>", **
 
 @pytest.fixture
 def takes_at_most():
-    """Return takes_at_most(seconds), a context manager that fails if its block uses more CPU time."""
+    """Return takes_at_most(seconds), a context manager that fails if its block uses more CPU seconds."""
 
     @contextmanager
     def at_most(seconds):

@@ -94,6 +94,7 @@ def test_random_email_raises_no_unexpected_error(data, conversation, reply_to):
     assert outcome in Outcome
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [

@@ -1,4 +1,7 @@
-"""Test that automatic emails never become messages. Test that only reports about our emails count."""
+"""Test that automatic emails never become messages.
+
+Reports of failed deliveries count, but only if they are about the portal's own emails.
+"""
 
 from datetime import timedelta
 
@@ -69,6 +72,7 @@ def delivered(patron):
     return deliver
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("header", "value", "kind"),
     [
@@ -116,10 +120,10 @@ def test_delivery_report_in_plain_text_is_discarded(conversation, write, sender)
     assert (dropped(), IncomingEmail.objects.count()) == ({"bounce": 1}, 0)
 
 
-# Tests of reports about our own emails.
+# Tests of delivery reports about the portal's emails.
 
 
-def test_two_failure_reports_about_emails_a_day_apart_turn_the_address_off(delivered, patron):
+def test_failure_reports_a_day_apart_turn_off_notices_to_the_address(delivered, patron):
     first, second = delivered(NOW() - DAY), delivered()
     receive(report(bounces.envelope_for(first)), at=NOW() - DAY)
     assert not bounces.is_off(patron)
@@ -130,7 +134,7 @@ def test_two_failure_reports_about_emails_a_day_apart_turn_the_address_off(deliv
     assert first.last_error.endswith("reported later that it did not arrive: 5.1.1")
 
 
-def test_failure_report_counts_even_if_the_email_is_not_yet_marked_as_delivered(patron):
+def test_failure_report_counts_even_before_the_email_is_marked_as_delivered(patron):
     row = writing.write(
         kind="account/mail",
         to=patron.email,
@@ -159,6 +163,7 @@ def test_several_failure_reports_about_one_email_count_once(delivered, patron):
     assert FailingAddress.objects.get().off_at is None
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "fields",
     [
@@ -173,13 +178,13 @@ def test_several_failure_reports_about_one_email_count_once(delivered, patron):
         {"kind": "disposition-notification", "action": "displayed"},
     ],
 )
-def test_report_about_something_other_than_a_permanent_failure_has_no_effect(delivered, fields):
+def test_only_a_report_about_a_permanent_failure_has_an_effect(delivered, fields):
     envelope = bounces.envelope_for(delivered())
     assert receive(report(envelope, **fields), at=NOW()) == Outcome.DROPPED
     assert not FailingAddress.objects.exists()
 
 
-def test_failure_of_class_4_is_never_counted(delivered):
+def test_temporary_failure_is_never_counted(delivered):
     email = delivered()
     assert not bounces.note_report(bounces.envelope_for(email), status="4.1.1", at=NOW())
     email.refresh_from_db()
@@ -204,7 +209,7 @@ def test_report_about_a_deleted_email_has_no_effect(delivered):
     assert not FailingAddress.objects.exists()
 
 
-def test_reply_addresses_and_envelope_addresses_are_not_interchangeable(
+def test_reply_addresses_and_envelope_addresses_cannot_replace_each_other(
     delivered, conversation, reply_to, write
 ):
     envelope = bounces.envelope_for(delivered())
@@ -213,6 +218,7 @@ def test_reply_addresses_and_envelope_addresses_are_not_interchangeable(
     assert IncomingEmail.objects.get().reason == "no_address"
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.long
 def test_many_delivery_reports_cause_no_email(delivered, reply_to):
@@ -240,9 +246,7 @@ def test_unmarked_automatic_reply_causes_no_endless_exchange_of_emails(conversat
     assert conversation.messages.count() == 1
 
 
-def test_report_with_many_recipients_and_statuses_is_read_with_few_queries(
-    delivered, django_assert_max_num_queries
-):
+def test_report_with_many_recipients_runs_few_queries(delivered, django_assert_max_num_queries):
     emails = [delivered() for _number in range(7)]
     ours = [bounces.envelope_for(email) for email in emails]
     others = [f"{number}@library.example" for number in range(800)]

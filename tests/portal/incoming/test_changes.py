@@ -47,7 +47,7 @@ def make_quiet(conversation):
 
 
 @pytest.mark.parametrize(("function", "text"), [("_take", "My secret"), ("_keep", "")])
-def test_only_the_time_of_an_email_is_stored_if_its_visit_becomes_quiet_in_the_meantime(
+def test_only_the_time_of_an_email_is_stored_if_its_visit_becomes_quiet_during_processing(
     conversation, write, disk, monkeypatch, function, text
 ):
     meanwhile(monkeypatch, function, lambda: make_quiet(conversation))
@@ -57,7 +57,7 @@ def test_only_the_time_of_an_email_is_stored_if_its_visit_becomes_quiet_in_the_m
 
 
 @pytest.mark.parametrize("sender", ["sam@example.org", "stranger@example.org"])
-def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_in_the_meantime(
+def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_during_processing(
     conversation, write, staff, disk, monkeypatch, sender
 ):
     meanwhile(monkeypatch, "_keep", lambda: desk_actions.erase(conversation, by=staff, at=NOW()))
@@ -66,7 +66,7 @@ def test_only_the_time_of_an_email_is_stored_if_its_conversation_is_erased_in_th
     assert not Notification.objects.filter(kind="incoming/not_read").exists()
 
 
-def test_email_waits_for_staff_if_the_patron_loses_the_visit_while_the_email_is_read(
+def test_email_waits_for_staff_if_the_patron_loses_the_visit_during_processing(
     conversation, write, patron, monkeypatch
 ):
     meanwhile(monkeypatch, "_take", lambda: Conversation.objects.update(patron=None))
@@ -75,7 +75,7 @@ def test_email_waits_for_staff_if_the_patron_loses_the_visit_while_the_email_is_
     assert (email.reason, email.person, email.conversation) == ("no_access", patron, conversation)
 
 
-def test_email_becomes_a_message_if_the_patrons_record_is_merged_in_the_meantime(
+def test_email_becomes_a_message_even_if_the_record_is_merged_during_processing(
     conversation, write, patron, monkeypatch
 ):
     into = UserFactory(email=None)
@@ -84,7 +84,7 @@ def test_email_becomes_a_message_if_the_patrons_record_is_merged_in_the_meantime
     assert conversation.messages.in_order().last().author == into
 
 
-def test_email_to_a_conversation_without_its_patron_waits_until_the_conversation_is_erased(
+def test_email_from_a_former_patron_waits_until_the_conversation_is_erased(
     conversation, write, staff, coordinator, disk, django_capture_on_commit_callbacks
 ):
     conversation.patron = None
@@ -113,7 +113,7 @@ def test_email_to_two_reply_addresses_becomes_a_message_in_both_conversations(
     assert (texts(conversation)[1:], texts(other)[1:]) == (["Yes, that helped."],) * 2
 
 
-def test_reply_address_of_an_email_is_not_stored(conversation, write, reply_to, disk):
+def test_incoming_email_is_stored_without_its_reply_address(conversation, write, reply_to, disk):
     quote = f"Yes\n\nTo: The library <{reply_to}>"
     receive(write(quote, message_id="<1@x>"), at=NOW())
     receive(write(quote, message_id="<2@x>", from_="stranger@example.org"), at=NOW())

@@ -14,8 +14,8 @@ from portal.notifications.models import Notification
 pytestmark = pytest.mark.django_db
 HIDDEN = "\u00a0\u200c" * 40
 LINK = "https://help.library.example/conversations/6f0f2f2e/#latest"
-# What mail programs make of the HTML of the library's email. They add the address of each link after the
-# words of the link. `{link}` is the address that the page shows.
+# The HTML of the library's email, as mail programs quote it in plain text. They add the address of each link
+# after the text of the link. `{link}` is the address that the email also shows as text.
 QUOTE = {
     "en": f"""A message from your library. Open it to read more. {HIDDEN}
 
@@ -104,7 +104,8 @@ ABOVE = {
         "---- On Mon, 23 Nov 2026 10:00:00 -0600 Harbour Library <help@library.example> wrote ----\n\n",
     ),
 }
-# Outlook's filter rewrites each link, as well as the address that the page shows.
+# Outlook's filter rewrites the addresses of links. It also adds an address like this one after each address
+# that the email shows as text.
 SAFE = "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fhelp.library.example&data=05"
 
 
@@ -150,19 +151,22 @@ def send(conversation, staff, patron, reply_to, branch):
     return send
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ABOVE)
 def test_quoted_html_below_an_answer_is_cut(name, send):
     assert send(name, lambda above, quote: f"Thanks, gracias.\n\n{above}{quote}") == "Thanks, gracias."
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ABOVE)
-def test_quoted_html_is_cut_even_if_the_library_no_longer_has_the_email(name, send, monkeypatch):
+def test_quoted_html_is_cut_even_if_the_librarys_email_was_deleted(name, send, monkeypatch):
     monkeypatch.setattr("portal.incoming.actions._sent", lambda email, person: [])
     assert send(name, lambda above, quote: f"Thanks, gracias.\n\n{above}{quote}") == "Thanks, gracias."
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("name", ABOVE)
-def test_quoted_html_is_collapsed_if_the_sender_writes_between_its_lines_and_below_it(name, send):
+def test_quoted_html_is_collapsed_if_the_sender_writes_inside_or_below_the_quote(name, send):
     def make(above, quote):
         first, line, rest = quote.partition("\n\nHarbour Library")
         return f"See below.\n\n{above}{first}\n\nNo sé.{line}{rest}\nCall me."
@@ -174,7 +178,7 @@ def test_quoted_html_is_collapsed_if_the_sender_writes_between_its_lines_and_bel
 
 
 @pytest.mark.parametrize("name", ["outlook", "samsung", "yahoo in spanish"])
-def test_librarys_html_is_cut_from_an_html_answer(name, send):
+def test_html_of_the_librarys_email_is_cut_from_an_html_answer(name, send):
     def make(above, quote):
         header = "<br>".join(escape(line) for line in above.split("\n"))
         return f"<html><body><p>Thanks, <b>gracias</b>.</p><div>{header}</div>{quote}</body></html>"
@@ -183,7 +187,7 @@ def test_librarys_html_is_cut_from_an_html_answer(name, send):
 
 
 @pytest.mark.parametrize("name", ["outlook", "outlook with warnings", "samsung"])
-def test_answer_between_the_header_and_the_line_that_asks_for_it_is_kept(name, send):
+def test_answer_typed_into_the_top_of_the_quote_is_not_cut(name, send):
     """Some people write right above "Write your answer above this line.", in the middle of the quote."""
     body = send(name, lambda above, quote: f"{above}The second book, please.\n\n{quote}")
     assert [part.text for part in parts_of(body) if not part.is_quote] == ["The second book, please."]

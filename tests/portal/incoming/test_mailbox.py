@@ -30,9 +30,8 @@ from tests.processes import MAX_WAIT
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
-# An email is normally sent within a second. This limit in seconds allows for a busy machine, and is shorter
-# than TIMEOUT_SECONDS.
-MAX_DELAY = 8
+# The seconds from writing an email to its arrival at the mail server.
+MAX_DELAY = 2
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +117,7 @@ def tried(monkeypatch):
     return tried
 
 
-def test_emails_from_a_patron_who_writes_too_often_do_not_delay_other_emails(
+def test_patron_who_writes_too_often_does_not_delay_other_emails(
     box, conversation, write, tried, monkeypatch
 ):
     monkeypatch.setattr(mailbox, "MAX_PER_CALL", 2)
@@ -131,9 +130,7 @@ def test_emails_from_a_patron_who_writes_too_often_do_not_delay_other_emails(
     assert len(box.flags()) == 5
 
 
-def test_emails_from_a_patron_who_wrote_too_often_are_tried_again_later(
-    box, conversation, write, tried, monkeypatch
-):
+def test_emails_over_the_limit_are_tried_again_later(box, conversation, write, tried, monkeypatch):
     box.put(write("One", message_id="<1@x>"), write("Two", message_id="<2@x>"))
     fetch_emails()
     fetch_emails()
@@ -168,7 +165,7 @@ def test_email_of_40_megabytes_is_flagged_and_not_read(box, conversation, write,
 
 
 @pytest.mark.only_long
-def test_email_of_the_largest_size_is_read(box, conversation, write):
+def test_email_of_the_maximum_size_is_read(box, conversation, write):
     raw = write("Yes", files=[("novel.txt", "text/plain", b"x" * 1000)])
     line = b"A" * 76 + b"\r\n"
     before, after = raw.rsplit(b"\n--", 1)
@@ -177,7 +174,7 @@ def test_email_of_the_largest_size_is_read(box, conversation, write):
     assert conversation.messages.in_order().last().body == "Yes"
 
 
-def test_two_workers_that_fetch_emails_save_each_email_once(box, conversation, write):
+def test_two_workers_save_each_email_once(box, conversation, write):
     box.put(write())
     Worker().fetch_emails()
     Worker().fetch_emails()
@@ -216,7 +213,7 @@ def hanging():
             taken.close()
 
 
-def test_connection_to_a_server_that_never_answers_ends_after_the_timeout(hanging, settings, monkeypatch):
+def test_connection_ends_after_the_timeout_if_the_server_never_answers(hanging, settings, monkeypatch):
     monkeypatch.setattr(mailbox, "TIMEOUT_SECONDS", 0.2)
     settings.IMAP = {
         "host": "127.0.0.1",
@@ -230,8 +227,9 @@ def test_connection_to_a_server_that_never_answers_ends_after_the_timeout(hangin
         fetch_emails()
 
 
+@pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
-def test_email_is_sent_within_seconds_while_the_imap_server_hangs(hanging, library):
+def test_emails_are_sent_within_seconds_while_the_imap_server_hangs(hanging, library):
     port = free_port()
     with mail_server(port) as smtp:
         connection.close()
@@ -240,11 +238,8 @@ def test_email_is_sent_within_seconds_while_the_imap_server_hangs(hanging, libra
         )
         try:
             _wait_until(lambda: RepeatedJob.objects.filter(name="fetch_emails").exists())
-            for number in range(3):
-                began = time.monotonic()
-                write_email(f"patron{number}@example.org")
-                _wait_until(lambda number=number: len(smtp.received) > number)
-                assert time.monotonic() - began < MAX_DELAY
+            delays = [delay_of_email(smtp, number) for number in range(3)]
+            assert max(delays) < MAX_DELAY, delays
         finally:
             worker.kill()
             worker.communicate()
@@ -252,7 +247,7 @@ def test_email_is_sent_within_seconds_while_the_imap_server_hangs(hanging, libra
 
 @pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
-def test_silent_mailbox_does_not_delay_outgoing_emails_and_is_read_afterward(box, conversation, write):
+def test_silent_mailbox_does_not_delay_outgoing_emails(box, conversation, write):
     port = free_port()
     box.put(write("Yes"))
     with mail_server(port) as smtp, contextlib.closing(SilentServer(box)) as silent:
@@ -261,12 +256,11 @@ def test_silent_mailbox_does_not_delay_outgoing_emails_and_is_read_afterward(box
         try:
             _wait_until(lambda: silent.kept_waiting)
             delays = []
-            for _number in range(12):
+            for number in range(12):
                 began = time.monotonic()
-                write_email(f"patron{len(delays)}@example.org")
-                _wait_until(lambda: len(smtp.received) > len(delays))
-                delays.append(time.monotonic() - began)
-                time.sleep(max(0, began + 5 - time.monotonic()))
+                delays.append(delay_of_email(smtp, number))
+                # The emails come at different times of the second that the worker sleeps.
+                time.sleep(max(0, began + 5 + number / 12 - time.monotonic()))
             assert max(delays) < MAX_DELAY, delays
             # The worker gives up, and connects to the mailbox again.
             _wait_until(lambda: silent.kept_waiting > 1)
@@ -353,6 +347,14 @@ def test_password_is_sent_after_starttls(certificate, settings, monkeypatch):
 def test_worker_records_when_it_read_the_mailbox(box):
     Worker().fetch_emails()
     assert Heartbeat.objects.get().worker == MAILBOX
+
+
+def delay_of_email(smtp, number):
+    """Write an email, and return the seconds until it has arrived at the mail server."""
+    written_at = time.monotonic()
+    write_email(f"patron{number}@example.org")
+    _wait_until(lambda: len(smtp.arrived_at) > number)
+    return smtp.arrived_at[number] - written_at
 
 
 def _wait_until(condition):

@@ -59,7 +59,7 @@ def kept():
     return set(IncomingEmail.objects.values_list("reason", flat=True))
 
 
-def test_email_that_was_not_matched_is_deleted_after_30_days_with_its_file(
+def test_unmatched_email_and_its_file_are_deleted_after_30_days(
     original, waiting, disk, django_capture_on_commit_callbacks
 ):
     came_at = IncomingEmail.objects.not_matched().get().came_at
@@ -79,7 +79,7 @@ def test_time_of_an_email_to_an_erased_conversation_is_deleted_after_30_days(lib
 
 
 @pytest.mark.parametrize("what", ["conversation", "patron"])
-def test_legal_hold_keeps_an_email_that_was_not_matched(waiting, conversation, patron, coordinator, what):
+def test_unmatched_email_is_not_deleted_during_a_legal_hold(waiting, conversation, patron, coordinator, what):
     record = {"conversation": conversation, "patron": patron}[what]
     legal_hold = holds.hold(record, reason="Court order", by=coordinator, at=NOW())
     retention.forget(at=NOW() + 31 * DAY)
@@ -89,7 +89,7 @@ def test_legal_hold_keeps_an_email_that_was_not_matched(waiting, conversation, p
     assert kept() == set()
 
 
-def test_forgetting_the_visit_deletes_its_emails(
+def test_deleting_a_conversation_deletes_its_emails(
     original, waiting, conversation, staff, disk, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -110,7 +110,7 @@ def test_erasing_the_patron_deletes_their_emails(
     assert len(disk()) == 1
 
 
-def test_erasing_an_adult_deletes_the_original_email_of_their_message_but_not_the_message(
+def test_erasing_an_adult_deletes_the_original_email_but_not_the_message(
     branch, staff, write, disk, django_capture_on_commit_callbacks
 ):
     adult, child = UserFactory(email="ada@example.org"), UserFactory(email=None)
@@ -123,7 +123,7 @@ def test_erasing_an_adult_deletes_the_original_email_of_their_message_but_not_th
     assert (shared.messages.count(), kept(), disk()) == (2, set(), [])
 
 
-def test_making_the_visit_quiet_deletes_the_emails_about_it(
+def test_making_a_visit_quiet_deletes_its_emails(
     original, waiting, conversation, staff, disk, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -131,7 +131,7 @@ def test_making_the_visit_quiet_deletes_the_emails_about_it(
     assert (kept(), disk(), conversation.messages.count()) == (set(), [], 2)
 
 
-def test_nobody_can_open_emails_about_a_quiet_visit_that_a_legal_hold_keeps(
+def test_nobody_can_open_emails_about_a_quiet_visit_during_a_legal_hold(
     original, waiting, conversation, staff, coordinator
 ):
     legal_hold = holds.hold(conversation.help_session, reason="Court order", by=coordinator, at=NOW())
@@ -151,14 +151,14 @@ def make_quiet(conversation):
     session.save()
 
 
-def test_removing_a_wrong_patron_deletes_waiting_emails_but_not_those_that_became_messages(
+def test_removing_a_wrong_patron_deletes_only_emails_that_wait_for_staff(
     original, waiting, conversation, patron, staff
 ):
     wrong_patron.remove_wrong_patron(conversation.help_session, patron, by=staff, at=NOW())
     assert kept() == {""}
 
 
-def test_merging_two_records_moves_emails_and_unmerging_returns_them(
+def test_merging_two_records_moves_the_emails_and_unmerging_moves_them_back(
     original, waiting, conversation, patron, write, reply_to, coordinator
 ):
     into = UserFactory(email=None)
@@ -179,7 +179,7 @@ def test_merging_two_records_moves_emails_and_unmerging_returns_them(
     }
 
 
-def test_copy_of_a_persons_data_has_the_emails_that_the_person_sent(original, waiting, patron, write, branch):
+def test_copy_of_a_persons_data_has_the_emails_from_the_person(original, waiting, patron, write, branch):
     stranger = UserFactory()
     session = HelpSessionFactory(branch=branch, patron=stranger)
     theirs = MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
@@ -219,7 +219,9 @@ def test_copy_of_a_persons_data_has_no_emails_from_other_addresses(
     assert not IncomingEmail.objects.belonging_to(BrowserViewer(patron, ()))
 
 
-def test_patron_can_open_an_email_from_their_own_address_that_staff_added(conversation, write, patron, staff):
+def test_patron_can_open_their_own_email_that_staff_added_to_the_conversation(
+    conversation, write, patron, staff
+):
     receive(write("Late"), at=NOW() + 91 * DAY)
     email = IncomingEmail.objects.get(reason="expired")
     actions.add_to_conversation(email, by=staff, at=NOW())
@@ -244,12 +246,12 @@ def test_only_the_sender_can_open_an_original_email_on_patron_pages(original, pa
     assert not IncomingEmail.objects.belonging_to(BrowserViewer(patron, ()))
 
 
-def test_staff_can_open_the_original_emails_only_of_conversations_at_their_desk(original, waiting, staff):
+def test_staff_can_open_only_original_emails_of_conversations_at_their_branch(original, waiting, staff):
     assert list(IncomingEmail.objects.at_desk_of(staff)) == [original]
     assert not IncomingEmail.objects.at_desk_of(StaffFactory())
 
 
-def test_coordinators_and_chosen_staff_see_emails_that_were_not_matched(
+def test_only_coordinators_and_the_staff_whom_they_named_see_unmatched_emails(
     original, waiting, write, branch, staff, coordinator
 ):
     receive(write("Lost", to="reply@library.example", message_id="<lost@x>"), at=NOW())
@@ -277,7 +279,9 @@ def test_coordinators_and_chosen_staff_see_emails_that_were_not_matched(
 # Tests of stored files and of counts.
 
 
-def test_file_without_a_row_is_deleted_after_an_hour(original, disk, django_capture_on_commit_callbacks):
+def test_stored_original_without_a_row_in_the_database_is_deleted_after_an_hour(
+    original, disk, django_capture_on_commit_callbacks
+):
     private_storage().save("incoming/00/stray.eml", ContentFile(b"x"))
     forget_stray_originals(at=NOW())
     assert len(disk()) == 2
@@ -315,7 +319,7 @@ def test_originals_of_emails_without_a_reply_address_have_a_separate_size_limit(
     assert len(disk()) == 2
 
 
-def test_only_the_text_of_a_large_email_without_a_reply_address_is_stored(write, conversation, disk):
+def test_large_email_without_a_reply_address_is_stored_only_as_text(write, conversation, disk):
     file = [("a.bin", "application/octet-stream", b"x" * 1024 * 1024)]
     receive(write("Hello " * 100, to="reply@library.example", files=file), at=NOW())
     email = IncomingEmail.objects.get()
@@ -325,7 +329,7 @@ def test_only_the_text_of_a_large_email_without_a_reply_address_is_stored(write,
 @pytest.mark.parametrize(
     ("to", "sender"), [("x@y.example", None), (None, "stranger@example.org"), (None, None)]
 )
-def test_no_original_is_stored_if_a_large_email_was_cut_off(
+def test_original_of_a_large_email_that_was_cut_off_is_not_stored(
     write, conversation, patron, reply_to, disk, to, sender
 ):
     raw = write(to=to or reply_to, from_=sender or patron.email)

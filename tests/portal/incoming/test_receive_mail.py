@@ -35,7 +35,9 @@ def receive_mail(monkeypatch):
     return receive_mail
 
 
-def test_command_exits_with_0_if_the_email_is_accepted(receive_mail, conversation, write, reply_to):
+def test_receive_mail_command_exits_with_0_if_it_accepts_the_email(
+    receive_mail, conversation, write, reply_to
+):
     assert receive_mail(write("One", message_id="<1@x>")) == 0
     assert receive_mail(write("Two", message_id="<2@x>", to="x@y.example"), "--recipient", reply_to) == 0
     assert receive_mail(write("Two", message_id="<2@x>")) == 0
@@ -44,7 +46,7 @@ def test_command_exits_with_0_if_the_email_is_accepted(receive_mail, conversatio
     assert IncomingEmail.objects.not_matched().count() == 1
 
 
-def test_sender_and_recipient_are_read_from_the_variables_of_postfix(
+def test_receive_mail_command_reads_sender_and_recipient_from_the_variables_of_postfix(
     receive_mail, conversation, write, reply_to, monkeypatch
 ):
     monkeypatch.setenv("ORIGINAL_RECIPIENT", reply_to)
@@ -57,18 +59,24 @@ def test_sender_and_recipient_are_read_from_the_variables_of_postfix(
 
 
 @pytest.mark.parametrize("sender", ["", "<>"])
-def test_null_sender_can_be_given_as_an_option(receive_mail, conversation, write, sender):
+def test_receive_mail_command_discards_an_email_from_the_null_sender(
+    receive_mail, conversation, write, sender
+):
     assert receive_mail(write(), "--sender", sender) == 0
     assert conversation.messages.count() == 1
 
 
-def test_command_exits_with_67_if_the_email_is_not_to_a_reply_address(receive_mail, conversation, write):
+def test_receive_mail_command_exits_with_67_if_the_email_is_not_to_a_reply_address(
+    receive_mail, conversation, write
+):
     for recipient in ("reply@other.example", "info@library.example", "reply-x@library.example"):
         assert receive_mail(write(), "--recipient", recipient) == 67
     assert not IncomingEmail.objects.exists()
 
 
-def test_command_exits_with_65_before_it_has_read_all_of_a_too_large_email(conversation, write, monkeypatch):
+def test_receive_mail_command_exits_with_65_without_reading_all_of_a_huge_email(
+    conversation, write, monkeypatch
+):
     stream = io.BytesIO(write() + b"x" * (40 * 1024 * 1024))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
     with pytest.raises(SystemExit) as ended:
@@ -77,7 +85,7 @@ def test_command_exits_with_65_before_it_has_read_all_of_a_too_large_email(conve
     assert not IncomingEmail.objects.exists()
 
 
-def test_command_exits_with_69_if_no_reply_address_is_configured(
+def test_receive_mail_command_exits_with_69_if_no_reply_address_is_configured(
     receive_mail, conversation, write, settings, capsys
 ):
     settings.REPLY_ADDRESS = ""
@@ -88,7 +96,7 @@ def test_command_exits_with_69_if_no_reply_address_is_configured(
 @pytest.mark.parametrize(
     "error", [OperationalError("away"), OSError("disk full"), TooOften("message", timezone.now())]
 )
-def test_command_exits_with_75_after_an_error_so_that_the_mail_server_tries_again(
+def test_receive_mail_command_exits_with_75_after_an_error(
     receive_mail, conversation, write, monkeypatch, error
 ):
     def fail(*_args, **_options):
@@ -101,7 +109,7 @@ def test_command_exits_with_75_after_an_error_so_that_the_mail_server_tries_agai
     assert conversation.messages.count() == 2
 
 
-def test_command_exits_with_75_and_logs_one_line_if_the_email_is_incomplete(
+def test_receive_mail_command_exits_with_75_if_the_email_is_incomplete(
     conversation, monkeypatch, caplog, capsys
 ):
     class Broken(io.BytesIO):

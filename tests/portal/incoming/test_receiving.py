@@ -78,7 +78,7 @@ def test_email_received_twice_is_saved_once_even_without_a_message_id(conversati
     assert texts(conversation)[1:] == ["Yes", "No"]
 
 
-def test_email_received_again_after_a_secret_key_change_is_saved_once(conversation, write, settings):
+def test_email_received_again_is_saved_once_even_after_a_secret_key_change(conversation, write, settings):
     receive(write(), at=NOW())
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key that is long enough for everything here"
@@ -104,7 +104,7 @@ def test_email_to_a_merged_conversation_is_added_to_the_remaining_conversation(
     assert texts(into)[-1] == "Yes, that helped."
 
 
-def test_author_of_an_email_from_a_merged_record_is_the_remaining_record(conversation, write, patron):
+def test_email_from_a_merged_record_has_the_remaining_record_as_author(conversation, write, patron):
     into = UserFactory(email=None)
     merge_people(patron, into, by=into, at=NOW())
     assert receive(write(), at=NOW()) == Outcome.MESSAGE
@@ -140,7 +140,7 @@ def test_email_from_an_unconfirmed_address_waits_for_staff(conversation, write, 
     assert (reasons(), len(texts(conversation))) == (["not_confirmed"], 1)
 
 
-def test_email_to_an_expired_address_waits_for_staff(conversation, write):
+def test_email_to_an_expired_reply_address_waits_for_staff(conversation, write):
     assert receive(write(message_id="<1@x>"), at=NOW() + timedelta(days=90)) == Outcome.MESSAGE
     receive(write(message_id="<2@x>"), at=NOW() + timedelta(days=91))
     assert reasons() == ["expired"]
@@ -156,7 +156,7 @@ def test_email_to_an_unknown_address_waits_for_staff(conversation, write, to):
     assert (email.conversation, email.person) == (None, None)
 
 
-def test_altered_reply_address_is_unknown(conversation, write, reply_to):
+def test_email_to_an_altered_reply_address_waits_for_staff(conversation, write, reply_to):
     for number, place in enumerate((len("reply+"), reply_to.index("@") - 1)):
         letter = "b" if reply_to[place] == "a" else "a"
         changed = reply_to[:place] + letter + reply_to[place + 1 :]
@@ -187,7 +187,7 @@ def test_only_the_time_of_an_email_about_a_quiet_visit_is_stored(branch, patron,
     assert (email.reason, email.person, email.text, len(texts(quiet))) == ("erased", None, "", 1)
 
 
-def test_email_waits_for_staff_if_the_conversation_is_no_longer_the_patrons(conversation, write, patron):
+def test_email_waits_for_staff_if_the_patron_no_longer_has_the_conversation(conversation, write, patron):
     conversation.patron = None
     conversation.save()
     receive(write(), at=NOW())
@@ -226,9 +226,7 @@ def test_erasing_a_conversation_deletes_its_original_emails(
 # Tests of emails that staff add to conversations.
 
 
-def test_staff_can_add_an_email_from_another_address_as_a_message_from_the_patron(
-    conversation, write, patron, staff
-):
+def test_staff_can_add_an_email_from_another_address_to_the_conversation(conversation, write, patron, staff):
     pdf = ("form.pdf", "application/pdf", pdf_file().read())
     receive(write("It is me, from work", from_="sam@work.example", files=[pdf]), at=NOW())
     email = IncomingEmail.objects.get()
@@ -274,7 +272,9 @@ def test_staff_cannot_add_an_email_if_the_patron_no_longer_has_the_visit(convers
 # Tests of files.
 
 
-def test_allowed_files_are_attached_and_an_email_names_the_refused_files(conversation, write, patron):
+def test_allowed_files_are_attached_and_the_patron_is_emailed_about_refused_files(
+    conversation, write, patron
+):
     files = [
         ("shelf.jpg", "image/jpeg", picture_file().read()),
         ("form.pdf", "application/pdf", pdf_file().read()),
@@ -338,7 +338,7 @@ def test_patron_who_sends_empty_emails_gets_one_reply_a_day(conversation, write)
     assert "has no text" in emails[0].text
 
 
-def test_only_living_people_with_a_confirmed_address_get_a_reply(conversation, patron):
+def test_patrons_who_have_died_or_have_no_confirmed_address_get_no_reply(conversation, patron):
     patron.died_at = NOW()
     patron.save()
     polite_replies.reply_to(patron, conversation=conversation, reason="empty", at=NOW())
@@ -388,7 +388,7 @@ def test_utf8_text_with_a_wrong_charset_is_decoded(conversation, reply_to):
     assert texts(conversation)[-1] == "Sí, señora"
 
 
-def test_email_that_is_too_large_is_listed_for_staff_without_its_content(conversation, write, disk):
+def test_too_large_email_is_listed_for_staff_without_its_content(conversation, write, disk):
     raw = write("Here is my novel")
     receive(raw + b"x" * (MAX_BYTES + 1 - len(raw)), at=NOW())
     [email] = IncomingEmail.objects.not_matched()

@@ -21,7 +21,7 @@ def part(content, kind=b"text/plain; charset=utf-8", **headers):
 
 
 def many(one, number=190):
-    """Return an email with `number` copies of this part, or with fewer if they exceed MAX_BYTES."""
+    """Return an email with `number` copies of the part `one`, or fewer if it would exceed MAX_BYTES."""
     return START + one * min(number, (MAX_BYTES - 1000) // len(one)) + b"--b--\r\n"
 
 
@@ -33,7 +33,7 @@ NESTED = b"multipart/mixed" + b'; a="' + b";" * 60_000 + b"; boundary=c"
 @pytest.mark.slow
 @pytest.mark.parametrize("parameter", PARAMETERS)
 @pytest.mark.parametrize("name", ["Content_Disposition", "Content_Type"])
-def test_many_parts_with_long_headers_are_refused(parameter, name, takes_at_most):
+def test_email_with_long_headers_in_many_parts_is_refused(parameter, name, takes_at_most):
     value = parameter * (60_000 // len(parameter))
     one = part(b"x", b"text/plain" + value) if name == "Content_Type" else part(b"x", **{name: b"x" + value})
     raw = many(one, 2000)
@@ -43,7 +43,7 @@ def test_many_parts_with_long_headers_are_refused(parameter, name, takes_at_most
 
 
 @pytest.mark.slow
-def test_many_multiparts_with_long_headers_are_refused(takes_at_most):
+def test_email_with_long_headers_in_many_multiparts_is_refused(takes_at_most):
     with takes_at_most(SECONDS):
         assert not read(*parse(many(part(b"--c--", NESTED), 2000))).is_readable
 
@@ -51,7 +51,7 @@ def test_many_multiparts_with_long_headers_are_refused(takes_at_most):
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [3900, 300])
 @pytest.mark.parametrize("parameter", PARAMETERS)
-def test_headers_as_long_as_allowed_are_read_quickly(length, parameter, takes_at_most):
+def test_headers_of_the_maximum_length_are_read_quickly(length, parameter, takes_at_most):
     value = b"text/plain" + parameter * ((length - 30) // len(parameter))
     raw = many(part(b"x", value), 15 if length > 1000 else 190)
     with takes_at_most(SECONDS):
@@ -59,7 +59,7 @@ def test_headers_as_long_as_allowed_are_read_quickly(length, parameter, takes_at
 
 
 @pytest.mark.parametrize("name", [b"Content-Type: text/plain; a=", b"Content-Location: ", b"content-X: "])
-def test_email_with_one_content_header_that_is_too_long_is_unreadable(name):
+def test_email_with_a_too_long_content_header_is_unreadable(name):
     start = b"Subject: Hello\r\n"
     assert read(*parse(start + name + b"x" * 4000 + b"\r\n\r\nYes")).quoting == "Yes"
     email = read(*parse(start + name + b"x" * 4100 + b"\r\n\r\nYes"))
@@ -78,7 +78,7 @@ def test_long_headers_of_the_email_itself_are_refused_quickly(parameter, takes_a
 @pytest.mark.slow
 @pytest.mark.parametrize("source", [b"<b><p>", b"<a><b><p>", b"<i><b><u><p></i>", b"<table><b>", b"<b>"])
 @pytest.mark.parametrize("size", [400_000, 3000])
-def test_parts_with_slow_html_are_read_quickly(source, size, takes_at_most):
+def test_email_parts_whose_html_is_slow_to_parse_are_read_quickly(source, size, takes_at_most):
     raw = many(part(source * (size // len(source)), b"text/html"))
     with takes_at_most(SECONDS):
         receive(raw, at=timezone.now())
@@ -88,14 +88,14 @@ def test_parts_with_slow_html_are_read_quickly(source, size, takes_at_most):
 @pytest.mark.parametrize(
     "charset", [*CHARSETS, b"klingon", b"\xff", b"utf-16", b"iso2022_jp", b"hz", b"gb18030"]
 )
-def test_parts_in_slow_charsets_are_read_quickly(charset, takes_at_most):
+def test_email_parts_with_slow_charsets_are_read_quickly(charset, takes_at_most):
     one = part(b"ab-cd9a+" * 16_000, b"text/plain; charset=" + charset)
     with takes_at_most(SECONDS):
         receive(many(one), at=timezone.now())
 
 
 @pytest.mark.parametrize("charset", CHARSETS)
-def test_charset_that_is_not_for_text_is_read_as_utf8(charset):
+def test_text_whose_codec_name_is_not_a_charset_is_read_as_utf8(charset):
     raw = b"Content-Type: text/plain; charset=" + charset + b"\r\n\r\ncaf\xc3\xa9 +AGE- \\u0041 xn--a"
     assert read(*parse(raw)).quoting == "café +AGE- \\u0041 xn--a"
 
@@ -157,7 +157,7 @@ def test_flowed_text_is_read_quickly(line, takes_at_most):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [b"a \n", b" \n", b"a\n\r"])
-def test_flowed_text_with_as_many_lines_as_allowed_is_read_quickly(line, takes_at_most):
+def test_flowed_text_with_the_maximum_number_of_lines_is_read_quickly(line, takes_at_most):
     one = part(line * (480_000 // 190), b"text/plain; format=flowed; delsp=yes")
     long = part(line * 240_000 + b"\n", b"text/plain; format=flowed")
     with takes_at_most(SECONDS):
@@ -184,7 +184,7 @@ def test_encoded_parts_are_read_quickly(encoding, takes_at_most):
         receive(many(one), at=timezone.now())
 
 
-def test_texts_of_many_parts_are_read_only_up_to_the_maximum_length():
+def test_email_with_many_parts_is_read_up_to_the_maximum_length_of_a_text():
     raw = many(part(b"word " * 1000), 100)
     assert len(read(*parse(raw)).quoting) == MAX_TEXT
 

@@ -1,4 +1,4 @@
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -36,7 +36,7 @@ def test_item_saved_twice_is_listed_once_and_can_be_removed(patron):
 
 
 @pytest.mark.parametrize("by", ["undo", "saving again"])
-def test_item_saved_again_soon_after_its_removal_is_the_same_row(saved, patron, by):
+def test_undoing_a_removal_or_saving_again_restores_the_same_row(saved, patron, by):
     before = row_of(saved)
     remove(saved, at=timezone.now())
     if by == "undo":
@@ -57,7 +57,7 @@ def test_item_is_saved_in_the_named_list(patron):
     ]
 
 
-def test_item_is_saved_in_the_list_last_used(patron):
+def test_item_is_saved_in_the_list_that_was_used_last(patron):
     now = timezone.now()
     one, other = (SavedListFactory(patron=patron, name=name, made_at=now) for name in ("One", "Other"))
     assert save(ItemFactory(), patron=patron, at=now).saved_list == other
@@ -70,7 +70,7 @@ def test_item_is_saved_in_the_list_last_used(patron):
     assert save(ItemFactory(), patron=patron, at=later).saved_list.name == ""
 
 
-def test_item_that_is_in_a_list_already_is_not_saved_in_the_list_last_used(patron):
+def test_item_that_is_in_one_list_is_not_saved_again_in_the_list_used_last(patron):
     saved = SavedItemFactory(saved_list__patron=patron, saved_list__name="For winter")
     SavedListFactory(patron=patron, name="Used since")
     SavedItemFactory(item=saved.item)
@@ -91,14 +91,14 @@ def test_item_is_not_saved_in_a_full_list(patron, monkeypatch):
     assert SavedItem.objects.in_lists().count() == 3
 
 
-def test_item_that_can_no_longer_be_restored_is_saved_as_a_new_row(saved, patron):
+def test_saving_an_item_that_can_no_longer_be_restored_creates_a_new_row(saved, patron):
     now = timezone.now()
-    remove(saved, at=now - RESTORE_FOR - timedelta(days=1))
+    remove(saved, at=now - RESTORE_FOR - timedelta(days=2))
     again = save(saved.item, patron=patron, at=now)
     assert (again.pk != saved.pk, again.saved_at, again.recommendation) == (True, now, None)
 
 
-def test_item_is_restorable_until_the_end_of_the_day_that_the_page_names(saved, library):
+def test_item_can_be_restored_until_the_end_of_the_day_that_the_page_mentions(saved, library):
     removed_at = datetime(2027, 5, 4, 22, 30, tzinfo=library.zone)
     remove(saved, at=removed_at)
     saved.refresh_from_db()
@@ -109,14 +109,14 @@ def test_item_is_restorable_until_the_end_of_the_day_that_the_page_names(saved, 
     assert not SavedItem.objects.restorable(last + timedelta(minutes=1)).exists()
 
 
-def test_restoring_changes_nothing_if_the_item_was_added_again_meanwhile(saved):
+def test_restoring_an_item_changes_nothing_if_the_patron_has_saved_it_again(saved):
     remove(saved, at=timezone.now())
     added = SavedItemFactory(saved_list=saved.saved_list, item=saved.item)
     restore(saved, at=timezone.now())
     assert SavedItem.objects.in_lists().get() == added
 
 
-def test_item_that_the_patron_deletes_at_once_cannot_be_restored(saved):
+def test_removed_item_cannot_be_restored_after_the_patron_deletes_it(saved):
     now = timezone.now()
     kept = SavedItemFactory(saved_list=saved.saved_list)
     delete_now(kept, at=now)
@@ -124,3 +124,11 @@ def test_item_that_the_patron_deletes_at_once_cannot_be_restored(saved):
     delete_now(saved, at=now)
     assert not SavedItem.objects.restorable(now).exists()
     assert SavedItem.objects.in_lists().get() == kept
+
+
+def test_item_deleted_in_the_last_hour_of_a_day_cannot_be_restored_after_clocks_change(saved):
+    # Daylight saving time ended in the 30 days before this hour, so these days have an hour more.
+    late = datetime(2026, 11, 29, 5, 30, tzinfo=UTC)  # 11:30 p.m. on November 28 at the library
+    remove(saved, at=late)
+    delete_now(saved, at=late)
+    assert not SavedItem.objects.restorable(late).exists()

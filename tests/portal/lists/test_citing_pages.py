@@ -34,7 +34,7 @@ def cited(client, saved_list, **query):
     return client.get(reverse("cite_list", args=[saved_list.public_id]), query)
 
 
-def test_title_has_a_link_to_its_citations_in_three_styles(me, saved):
+def test_each_title_links_to_its_citations_in_three_styles(me, saved):
     page = me.get(reverse("saved_title", args=[saved.public_id]))
     address = reverse("cite_title", args=[saved.public_id])
     assert f'href="{address}"' in page.content.decode()
@@ -48,7 +48,7 @@ def test_title_has_a_link_to_its_citations_in_three_styles(me, saved):
     assert "My note" not in citations.content.decode()
 
 
-def test_citations_are_in_the_language_of_the_page_or_in_the_chosen_one(me, saved):
+def test_citations_are_in_the_chosen_language_or_else_in_the_language_of_the_page(me, saved):
     address = reverse("cite_title", args=[saved.public_id])
     item = saved.item
     item.year = ""
@@ -116,7 +116,7 @@ def test_citing_a_list_runs_the_same_number_of_queries_for_1_and_20_titles(
         assert cited(me, saved_list).status_code == 200
 
 
-def test_hostile_title_is_text_in_its_citation(me, saved_list):
+def test_hostile_title_is_escaped_in_its_citation(me, saved_list):
     add_title(saved_list, title='<script>alert("x")</script> & </textarea>', at=timezone.now())
     page = cited(me, saved_list).content.decode()
     assert "<script>alert" not in page
@@ -124,8 +124,9 @@ def test_hostile_title_is_text_in_its_citation(me, saved_list):
     assert "&lt;script&gt;alert(&quot;x&quot;)" in page
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
-def test_portal_starts_without_the_programs_that_cite():
+def test_portal_starts_without_loading_the_packages_that_format_citations():
     code = (
         "import django, sys; django.setup(); import portal.urls;"
         "print([name for name in ('lxml', 'citeproc') if name in sys.modules])"

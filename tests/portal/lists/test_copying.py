@@ -6,7 +6,14 @@ from django.utils import timezone
 from portal.lists.links import address_of, end_link, make_link
 from portal.lists.models import MAX_ITEMS, MAX_LISTS, SavedItem, SavedList
 from portal.lists.own_words import add_title
-from tests.factories import ItemFactory, SavedItemFactory, SavedListFactory, UserFactory
+from tests.factories import (
+    HelpSessionFactory,
+    ItemFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    UserFactory,
+    recommend_in,
+)
 from tests.portal.pages import asks_to_sign_in, text
 
 
@@ -86,13 +93,13 @@ def test_copying_twice_adds_only_the_titles_that_are_new(them, visitor, winter):
     assert [row[2] for row in rows(own)] == ["", "", "My own words", "My own words"]
 
 
-def test_patron_who_copies_their_own_list_changes_nothing_in_it(client, patron, sign_in, winter):
+def test_copying_ones_own_list_does_not_change_the_list(client, patron, sign_in, winter):
     before = rows(winter)
     sign_in(client, patron).post(copy_page(winter), {"name": "For winter"})
     assert (rows(winter), SavedList.objects.count()) == (before, 1)
 
 
-def test_visitor_who_is_not_signed_in_comes_back_to_the_page_after_signing_in(winter):
+def test_signed_out_visitor_returns_to_the_copy_page_after_signing_in(winter):
     browser, page = Client(), copy_page(winter)
     path = page.removeprefix(page.partition("/shared/")[0])
     for response in (browser.get(path), browser.post(path, {"name": "Copy"})):
@@ -109,7 +116,7 @@ def test_nothing_is_copied_from_a_link_that_has_ended(them, visitor, winter):
     assert not SavedList.objects.filter(patron=visitor).exists()
 
 
-def test_all_titles_are_copied_or_none(them, visitor, winter):
+def test_nothing_is_copied_if_the_list_has_no_room_for_all_titles(them, visitor, winter):
     full = SavedListFactory(patron=visitor, name="Full")
     item = ItemFactory()
     SavedItem.objects.bulk_create(
@@ -126,7 +133,7 @@ def test_all_titles_are_copied_or_none(them, visitor, winter):
     assert len(rows(full)) == MAX_ITEMS
 
 
-def test_copy_into_a_new_list_respects_the_limit_of_lists(them, visitor, winter):
+def test_patron_with_too_many_lists_can_copy_only_into_an_existing_list(them, visitor, winter):
     for number in range(MAX_LISTS):
         SavedListFactory(patron=visitor, name=f"List {number}")
     page = copy_page(winter)
@@ -141,6 +148,40 @@ def test_copy_into_a_new_list_respects_the_limit_of_lists(them, visitor, winter)
 
 
 @pytest.mark.parametrize("name", ["", " \u200b", "x" * 81])
-def test_copy_needs_a_name(them, visitor, winter, name):
+def test_copying_into_a_list_with_an_invalid_name_is_refused(them, visitor, winter, name):
     assert them.post(copy_page(winter), {"name": name}).status_code == 422
     assert not SavedList.objects.filter(patron=visitor).exists()
+
+
+def test_call_number_that_staff_typed_is_not_copied(them, visitor, winter, patron, branch, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    typed = recommend_in(session, item__branch=branch, item__call_number="HOLD SHELF Rivera")[0]
+    SavedItemFactory(saved_list=winter, item=typed.item, recommendation=typed)
+    known = ItemFactory(source="marc", source_key="1", branch=branch, call_number="635 WRI")
+    SavedItemFactory(saved_list=winter, item=known)
+    page = copy_page(winter)
+    them.post(page, {"name": "Copy"})
+    own = SavedList.objects.get(patron=visitor)
+    pages = [
+        own.get_absolute_url(),
+        reverse("print_list", args=[own.public_id]),
+        f"{reverse('export_list', args=[own.public_id])}?format=csv",
+        reverse("item", args=[typed.item.public_id]),
+    ]
+    shown = [b"".join(them.get(address)).decode() for address in pages]
+    assert ["HOLD SHELF" in page for page in shown] == [False] * 4
+    assert ["635 WRI" in page for page in shown] == [True] * 3 + [False]
+    visited = Client().get(f"{page.removesuffix('copy/')}items/{typed.item.public_id}/").content.decode()
+    assert typed.item.title in visited
+    assert "HOLD SHELF" not in visited
+
+
+def test_patron_reads_the_call_number_that_staff_typed_for_them(
+    client, sign_in, winter, patron, branch, staff
+):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    typed = recommend_in(session, item__branch=branch, item__call_number="HOLD SHELF Rivera")[0]
+    SavedItemFactory(saved_list=winter, item=typed.item, recommendation=typed)
+    browser = sign_in(client, patron)
+    pages = [winter.get_absolute_url(), reverse("item", args=[typed.item.public_id])]
+    assert ["HOLD SHELF" in browser.get(address).content.decode() for address in pages] == [True, True]

@@ -1,4 +1,4 @@
-"""Check who can load the picture of a real cover, and that it ends with the access to its item."""
+"""Check who can load a real cover, and that nobody can load it after losing access to its item."""
 
 import shutil
 from datetime import timedelta
@@ -66,7 +66,7 @@ def recommended_at(item, *, patron=None, branch, staff, **facts):
     return session, recommendation
 
 
-def test_patron_loads_the_cover_of_a_recommended_item(sign_in, patron, branch, staff):
+def test_patron_can_load_the_cover_of_a_recommended_item(sign_in, patron, branch, staff):
     item = item_with_cover()
     recommended_at(item, patron=patron, branch=branch, staff=staff)
     answer = load(sign_in(Client(), patron), item)
@@ -77,7 +77,7 @@ def test_patron_loads_the_cover_of_a_recommended_item(sign_in, patron, branch, s
     assert answer.headers["Content-Security-Policy"] == "sandbox; frame-ancestors 'none'"
 
 
-def test_nobody_else_loads_the_cover_of_an_item(sign_in, patron, branch, staff):
+def test_only_the_patron_can_load_the_cover_of_a_recommended_item(sign_in, patron, branch, staff):
     item = item_with_cover()
     recommended_at(item, patron=patron, branch=branch, staff=staff)
     stranger = UserFactory()
@@ -86,22 +86,20 @@ def test_nobody_else_loads_the_cover_of_an_item(sign_in, patron, branch, staff):
     assert load(Client(), item).headers["Location"].startswith("/sign-in/")
 
 
-def test_patrons_with_an_account_load_the_covers_that_the_catalog_search_shows(
-    sign_in, patron, branch, staff
-):
+def test_signed_in_patrons_can_load_covers_of_items_in_the_catalog(sign_in, patron, branch, staff):
     item = item_with_cover(source="catalog", source_key="1")
     assert status(sign_in(Client(), patron), item) == 200
     change_item(item, retired_at=timezone.now())
     assert status(sign_in(Client(), patron), item) == 404
 
 
-def test_code_of_a_visit_opens_no_other_covers_of_the_catalog(client, branch, staff, show_code):
+def test_viewer_by_code_cannot_load_covers_of_other_items(client, branch, staff, show_code):
     item = item_with_cover(source="catalog", source_key="1")
     show_code(client, code_for(HelpSessionFactory(branch=branch, staff=staff)))
     assert status(client, item) == 302
 
 
-def test_cover_in_a_quiet_visit_ends_with_its_code(client, branch, staff, show_code):
+def test_cover_in_a_quiet_visit_can_be_loaded_only_while_the_code_works(client, branch, staff, show_code):
     item = item_with_cover()
     session, _ = recommended_at(item, branch=branch, staff=staff, quiet=True)
     assert status(client, item) == 302
@@ -111,7 +109,7 @@ def test_cover_in_a_quiet_visit_ends_with_its_code(client, branch, staff, show_c
     assert status(client, item) == 302
 
 
-def test_cover_of_a_pending_answer_is_not_there_yet(sign_in, patron, branch, staff):
+def test_cover_of_an_item_in_a_pending_answer_cannot_be_loaded_yet(sign_in, patron, branch, staff):
     item = item_with_cover()
     _, recommendation = recommended_at(item, patron=patron, branch=branch, staff=staff)
     recommendation.recommended_at = timezone.now() + timedelta(seconds=15)
@@ -119,7 +117,7 @@ def test_cover_of_a_pending_answer_is_not_there_yet(sign_in, patron, branch, sta
     assert status(sign_in(Client(), patron), item) == 404
 
 
-def test_cover_of_a_saved_item_ends_when_the_item_can_no_longer_be_restored(sign_in, patron, time_machine):
+def test_cover_of_a_removed_item_can_be_loaded_while_the_item_can_be_restored(sign_in, patron, time_machine):
     item = item_with_cover()
     saved = SavedItemFactory(saved_list__patron=patron, item=item)
     browser = sign_in(Client(), patron)
@@ -132,7 +130,7 @@ def test_cover_of_a_saved_item_ends_when_the_item_can_no_longer_be_restored(sign
     assert status(browser, item) == 404
 
 
-def test_cover_that_is_not_stored_is_not_found(sign_in, patron):
+def test_request_for_a_cover_that_is_not_stored_returns_404(sign_in, patron):
     item, drawn = item_with_cover(), ItemFactory(isbn="9780000000002")
     saved_list = SavedListFactory(patron=patron)
     for each in (item, drawn):
@@ -147,7 +145,7 @@ def test_cover_that_is_not_stored_is_not_found(sign_in, patron):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_page_with_real_covers_needs_no_query_for_them(sign_in, patron, rows, django_assert_num_queries):
+def test_real_covers_on_a_page_run_no_extra_query(sign_in, patron, rows, django_assert_num_queries):
     saved_list = SavedListFactory(patron=patron)
     browser = sign_in(Client(), patron)
     browser.get(saved_list.get_absolute_url())
@@ -171,7 +169,7 @@ def cover_of(link, item):
     return f"{address_of(link)}covers/{item.public_id}/"
 
 
-def test_visitor_loads_the_covers_of_the_list_and_no_others(shared, patron, branch, staff):
+def test_visitor_can_load_only_the_covers_of_the_list(shared, patron, branch, staff):
     saved, link = shared
     other = item_with_cover("9780000000001")
     SavedItemFactory(saved_list__patron=patron, item=other)
@@ -187,7 +185,7 @@ def test_visitor_loads_the_covers_of_the_list_and_no_others(shared, patron, bran
     assert status(Client(), saved.item) == 302
 
 
-def test_cover_ends_at_once_with_its_link(shared):
+def test_visitor_cannot_load_a_cover_after_the_patron_ends_the_link(shared):
     saved, link = shared
     address = cover_of(link, saved.item)
     assert Client().get(address).status_code == 200
@@ -195,7 +193,7 @@ def test_cover_ends_at_once_with_its_link(shared):
     assert Client().get(address).status_code == 404
 
 
-def test_cover_ends_with_the_time_of_its_link(shared, time_machine):
+def test_visitor_cannot_load_a_cover_after_the_last_day_of_the_link(shared, time_machine):
     saved, link = shared
     address = cover_of(link, saved.item)
     time_machine.move_to(link.ends_at, tick=False)
@@ -217,20 +215,20 @@ def test_cover_of_a_removed_list_is_no_longer_shown_to_visitors(shared):
     assert Client().get(address).status_code == 404
 
 
-def test_cover_with_a_wrong_token_is_not_found(shared):
+def test_request_for_a_cover_with_a_wrong_token_returns_404(shared):
     saved, _link = shared
     address = reverse("shared_cover", args=["A" * 22, saved.item.public_id])
     assert Client().get(address).status_code == 404
 
 
-def test_preview_of_a_link_loads_covers_as_the_patron(shared, sign_in, patron):
+def test_preview_of_a_list_link_uses_the_cover_addresses_for_patrons(shared, sign_in, patron):
     saved, _link = shared
     address = reverse("share_list", args=[saved.saved_list.public_id])
     page = sign_in(Client(), patron).post(address, {"days": "30", "preview": "1"}).content.decode()
     assert f'<img src="/covers/{saved.item.public_id}/"' in page
 
 
-def test_printed_list_loads_covers_with_the_page(shared, sign_in, patron):
+def test_page_for_printing_has_covers_only_if_the_patron_chose_covers(shared, sign_in, patron):
     saved, _link = shared
     browser, address = sign_in(Client(), patron), reverse("print_list", args=[saved.saved_list.public_id])
     page = browser.get(address, {"paper": "a4", "covers": "on"}).content.decode()
@@ -239,7 +237,7 @@ def test_printed_list_loads_covers_with_the_page(shared, sign_in, patron):
 
 
 @pytest.mark.parametrize("way", ["email", "export"])
-def test_covers_are_in_no_email_and_in_no_file(shared, sign_in, patron, way):
+def test_emails_and_exported_files_contain_no_covers(shared, sign_in, patron, way):
     saved, _link = shared
     browser = sign_in(Client(), patron)
     public_id = saved.saved_list.public_id
@@ -256,7 +254,7 @@ def test_covers_are_in_no_email_and_in_no_file(shared, sign_in, patron, way):
             assert b"covers" not in answer.content
 
 
-def test_staff_load_the_cover_of_any_item_at_the_desk_only(sign_in, patron, staff):
+def test_only_staff_can_load_covers_at_the_desk(sign_in, patron, staff):
     item = item_with_cover()
     address = reverse("desk_cover", args=[item.public_id])
     page = sign_in(Client(), staff).get(reverse("desk_item", args=[item.public_id]))
@@ -265,7 +263,7 @@ def test_staff_load_the_cover_of_any_item_at_the_desk_only(sign_in, patron, staf
     assert sign_in(Client(), patron).get(address).status_code == 404
 
 
-def test_visitor_of_a_staff_link_loads_only_the_covers_of_its_items_until_it_ends(branch, staff):
+def test_visitor_can_load_only_covers_of_the_linked_items_until_the_link_ends(branch, staff):
     item, other = item_with_cover(), item_with_cover("9780000000002")
     link = make_staff_link([item], branch=branch, by=staff, at=timezone.now())
     address = urlsplit(address_of(link)).path

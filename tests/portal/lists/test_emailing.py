@@ -54,7 +54,7 @@ def form_of(client, saved_list):
     return {"client_token": token, "to": re.search(r'name="to" value="([^"]+)"', page)[1]}
 
 
-def test_email_has_titles_and_call_numbers_without_notes_and_reasons(me, patron, saved_list, branch):
+def test_emailed_list_has_titles_and_call_numbers_but_no_notes_and_no_reasons(me, patron, saved_list, branch):
     fields = form_of(me, saved_list)
     assert fields["to"] == patron.email
     assert Notification.objects.count() == 0
@@ -77,7 +77,7 @@ def test_email_has_titles_and_call_numbers_without_notes_and_reasons(me, patron,
         assert words not in mail.text + mail.html
 
 
-def test_row_of_the_email_is_empty_once_it_is_delivered(me, saved_list):
+def test_email_text_is_deleted_from_the_outbox_after_delivery(me, saved_list):
     me.post(address(saved_list), form_of(me, saved_list))
     mark_delivered(take_next(at=timezone.now()), at=timezone.now())
     mail = Notification.objects.get()
@@ -93,7 +93,7 @@ def test_email_is_in_the_language_that_the_patron_chose(me, patron, saved_list):
     assert (mail.language, mail.subject) == ("es", "Su lista de la biblioteca")
 
 
-def test_double_tap_sends_one_email_and_a_new_page_sends_another(me, saved_list):
+def test_double_tap_sends_one_email_and_a_reloaded_page_can_send_another_email(me, saved_list):
     fields = form_of(me, saved_list)
     for _tap in range(2):
         assert me.post(address(saved_list), fields).status_code == 302
@@ -103,14 +103,14 @@ def test_double_tap_sends_one_email_and_a_new_page_sends_another(me, saved_list)
 
 
 @pytest.mark.parametrize("fields", [{}, {"to": "other@example.org"}, {"client_token": "x"}])
-def test_nothing_is_sent_to_another_address_or_without_the_button(me, patron, saved_list, fields):
+def test_email_form_with_a_wrong_address_or_token_sends_no_list(me, patron, saved_list, fields):
     wrong = {"client_token": str(uuid.uuid4()), "to": patron.email} | fields if fields else {}
     response = me.post(address(saved_list), wrong)
     assert "Nothing was sent" in text(response)
     assert Notification.objects.count() == 0
 
 
-def test_nothing_is_sent_to_an_address_that_has_changed_meanwhile(me, patron, saved_list):
+def test_nothing_is_sent_if_the_patrons_address_changed_after_the_page_was_opened(me, patron, saved_list):
     fields = form_of(me, saved_list)
     EmailAddress.objects.filter(user=patron).update(email="new@example.org")
     patron.email = "new@example.org"
@@ -127,7 +127,9 @@ def test_nothing_is_sent_to_an_address_that_has_changed_meanwhile(me, patron, sa
         (None, "first add an email address to your library account."),
     ],
 )
-def test_person_without_a_confirmed_address_reads_how_to_get_one(client, library, sign_in, email, words):
+def test_person_without_a_confirmed_address_reads_how_to_add_an_address(
+    client, library, sign_in, email, words
+):
     person = UserFactory(email=email)
     if email:
         EmailAddress.objects.create(user=person, email=email, verified=False, primary=True)

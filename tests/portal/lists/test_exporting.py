@@ -52,7 +52,10 @@ def rows(response):
 
 @pytest.fixture
 def full(patron, staff, branch, saved_list):
-    """Return a saved item with everything that a file can have, among data that must not be in it."""
+    """Return a saved item with everything that an exported file can contain.
+
+    Other rows have data that the file must not contain.
+    """
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     item = ItemFactory(title="=Ünïcödé {1}", creators="Booth, Wayne C.", year="2016", isbn="9780226239736")
     Holding.objects.create(item=item, branch=branch, call_number="001.42 BOO", location="upstairs")
@@ -67,7 +70,9 @@ def full(patron, staff, branch, saved_list):
 
 
 @in_each_format
-def test_file_has_the_call_numbers_notes_and_reasons_of_this_list_only(form, me, full, saved_list, branch):
+def test_exported_file_has_the_call_numbers_and_notes_and_reasons_of_this_list_only(
+    form, me, full, saved_list, branch
+):
     response = exported(me, saved_list, form)
     content = response.content.decode()
     for words in ("Ünïcödé", "001.42 BOO", branch.name, "For the bus", "Clear from the first page."):
@@ -76,7 +81,7 @@ def test_file_has_the_call_numbers_notes_and_reasons_of_this_list_only(form, me,
         assert words not in content
 
 
-def test_csv_begins_with_title_and_author_and_runs_no_formula(me, full, saved_list, branch):
+def test_csv_begins_with_title_and_author_and_escapes_formulas(me, full, saved_list, branch):
     response = exported(me, saved_list, "csv")
     assert response.content.startswith(b"\xef\xbb\xbfTitle,Author or creator,")
     [row] = rows(response)
@@ -104,7 +109,7 @@ def test_csv_begins_with_title_and_author_and_runs_no_formula(me, full, saved_li
 
 
 @in_each_format
-def test_reason_is_in_the_file_only_while_its_visit_is_kept(form, me, full, saved_list):
+def test_exported_file_has_a_reason_until_the_visit_is_forgotten(form, me, full, saved_list):
     assert "Clear from" in exported(me, saved_list, form).content.decode()
     retention.forget(at=timezone.now() + timedelta(days=400))
     content = exported(me, saved_list, form).content.decode()
@@ -113,18 +118,18 @@ def test_reason_is_in_the_file_only_while_its_visit_is_kept(form, me, full, save
 
 
 @in_each_format
-def test_file_never_has_the_reason_of_a_quiet_visit(form, me, saved_list, branch, show_code):
+def test_exported_file_never_has_the_reason_of_a_quiet_visit(form, me, saved_list, branch, show_code):
     quiet = QuietSessionFactory(branch=branch)
     [recommendation] = recommend_in(quiet, reason="A safe place.")
     show_code(me, code_for(quiet))
-    # The portal refuses to save such an item. The file must not depend on it.
+    # The portal refuses to save such an item, but the file must not rely on this refusal.
     SavedItemFactory(saved_list=saved_list, recommendation=recommendation, item=recommendation.item)
     content = exported(me, saved_list, form).content.decode()
     assert recommendation.item.title in content
     assert "A safe place." not in content
 
 
-def test_title_by_hand_is_exported_with_the_words_of_the_patron(me, saved_list):
+def test_title_by_hand_is_exported_as_the_patron_typed_it(me, saved_list):
     add_title(saved_list, title="Cien años", creators="García Márquez, Gabriel", at=timezone.now())
     [reference] = rispy.loads(exported(me, saved_list, "ris").content.decode())
     assert (reference["type_of_reference"], reference["title"], reference["authors"]) == (
@@ -153,7 +158,9 @@ def test_titles_are_in_the_order_of_the_list(form, me, saved_list):
         ("csl", "application/vnd.citationstyles.csl+json", "json"),
     ],
 )
-def test_file_is_a_download_that_no_cache_keeps(form, content_type, ending, me, full, saved_list):
+def test_exported_file_is_a_download_that_must_not_be_cached(
+    form, content_type, ending, me, full, saved_list
+):
     response = exported(me, saved_list, form)
     assert response["Content-Type"] == content_type
     assert response["Content-Disposition"] == f'attachment; filename="Para el invierno.{ending}"'
@@ -161,7 +168,7 @@ def test_file_is_a_download_that_no_cache_keeps(form, content_type, ending, me, 
 
 
 @pytest.mark.parametrize("name", ["كتب الشتاء", '"quoted"; filename="x.exe', "宮崎駿", "a\\b"])
-def test_hostile_names_of_lists_and_names_in_every_script_are_safe_in_the_header(name, me, patron):
+def test_list_name_in_any_script_or_with_hostile_characters_is_safe_in_the_header(name, me, patron):
     saved_list = SavedListFactory(patron=patron, name=name)
     header = exported(me, saved_list, "csl")["Content-Disposition"]
     kind, parameters = parse_header_parameters(header)
@@ -179,10 +186,11 @@ def test_list_without_titles_gives_an_empty_file(me, saved_list):
 
 
 @pytest.mark.parametrize("form", ["", "pdf", "../csv", "csv\0"])
-def test_unknown_format_is_not_found(form, me, saved_list):
+def test_request_for_an_unknown_export_format_is_404(form, me, saved_list):
     assert exported(me, saved_list, form).status_code == 404
 
 
+@pytest.mark.few_cases
 @in_each_format
 @pytest.mark.parametrize("count", [1, 30])
 def test_export_runs_the_same_number_of_queries_for_1_and_30_titles(

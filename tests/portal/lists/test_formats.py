@@ -1,4 +1,4 @@
-"""Read the files of a list with other programs, and compare the result with the items."""
+"""Read the exported files of a list with other programs, and compare the result with the items."""
 
 import csv
 import datetime
@@ -27,7 +27,7 @@ from recommendations.bibliography.names import names_of
 from recommendations.models import Item, Place, Recommendation
 
 LIBRARY = Library(name="Harbour Library")
-# Texts that a format could read as something else.
+# Texts that a program could mistake for the syntax of one of the formats.
 HOSTILE = [
     "{", "}", "{{", "}}", "\\", "\\}", "&", "&amp;", "$", "#", "%", "_", "~", "^", '"', "'", "=", "=1+1", "+", "-", "--", "@",
     "@book{a,", "@", ",", ";", "|", "`", "``", "''", "?`", "!`", "<i>", "</i>", '<span class="nocase">', "</span>", "<",
@@ -81,7 +81,7 @@ def saved_items(draw):
         reading=draw(st.sampled_from(["", "want", "done"])),
         saved_at=timezone.now(),
     )
-    # The reasons of a visit that is forgotten are gone.
+    # A saved item has no recommendation anymore after its visit is forgotten.
     saved.recommendation = Recommendation(reason=reason) if draw(st.booleans()) else None
     return saved
 
@@ -101,7 +101,7 @@ def remarks(entry):
 
 @searching
 @given(entries=entries)
-def test_csv_has_the_same_titles_when_another_program_reads_it(entries):
+def test_csv_reader_reads_the_same_titles_from_a_csv_file(entries):
     content = spreadsheet.write(entries, library=LIBRARY)
     assert content.startswith(b"\xef\xbb\xbfTitle,Author or creator,Call number,")
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
@@ -134,7 +134,7 @@ def test_csv_has_the_same_titles_when_another_program_reads_it(entries):
 
 @searching
 @given(entries=entries)
-def test_ris_has_the_same_titles_when_another_program_reads_it(entries):
+def test_ris_reader_reads_the_same_titles_from_a_ris_file(entries):
     found = rispy.loads(ris.write(entries, library=LIBRARY).decode())
     for reference in found:
         # rispy splits a URL at each semicolon.
@@ -184,10 +184,10 @@ def names_in_bibtex(text):
 
 @searching
 @given(entries=entries)
-def test_bibtex_has_the_same_titles_when_another_program_reads_it(entries):
+def test_bibtex_reader_reads_the_same_titles_from_a_bibtex_file(entries):
     content = bibtex.write(entries, library=LIBRARY)
     found = bibtex_entries(content, LatexDecodingMiddleware())
-    # The reader takes URLs for LaTeX, so compare these fields as they are written.
+    # The reader would decode URLs as LaTeX, so compare these fields as they are written.
     for entry, raw in zip(found, bibtex_entries(content), strict=True):
         entry |= {name: raw[name] for name in ("url", "doi") if name in raw}
         entry.pop("author", None)
@@ -225,7 +225,7 @@ def test_bibtex_has_the_same_titles_when_another_program_reads_it(entries):
 
 @searching
 @given(entries=entries)
-def test_csl_json_has_the_same_titles_when_another_program_reads_it(entries):
+def test_json_reader_reads_the_same_titles_from_a_csl_json_file(entries):
     content = csl_json.write(entries, library=LIBRARY)
     source = CiteProcJSON(json.loads(content))
     assert list(source) == [entry.key for entry in entries]
@@ -321,12 +321,12 @@ def test_each_format_has_the_phone_number_of_a_person():
         ("宮崎駿", ["{宮崎駿}"]),
     ],
 )
-def test_bibtex_has_the_names_of_people_in_parts_and_others_in_braces(creators, names):
+def test_bibtex_splits_personal_names_and_puts_other_names_in_braces(creators, names):
     [written] = bibtex_entries(bibtex.write([entry_of(creators=creators)], library=LIBRARY))
     assert written["author"] == " and ".join(names)
 
 
-def test_keys_of_a_file_are_short_and_each_appears_once():
+def test_citation_keys_in_a_file_are_short_and_unique():
     saved = [entry_of(creators=creators, year=year).saved for creators, year in [
         ("Kingsolver, Barbara", "2012"), ("Kingsolver, Barbara", "2012"), ("Kingsolver, Barbara", "2012"),
         ("宮崎駿", "1984"), ("Nuñez, Ána", ""), ("", "1999"), ("", ""),
@@ -336,7 +336,7 @@ def test_keys_of_a_file_are_short_and_each_appears_once():
     ]  # fmt: skip
 
 
-def test_call_numbers_name_their_branches_and_each_number_appears_once():
+def test_call_number_shared_by_several_branches_is_listed_once():
     places = [
         Place(1, "Central", "650.1 YAT", ""),
         Place(2, "Harbor", "650.1 YAT", "upstairs"),
@@ -376,7 +376,7 @@ def test_list_name_becomes_a_safe_file_name(title, name):
     assert file_name(title) == name
 
 
-def test_two_entries_are_separated_in_every_format():
+def test_each_entry_of_a_ris_or_bibtex_file_begins_on_a_new_line():
     files = [module.write([entry_of(), entry_of()], library=LIBRARY).decode() for module in (ris, bibtex)]
     for text in files:
         starts = [match.start() for match in re.finditer(r"^(?:TY  - |@)", text, re.MULTILINE)]

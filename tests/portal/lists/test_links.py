@@ -60,14 +60,14 @@ def open_address(link):
     return Client().get(address_of(link))
 
 
-def test_list_cannot_be_opened_by_others_until_the_patron_makes_a_link(me, winter):
+def test_others_cannot_open_a_list_until_the_patron_makes_a_link(me, winter):
     page = text(me.get(url("list_options", winter)))
     assert "Share by link" in page
     assert ListLink.objects.count() == 0
     assert asks_to_sign_in(Client().get(winter.get_absolute_url()))
 
 
-def test_page_of_options_has_its_parts_in_one_order_and_no_filled_button(me, winter, make):
+def test_options_page_has_its_sections_in_a_fixed_order_and_no_primary_button(me, winter, make):
     for links_made in (0, 1):
         page = me.get(url("list_options", winter)).content.decode()
         headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
@@ -79,7 +79,7 @@ def test_page_of_options_has_its_parts_in_one_order_and_no_filled_button(me, win
 
 def test_page_of_a_title_says_when_visitors_can_read_the_note(me, winter, make):
     page = url("saved_title", winter.saved_items.first())
-    only_me, others = "Only you can read it.", "Anyone with your link to this list can read it."
+    only_me, others = "Only you can read this note.", "Anyone with your link to this list can read this note."
 
     def said():
         words = text(me.get(page))
@@ -96,7 +96,7 @@ def test_page_of_a_title_says_when_visitors_can_read_the_note(me, winter, make):
     assert said() == (True, False)
 
 
-def test_page_of_a_title_says_in_which_other_lists_visitors_can_read_the_note(me, winter, make):
+def test_page_of_a_title_mentions_the_other_lists_in_which_visitors_can_read_its_note(me, winter, make):
     page = url("saved_title", winter.saved_items.first())
     hint = "Anyone with your link to “Summer” can read the notes there."
     summer = SavedListFactory(patron=winter.patron, name="Summer")
@@ -108,7 +108,7 @@ def test_page_of_a_title_says_in_which_other_lists_visitors_can_read_the_note(me
     assert text(me.get(page)).count(hint) == 1
 
 
-def test_form_of_a_link_offers_days_in_the_language_of_the_page(me, winter, patron):
+def test_form_of_a_link_offers_durations_in_the_language_of_the_page(me, winter, patron):
     days = {
         "en": ["7 days", "30 days", "90 days", "one year"],
         "es": ["7 días", "30 días", "90 días", "un año"],
@@ -120,7 +120,7 @@ def test_form_of_a_link_offers_days_in_the_language_of_the_page(me, winter, patr
         assert re.findall(r"<option[^>]*>([^<]+)</option>", page) == names
 
 
-def test_preview_comes_before_the_link_and_shows_what_visitors_see(me, winter, patron):
+def test_preview_before_a_link_is_made_shows_what_visitors_will_see(me, winter, patron):
     address = url("share_list", winter)
     assert "You have 0 working links. You can have 20." in text(me.get(address))
     for choices in (CHOICES, CHOICES | {"with_notes": "on", "name": "Sam from the garden"}):
@@ -141,7 +141,7 @@ def token_in(preview):
     return re.search(r'name="client_token" value="([^"]+)"', preview.content.decode())[1]
 
 
-def test_double_tap_on_make_the_link_makes_one_link(me, winter):
+def test_double_tap_on_the_make_button_makes_one_link(me, winter):
     address = url("share_list", winter)
     first, second = (token_in(me.post(address, CHOICES)) for _preview in range(2))
     make_it = CHOICES | {"make": "1"}
@@ -157,7 +157,7 @@ def test_double_tap_on_make_the_link_makes_one_link(me, winter):
     assert ListLink.objects.working(timezone.now()).count() == 2
 
 
-def test_double_tap_at_the_limit_still_leads_to_the_link(me, winter, make):
+def test_double_tap_that_makes_the_last_allowed_link_shows_no_error(me, winter, make):
     token = token_in(me.post(url("share_list", winter), CHOICES))
     for _ in range(MAX_LINKS - 1):
         make()
@@ -168,7 +168,7 @@ def test_double_tap_at_the_limit_still_leads_to_the_link(me, winter, make):
     assert ListLink.objects.count() == MAX_LINKS
 
 
-def test_token_of_a_preview_of_another_list_or_person_finds_no_link(me, winter, make, patron):
+def test_token_of_a_form_opens_no_link_of_another_list_or_person(me, winter, make, patron):
     token = uuid.uuid4()
     summer = SavedListFactory(patron=patron, name="Summer")
     strangers = SavedListFactory(name="For winter")
@@ -178,7 +178,7 @@ def test_token_of_a_preview_of_another_list_or_person_finds_no_link(me, winter, 
     assert link not in others
 
 
-def test_choices_can_be_changed_after_the_preview(me, winter):
+def test_patron_can_change_the_choices_after_the_preview(me, winter):
     response = me.post(
         url("share_list", winter), {"days": "7", "with_notes": "on", "name": "Sam", "change": "1"}
     )
@@ -187,9 +187,10 @@ def test_choices_can_be_changed_after_the_preview(me, winter):
     assert ListLink.objects.count() == 0
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("choices", [{"days": "8"}, {"days": ""}, {"days": "90", "name": "x" * 81}])
 @pytest.mark.parametrize("button", ["", "make"])
-def test_wrong_choices_are_refused_and_make_no_link(me, winter, choices, button):
+def test_link_form_with_invalid_choices_makes_no_link(me, winter, choices, button):
     response = me.post(url("share_list", winter), choices | ({button: "1"} if button else {}))
     assert (response.status_code, ListLink.objects.count()) == (422, 0)
 
@@ -209,7 +210,7 @@ def test_link_works_until_the_end_of_its_last_day_at_the_library(library, winter
     assert open_address(link).status_code == 404
 
 
-def test_patron_reads_the_address_again_changes_the_end_and_ends_the_link(me, winter, make, patron):
+def test_patron_can_see_change_and_end_an_existing_link(me, winter, make, patron):
     link = make(name="Ana")
     address = address_of(link)
     assert "Link that shows the name “Ana”" in text(me.get(url("list_options", winter)))
@@ -235,7 +236,7 @@ def test_patron_reads_the_address_again_changes_the_end_and_ends_the_link(me, wi
     assert list(events.values_list("action", flat=True)) == actions
 
 
-def test_link_ended_in_two_tabs_ends_once(make):
+def test_ending_a_link_twice_does_not_change_the_recorded_time(make):
     link = make()
     at = timezone.now()
     end_link(link, at=at)
@@ -244,7 +245,7 @@ def test_link_ended_in_two_tabs_ends_once(make):
     assert AuditEvent.objects.filter(action="ended_list_link").count() == 1
 
 
-def test_token_is_stored_only_encrypted_and_as_an_hmac(make):
+def test_token_of_a_link_is_stored_only_encrypted_and_as_an_hmac(make):
     link = make()
     token = re.search(r"/shared/([\w-]{22})/$", address_of(link))[1]
     row = ListLink.objects.filter(pk=link.pk).values().get()
@@ -252,7 +253,7 @@ def test_token_is_stored_only_encrypted_and_as_an_hmac(make):
     assert row["token_hmac"] == keys.fingerprint(links.PURPOSE, token)
 
 
-def test_address_survives_a_change_of_the_key(make, settings):
+def test_address_of_a_link_works_after_a_change_of_the_secret_key(make, settings):
     link, ended = make(), make()
     end_link(ended, at=timezone.now())
     address, old = address_of(link), settings.SECRET_KEY
@@ -266,7 +267,7 @@ def test_address_survives_a_change_of_the_key(make, settings):
     assert Client().get(address).status_code == 200
 
 
-def test_patron_reads_what_to_do_if_the_address_can_no_longer_be_decrypted(me, make, settings):
+def test_link_page_says_what_to_do_if_the_address_can_no_longer_be_decrypted(me, make, settings):
     link = make()
     ListLink.objects.update(token_sealed="x" * 100)
     page = me.get(link.get_absolute_url())
@@ -340,7 +341,7 @@ def test_link_is_not_made_for_a_list_that_was_removed_in_another_tab(me, winter,
     assert ListLink.objects.count() == 0
 
 
-# Children.
+# Tests of the links of children.
 
 
 @pytest.fixture
@@ -386,7 +387,7 @@ def test_links_of_children_show_no_name(childs_list, child, sign_in, allow):
     assert (link.name, "Dragon rider" in text(page), "Mia" in text(page)) == ("", True, False)
 
 
-def test_links_of_children_stop_working_when_the_library_turns_sharing_off(
+def test_links_of_children_stop_working_if_the_library_turns_off_their_sharing(
     childs_list, child, sign_in, make, allow
 ):
     allow(True)
@@ -407,7 +408,7 @@ def test_links_of_children_stop_working_when_the_library_turns_sharing_off(
     assert ListLink.objects.get().ended_at is not None
 
 
-def test_name_disappears_when_the_record_becomes_a_childs_record(make, winter, patron, allow):
+def test_link_shows_no_name_after_the_record_becomes_a_childs_record(make, winter, patron, allow):
     link = make(name="Sam")
     allow(True)
     patron.name, patron.child_since = "Sam", timezone.now()
@@ -424,7 +425,7 @@ def test_link_of_a_disabled_person_does_not_work(make, patron):
     assert open_address(link).status_code == 404
 
 
-# Quiet visits.
+# Tests of links and items of quiet or forgotten visits.
 
 
 @pytest.mark.parametrize("opened_by", ["code", "code and sign-in"])
@@ -443,7 +444,7 @@ def test_items_of_a_quiet_visit_cannot_be_in_a_shared_list(
     assert recommendation.item.title not in text(open_address(make(with_notes=True)))
 
 
-def test_link_shows_an_item_but_not_its_reason_after_the_visit_is_forgotten(branch, staff, winter, make):
+def test_link_never_shows_the_reason_for_an_item(branch, staff, winter, make):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=winter.patron)
     recommendation = recommend_in(session, reason="Because of the divorce")[0]
     SavedItemFactory(saved_list=winter, item=recommendation.item, recommendation=recommendation)

@@ -131,7 +131,7 @@ def test_removing_an_item_from_the_list_can_be_undone(me, recommendation, sessio
     assert undo.startswith(reverse("restore_saved", args=[saved.public_id]))
     assert said in text(response)
     if forgotten:
-        # Delete only the rows that the undo could need.
+        # Forget the visit. Delete only those of its rows on which the undo could depend.
         SavedItem.objects.update(recommendation=None)
         recommendation.delete()
         session.delete()
@@ -178,7 +178,7 @@ def test_save_button_of_a_saved_item_removes_the_item_and_offers_undo(me, sessio
     assert values() == before
 
 
-def test_item_is_saved_in_the_list_that_the_form_names(me, patron, recommendation):
+def test_item_is_saved_in_the_list_named_in_the_form(me, patron, recommendation):
     winter = SavedListFactory(patron=patron, name="For winter")
     url = reverse("save_item", args=[recommendation.item.public_id])
     response = me.post(
@@ -196,15 +196,15 @@ def test_item_cannot_be_saved_in_the_list_of_somebody_else(me, recommendation):
     assert SavedItem.objects.count() == 0
 
 
-def test_undo_is_impossible_after_the_last_day_for_restoring_the_item(me, recommendation):
+def test_removal_cannot_be_undone_after_the_last_day_for_restoring(me, recommendation):
     save(me, recommendation)
     saved = SavedItem.objects.get()
-    remove(saved, at=timezone.now() - RESTORE_FOR - timedelta(days=1))
+    remove(saved, at=timezone.now() - RESTORE_FOR - timedelta(days=2))
     assert me.post(reverse("restore_saved", args=[saved.public_id])).status_code == 404
     assert SavedItem.objects.in_lists().count() == 0
 
 
-def test_removed_items_can_be_restored_from_their_own_page(me, patron, recommendation):
+def test_removed_items_can_be_restored_from_the_page_of_removed_items(me, patron, recommendation):
     save(me, recommendation)
     saved = SavedItem.objects.get()
     others = SavedItemFactory(saved_list__patron=UserFactory(), removed_at=timezone.now())
@@ -221,11 +221,11 @@ def test_removed_items_can_be_restored_from_their_own_page(me, patron, recommend
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_removed_item_can_be_deleted_at_once(me, recommendation, htmx):
+def test_removed_item_can_be_deleted_immediately(me, recommendation, htmx):
     save(me, recommendation)
     saved = SavedItem.objects.get()
     delete = reverse("delete_saved", args=[saved.public_id])
-    assert me.post(delete).status_code == 404  # it is still in the list
+    assert me.post(delete).status_code == 404  # the item is still in the list
     remove(saved, at=timezone.now())
     response = me.post(delete, **(HTMX if htmx else {}))
     said = f"“{saved.item.title}” is deleted."
@@ -245,7 +245,9 @@ def test_page_of_removed_items_runs_the_same_number_of_queries_for_1_and_20_rows
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_viewer_by_code_must_keep_the_visit_before_saving_an_item(client, branch, show_code, htmx):
+def test_viewer_by_code_must_add_the_visit_to_an_account_before_saving_an_item(
+    client, branch, show_code, htmx
+):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
@@ -265,7 +267,7 @@ def test_items_of_a_quiet_visit_cannot_be_saved(me, branch, show_code):
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
-def test_strangers_can_neither_save_nor_remove_items(client, recommendation, patron, staff, sign_in, who):
+def test_strangers_cannot_save_or_remove_items(client, recommendation, patron, staff, sign_in, who):
     saved = SavedItemFactory(saved_list=SavedListFactory(patron=patron))
     if who != "nobody":
         sign_in(client, staff if who == "staff of the branch" else UserFactory())

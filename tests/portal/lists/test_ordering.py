@@ -36,6 +36,7 @@ def order(saved_list):
     return "".join(str(saved) for saved in saved_list.saved_items.in_lists().in_order())
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("title", "to", "expected"),
     [
@@ -49,7 +50,7 @@ def order(saved_list):
         ("A", "bottom", "DCBA"),
     ],
 )
-def test_title_moves_up_and_down_and_to_the_ends_of_its_list(four, title, to, expected):
+def test_title_moves_up_or_down_or_to_the_top_or_bottom(four, title, to, expected):
     place(row(title), to=to)
     assert order(four) == expected
 
@@ -78,7 +79,7 @@ def test_title_moves_only_next_to_a_title_that_is_still_in_the_same_list(four, p
     assert order(four) == "DBA"
 
 
-def test_restored_title_gets_its_place_back_although_other_titles_were_moved(four):
+def test_restored_title_returns_to_its_place_even_if_other_titles_were_moved(four):
     removed = row("C")
     remove(removed, at=timezone.now())
     place(row("A"), to="top")
@@ -87,8 +88,9 @@ def test_restored_title_gets_its_place_back_although_other_titles_were_moved(fou
     assert order(four) == "EADCB"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("seed", range(times(5, 100)))
-def test_random_changes_give_the_same_order_as_a_plain_list(patron, seed):
+def test_random_moves_give_the_same_order_as_in_a_python_list(patron, seed):
     chance, at = random.Random(seed), timezone.now()
     saved_list, expected, removed = SavedListFactory(patron=patron), [], []
     for number in range(60):
@@ -122,7 +124,7 @@ def test_random_changes_give_the_same_order_as_a_plain_list(patron, seed):
     assert len(set(positions)) == len(positions)
 
 
-def test_title_moves_to_another_list_with_everything_that_belongs_to_it(four, patron):
+def test_title_moved_to_another_list_keeps_its_note_and_reading_state(four, patron):
     other = SavedListFactory(patron=patron, name="Other")
     SavedItemFactory(saved_list=other, item__title="X")
     moved = row("B")
@@ -137,7 +139,7 @@ def test_title_moves_to_another_list_with_everything_that_belongs_to_it(four, pa
     assert other.used_at == later
 
 
-def test_copy_has_the_same_words_and_leaves_the_title_where_it_is(four, patron):
+def test_copied_title_has_the_same_note_as_the_original(four, patron):
     other = SavedListFactory(patron=patron, name="Other")
     SavedItem.objects.filter(pk=row("B").pk).update(note="Mine", reading="done")
     for _again in range(2):
@@ -149,7 +151,7 @@ def test_copy_has_the_same_words_and_leaves_the_title_where_it_is(four, patron):
     assert (copied.note, copied.reading) == ("Mine", "done")
 
 
-def test_moving_a_title_to_a_list_that_has_it_combines_the_notes(four, patron):
+def test_moving_a_title_to_a_list_with_the_same_title_combines_the_notes(four, patron):
     other = SavedListFactory(patron=patron, name="Other")
     there = SavedItemFactory(saved_list=other, item=row("B").item, note="There")
     moved = four.saved_items.get(item__title="B")
@@ -161,7 +163,7 @@ def test_moving_a_title_to_a_list_that_has_it_combines_the_notes(four, patron):
     assert SavedItem.objects.restorable(timezone.now()).get() == moved
 
 
-def test_title_is_neither_moved_nor_copied_to_a_full_list(four, patron, monkeypatch):
+def test_title_cannot_be_moved_or_copied_to_a_full_list(four, patron, monkeypatch):
     monkeypatch.setattr("portal.lists.ordering.MAX_ITEMS", 0)
     other = SavedListFactory(patron=patron, name="Other")
     for change in (move_to_list, copy_to_list):
@@ -174,7 +176,7 @@ def test_title_is_neither_moved_nor_copied_to_a_full_list(four, patron, monkeypa
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_buttons_and_drags_change_the_order(me, four, htmx):
+def test_buttons_and_dragging_change_the_order(me, four, htmx):
     page, extra = reverse("order_list", args=[four.public_id]), HTMX if htmx else {}
     for command, expected in (("up", "DBCA"), (f"after {row('A').public_id}", "DCAB")):
         response = me.post(page, {"move": f"{row('B').public_id} {command}"}, **extra)
@@ -187,6 +189,7 @@ def test_buttons_and_drags_change_the_order(me, four, htmx):
         assert "number 4 of 4" in response["HX-Trigger"].encode().decode("unicode_escape")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("command", ["sideways", "", "before", "after nothing", f"before {'0' * 32}"])
 def test_unknown_moves_change_nothing(me, four, command):
     page = reverse("order_list", args=[four.public_id])
@@ -215,7 +218,7 @@ def test_pages_of_a_list_run_the_same_number_of_queries_for_1_and_30_rows(
         me.get(reverse(page, args=[saved_list.public_id]))
 
 
-def test_pages_of_the_order_show_each_title_once(me, patron):
+def test_pages_for_ordering_a_long_list_show_each_title_once(me, patron):
     saved_list = SavedListFactory(patron=patron)
     for number in range(60):
         add_title(saved_list, title=f"{number}", at=timezone.now())
@@ -228,7 +231,7 @@ def test_pages_of_the_order_show_each_title_once(me, patron):
 
 
 @pytest.mark.parametrize("button", ["move", "copy"])
-def test_patron_moves_and_copies_a_title_on_its_page(me, four, patron, button):
+def test_patron_moves_and_copies_a_title_to_other_lists(me, four, patron, button):
     saved = row("B")
     assert 'id="move"' not in me.get(reverse("saved_title", args=[saved.public_id])).content.decode()
     other = SavedListFactory(patron=patron, name="Other")
@@ -244,7 +247,7 @@ def test_patron_moves_and_copies_a_title_on_its_page(me, four, patron, button):
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron"])
-def test_strangers_can_neither_order_nor_move_titles(client, four, patron, sign_in, who):
+def test_strangers_cannot_sort_a_list_or_move_its_titles(client, four, patron, sign_in, who):
     mine = SavedListFactory(patron=UserFactory(), name="Of the stranger")
     if who != "nobody":
         sign_in(client, mine.patron)

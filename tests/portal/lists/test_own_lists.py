@@ -55,6 +55,7 @@ def test_patron_makes_a_list(me, patron):
     assert heading(me.get(response.url)) == "For winter"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("name", "error"),
     [
@@ -65,7 +66,7 @@ def test_patron_makes_a_list(me, patron):
         ("x" * 81, "at most 80 characters"),
     ],
 )
-def test_list_needs_a_name_of_its_own(me, patron, winter, name, error):
+def test_list_name_is_required_and_unique_among_the_patrons_lists(me, patron, winter, name, error):
     SavedListFactory(patron=patron)
     SavedListFactory(patron=UserFactory(), name="Of somebody else")
     for address in (NEW, url("change_list", SavedListFactory(patron=patron, name="Third"))):
@@ -74,14 +75,14 @@ def test_list_needs_a_name_of_its_own(me, patron, winter, name, error):
     assert names() == {"", "For winter", "Third", "Of somebody else"}
 
 
-def test_list_can_keep_its_name_or_get_another_one(me, winter):
+def test_list_form_accepts_the_unchanged_name_and_a_new_name(me, winter):
     for name in ("For winter", "FOR WINTER", "Of somebody else"):
         assert me.post(url("change_list", winter), {"name": name}).url == winter.get_absolute_url()
         winter.refresh_from_db()
         assert winter.name == name
 
 
-def test_first_list_has_no_name_so_that_its_title_is_in_the_language_of_the_page(me, patron):
+def test_title_of_the_first_list_is_in_the_language_of_the_page(me, patron):
     first = save(ItemFactory(), patron=patron, at=timezone.now()).saved_list
     SavedListFactory(patron=patron, name="For winter")
     assert "Your list" in part(me.get(SAVED), "lists")
@@ -89,7 +90,7 @@ def test_first_list_has_no_name_so_that_its_title_is_in_the_language_of_the_page
         assert first.title == "Su lista"
 
 
-def test_patron_cannot_have_more_lists_than_the_limit_and_reads_the_limit_before(me, patron):
+def test_patron_reads_how_many_lists_are_allowed_and_cannot_make_more(me, patron):
     for number in range(MAX_LISTS - 6):
         SavedListFactory(patron=patron, name=f"List {number}")
     assert "You can have 50." not in text(me.get(SAVED))
@@ -120,7 +121,7 @@ def test_removed_list_can_be_restored_with_everything_in_it(me, winter):
     assert (SavedItem.objects.values().get(), SavedList.objects.values().get()) == before
 
 
-def test_restored_list_gets_another_name_if_its_name_is_taken(patron):
+def test_restored_list_gets_a_new_name_if_its_name_is_taken(patron):
     now = timezone.now()
     for number in range(3):
         made = own_lists.make_list(patron, name="Winter", at=now)
@@ -135,8 +136,8 @@ def test_restored_list_gets_another_name_if_its_name_is_taken(patron):
     assert names() == {"Winter", "Winter (2)", "Winter (3)", "", "Your list (2)"}
 
 
-def test_removed_list_can_be_deleted_at_once(me, winter):
-    assert me.post(url("delete_list", winter)).status_code == 404  # it is still there
+def test_removed_list_can_be_deleted_immediately(me, winter):
+    assert me.post(url("delete_list", winter)).status_code == 404  # the list has not been removed yet
     me.post(url("remove_list", winter))
     assert "“For winter” is deleted." in text(me.post(url("delete_list", winter), follow=True))
     assert "Nothing to restore" in text(me.get(REMOVED))
@@ -144,13 +145,13 @@ def test_removed_list_can_be_deleted_at_once(me, winter):
 
 
 def test_list_cannot_be_restored_after_the_last_day(me, winter):
-    own_lists.remove_list(winter, at=timezone.now() - RESTORE_FOR - timedelta(days=1))
+    own_lists.remove_list(winter, at=timezone.now() - RESTORE_FOR - timedelta(days=2))
     assert "Nothing to restore" in text(me.get(REMOVED))
     assert me.post(url("restore_list", winter)).status_code == 404
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
-def test_strangers_can_neither_see_nor_change_a_list(client, winter, staff, sign_in, who):
+def test_strangers_cannot_see_or_change_a_list(client, winter, staff, sign_in, who):
     if who != "nobody":
         sign_in(client, staff if who == "staff of the branch" else UserFactory())
     status = 302 if who == "nobody" else 404
@@ -162,7 +163,7 @@ def test_strangers_can_neither_see_nor_change_a_list(client, winter, staff, sign
     assert SavedList.objects.filter(pk=winter.pk, removed_at=None, name="For winter").exists()
 
 
-def test_save_button_names_the_list_and_leads_to_the_other_lists(me, patron, winter, recommendation):
+def test_save_button_mentions_the_list_and_has_a_link_to_the_other_lists(me, patron, winter, recommendation):
     visit = HelpSessionFactory._meta.model.objects.get().get_absolute_url()
     button = f"saving-{recommendation.public_id}"
     data = {"recommendation": str(recommendation.public_id), "back": visit}
@@ -180,7 +181,7 @@ def test_save_button_names_the_list_and_leads_to_the_other_lists(me, patron, win
     assert "aria-pressed" not in part(me.get(visit), button)
 
 
-def test_lists_keep_their_places_while_the_patron_chooses_one_after_the_other(me, patron, recommendation):
+def test_saving_an_item_in_a_list_does_not_change_the_order_of_lists(me, patron, recommendation):
     lists = [SavedListFactory(patron=patron, name=name) for name in ("winter", "Autumn", "Spring")]
     choose = url("choose_lists", recommendation)
     for saved_list in [*lists, None]:
@@ -205,7 +206,7 @@ def test_new_list_can_be_made_while_choosing_lists_for_an_item(me, patron, recom
     )
 
 
-def test_page_for_choosing_lists_is_closed_for_what_was_recommended_to_somebody_else(me, branch):
+def test_page_for_choosing_lists_returns_404_for_another_patrons_recommendation(me, branch):
     [strangers] = recommend_in(HelpSessionFactory(patron=UserFactory(), branch=branch))
     choose = url("choose_lists", strangers)
     assert me.get(choose).status_code == me.post(choose, {"name": "Mine"}).status_code == 404
@@ -223,7 +224,7 @@ def test_items_of_a_quiet_visit_cannot_be_saved_in_any_list(me, branch, show_cod
     assert names() == {"For winter"}
 
 
-def test_saving_in_a_full_list_leads_to_the_other_lists(me, winter, recommendation, monkeypatch):
+def test_saving_in_a_full_list_redirects_to_the_other_lists(me, winter, recommendation, monkeypatch):
     monkeypatch.setattr("portal.lists.actions.MAX_ITEMS", 0)
     data = {"recommendation": str(recommendation.public_id)}
     response = me.post(url("save_item", recommendation.item), data)
@@ -266,7 +267,7 @@ def test_page_of_lists_shows_the_cover_of_the_first_item_of_each_list(me, patron
     ]
 
 
-def test_patron_without_a_list_can_make_one(client, sign_in, library):
+def test_patron_without_lists_can_make_a_list(client, sign_in, library):
     me = sign_in(client, UserFactory())
     page = me.get(reverse("saved")).content.decode()
     assert f'id="new-list" href="{reverse("new_list")}"' in page

@@ -32,7 +32,7 @@ def page_of(saved):
     return reverse("saved_title", args=[saved.public_id])
 
 
-def words():
+def note_and_reading():
     return SavedItem.objects.values_list("note", "reading").get()
 
 
@@ -40,20 +40,20 @@ def test_patron_writes_changes_and_deletes_a_note(me, saved):
     for note in ("Page 12 <b>first</b>\nthen 40", "Only page 12", ""):
         response = me.post(page_of(saved), {"note": f"{note}\u202e\n"})
         assert response.url == f"{saved.saved_list.get_absolute_url()}#saved-{saved.public_id}"
-        assert words() == (note, "")
+        assert note_and_reading() == (note, "")
         assert (note.partition("<")[0] in text(me.get(reverse("saved")))) is True
     assert "<b>first" not in me.get(reverse("saved")).content.decode()
 
 
-def test_note_has_a_limit_and_keeps_the_typed_text(me, saved):
+def test_too_long_note_is_refused_and_remains_in_the_form(me, saved):
     response = me.post(page_of(saved), {"note": "x" * 2001})
     assert response.status_code == 422
     assert "x" * 2001 in text(response)
-    assert words() == ("", "")
+    assert note_and_reading() == ("", "")
     assert me.post(page_of(saved), {"note": "x" * 2000}).status_code == 302
 
 
-def test_patron_chooses_and_clears_how_far_they_are(me, saved):
+def test_patron_chooses_and_clears_the_reading_state_of_a_title(me, saved):
     for reading, label in (
         ("want", "Want to"),
         ("reading", "Reading"),
@@ -61,30 +61,30 @@ def test_patron_chooses_and_clears_how_far_they_are(me, saved):
         ("stopped", "Stopped"),
     ):
         assert me.post(page_of(saved), {"reading": reading}).url == page_of(saved)
-        assert words() == ("", reading)
+        assert note_and_reading() == ("", reading)
         row = part(me.get(reverse("saved")), f"saved-{saved.public_id}")
         assert f'<span class="tag">{label}</span>' in row
         button = part(me.get(page_of(saved)), f"reading-{reading}")
         assert 'aria-pressed="true"' in button
         assert 'value=""' in button
-    # The page doesn't ask for a verdict with the same buttons.
+    # The page must not also ask for a verdict with the same buttons.
     assert text(me.get(page_of(saved))).count(" Stopped ") == 1
     me.post(page_of(saved), {"reading": "burned"})
-    assert words() == ("", "stopped")
+    assert note_and_reading() == ("", "stopped")
     me.post(page_of(saved), {"reading": ""})
-    assert words() == ("", "")
+    assert note_and_reading() == ("", "")
 
 
-def test_note_and_reading_state_stay_when_a_title_is_removed_and_restored(me, saved):
+def test_restored_title_still_has_its_note_and_reading_state(me, saved):
     SavedItem.objects.update(note="Mine", reading="done")
     remove(saved, at=timezone.now())
     assert me.get(page_of(saved)).status_code == 404
     assert me.post(page_of(saved), {"note": "Changed"}).status_code == 404
     restore(saved, at=timezone.now())
-    assert words() == ("Mine", "done")
+    assert note_and_reading() == ("Mine", "done")
 
 
-def test_list_shows_the_patrons_note_but_no_reason_after_the_visit_was_forgotten(me, patron, branch):
+def test_list_shows_its_notes_but_no_reason_after_the_visit_was_forgotten(me, patron, branch):
     [recommendation] = recommend_in(HelpSessionFactory(patron=patron, branch=branch))
     Recommendation.objects.update(reason="the reason of the staff")
     saved = SavedItemFactory(
@@ -110,13 +110,13 @@ def test_patron_adds_a_title_by_hand(me, patron, saved):
     assert response.url == f"{saved.saved_list.get_absolute_url()}#saved-{added.public_id}"
     row = text(me.get(reverse("saved")))
     assert all(words in row for words in ("A Private Title", "My aunt", "added by you"))
-    # Nobody else can find it, for example with the search at the desk.
+    # Nobody else can find the title, for example with the search at the desk.
     assert (Item.objects.count(), SearchEntry.objects.count()) == items
     shared = me.get(reverse("share_saved", args=[added.public_id]))
     assert "A Private Title, My aunt" in text(shared)
 
 
-def test_two_titles_by_hand_can_be_removed_and_restored(patron):
+def test_titles_by_hand_can_be_removed_and_restored(patron):
     saved_list = SavedListFactory(patron=patron)
     one, other = (add_title(saved_list, title=title, at=timezone.now()) for title in ("One", "Other"))
     remove(one, at=timezone.now())
@@ -145,7 +145,7 @@ def test_title_by_hand_is_not_added_to_a_full_list(me, saved, monkeypatch):
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
-def test_strangers_can_neither_read_nor_write_notes_and_titles(client, saved, staff, sign_in, who):
+def test_strangers_cannot_read_or_write_notes_and_titles(client, saved, staff, sign_in, who):
     SavedItem.objects.update(note="my note")
     if who != "nobody":
         sign_in(client, staff if who == "staff of the branch" else UserFactory())
@@ -156,4 +156,4 @@ def test_strangers_can_neither_read_nor_write_notes_and_titles(client, saved, st
     assert client.post(page_of(saved), {"note": "theirs"}).status_code == status
     assert client.post(page_of(saved), {"reading": "done"}).status_code == status
     assert client.post(add, {"title": "Theirs"}).status_code == status
-    assert words() == ("my note", "")
+    assert note_and_reading() == ("my note", "")

@@ -32,7 +32,7 @@ def north(branch):
 
 @pytest.fixture
 def put(saved_list):
-    """Return put(title, branch, call_number, …), which adds a title with this holding to the list."""
+    """Return put(title, branch, call_number, …), which adds a title held at `branch` to the list."""
 
     def put(title, branch=None, call_number="", *, location="", note="", **fields):
         item = ItemFactory(title=title, **{"creators": "", **fields})
@@ -54,7 +54,7 @@ def open_page(me, saved_list, **choices):
 
 
 def paper(response):
-    """Return the headings and titles on the paper, in order, with what is printed about each title."""
+    """Return the printed lines: each heading, and each title with the details that are printed about it."""
     content = re.search(r'<article class="paper.*?</article>', response.content.decode(), re.DOTALL)[0]
     content = re.sub(r'(?s)<span class="cover.*?</span></span>|<header>.*?</header>', "", content)
     lines = re.findall(r"(?s)<h3[^>]*>.*?</h3>|<li>.*?</li>", content)
@@ -65,7 +65,7 @@ def chosen(response, name):
     return response.context["choices"][name]
 
 
-def test_list_is_printed_in_the_order_of_the_shelves_with_other_titles_at_the_end(
+def test_titles_are_printed_in_shelf_order_before_titles_that_are_not_on_a_shelf(
     me, saved_list, put, branch, north
 ):
     put("Fiction", branch, "FIC LEE", creators="Lee, Harper")
@@ -99,7 +99,7 @@ def test_list_is_printed_in_the_order_of_the_shelves_with_other_titles_at_the_en
     ]
 
 
-def test_titles_of_one_location_follow_each_other_below_its_name(me, saved_list, put, branch):
+def test_titles_are_printed_below_the_name_of_their_location(me, saved_list, put, branch):
     put("Cookbook", branch, "641.5 ADA", location="Second floor")
     put("Picture book", branch, "599 BEA", location="Children")
     put("Atlas", branch, "912 ATL", location="Second floor")
@@ -123,7 +123,7 @@ def test_title_with_several_call_numbers_is_printed_once(me, saved_list, put, br
     assert paper(open_page(me, saved_list)) == ["First floor", "811 DIC REF 811 DIC Reference Poems"]
 
 
-def test_titles_at_one_place_are_sorted_by_author_and_title(me, saved_list, put, branch):
+def test_titles_with_the_same_call_number_are_sorted_by_author_and_title(me, saved_list, put, branch):
     for title, creators in [("B", "Zola"), ("Z", "Álvarez"), ("A", "Zola"), ("Middle", "")]:
         put(title, branch, "FIC", creators=creators)
         put(f"{title} 2", creators=creators)
@@ -134,9 +134,7 @@ def test_titles_at_one_place_are_sorted_by_author_and_title(me, saved_list, put,
     ]
 
 
-def test_list_without_titles_at_the_branch_begins_with_the_titles_of_other_branches(
-    me, saved_list, put, north
-):
+def test_titles_of_other_branches_are_printed_first_if_the_branch_has_no_titles(me, saved_list, put, north):
     put("Far", north, "599")
     assert paper(open_page(me, saved_list)) == [
         "Not on the shelves at Harbour Main",
@@ -172,7 +170,7 @@ def test_preselected_paper_fits_the_time_zone_of_the_library(me, library, saved_
     assert chosen(open_page(me, saved_list, paper="no such paper"), "paper") == expected
 
 
-def test_covers_and_notes_are_printed_unless_the_patron_leaves_them_out(me, saved_list, put, branch):
+def test_patron_can_print_a_list_without_covers_and_notes(me, saved_list, put, branch):
     put("Compost City", branch, "631", note="Ask about flies.\n\nAnd worms")
     page = open_page(me, saved_list)
     assert paper(page) == ["631 Compost City Ask about flies. And worms"]
@@ -188,7 +186,7 @@ def test_covers_and_notes_are_printed_unless_the_patron_leaves_them_out(me, save
     assert paper(page) == ["631 Compost City Ask about flies. And worms"]
 
 
-def test_paper_shows_no_reading_state_and_no_reason(me, patron, saved_list, put, branch):
+def test_printed_list_has_no_reading_state_and_no_patron_name(me, patron, saved_list, put, branch):
     saved = put("Compost City", branch, "631")
     SavedItem.objects.filter(pk=saved.pk).update(reading="stopped")
     page = text(open_page(me, saved_list))
@@ -202,7 +200,7 @@ def test_removed_titles_are_not_printed(me, saved_list, put):
     assert paper(open_page(me, saved_list))[-1] == "Stays"
 
 
-def test_paper_of_a_shared_list_has_the_qr_code_and_address_of_its_link(me, saved_list, put):
+def test_printed_shared_list_has_the_qr_code_and_address_of_its_link(me, saved_list, put):
     put("Any")
     assert '<svg class="qr"' not in open_page(me, saved_list).content.decode()
     link = make_link(saved_list, with_notes=False, at=timezone.now())
@@ -219,7 +217,7 @@ def test_paper_of_a_shared_list_has_the_qr_code_and_address_of_its_link(me, save
     assert '<svg class="qr"' not in open_page(me, saved_list).content.decode()
 
 
-def test_paper_has_the_newest_link_of_this_list_only(me, saved_list, put, patron):
+def test_printed_list_has_only_the_newest_of_its_links(me, saved_list, put, patron):
     put("Any")
     other = SavedListFactory(patron=patron, name="Other")
     older, newer, _of_other = (
@@ -229,7 +227,7 @@ def test_paper_has_the_newest_link_of_this_list_only(me, saved_list, put, patron
     assert [address_of(link) in page for link in (older, newer, _of_other)] == [False, True, False]
 
 
-def test_paper_prefers_a_link_that_shows_neither_notes_nor_a_name(me, saved_list, put):
+def test_printed_list_prefers_a_link_that_shows_neither_notes_nor_a_name(me, saved_list, put):
     put("Any")
     bare, named, with_notes = (
         make_link(saved_list, at=timezone.now(), **choices)
@@ -245,12 +243,13 @@ def test_paper_prefers_a_link_that_shows_neither_notes_nor_a_name(me, saved_list
     assert address_of(named) in text(open_page(me, saved_list))
 
 
-def test_empty_list_leads_back_to_the_list(me, saved_list):
+def test_page_for_printing_an_empty_list_links_back_to_the_list(me, saved_list):
     page = open_page(me, saved_list)
     assert "Nothing to print yet" in text(page)
     assert f'href="{saved_list.get_absolute_url()}"' in part(page, "main")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("rows", [1, 30, 500])
 @pytest.mark.parametrize("chosen_paper", ["a4", "receipt"])
 def test_page_for_printing_runs_the_same_number_of_queries_for_1_30_and_500_titles(

@@ -38,8 +38,9 @@ def found_in(client, saved_list, words, **more):
     return [str(row) for row in page.context["saved_items"]]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("count", [1, 19, 20, 21, 40])
-def test_list_has_a_field_for_searching_from_20_titles_on(me, patron, count):
+def test_list_of_at_least_20_titles_has_a_search_field(me, patron, count):
     saved_list = SavedListFactory(patron=patron)
     SavedItemFactory.create_batch(count, saved_list=saved_list)
     SavedItemFactory.create_batch(3, saved_list=saved_list, removed_at=timezone.now())
@@ -47,7 +48,7 @@ def test_list_has_a_field_for_searching_from_20_titles_on(me, patron, count):
         assert ('role="search"' in me.get(path).content.decode()) == (count >= 20)
 
 
-def test_search_in_a_list_finds_only_titles_of_this_list_in_its_order(me, patron, summer):
+def test_search_in_a_list_finds_only_its_titles_in_the_order_of_the_list(me, patron, summer):
     other = SavedListFactory(patron=patron, name="Novel")
     add_title(other, title="Novel elsewhere", at=timezone.now())
     SavedItemFactory(saved_list=summer, item__title="Novel removed", removed_at=timezone.now())
@@ -59,7 +60,7 @@ def test_search_in_a_list_finds_only_titles_of_this_list_in_its_order(me, patron
 
 
 @pytest.mark.parametrize("extra", [HTMX, {}], ids=["htmx", "no JavaScript"])
-def test_titles_that_were_found_have_the_buttons_of_the_list(me, summer, extra):
+def test_search_results_have_the_same_buttons_as_the_list(me, summer, extra):
     page = me.post(address(summer), {"words": "novel 07"}, **extra)
     assert "1 title found" in text(page)
     saved = SavedItem.objects.get(title="Novel 07")
@@ -76,7 +77,7 @@ def test_search_by_htmx_shows_what_the_page_shows_without_javascript(me, summer)
         assert part(swapped, "saved") == part(whole, "saved")
 
 
-def test_list_page_says_if_nothing_was_found_or_if_words_are_too_short(me, summer):
+def test_list_page_says_that_nothing_was_found_or_that_words_are_too_short(me, summer):
     page = me.post(address(summer), {"words": "volcano"})
     assert "Nothing found" in text(page)
     assert "Try fewer words, or check how they are spelled." in text(page)
@@ -88,7 +89,7 @@ def test_list_page_says_if_nothing_was_found_or_if_words_are_too_short(me, summe
     assert page.context["older"] is None
 
 
-def test_address_of_a_search_leads_to_the_whole_list_after_a_sign_in(me, summer):
+def test_opening_the_address_of_a_search_redirects_to_the_whole_list(me, summer):
     assert me.get(address(summer)).url == summer.get_absolute_url()
 
 
@@ -123,7 +124,7 @@ def test_search_in_a_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     assert len(page.context["saved_items"]) == min(2 * rows + 1, 20)
 
 
-def test_pages_name_the_limits_that_the_portal_has(me, patron, summer):
+def test_pages_state_the_same_limits_as_the_code(me, patron, summer):
     assert "restore it for 30 days" in text(me.get(reverse("change_list", args=[summer.public_id])))
     assert "stay here for 30 days" in text(me.get(reverse("removed_from_lists")))
     saved = summer.saved_items.first()
@@ -131,7 +132,7 @@ def test_pages_name_the_limits_that_the_portal_has(me, patron, summer):
     assert MAX_ITEMS == 500
 
 
-def test_search_in_all_lists_reads_only_the_latest_of_very_many_long_notes(patron, summer, monkeypatch):
+def test_search_in_all_lists_reads_only_the_newest_notes(patron, summer, monkeypatch):
     """A patron can fill 50 lists with long notes. Reading all of them took more than a minute."""
     for title in ("Oldest", "Older", "Newer"):
         SavedItemFactory(saved_list=summer, item__title=title, note="A note with the word zebra. " * 10)

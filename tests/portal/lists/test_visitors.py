@@ -45,7 +45,7 @@ def titles(page):
     return re.findall(r"<strong>(.*?)</strong>", part(page, "shown"))
 
 
-def test_visitor_sees_titles_authors_years_kinds_and_links_and_nothing_else(library, branch, staff, winter):
+def test_visitor_sees_only_titles_authors_years_kinds_and_links(library, branch, staff, winter):
     library.catalog_link = "https://catalog.example.org/?isbn={isbn}"
     library.save()
     session = HelpSessionFactory(
@@ -82,7 +82,7 @@ def test_visitor_sees_titles_authors_years_kinds_and_links_and_nothing_else(libr
     assert [word for word in hidden if word in html] == []
 
 
-def test_list_without_a_name_gets_a_title_that_fits_visitors(patron):
+def test_list_without_a_name_has_a_neutral_title_in_the_visitors_language(patron):
     saved_list = SavedListFactory(patron=patron)
     assert heading(open_address(make(saved_list))) == "A list of titles"
     assert heading(Client().get(address_of(make(saved_list)), headers={"Accept-Language": "es"})) == (
@@ -90,7 +90,7 @@ def test_list_without_a_name_gets_a_title_that_fits_visitors(patron):
     )
 
 
-def test_page_is_never_indexed_or_cached_and_sends_no_referrer_to_other_sites(winter):
+def test_shared_page_is_never_indexed_or_cached_and_sends_no_referrer(winter):
     for page in (open_address(make(winter)), Client().get(reverse("shared_list", args=["x"]))):
         assert page.headers["X-Robots-Tag"] == "noindex"
         assert page.headers["Cache-Control"] == "no-store"
@@ -99,7 +99,7 @@ def test_page_is_never_indexed_or_cached_and_sends_no_referrer_to_other_sites(wi
         assert page.cookies == {}
 
 
-def test_page_loads_no_file_that_could_outlive_the_link(winter):
+def test_shared_page_loads_only_files_that_belong_to_the_portals_design(winter):
     """Check that all files of the page belong to the portal's design."""
     SavedItemFactory(saved_list=winter)
     link = make(winter)
@@ -116,7 +116,7 @@ def test_page_loads_no_file_that_could_outlive_the_link(winter):
     assert "<img" not in part(page, "shown")
 
 
-def test_titles_appear_disappear_and_move_on_the_page_as_in_the_list(winter):
+def test_visitors_see_later_changes_of_the_list(winter):
     link = make(winter)
     assert "This list is empty at the moment." in text(open_address(link))
     rows = {title: add_title(winter, title=title, at=timezone.now()) for title in "ABC"}
@@ -141,7 +141,9 @@ def test_visitor_needs_no_sign_in_and_sees_the_same_as_the_patron(winter, sign_i
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_page_runs_the_same_number_of_queries_for_1_and_30_titles(winter, rows, django_assert_num_queries):
+def test_shared_page_of_a_list_runs_the_same_number_of_queries_for_1_and_30_titles(
+    winter, rows, django_assert_num_queries
+):
     SavedItemFactory.create_batch(rows, saved_list=winter)
     link = make(winter)
     open_address(link)
@@ -157,7 +159,7 @@ def pages_of(link, browser):
     return pages
 
 
-def test_long_list_is_paged_and_every_page_is_as_in_the_preview(winter, client, sign_in):
+def test_each_page_of_a_long_shared_list_is_the_same_as_in_the_preview(winter, client, sign_in):
     for number in range(45):
         add_title(winter, title=f"Title {number}", at=timezone.now())
     SavedItem.objects.update(note="Lend it to Ana")
@@ -175,8 +177,9 @@ def test_long_list_is_paged_and_every_page_is_as_in_the_preview(winter, client, 
     assert list(chain(*shown)) == [f"Title {number}" for number in reversed(range(45))]
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("after", ["x", "", "0" * 5000, "\x00", str(uuid.UUID(int=7)), "of another list"])
-def test_page_after_an_unknown_title_is_the_first_page(winter, after):
+def test_request_for_titles_after_an_unknown_title_returns_the_first_page(winter, after):
     add_title(winter, title="Mine", at=timezone.now())
     other = SavedListFactory(name="Other")
     of_other = add_title(other, title="Theirs", at=timezone.now())
@@ -185,7 +188,7 @@ def test_page_after_an_unknown_title_is_the_first_page(winter, after):
     assert (page.status_code, titles(page)) == (200, ["Mine"])
 
 
-def test_page_of_a_full_list_with_the_longest_notes_is_small(winter):
+def test_page_of_a_full_list_with_the_longest_notes_is_smaller_than_400_kb(winter):
     note = "\n".join(["“<&>”" * 20] * 19)
     SavedItem.objects.bulk_create(
         SavedItem(saved_list=winter, title="Long", note=note[:2000], position=number, saved_at=timezone.now())
@@ -196,7 +199,7 @@ def test_page_of_a_full_list_with_the_longest_notes_is_small(winter):
     assert len(pages_of(make(winter, with_notes=True), Client())) == 25
 
 
-def test_words_of_the_patron_are_marked_as_such_and_have_no_links(winter):
+def test_addresses_in_a_patrons_texts_do_not_become_links_on_a_shared_page(winter):
     words = "See https://evil.example.org/card and www.evil.example.org, or write to a@evil.example.org"
     add_title(
         winter, title="Pay at https://evil.example.org", creators="https://a.example", at=timezone.now()
@@ -212,7 +215,7 @@ def test_words_of_the_patron_are_marked_as_such_and_have_no_links(winter):
     assert '<p dir="auto">Last line</p>' in html
 
 
-def test_opening_the_page_or_asking_for_its_headers_changes_nothing(winter):
+def test_get_and_head_requests_for_a_shared_list_change_nothing(winter):
     link = make(winter)
     before = list(ListLink.objects.values()), list(SavedItem.objects.values())
     assert Client().head(address_of(link)).status_code == 200
@@ -221,7 +224,7 @@ def test_opening_the_page_or_asking_for_its_headers_changes_nothing(winter):
     assert (list(ListLink.objects.values()), list(SavedItem.objects.values())) == before
 
 
-# Links that don't work.
+# Tests of links that don't work.
 
 
 def dead_addresses(patron):
@@ -255,7 +258,7 @@ def what_a_visitor_can_measure(response, queries):
     return response.status_code, headers, len(response.content), response.content, len(queries)
 
 
-def test_every_link_that_does_not_work_gets_the_same_response(patron, django_assert_max_num_queries):
+def test_every_dead_link_gets_the_same_response(patron, django_assert_max_num_queries):
     browser = Client()
     addresses = dead_addresses(patron)
     browser.get(addresses["unknown"])
@@ -271,19 +274,20 @@ def test_every_link_that_does_not_work_gets_the_same_response(patron, django_ass
             assert different == []
 
 
-def test_page_of_a_dead_link_reveals_nothing(patron):
+def test_page_of_a_dead_link_does_not_say_why_the_link_is_dead(patron):
     page = Client().get(dead_addresses(patron)["ended by the patron"])
     assert heading(page) == "This link doesn't work"
     assert "ended by the patron" not in page.content.decode()
 
 
-def test_link_works_with_a_character_that_a_mail_program_has_added(winter):
+def test_link_works_even_if_a_mail_program_adds_a_character(winter):
     address = address_of(make(winter)).removesuffix("/")
     assert Client().get(f"{address}./").status_code == 200
     assert Client().get(f"{address}>/").status_code == 200
 
 
-def test_dead_and_working_links_are_counted_alike_for_the_limit(winter):
+@pytest.mark.only_long
+def test_dead_links_and_working_links_have_the_same_request_limit(winter):
     working, browser = address_of(make(winter)), Client()
     for number in range(120):
         assert browser.get(working if number % 2 else "/shared/x/").status_code == (
@@ -295,12 +299,13 @@ def test_dead_and_working_links_are_counted_alike_for_the_limit(winter):
         assert "For winter" not in refused.content.decode()
 
 
-# The preview.
+# Tests of the preview.
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(times(8, 80)))
-def test_no_link_shows_what_its_preview_did_not(seed, branch, staff, patron, client, sign_in):
+def test_shared_page_shows_exactly_what_its_preview_showed(seed, branch, staff, patron, client, sign_in):
     chance = random.Random(seed)
     saved_list = SavedListFactory(patron=patron, name=chance.choice(["", "For winter", "<b>&amp;</b>"]))
     other_list = SavedListFactory(patron=patron, name="Other")
@@ -332,10 +337,22 @@ def test_no_link_shows_what_its_preview_did_not(seed, branch, staff, patron, cli
     assert shown_to_visitors(page) == shown_to_visitors(preview)
     shown_title = re.search(r'<h2 id="shown-title" dir="auto">(.*?)</h2>', preview.content.decode())[1]
     assert re.search(r'<h1 dir="auto">(.*?)</h1>', page.content.decode())[1] == shown_title
-    # The rest of the page is the same for every list.
+    # Search the whole page, because the comparison above leaves out some parts of it.
     assert "SECRET" not in page.content.decode()
     assert ("NOTE" in page.content.decode()) <= ("with_notes" in choices)
     rows = saved_list.saved_items.in_lists().in_order()
     assert len(titles(page)) == rows.count()
     for value, label in SavedItem.Reading.choices:
         assert f">{label.capitalize()}<" not in page.content.decode(), value
+
+
+def test_visitors_open_a_licensed_source_without_the_proxy_of_the_library(library, winter):
+    library.proxy_prefix = "https://proxy.example.org/login?url="
+    library.save()
+    item = ItemFactory(kind="database", url="https://db.example.com/")
+    SavedItemFactory(saved_list=winter, item=item)
+    link = make(winter)
+    shown = [open_address(link), Client().get(f"{address_of(link)}items/{item.public_id}/")]
+    for page in shown:
+        assert 'href="https://db.example.com/"' in page.content.decode()
+        assert "proxy.example.org" not in page.content.decode()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
@@ -23,6 +24,8 @@ class MailServer:
 
     def __init__(self):
         self.received = []
+        # When each of these emails arrived, by time.monotonic().
+        self.arrived_at = []
         # The reply to an email to "unknown". If it is "", the server accepts the email.
         self.refusal = "550 no such mailbox"
         # A list of emails for each connection, in the order of the connections.
@@ -31,6 +34,9 @@ class MailServer:
         self.quits = 0
         # How many emails the server accepts over one connection. It answers 421 to any more.
         self.emails_per_connection = 1000
+        # After the server has accepted an email, it calls this function with the number of emails accepted so
+        # far.
+        self.after_yes = lambda count: None
         self._protocols = []
         # The server sets `reached` when it begins to wait.
         self.reached = threading.Event()
@@ -79,9 +85,12 @@ class MailServer:
 
     async def handle_DATA(self, server, session, envelope):
         self.sessions[-1].append(envelope.rcpt_tos[0])
+        self.arrived_at.append(time.monotonic())
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         if envelope.rcpt_tos[0].startswith("silent"):
             await self._block(server)
+        # The event loop calls the function after it has sent the response.
+        server.loop.call_soon(self.after_yes, len(self.received))
         return "250 taken"
 
     async def _block(self, server):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.patron import check_ins
 from portal.conversations import actions, taking_back
 from portal.conversations.models import Message
+from portal.jobs import SOURCES
 from portal.notifications import delivery
 from portal.notifications.actions import correct_times_of_a_fast_clock, mark_failed, take_next
 from portal.notifications.choices import choose, turn_off
@@ -21,7 +22,7 @@ from portal.notifications.settling import settle
 from portal.notifications.unsubscribing import read_token
 from portal.notifications.writing import write
 from portal.privacy.merging import merge_people
-from portal.worker import SOURCES, Worker
+from portal.worker import Worker
 from tests.factories import BranchFactory, ConversationFactory, UserFactory
 from tests.opening_hours import open_on_weekdays
 
@@ -111,7 +112,7 @@ def test_patron_gets_one_email_about_all_answers_written_in_a_quiet_period(
     ]
 
 
-def test_answer_is_emailed_at_once_if_the_patron_has_read_the_earlier_answers(
+def test_answer_is_emailed_immediately_if_the_patron_has_read_the_earlier_answers(
     answer, conversation, emails_at, now, patron
 ):
     answer(0, conversation)
@@ -121,7 +122,7 @@ def test_answer_is_emailed_at_once_if_the_patron_has_read_the_earlier_answers(
     assert len(emails_at(4)) == 1
 
 
-def test_answer_is_not_emailed_if_the_patron_has_read_it_in_the_meantime(
+def test_answer_is_not_emailed_if_the_patron_reads_it_before_the_quiet_period_ends(
     answer, conversation, emails_at, now, patron
 ):
     answer(0, conversation)
@@ -176,7 +177,7 @@ def test_answer_is_emailed_to_the_remaining_record_after_a_merge(
     assert email.to == ["other@example.org"]
 
 
-def test_digest_refused_by_the_server_is_sent_again_to_the_patrons_new_address(
+def test_refused_digest_is_sent_again_to_the_patrons_new_address(
     answer, branch, conversation, emails_at, patron, monkeypatch
 ):
     def refuse(*_):
@@ -193,7 +194,7 @@ def test_digest_refused_by_the_server_is_sent_again_to_the_patrons_new_address(
     assert [email.to for email in emails_at(62)] == [["new@example.org"]]
 
 
-def test_refused_digest_is_not_sent_again_after_the_patron_turned_off_its_notices(
+def test_refused_digest_is_not_sent_again_after_the_patron_turns_off_notices(
     answer, branch, conversation, emails_at, patron, monkeypatch
 ):
     def refuse(*_):
@@ -233,7 +234,7 @@ def test_refused_digest_is_sent_again_without_answers_that_the_patron_has_read(
     assert str(other.public_id) not in email.body + email.alternatives[0].content
 
 
-def test_emails_and_notices_dated_in_the_future_by_a_fast_clock_are_sent_soon(now):
+def test_emails_and_notices_dated_in_the_future_are_sent_soon(now):
     fast, at = now(60 * 24 * 300), now(0)
     later = at + timedelta(hours=30)
     new = write(kind="account/mail", to="a@example.org", at=fast, language="en", subject="New", text="1")
@@ -293,7 +294,7 @@ def test_refused_digest_is_not_sent_to_a_patron_who_has_died(
     assert not Notification.objects.exists()
 
 
-def test_code_is_emailed_at_once_even_during_quiet_hours(emails_at, patron):
+def test_code_is_emailed_immediately_even_during_quiet_hours(emails_at, patron):
     NoticeTimes.objects.create(person=patron, quiet_from="00:00", quiet_until="23:59")
     row = Notification.objects.create(
         kind="account/mail",
@@ -426,7 +427,7 @@ def test_digest_to_a_new_address_can_be_turned_off_with_one_click(
     assert (person, [kind.key for kind in kinds]) == (patron, ["conversations/answer"])
 
 
-def test_email_about_an_answer_names_no_staff_member_if_the_new_address_is_unconfirmed(
+def test_email_to_an_unconfirmed_new_address_mentions_no_staff_member(
     answer, conversation, emails_at, patron, staff
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True)
@@ -449,7 +450,7 @@ def test_patron_who_removed_the_email_address_gets_no_email(answer, conversation
     assert not Notification.objects.exists()
 
 
-def test_notices_are_not_delayed_by_emails_dated_in_the_future(answer, conversation, emails_at, patron):
+def test_emails_dated_in_the_future_do_not_delay_notices(answer, conversation, emails_at, patron):
     choose_answers(patron, "hourly")
     year = 365 * 24 * 60
     answer(year, conversation)
@@ -483,7 +484,7 @@ def test_digest_runs_the_same_number_of_queries_for_any_number_of_answers(
         assert settle(taken, at=now(30), sources=SOURCES).kind == "notifications/digest"
 
 
-def test_no_email_is_sent_to_a_person_who_is_erased_while_a_worker_prepares_the_notice(
+def test_no_email_is_sent_if_the_person_is_erased_while_a_worker_prepares_the_notice(
     answer, conversation, patron, now
 ):
     answer(0, conversation)

@@ -1,4 +1,4 @@
-"""Test that two hard failures a day apart turn an address off, until its owner turns it on again."""
+"""Test that two hard failures a day apart turn off notices to an address, until its owner allows them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +19,7 @@ def fail(person, *hours):
         bounces.note_hard_failure(person.pk, person.email, at=AT + hour * HOURS)
 
 
+@pytest.mark.few_cases
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("hours", "off"),
@@ -31,13 +32,13 @@ def fail(person, *hours):
         ([0, 24 * 31, 24 * 32], True),
     ],
 )
-def test_address_is_turned_off_after_two_hard_failures_a_day_apart(hours, off, patron):
+def test_notices_to_an_address_are_turned_off_after_two_hard_failures_a_day_apart(hours, off, patron):
     fail(patron, *hours)
     assert bounces.is_off(patron) is off
 
 
 @pytest.mark.django_db
-def test_failures_of_another_address_do_not_turn_an_address_off(patron):
+def test_failures_of_other_addresses_do_not_turn_off_notices(patron):
     bounces.note_hard_failure(patron.pk, "old@example.org", at=AT)
     bounces.note_hard_failure(None, patron.email, at=AT)
     assert not FailingAddress.objects.exists()
@@ -60,7 +61,7 @@ def write(person, kind="conversations/answer"):
 @pytest.mark.parametrize(
     "kind", ["conversations/mention", "notifications/digest", "notifications/desk_digest"]
 )
-def test_notice_is_not_sent_to_an_address_that_is_off(kind, patron):
+def test_notice_is_not_sent_to_an_address_with_notices_turned_off(kind, patron):
     fail(patron, 0, 24)
     notice = write(patron, kind)
     assert actions.take_next(at=AT) is None
@@ -70,7 +71,7 @@ def test_notice_is_not_sent_to_an_address_that_is_off(kind, patron):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["account/mail", "privacy/export_ready", "desk/test_email"])
-def test_codes_and_security_emails_are_sent_to_an_address_that_is_off(kind, patron):
+def test_codes_and_security_emails_are_sent_to_an_address_with_notices_turned_off(kind, patron):
     fail(patron, 0, 24)
     assert actions.take_next(at=AT) is None
     row = write(patron, kind)
@@ -78,7 +79,7 @@ def test_codes_and_security_emails_are_sent_to_an_address_that_is_off(kind, patr
 
 
 @pytest.mark.django_db
-def test_notice_for_an_address_that_is_off_is_sent_to_the_persons_new_address(patron):
+def test_notice_is_sent_to_a_new_address_even_if_notices_to_the_old_one_are_turned_off(patron):
     fail(patron, 0, 24)
     row = write(patron)
     patron.email = "new@example.org"
@@ -87,7 +88,7 @@ def test_notice_for_an_address_that_is_off_is_sent_to_the_persons_new_address(pa
 
 
 @pytest.mark.django_db
-def test_failures_of_another_person_do_not_stop_a_notice(patron, staff):
+def test_failed_emails_to_another_person_do_not_stop_a_notice(patron, staff):
     fail(staff, 0, 24)
     row = write(patron)
     assert actions.take_next(at=AT) == row
@@ -112,7 +113,7 @@ def test_only_a_permanent_error_about_the_address_is_a_hard_failure(code, reply,
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_refused_recipient_counts_as_a_hard_failure_but_a_deferral_does_not(smtp, patron, staff):
+def test_refused_recipient_is_a_hard_failure_but_a_deferred_email_is_not(smtp, patron, staff):
     for person, name in ((patron, "unknown.sam"), (staff, "busy.rosa")):
         person.email = f"{name}@example.org"
         person.save()
@@ -126,7 +127,7 @@ def test_refused_recipient_counts_as_a_hard_failure_but_a_deferral_does_not(smtp
 
 
 @pytest.mark.django_db
-def test_failures_are_deleted_after_30_days_unless_the_address_is_off(patron, staff):
+def test_failures_that_did_not_turn_off_notices_are_deleted_after_30_days(patron, staff):
     fail(patron, 0)
     fail(staff, 0, 24)
     bounces.forget_failing_addresses(at=AT + timedelta(days=40))
@@ -138,7 +139,7 @@ def test_failures_are_deleted_after_30_days_unless_the_address_is_off(patron, st
 
 
 @pytest.mark.django_db
-def test_person_is_asked_whether_to_turn_an_address_on_again(client, patron):
+def test_person_is_asked_whether_to_turn_on_notices_again(client, patron):
     fail(patron, 0, 24)
     client.force_login(patron)
     button = 'id="try-address"'
@@ -152,7 +153,7 @@ def test_person_is_asked_whether_to_turn_an_address_on_again(client, patron):
 
 
 @pytest.mark.django_db
-def test_person_with_a_new_address_is_not_asked_whether_to_turn_the_old_address_on_again(client, patron):
+def test_person_with_a_new_address_is_not_asked_about_notices_to_the_old_address(client, patron):
     fail(patron, 0, 24)
     client.force_login(patron)
     patron.email = "new@example.org"
@@ -161,7 +162,9 @@ def test_person_with_a_new_address_is_not_asked_whether_to_turn_the_old_address_
 
 
 @pytest.mark.django_db
-def test_staff_are_asked_at_the_desk_about_an_address_that_is_off(client, staff, sign_in):
+def test_desk_asks_staff_about_their_address_after_notices_to_the_address_were_turned_off(
+    client, staff, sign_in
+):
     fail(staff, 0, 24)
     sign_in(client, staff)
     page = client.get(reverse("desk")).content.decode()
@@ -171,7 +174,9 @@ def test_staff_are_asked_at_the_desk_about_an_address_that_is_off(client, staff,
 
 
 @pytest.mark.django_db
-def test_page_of_an_undelivered_email_says_that_the_address_is_off(client, coordinator, staff, sign_in):
+def test_page_of_an_undelivered_email_says_that_notices_to_the_address_are_turned_off(
+    client, coordinator, staff, sign_in
+):
     fail(staff, 0, 24)
     row = writing.write(
         kind="conversations/mention",

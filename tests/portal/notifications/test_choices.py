@@ -1,4 +1,4 @@
-"""Test the link that turns notices off, the pages of choices, and the choices of merged records."""
+"""Test the link that turns off notices, the pages of choices, and the choices of merged records."""
 
 from datetime import timedelta
 
@@ -89,7 +89,7 @@ def test_unsubscribe_link_stops_working_when_the_record_is_erased(path, patron, 
     assert client.post(path).status_code == 404
 
 
-def test_unsubscribe_link_in_an_old_email_turns_off_the_notices_of_the_merged_record(path, patron, client):
+def test_unsubscribe_link_of_a_merged_record_works_for_the_remaining_record(path, patron, client):
     into = UserFactory()
     merge_people(patron, into, by=into, at=patron.joined_at)
     assert client.post(path).status_code == 200
@@ -139,6 +139,7 @@ def test_patron_can_choose_how_and_when_notices_are_sent(client, sign_in, patron
     assert (form["time_zone"].value(), form["daily_at"].value()) == ("Europe/Madrid", "07:00")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -203,7 +204,7 @@ def choose_as(person, rhythm, **times):
     choose(person, {(KIND, None): CHOICES[rhythm]}, times)
 
 
-def test_merged_record_keeps_its_own_choices_and_takes_missing_choices_from_the_other_record(patron, library):
+def test_remaining_record_gets_missing_choices_from_the_merged_record(patron, library):
     into = UserFactory()
     choose_as(patron, "daily", time_zone="Europe/Madrid")
     turn_off(patron, ["privacy/corrected"])
@@ -233,7 +234,7 @@ def test_unmerging_restores_the_choices_of_both_records(patron, staff, library):
     assert NoticeTimes.objects.get().person == person
 
 
-# Tests of messages on devices.
+# Tests of the choice of push messages.
 
 
 @pytest.fixture
@@ -249,7 +250,7 @@ WITHOUT_DEVICES = ["at_once", "hourly", "daily", "none"]
 WITH_DEVICES = ["at_once", "hourly", "daily", "push", "push_hourly", "none"]
 
 
-def test_patron_with_a_device_can_choose_messages_for_each_kind_of_notice(client, sign_in, patron, with_push):
+def test_patron_with_a_device_can_choose_push_for_each_kind_of_notice(client, sign_in, patron, with_push):
     sign_in(client, patron)
     page = client.get(reverse("notices"))
     assert (options(page), page.context["push"].devices) == (WITHOUT_DEVICES, 0)
@@ -270,7 +271,7 @@ def test_patron_with_a_device_can_choose_messages_for_each_kind_of_notice(client
         assert "So we email you instead." in client.get(path).content.decode()
 
 
-def test_messages_cannot_be_chosen_without_a_device(client, sign_in, patron, with_push):
+def test_push_messages_cannot_be_chosen_without_a_device(client, sign_in, patron, with_push):
     sign_in(client, patron)
     others = {"conversations_promise_moved": "at_once", "privacy_corrected": "at_once"}
     page = client.post(reverse("notices"), {"conversations_answer": "push", **others})
@@ -278,7 +279,9 @@ def test_messages_cannot_be_chosen_without_a_device(client, sign_in, patron, wit
     assert not NoticeChoice.objects.exists()
 
 
-def test_staff_with_a_device_can_choose_messages_for_each_branch(client, sign_in, staff, branch, with_push):
+def test_staff_with_a_device_can_choose_push_messages_for_each_branch(
+    client, sign_in, staff, branch, with_push
+):
     other = BranchFactory()
     StaffRole.objects.create(user=staff, branch=other, role="staff")
     PushSubscriptionFactory(person=staff)
@@ -304,7 +307,9 @@ def test_staff_without_an_email_address_read_what_they_can_do(client, sign_in, s
     assert f'href="{reverse("phone_messages")}"' in page
 
 
-def test_messages_cannot_be_chosen_as_the_default_of_the_library(client, sign_in, coordinator, with_push):
+def test_push_messages_cannot_be_chosen_as_the_default_of_the_library(
+    client, sign_in, coordinator, with_push
+):
     PushSubscriptionFactory(person=coordinator)
     sign_in(client, coordinator)
     page = client.get(reverse("notice_defaults"))

@@ -73,11 +73,11 @@ def until(time):
         ("none", {"is_retry": True}, DROP),
     ],
 )
-def test_notice_is_sent_or_delayed_or_discarded_as_the_table_says(choice, facts, expected):
+def test_notice_is_sent_delayed_or_discarded_as_in_the_table(choice, facts, expected):
     assert decided(choice, **facts) == expected
 
 
-def test_delayed_notice_is_sent_or_discarded_in_the_end_and_never_too_early():
+def test_delayed_notice_is_sent_or_discarded_but_never_too_early():
     chance = random.Random(20260302)
     for _ in range(times(2_000, 50_000)):
         later = [chance.choice([None, AT + timedelta(minutes=chance.randint(-90, 90))]) for _ in range(6)]
@@ -128,7 +128,7 @@ def test_end_of_quiet_hours_is_computed_from_the_time_of_day(at, begin, end, exp
     assert ends == expected
 
 
-def test_quiet_hours_can_end_in_an_hour_that_a_clock_change_repeats():
+def test_quiet_hours_can_end_in_the_repeated_hour_of_a_clock_change():
     for minute in range(60):
         at = local(2026, 11, 1, 1, minute, fold=1)
         ends = end_of_quiet_hours(at, begin=datetime.time(22), end=datetime.time(1, 30), zone=NEW_YORK)
@@ -181,7 +181,7 @@ def test_daily_email_is_sent_when_the_branch_opens_or_at_the_chosen_time(
         (local(2026, 3, 6, 18), local(2026, 3, 9, 9)),
     ],
 )
-def test_next_opening_of_a_closed_branch_is_found(at, expected):
+def test_next_opening_time_of_a_closed_branch_is_found(at, expected):
     assert next_opening(at, TWICE) == expected
 
 

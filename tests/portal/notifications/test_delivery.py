@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -83,7 +84,7 @@ def test_reply_address_is_deleted_once_the_email_is_delivered(smtp):
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no such setting for one connection")
-def test_worker_turns_synchronous_commit_on_again_after_delivering_emails(smtp, monkeypatch):
+def test_worker_turns_off_synchronous_commit_only_while_it_delivers_emails(smtp, monkeypatch):
     def setting():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -130,7 +131,7 @@ def test_worker_gives_up_an_email_that_is_deferred_at_every_attempt(smtp):
     assert (mail.state, mail.attempts, mail.text) == ("dead", len(actions.RETRY_AFTER) + 1, "")
 
 
-def test_email_to_an_unknown_mailbox_is_given_up_at_once(smtp):
+def test_worker_gives_up_an_email_to_an_unknown_mailbox_immediately(smtp):
     write_email("unknown@example.org")
     write_email("ok@example.org")
     deliver()
@@ -145,7 +146,7 @@ def test_log_contains_the_response_of_the_mail_server_without_the_address(smtp, 
     assert line.endswith(" was refused (test/mail): no more tries: 550 <…>: … has left, write to …")
 
 
-def test_email_that_is_given_up_contains_nothing_about_its_recipient(smtp, patron):
+def test_address_that_must_not_remain_stored_is_deleted_when_its_email_is_given_up(smtp, patron):
     mail = write_email("unknown@example.org", remove=True, recipient=patron)
     deliver()
     mail.refresh_from_db()
@@ -164,7 +165,7 @@ def test_email_is_not_sent_after_its_code_has_expired(smtp):
     assert not actions.send_again(late, at=at)
 
 
-def test_email_that_was_given_up_can_be_sent_again_only_once(smtp):
+def test_failed_email_can_be_sent_again_only_once(smtp):
     mail = write_email("unknown@example.org")
     deliver()
     assert states() == {"unknown@example.org": "dead"}
@@ -175,7 +176,7 @@ def test_email_that_was_given_up_can_be_sent_again_only_once(smtp):
     assert smtp.addresses() == ["unknown@example.org"]
 
 
-def test_email_to_an_invalid_address_is_given_up_without_blocking_other_emails(smtp):
+def test_email_to_an_invalid_address_does_not_block_other_emails(smtp):
     write_email("bad\r\nBcc: x@example.org")
     write_email("ok@example.org")
     deliver()
@@ -191,7 +192,7 @@ def test_email_is_retried_if_the_server_answers_too_late(smtp, settings):
     assert (mail.state, mail.attempts) == ("waiting", 1)
 
 
-def test_forty_emails_are_each_delivered_once_after_an_outage(smtp_port):
+def test_each_of_forty_emails_is_delivered_once_after_an_outage(smtp_port):
     addresses = sorted(f"patron{number}@example.org" for number in range(40))
     for address in addresses:
         write_email(address)
@@ -253,7 +254,7 @@ def test_worker_with_an_expired_lease_cannot_change_the_state_of_an_email():
 # Tests of the connection to the mail server.
 
 
-def test_emails_share_one_connection_that_closes_after_a_few_idle_seconds(smtp, long_running, monkeypatch):
+def test_emails_share_a_connection_that_closes_after_a_few_idle_seconds(smtp, long_running, monkeypatch):
     for number in range(3):
         write_email(f"patron{number}@example.org")
         long_running.deliver_due()
@@ -393,7 +394,7 @@ def test_jobs_run_while_the_mail_server_hangs(worker, smtp):
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_email_that_a_killed_worker_was_sending_is_delivered_by_the_next_worker(worker, smtp):
+def test_next_worker_delivers_the_email_that_a_killed_worker_was_sending(worker, smtp):
     write_email("stuck@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)
@@ -411,7 +412,7 @@ def test_email_that_a_killed_worker_was_sending_is_delivered_by_the_next_worker(
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_email_sent_by_a_killed_worker_is_sent_again_with_the_same_message_id(worker, smtp):
+def test_email_of_a_killed_worker_is_sent_again_with_the_same_message_id(worker, smtp):
     mail = write_email("silent@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)
@@ -423,10 +424,29 @@ def test_email_sent_by_a_killed_worker_is_sent_again_with_the_same_message_id(wo
     assert [received["Message-ID"] for received in smtp.received] == [mail.message_id] * 2
 
 
+@pytest.mark.only_long
+def test_killed_worker_leaves_at_most_one_email_that_is_sent_twice(worker, smtp):
+    addresses = {f"patron{number}@example.org" for number in range(60)}
+    for address in sorted(addresses):
+        write_email(address)
+    started = []
+    smtp.after_yes = lambda count: count in {1, 12, 40} and started[-1].kill()
+    for _ in range(3):
+        started.append(worker())
+        assert started[-1].wait(MAX_WAIT) == -signal.SIGKILL
+        let_time_pass(minutes=6)
+    finish(worker("--once"))
+    sent = Counter(email["Message-ID"] for email in smtp.received)
+    assert set(smtp.addresses()) == addresses
+    assert len(sent) == len(addresses)
+    assert (max(sent.values()) <= 2, sent.total() <= len(addresses) + 3) == (True, True)
+    assert set(states().values()) == {"delivered"}
+
+
 @pytest.mark.one_database
 def test_worker_finishes_the_current_email_after_sigterm(worker, smtp):
     write_email("stuck@example.org")
-    # The signal reaches the worker's main thread. Before that, the thread for emails may take one more email.
+    # The worker's main thread handles the signal. Until then, the thread for emails may take more emails.
     later = [f"later{number}@example.org" for number in range(60)]
     for address in later:
         write_email(address)

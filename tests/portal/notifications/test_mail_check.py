@@ -29,7 +29,7 @@ def problem(address="sam@example.org"):
     return str(raised.value)
 
 
-def test_mail_check_of_a_working_server_names_each_step(smtp, smtp_port, library):
+def test_mail_check_prints_each_step_for_a_working_server(smtp, smtp_port, library):
     assert check()[:3] == [
         f"ok    127.0.0.1 answers at port {smtp_port}.",
         "LOOK  The connection is not encrypted. Unless the mail server is on this machine, set EMAIL_USE_TLS=1 "
@@ -39,7 +39,7 @@ def test_mail_check_of_a_working_server_names_each_step(smtp, smtp_port, library
     assert "note  REPLY_ADDRESS is not set, so patrons can't answer by email." in check()
 
 
-def test_mail_check_of_a_working_server_sends_one_email(smtp, library):
+def test_mail_check_sends_one_email_through_a_working_server(smtp, library):
     check()
     assert [(mail["From"], mail["To"], mail["Subject"]) for mail in smtp.received] == [
         ("library@localhost", "sam@example.org", f"Test email from {library.name}")
@@ -96,7 +96,7 @@ def test_mail_check_reports_a_server_without_tls(smtp, smtp_port, settings):
     )
 
 
-def test_mail_check_reports_a_server_that_does_not_start_with_tls(smtp, smtp_port, settings):
+def test_mail_check_reports_a_server_that_does_not_use_tls_from_the_start(smtp, smtp_port, settings):
     deliver_by(settings, SMTP, use_ssl=True)
     assert problem() == (
         f"127.0.0.1 does not speak TLS from the start at port {smtp_port}. Use EMAIL_USE_TLS=1 instead of "
@@ -183,7 +183,7 @@ def test_mail_check_prints_the_dns_records_for_the_domain_of_the_reply_address(
     ]
 
 
-def test_mail_check_prints_one_spf_record_if_both_addresses_have_the_same_domain(smtp, settings, library):
+def test_mail_check_prints_one_spf_record_for_addresses_in_the_same_domain(smtp, settings, library):
     settings.DEFAULT_FROM_EMAIL = "help@library.example"
     settings.REPLY_ADDRESS = "reply@library.example"
     assert len([line for line in check() if line.startswith("SPF")]) == 1

@@ -101,7 +101,7 @@ def test_line_breaks_in_names_cannot_add_email_headers(answer, library, name):
         "=?=?utf-8?q?Bank?=",
     ],
 )
-def test_text_like_an_encoded_word_is_shown_as_typed_in_names_and_subjects(answer, library, words):
+def test_names_and_subjects_that_look_like_encoded_words_are_shown_as_typed(answer, library, words):
     library.name = words
     library.save()
     notice = answer()
@@ -155,7 +155,7 @@ def test_email_with_a_reply_address_begins_with_the_line_that_asks_for_replies(a
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_html_email_has_the_lines_that_identify_it_when_quoted(answer, language):
+def test_html_email_contains_both_lines_that_identify_a_quote_later(answer, language):
     html = answer(reply_to="reply+x@library.example", language=language).html
     assert len([line for line in first_lines() if line in html]) == 2
 
@@ -181,7 +181,7 @@ def test_line_breaks_in_a_reply_address_cannot_add_email_headers(answer, library
     assert b"\nBcc:" not in raw
 
 
-def test_email_with_a_visit_code_says_how_long_the_code_works(library):
+def test_email_with_a_visit_code_says_how_long_the_code_is_valid(library):
     notice = notify(
         "helpsessions/hand_over", to="sam@example.org", at=AT, language="en", context=HAND_OVER, blank=True
     )
@@ -203,11 +203,11 @@ def test_phone_number_of_the_branch_is_at_the_end_of_an_email(answer, library, b
     assert "(414) 555-0100" not in elsewhere.text + elsewhere.html
 
 
-def test_email_of_a_library_without_a_phone_number_has_no_phone_line(answer):
+def test_email_of_a_library_without_a_phone_number_does_not_mention_calling(answer):
     assert "Call us" not in answer().text + answer().html
 
 
-def test_email_shows_the_address_of_its_link_as_text(answer):
+def test_email_also_shows_the_address_of_its_link_as_text(answer):
     assert answer().html.count(">http://localhost:8000/messages/1/</a>") == 1
 
 
@@ -217,11 +217,12 @@ def test_email_has_inline_styles_for_mail_programs_without_style_sheets(answer):
         assert re.search(rf"<{tag}[^>]*style=", html.replace("\n", " ")), tag
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("kind", [*KINDS, *DIGESTS.values()])
 def test_every_notice_says_why_it_was_sent_and_how_to_change_that(kind, library, patron, branch):
     app, name = kind.split("/")
     if not (settings.BASE_DIR / "templates" / app / "email" / f"{name}.txt").exists():
-        # Only notices to staff need no templates, because staff can get them as lines of a digest.
+        # A notice to staff may have no templates, because staff can get it as a line of a digest.
         needed = f"Write templates/{app}/email/{name}.subject.txt, {name}.txt and {name}.html."
         assert KINDS[kind].for_staff, needed
         return
@@ -243,7 +244,7 @@ def test_preview_text_of_an_email_contains_nothing_private(answer):
     assert first_words.startswith("A message from your library. Open it to read more.\n&nbsp;&zwnj;")
 
 
-def test_plain_text_has_at_most_72_characters_a_line_except_for_long_links():
+def test_plain_text_lines_without_long_links_have_at_most_72_characters():
     address = "http://localhost:8000/messages/" + "a" * 60
     text = f"{'word ' * 40}\n\n{address}\n\n    {'1234 ' * 3}\n-- \nLibrary\n"
     lines = wrapped(text).split("\n")

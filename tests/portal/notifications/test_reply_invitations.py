@@ -76,7 +76,7 @@ def test_answer_about_a_quiet_visit_is_not_emailed_even_with_a_reply_address(ans
     assert answer(ConversationFactory(help_session=session)) == []
 
 
-def test_answer_email_to_a_newly_changed_address_has_no_reply_address(
+def test_answer_email_to_a_just_changed_address_has_no_reply_address(
     answer, conversation, patron, time_machine, mailoutbox
 ):
     answer(conversation)
@@ -102,7 +102,9 @@ def test_email_that_needs_no_reply_has_no_reply_address(library, patron):
     assert "above this line" not in email.text + email.html
 
 
-def test_envelope_sender_identifies_the_email_but_the_from_header_names_the_library(library, patron):
+def test_envelope_sender_identifies_the_email_and_the_from_header_has_the_name_of_the_library(
+    library, patron
+):
     row = write(
         kind="test/mail",
         to=patron.email,

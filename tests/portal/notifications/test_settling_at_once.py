@@ -14,6 +14,7 @@ from django.utils import timezone
 from portal.conversations import actions
 from portal.conversations.answer_emails import withdraw_announcement
 from portal.conversations.staff_notices import about, desk_url
+from portal.jobs import SOURCES
 from portal.notifications import settling
 from portal.notifications.actions import take_next
 from portal.notifications.choices import choose
@@ -22,13 +23,12 @@ from portal.notifications.kinds import CHOICES
 from portal.notifications.models import Notification, StaffNotice
 from portal.notifications.settling import settle, write_staff_notices
 from portal.notifications.writing import announce
-from portal.worker import SOURCES
 from tests.extent import times
 from tests.factories import ConversationFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
 WORKERS = 4
-ROUNDS = times(5, 40)
+ROUNDS = times(5, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -78,7 +78,7 @@ def send(_data):
 
 
 @pytest.mark.parametrize("choice", ["hourly", "daily"])
-def test_several_workers_together_send_one_digest_to_each_person(conversations, choice):
+def test_simultaneous_workers_send_one_digest_to_each_person(conversations, choice):
     for role in conversations[0].branch.staff_roles.select_related("user"):
         choose(role.user, {("conversations/new", None): CHOICES[choice]}, {})
     expected = [
@@ -93,7 +93,8 @@ def test_several_workers_together_send_one_digest_to_each_person(conversations, 
     rounds([send] * WORKERS, ROUNDS, before=lambda _: write_notices(conversations), after=check)
 
 
-def test_several_workers_together_write_each_notice_once(conversations):
+@pytest.mark.core
+def test_simultaneous_workers_write_each_notice_once(conversations):
     def write(_data):
         return write_staff_notices(at=timezone.now(), sources=SOURCES)
 
@@ -109,6 +110,7 @@ def test_several_workers_together_write_each_notice_once(conversations):
     rounds([write] * WORKERS, ROUNDS, before=before, after=check)
 
 
+@pytest.mark.core
 def test_answer_is_taken_back_or_emailed_but_not_both(transactional_db, monkeypatch):
     branch = LibraryFactory().default_branch
     staff, patron = StaffFactory(branch=branch), UserFactory()

@@ -8,9 +8,10 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from portal import worker
+from portal import jobs, worker
 from portal.conversations import actions, desk_actions, notes, staff_notices
 from portal.conversations.models import Conversation
+from portal.jobs import SOURCES
 from portal.notifications.actions import take_next
 from portal.notifications.choices import choose, set_defaults
 from portal.notifications.delivery import Outgoing, Refused
@@ -18,7 +19,6 @@ from portal.notifications.kinds import CHOICES
 from portal.notifications.models import DeskUse, Notification
 from portal.notifications.settling import settle, write_staff_notices
 from portal.notifications.unsubscribing import read_token
-from portal.worker import SOURCES
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
@@ -61,7 +61,7 @@ def emails_at(now):
     def emails_at(minutes):
         now(minutes)
         mail.outbox.clear()
-        worker.write_staff_notices(at=timezone.now())
+        jobs.write_staff_notices(at=timezone.now())
         worker.Worker().deliver_due()
         found = [(email.to[0], email.subject) for email in mail.outbox]
         assert len(dict(found)) == len(found)
@@ -135,13 +135,11 @@ def test_emails_to_staff_contain_nothing_about_the_patron_or_the_question(ask, e
     assert email.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_staff_are_not_emailed_about_a_conversation_taken_or_answered_in_the_meantime(
-    ask, emails_at, staff, branch
-):
+def test_staff_are_not_emailed_about_a_conversation_already_taken_or_answered(ask, emails_at, staff, branch):
     colleague = StaffFactory(email="ana@example.org", branch=branch)
     taken = ask(0)
     desk_actions.take(taken, by=colleague, at=timezone.now())
-    assert emails_at(1) == {colleague.email: NEW}
+    assert emails_at(1) == {}
     answered = ask(2)
     actions.reply(
         answered,
@@ -153,6 +151,13 @@ def test_staff_are_not_emailed_about_a_conversation_taken_or_answered_in_the_mea
         client_token=uuid.uuid4(),
     )
     assert staff.email not in emails_at(3)
+
+
+def test_staff_member_is_emailed_about_a_conversation_assigned_to_them(ask, emails_at, staff, branch):
+    colleague = StaffFactory(email="ana@example.org", branch=branch)
+    conversation = ask(0)
+    desk_actions.assign(conversation, to=colleague, by=staff, at=timezone.now(), was=None)
+    assert emails_at(1) == {colleague.email: NEW}
 
 
 def test_only_the_assignee_is_emailed_about_a_patrons_message(ask, write, emails_at, staff, branch):
@@ -189,7 +194,7 @@ def test_staff_member_is_emailed_ten_minutes_after_leaving_the_desk(ask, emails_
     assert emails_at(10) == {staff.email: NEW}
 
 
-def test_no_email_is_sent_within_ten_minutes_of_the_last_page_at_the_desk(
+def test_staff_member_is_not_emailed_within_ten_minutes_of_using_the_desk(
     client, sign_in, now, ask, emails_at, staff, branch
 ):
     sign_in(client, staff)
@@ -201,7 +206,9 @@ def test_no_email_is_sent_within_ten_minutes_of_the_last_page_at_the_desk(
     assert emails_at(15.9) == {staff.email: NEW}
 
 
-def test_desk_page_counts_as_use_of_the_desk_but_a_poll_does_not(client, sign_in, now, staff, branch):
+def test_opening_a_desk_page_counts_as_using_the_desk_but_polling_does_not(
+    client, sign_in, now, staff, branch
+):
     def use(path, minutes):
         at = now(minutes)
         client.get(path)
@@ -216,7 +223,9 @@ def test_desk_page_counts_as_use_of_the_desk_but_a_poll_does_not(client, sign_in
     assert not use("/me/", 20)
 
 
-def test_cover_gets_the_notices_of_a_colleague_who_is_away(ask, write, emails_at, staff, branch):
+def test_covering_colleague_gets_the_notices_of_a_staff_member_who_is_away(
+    ask, write, emails_at, staff, branch
+):
     conversation = ask(0)
     cover = StaffFactory(email="ana@example.org", branch=branch)
     emails_at(0)
@@ -226,7 +235,7 @@ def test_cover_gets_the_notices_of_a_colleague_who_is_away(ask, write, emails_at
     assert emails_at(101) == {cover.email: "1 of your conversations at Harbour Main has a new message."}
 
 
-def test_nobody_gets_the_notices_if_staff_member_and_cover_are_away(ask, write, emails_at, staff, branch):
+def test_nobody_gets_the_notices_if_the_covering_colleague_is_also_away(ask, write, emails_at, staff, branch):
     conversation = ask(0)
     cover = StaffFactory(email="ana@example.org", branch=branch)
     emails_at(0)
@@ -237,9 +246,7 @@ def test_nobody_gets_the_notices_if_staff_member_and_cover_are_away(ask, write, 
     assert emails_at(101) == {}
 
 
-def test_staff_are_emailed_once_about_a_due_promise_and_again_if_the_promise_moves(
-    ask, emails_at, staff, now
-):
+def test_staff_are_emailed_again_about_a_due_promise_only_if_the_promise_moves(ask, emails_at, staff, now):
     conversation = ask(0)
     emails_at(1)
     Conversation.objects.update(promised_at=MONDAY + 300 * MINUTE)
@@ -278,7 +285,7 @@ def test_staff_are_not_emailed_about_a_mention_that_they_have_seen(ask, emails_a
     assert emails_at(90) == {}
 
 
-def test_notices_of_several_kinds_are_combined_in_one_hourly_email(ask, emails_at, staff, branch):
+def test_hourly_email_combines_notices_of_several_kinds(ask, emails_at, staff, branch):
     omar = StaffFactory(name="Omar Haddad", email="omar@example.org", branch=branch)
     first = ask(0)
     emails_at(1)
@@ -315,7 +322,7 @@ def test_librarys_default_applies_until_the_staff_member_chooses(
     assert coordinator.roles[0].branch == branch
 
 
-def test_waiting_notice_is_not_sent_to_a_staff_member_whose_role_has_ended(ask, emails_at, staff, branch):
+def test_waiting_notice_is_not_sent_if_the_staff_members_role_has_ended(ask, emails_at, staff, branch):
     open_on_weekdays(branch, opens=13)
     ask(0)
     assert emails_at(1) == {}
@@ -325,7 +332,7 @@ def test_waiting_notice_is_not_sent_to_a_staff_member_whose_role_has_ended(ask, 
 
 @pytest.fixture
 def refused_at(emails_at, monkeypatch):
-    """Return refused_at(minutes), which runs the worker while the mail server refuses all emails for now."""
+    """Return refused_at(minutes), which runs the worker while the mail server defers all emails."""
 
     def refuse(*_):
         raise Refused("450 busy", permanent=False)
@@ -338,9 +345,7 @@ def refused_at(emails_at, monkeypatch):
     return refused_at
 
 
-def test_refused_hourly_email_is_not_sent_again_after_the_recipients_role_has_ended(
-    ask, emails_at, refused_at, staff
-):
+def test_refused_hourly_email_is_not_sent_again_if_the_role_has_ended(ask, emails_at, refused_at, staff):
     ask(0)
     refused_at(1)
     assert [row.kind for row in Notification.objects.all()] == ["notifications/desk_digest"]
@@ -359,7 +364,7 @@ def test_refused_hourly_email_is_sent_again_without_notices_that_were_turned_off
     ask(0)
     refused_at(1)
     [digest] = Notification.objects.all()
-    assert "3 new conversations are waiting" in digest.text
+    assert "2 new conversations are waiting" in digest.text
     assert OWN in digest.text
     choose(staff, {("conversations/new", None): CHOICES["none"]}, {})
     assert emails_at(10) == {staff.email: OWN}

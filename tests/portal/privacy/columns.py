@@ -70,12 +70,13 @@ LEFT_OUT = {
         "closes_after_days "
         "released_after_days desk_locks_after_minutes default_branch children childrens_groups "
         "first_week_hidden_at backed_up_at email_tried_at check_ins check_ins_of_children "
-        "children_may_share_lists"
+        "children_may_share_lists key_mark year_starts_in"
     },
     "accounts.Branch": {
         LIBRARY: "id name slug address phone promise_hours send_button back_to_writer call_tries covered_by "
         "last_seen_on unattended_from closed_at check_in_tone check_ins_unreviewed"
     },
+    "accounts.BranchCode": {LIBRARY: "id public_id code branch met met_at"},
     "accounts.OpeningHours": {LIBRARY: "id branch weekday opens closes"},
     "accounts.ClosedDay": {LIBRARY: "id branch day reason"},
     "sessions.Session": {SECRET: "session_key session_data expire_date"},
@@ -102,13 +103,13 @@ LEFT_OUT = {
         "lifted_by lifted_at"
     },
     "helpsessions.HelpSession": {
-        PORTAL: "id status is_the_childs_alone",
+        PORTAL: "id status tally_kind is_the_childs_alone",
         PERSON: "patron",
         OTHERS: "shared_with",
         STATISTICS: "read_level minutes people",
         QUIET: "quiet",
-        ELSEWHERE: "created_at",
-        FORGOTTEN: "forgotten_on patron_group answered_within",
+        ELSEWHERE: "created_at is_group_from_card",
+        FORGOTTEN: "forgotten_on answered_within is_counted",
     },
     "checkins.CheckIn": {
         PORTAL: "id public_id created_at tone message_id",
@@ -123,18 +124,74 @@ LEFT_OUT = {
     "helpsessions.UnfinishedForm": {DESK: "help_session fields saved_at"},
     "helpsessions.ClaimCode": {SECRET: "id hmac state help_session branch made_by made_at expires_at"},
     "helpsessions.AccountCode": {SECRET: "person hmac made_by expires_at"},
-    "recommendations.Recommendation": {PORTAL: "id starred", PERSON: "patron", ELSEWHERE: "answered_at"},
+    "recommendations.Recommendation": {
+        PORTAL: "id starred visit_number",
+        PERSON: "patron",
+        ELSEWHERE: "answered_at",
+        STATISTICS: "never_counted in_item_count in_kit_count in_got_count",
+        DESK: "from_kit",
+    },
+    "kits.Kit": {DESK: "id public_id branch owner topic client_token version changed_at retired_at"},
+    "kits.KitWords": {DESK: "id kit language name description"},
+    "kits.KitItem": {DESK: "id kit item position starred removed_at"},
+    "kits.KitReason": {DESK: "id kit_item language text"},
+    "kits.ItemCount": {STATISTICS: "id item topic question_type helped visits lower_bound latest_on"},
+    "kits.KitCount": {STATISTICS: "kit helped visits"},
+    "kits.GotCount": {STATISTICS: "item missed visits is_hard_to_get"},
+    "helpsessions.PatronGroup": {LIBRARY: "id name card_groups is_other retired_at"},
+    "helpsessions.TallyKind": {LIBRARY: "id service_point name key retired_at"},
+    "helpsessions.OwnField": {LIBRARY: "id name retired_at"},
+    "helpsessions.OwnValue": {LIBRARY: "id field name retired_at"},
+    "helpsessions.ServicePoint": {LIBRARY: "id branch name retired_at"},
+    "counts.DayCount": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
+        "happened_on hour service_point mode question_type read_level is_tally tally_kind"
+    },
+    "counts.TopicCount": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import month topic"
+    },
+    "counts.GroupCount": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import month patron_group"
+    },
+    "counts.LanguageCount": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import month language"
+    },
+    "counts.OwnCount": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import month own_value"
+    },
+    "counts.AnswerCount": {STATISTICS: "id month branch up_to is_late answers"},
+    "counts.CountedAnswer": {STATISTICS: "conversation"},
+    "counts.CountsLock": {LIBRARY: "id"},
+    "surveys.RuleSet": {LIBRARY: "id public_id survey starts_on method weeks multiplier tallies_count_as"},
+    "surveys.CountingRule": {LIBRARY: "id rule_set question_type mode counts_as"},
+    "surveys.TallyRule": {LIBRARY: "id rule_set tally_kind counts_as"},
+    "surveys.SampledWeek": {LIBRARY: "id starts_on"},
+    "counts.LogImport": {
+        LIBRARY: "id public_id started_at ended_at file_key added replaced first_day last_day"
+    },
+    "imports.ImportedRow": {
+        STATISTICS: "id log_import help_session identity content minutes_from minutes_to sealed replaced_in"
+    },
+    "imports.SavedMapping": {LIBRARY: "id name mapping saved_at"},
     "recommendations.Topic": {LIBRARY: "id name retired_at never_by_message"},
     "recommendations.TopicName": {LIBRARY: "id topic language name"},
     "recommendations.Item": {
         LIBRARY: "id public_id kind title creators original_title original_creators original_lang publisher "
-        "year isbn doi url series summary search_words language is_fiction source source_key added_at retired_at "
-        "has_cover starts_on ends_on phone"
+        "year isbn doi url series summary search_words subjects language is_fiction source source_key added_at retired_at "
+        "has_cover starts_on ends_on phone form extent audience audience_note"
     },
     "recommendations.Cover": {LIBRARY: "isbn found asked_on"},
-    "recommendations.Holding": {LIBRARY: "id item branch call_number location"},
+    "imports.Harvest": {
+        LIBRARY: "id public_id server prefix sets source is_full since server_time state problem started_at run_at ended_at "
+        "set_number token listed list_size read added changed withdrawn returned faults first_faults "
+        "found_missing"
+    },
+    "imports.HarvestedRecord": {LIBRARY: "id source identifier item is_deleted seen_in"},
+    "imports.CatalogLock": {LIBRARY: "id token work holder since alive_at"},
+    "recommendations.Holding": {LIBRARY: "id item branch call_number location not_for_loan"},
     "recommendations.ItemMatch": {LIBRARY: "id item record recommendations saved_items at undone_at"},
     "recommendations.SearchEntry": {LIBRARY: "item title names rest"},
+    "recommendations.SearchWord": {LIBRARY: "word backward items titles imported imported_titles"},
     "conversations.Conversation": {
         PORTAL: "id changed_at version desk_version pending_from closes_at",
         PERSON: "patron",
@@ -145,7 +202,10 @@ LEFT_OUT = {
     "conversations.Message": {PORTAL: "id writer_erased shown_from then back_to_writer client_token mail_id"},
     "conversations.ConversationWords": {PORTAL: "id conversation message name words"},
     "conversations.MessageRecommendation": {PORTAL: "id position"},
-    "conversations.Event": {PORTAL: "id shown_from waiting_since call_since", ELSEWHERE: "message"},
+    "conversations.Event": {
+        PORTAL: "id shown_from waiting_since call_since leaves_queue",
+        ELSEWHERE: "message",
+    },
     "conversations.CallBack": {PORTAL: "id client_token", PERSON: "by"},
     "conversations.DeskEvent": {
         DESK: "id conversation message kind by to was branch until moved_from moved_to at"
@@ -171,7 +231,7 @@ LEFT_OUT = {
     "incoming.EmailReader": {DESK: "person named_by named_at"},
     "incoming.DroppedEmails": {LIBRARY: "id day kind count"},
     "lists.SavedList": {PORTAL: "id", PERSON: "patron"},
-    "lists.SavedItem": {PORTAL: "id public_id changed_at"},
+    "lists.SavedItem": {PORTAL: "id public_id changed_at from_link"},
     "lists.ListLink": {PORTAL: "id public_id client_token", SECRET: "token_hmac token_sealed"},
     "lists.StaffLink": {
         DESK: "id public_id client_token made_by branch made_at ends_at ended_at",
@@ -193,7 +253,7 @@ LEFT_OUT = {
         PORTAL: "id notice subscription created_at due_at ends_at leased_until attempts",
         ELSEWHERE: "payload",
     },
-    "notifications.FailingAddress": {PERSON: "person", ELSEWHERE: "email", PORTAL: "failed_at off_at"},
+    "notifications.FailingAddress": {PERSON: "person"},
     "notifications.NoticeChoice": {PORTAL: "id", PERSON: "person"},
     "notifications.NoticeTimes": {PORTAL: "id", PERSON: "person"},
     "notifications.StaffNotice": {DESK: "id kind about url branch mark created_at due_at written_at"},
@@ -209,12 +269,12 @@ LEFT_OUT = {
 EXPORTED_BY_FUNCTION = {
     "accounts.Invitation": "invited_by",
     "accounts.AuditEvent": "by patron",
-    "helpsessions.HelpSession": "staff",
+    "helpsessions.HelpSession": "staff patron_group own_values",
     "checkins.CheckIn": "asked_by words",
     "recommendations.Recommendation": "recommended_by",
     "conversations.Conversation": "status",
     "conversations.Message": "side author left_out",
-    "conversations.Event": "side by",
+    "conversations.Event": "conversation side by",
     "conversations.Attachment": "side added_by file",
     "incoming.IncomingEmail": "file",
     "notifications.Notification": "text blanked",
@@ -246,7 +306,8 @@ MERGED = {
     },
     "lists.SavedList": {KEPT: "id public_id patron name made_at used_at removed_at"},
     "lists.SavedItem": {
-        KEPT: "id public_id saved_list item title creators recommendation position saved_at removed_at changed_at",
+        KEPT: "id public_id saved_list item title creators recommendation position saved_at removed_at changed_at "
+        "from_link",
         IF_EMPTY: "reading",
         COMBINED: "note",
     },
@@ -261,11 +322,12 @@ CHANGED = "its value is replaced by a value that doesn't lead to the person"
 ERASED = {
     "accounts.AuditEvent": {STAYS: "id at action subject_type where results", EMPTIED: "by patron subject"},
     "helpsessions.HelpSession": {
-        STAYS: "id status branch service_point happened_on hour mode question_type topic read_level minutes "
-        "people language quiet with_child found satisfaction would_return answered_by_link",
+        STAYS: "id status branch happened_on mode question_type topic read_level minutes people quiet "
+        "with_child found satisfaction would_return answered_by_link",
         EMPTIED: "patron staff shared_with shared_at is_the_childs_alone question summary corrected_on "
-        "check_ins found_at satisfaction_at would_return_at",
-        CHANGED: "public_id created_at handed_over_at kept_at answered_at answered_within patron_group "
+        "check_ins found_at satisfaction_at would_return_at hour service_point tally_kind patron_group "
+        "is_group_from_card language own_values",
+        CHANGED: "public_id created_at handed_over_at kept_at answered_at answered_within is_counted "
         "forgotten_on",
     },
     "helpsessions.ClaimCode": {
@@ -274,9 +336,10 @@ ERASED = {
         CHANGED: "state",
     },
     "recommendations.Recommendation": {
-        STAYS: "id public_id item starred branch topic question_type verdict why by_link",
+        STAYS: "id public_id item starred branch topic question_type verdict why by_link never_counted "
+        "from_kit in_item_count in_kit_count in_got_count",
         EMPTIED: "reason comment patron recommended_by answered_at got_at",
-        CHANGED: "recommended_at decided_at",
+        CHANGED: "recommended_at decided_at visit_number",
     },
     "conversations.Conversation": {
         STAYS: "id public_id branch topic merged_into opened_at reason at_desk_from is_about_outcome "

@@ -37,7 +37,7 @@ def pointing_at(person):
 
 
 def occurrences_of(words, *, skipped=()):
-    """Find the words in all tables and in the cache, and return {(model label, column, word)}.
+    """Return {(model label, column, word)} of all columns, and of the cache, that contain one of the words.
 
     Skip the (model label, column) pairs in `skipped`.
     """

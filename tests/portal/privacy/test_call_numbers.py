@@ -102,7 +102,7 @@ def test_export_contains_a_phone_number_that_staff_added_after_the_patron_kept_t
     assert exported_numbers(patron) == [NUMBER]
 
 
-def test_export_contains_a_phone_number_added_by_staff_only_while_the_call_is_open(staff, patron, branch, at):
+def test_phone_number_added_by_staff_is_in_the_export_only_while_the_call_is_open(staff, patron, branch, at):
     conversation = call_backs.add(
         Caller(NUMBER), by=staff, at=at, client_token=uuid.uuid4(), patron=patron, branch=branch
     )
@@ -113,7 +113,7 @@ def test_export_contains_a_phone_number_added_by_staff_only_while_the_call_is_op
     assert exported_numbers(patron) == []
 
 
-def test_phone_number_kept_by_a_legal_hold_is_not_in_the_next_patrons_export(staff, branch, coordinator, at):
+def test_export_of_the_next_patron_omits_a_phone_number_kept_for_a_legal_hold(staff, branch, coordinator, at):
     patron, following = UserFactory(), UserFactory()
     visit = HelpSessionFactory(staff=staff, branch=branch, with_child="own")
     keep(visit, patron, at)
@@ -156,7 +156,7 @@ def test_phone_number_is_not_deleted_when_another_person_leaves_a_childs_visit(s
     assert CallBack.objects.get().number == NUMBER
 
 
-def test_phone_number_of_a_wrong_patron_is_deleted(session, at):
+def test_removing_a_wrong_patron_from_a_visit_deletes_their_phone_number(session, at):
     conversation = request(session, session.patron, at)
     unlinking.unlink_wrong_patron(
         session, type(conversation).objects.filter(pk=conversation.pk), at=at + hour
@@ -208,9 +208,7 @@ def test_open_call_keeps_its_phone_number_but_no_name_when_the_visit_becomes_qui
     assert numbers() == [(NUMBER, "", None)]
 
 
-def test_name_in_a_call_about_a_quiet_visit_is_deleted_only_when_the_legal_hold_is_lifted(
-    session, coordinator, at
-):
+def test_legal_hold_preserves_the_name_in_a_call_about_a_quiet_visit(session, coordinator, at):
     held = holds.hold(session, reason="Case 12", by=coordinator, at=at)
     change_number_and_make_quiet(session, at)
     holds.forget_old_words()
@@ -220,9 +218,7 @@ def test_name_in_a_call_about_a_quiet_visit_is_deleted_only_when_the_legal_hold_
     assert numbers() == [(NUMBER, "", None)]
 
 
-def test_lifting_a_hold_does_not_delete_a_name_that_was_entered_after_the_visit_became_quiet(
-    session, coordinator, at
-):
+def test_lifting_a_legal_hold_keeps_a_name_entered_after_the_visit_became_quiet(session, coordinator, at):
     held = holds.hold(session, reason="Case 12", by=coordinator, at=at)
     change_number_and_make_quiet(session, at)
     request(session, None, at + 2 * hour, "414-555-0166")
@@ -231,7 +227,7 @@ def test_lifting_a_hold_does_not_delete_a_name_that_was_entered_after_the_visit_
     assert numbers() == [("414-555-0166", "Ada", None)]
 
 
-def test_legal_hold_hides_a_phone_number_and_the_number_is_deleted_after_the_hold(session, coordinator, at):
+def test_legal_hold_preserves_but_hides_the_phone_number_of_an_ended_call(session, coordinator, at):
     conversation = request(session, session.patron, at)
     held = holds.hold(conversation, reason="Case 12", by=coordinator, at=at + minute)
     actions.close(conversation, by=session.patron, side="patron", at=at + hour)
@@ -242,9 +238,7 @@ def test_legal_hold_hides_a_phone_number_and_the_number_is_deleted_after_the_hol
     assert CallBack.objects.count() == 0
 
 
-def test_erasing_a_person_deletes_their_phone_number_from_their_own_visit_and_a_childs_visit(
-    session, shared, at
-):
+def test_erasing_a_person_deletes_all_their_phone_numbers(session, shared, at):
     adult = shared.shared_with
     request(shared, adult, at)
     HelpSessionFactory(patron=adult, staff=session.staff, branch=session.branch)

@@ -70,9 +70,10 @@ def is_forgotten(session):
     return session.question == ""
 
 
-# A child's visit is kept for at most 90 days.
+# Tests that a child's visit is kept for at most 90 days.
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     ("remember", "until", "days_ago", "gone"),
     [
@@ -105,6 +106,7 @@ def test_childs_visit_is_kept_at_most_90_days_for_every_retention_choice(
     assert (said <= AT) is gone
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 def test_python_code_and_sql_query_find_the_same_due_visits_of_children(library, branch):
     people = []
@@ -141,7 +143,7 @@ def test_python_code_and_sql_query_find_the_same_due_visits_of_children(library,
     assert 50 < len(said) < 350
 
 
-def test_visits_are_kept_one_more_day_after_a_record_becomes_a_childs_record(branch, patron, staff):
+def test_old_visits_are_forgotten_one_day_after_a_record_becomes_a_childs_record(branch, patron, staff):
     session = make_kept_visit(branch, 200, patron=patron)
     children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
     retention.forget(at=AT)
@@ -166,7 +168,7 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
     assert HelpSession.objects.get(pk=session.pk).with_child == "paper"
 
 
-# Shared visits.
+# Tests of shared visits.
 
 
 def test_shared_visit_is_forgotten_when_the_childs_retention_time_ends(branch, child, adult):
@@ -190,7 +192,7 @@ def test_child_keeps_a_shared_visit_when_the_adults_retention_time_ends(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_visit_kept_only_by_the_adult_is_forgotten_after_90_days_if_it_has_no_code(
+def test_visit_without_a_code_that_only_the_adult_has_in_an_account_is_forgotten_after_90_days(
     branch, adult, days_ago, gone
 ):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
@@ -213,7 +215,7 @@ def test_shared_visit_is_not_forgotten_while_the_adult_is_under_a_legal_hold(
         erasure.erase(adult, language="en", at=AT)
 
 
-# Exports, erasures and merges.
+# Tests of exports, erasures and merges.
 
 
 @pytest.fixture
@@ -233,7 +235,7 @@ def copy_of(person):
     }
 
 
-def test_childs_export_contains_the_shared_visit_without_the_adults_name(world, child, adult):
+def test_export_of_the_child_contains_the_shared_visit_without_the_name_of_the_adult(world, child, adult):
     copy = copy_of(child)
     assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [
@@ -243,7 +245,7 @@ def test_childs_export_contains_the_shared_visit_without_the_adults_name(world, 
     assert "Gudrun" not in str(copy)
 
 
-def test_adults_export_contains_only_the_adults_messages_of_a_shared_visit(world, child, adult):
+def test_export_of_the_adult_contains_only_the_messages_by_the_adult_in_a_shared_visit(world, child, adult):
     copy = copy_of(adult)
     assert copy["visits"] == copy["conversations"] == copy["recommendations"] == []
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [("Zqxadult", "you")]
@@ -251,7 +253,7 @@ def test_adults_export_contains_only_the_adults_messages_of_a_shared_visit(world
     assert child.name not in str(copy)
 
 
-def test_adults_export_does_not_name_the_child_who_ended_sharing(world, child, adult):
+def test_export_of_the_adult_does_not_mention_the_child_who_ended_sharing(world, child, adult):
     sharing.keep_alone(world, by=child, at=AT)
     assert child.name not in str(copy_of(adult))
 
@@ -310,13 +312,16 @@ def test_message_of_an_erased_person_is_not_attributed_to_another_person(
     page = browser.get(conversation.get_absolute_url())
     headings = {message.body: message.heading for message in page.context["part"].messages}
     with_code = "You wrote" if reads == "by the code" else "Someone with the code wrote"
-    assert headings == {"Zqxgone": "Written by someone who kept this visit before", "Zqxcode": with_code}
+    assert headings == {
+        "Zqxgone": "Written by someone who had this visit in their account before",
+        "Zqxcode": with_code,
+    }
     assert page.content.decode().count('class="message mine"') == (1 if reads == "by the code" else 0)
     assert "This conversation was closed" in text(page)
     assert "You closed this" not in text(page)
 
 
-def test_childs_export_does_not_attribute_anonymous_messages_to_the_child(world, child, adult):
+def test_export_of_the_child_does_not_attribute_anonymous_messages_to_the_child(world, child, adult):
     conversation = world.conversations.get()
     MessageFactory(conversation=conversation, author=None, body="Zqxcode", sent_at=AT + DAY)
     Event.objects.create(
@@ -385,7 +390,7 @@ def test_unmerging_restores_the_child_and_the_adult_of_a_shared_visit(branch, co
     assert (session.patron, session.shared_with) == (one, again)
 
 
-# The privacy page for children.
+# Tests of the privacy page for children.
 
 
 def test_child_sees_the_childrens_privacy_text_and_only_allowed_retention_choices(child, client, sign_in):
@@ -430,5 +435,5 @@ def test_messages_of_a_child_who_left_the_visit_show_no_name(world, child, adult
     conversation = world.conversations.get()
     adult.refresh_from_db()
     page = text(sign_in(Client(), adult).get(conversation.get_absolute_url()))
-    assert "Written by someone who kept this visit before" in page
+    assert "Written by someone who had this visit in their account before" in page
     assert child.name not in page

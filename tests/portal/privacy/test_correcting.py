@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent, RefusedPost
 from accounts.patron.refused_posts import save_refused_post
-from portal.conversations import promise_emails
+from portal.conversations import next_steps, promise_emails, states, verdicts
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.moved_promises import Move
+from portal.conversations.next_steps import Step
 from portal.helpsessions import handover, search
 from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation, SessionWord
 from portal.lists.models import SavedItem
@@ -21,7 +22,7 @@ from portal.privacy.correcting import CorrectedMeanwhile, InAnAccount, correct
 from portal.privacy.models import Correction, Export
 from portal.privacy.session_lock import Gone
 from recommendations.chosen_items import ChosenItem
-from recommendations.models import Recommendation
+from recommendations.models import NextStep, Recommendation
 from tests.factories import (
     BranchFactory,
     CheckInFactory,
@@ -32,6 +33,7 @@ from tests.factories import (
     ItemFactory,
     MessageFactory,
     SavedItemFactory,
+    ServicePointFactory,
     SessionNoteFactory,
     SharedSessionFactory,
     TopicFactory,
@@ -82,7 +84,7 @@ def change(visit, *, by=None, at=None, version=None, items=None, note=None, emai
     )
 
 
-def test_correction_can_change_every_field_and_the_history_names_the_changed_fields(visit, staff):
+def test_correction_can_change_every_field_and_the_history_lists_the_changed_fields(visit, staff):
     SessionNoteFactory(help_session=visit, body="Wrong note")
     other, topic = BranchFactory(), TopicFactory()
     values = {
@@ -173,6 +175,50 @@ def test_removing_an_item_with_a_conversation_hides_the_item_but_deletes_nothing
     assert SessionRecommendation.objects.get().is_dismissed
 
 
+@pytest.mark.parametrize("has_arrived", [False, True])
+def test_removing_an_item_in_a_correction_takes_back_its_next_step(visit, staff, patron, has_arrived):
+    given, other = recommend_in(visit, 2)
+    friday = NOW.date() + datetime.timedelta(days=3)
+    for missed in (given, other):
+        answer = {"verdict": "could_not_get_it", "why": None, "comment": None}
+        verdicts.take_verdict(missed, **answer, by=patron, at=NOW)
+        row = Conversation.objects.get(recommendation=missed)
+        next_steps.record(row, missed, Step("ordered", friday), by=staff, at=NOW)
+        if has_arrived:
+            row = Conversation.objects.get(recommendation=missed)
+            next_steps.mark_arrived(row, missed, by=staff, at=NOW)
+    change(visit, items=[ChosenItem(item=other.item, reason=other.reason)])
+    assert list(NextStep.objects.values_list("recommendation", flat=True)) == [other.pk]
+    row = Conversation.objects.get(recommendation=given)
+    last = row.events.order_by("at", "pk").last()
+    assert (last.kind, last.by, row.status) == (
+        "step_taken_back",
+        staff,
+        "waiting_for_patron" if has_arrived else "waiting_for_staff",
+    )
+    assert states.replay(row).status == row.status
+    given.refresh_from_db()
+    assert given.verdict == "could_not_get_it"
+
+
+def test_patron_gets_a_notice_with_a_link_to_the_visit_if_a_promised_item_is_removed_from_it(
+    visit, staff, patron
+):
+    EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
+    [given] = recommend_in(visit)
+    answer = {"verdict": "could_not_get_it", "why": None, "comment": None}
+    verdicts.take_verdict(given, **answer, by=patron, at=NOW)
+    row = Conversation.objects.get(recommendation=given)
+    next_steps.record(row, given, Step("ordered", NOW.date()), by=staff, at=NOW)
+    Notification.objects.all().delete()
+    change(visit, items=[])
+    notice = Notification.objects.get(kind="conversations/next_step")
+    assert "Please don't count on the day that we named." in " ".join(notice.text.split())
+    for body in (notice.text, notice.html):
+        assert visit.get_absolute_url() in body
+        assert str(given.item.public_id) not in body
+
+
 def test_removed_item_that_is_added_again_has_its_earlier_verdict(visit):
     [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
     change(visit, items=[])
@@ -189,22 +235,25 @@ def test_correction_of_an_outdated_version_is_refused(visit):
 
 
 @pytest.mark.parametrize("status", ["tally", "unfinished", "replaced"])
-def test_tally_or_unfinished_visit_cannot_be_corrected(library, branch, staff, status):
+def test_tallies_and_unfinished_visits_and_replaced_visits_cannot_be_corrected(
+    library, branch, staff, status
+):
     session = HelpSessionFactory(branch=branch, staff=staff, status=status)
     with pytest.raises(Gone):
         change(session, question="New")
 
 
 def test_service_point_is_removed_when_the_branch_of_a_visit_is_corrected(visit):
-    HelpSession.objects.update(service_point="Front desk")
+    point = ServicePointFactory(branch=visit.branch)
+    HelpSession.objects.update(service_point=point)
     visit.refresh_from_db()
     change(visit, minutes=4)
-    assert HelpSession.objects.get().service_point == "Front desk"
+    assert HelpSession.objects.get().service_point == point
     change(visit, branch=BranchFactory())
-    assert HelpSession.objects.get().service_point == ""
+    assert HelpSession.objects.get().service_point is None
 
 
-# What the patron reads.
+# Tests of what the patron reads.
 
 
 @pytest.mark.parametrize(
@@ -215,7 +264,7 @@ def test_service_point_is_removed_when_the_branch_of_a_visit_is_corrected(visit)
         (False, {"summary": "Better"}, False),
     ],
 )
-def test_patron_sees_the_day_of_a_correction_if_they_may_have_read_the_earlier_text(
+def test_patron_sees_the_day_of_a_correction_only_if_they_could_read_the_earlier_text(
     library, branch, staff, handed_over, changes, shown
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, handed_over_at=NOW if handed_over else None)
@@ -241,7 +290,7 @@ def test_patron_reads_in_the_access_log_who_corrected_the_visit(visit, patron, s
     assert (event.action, event.by, event.subject) == ("corrected", staff, str(visit.public_id))
 
 
-def test_patron_is_not_emailed_at_an_unconfirmed_address_or_about_staff_fields(visit, patron):
+def test_correction_is_emailed_only_to_a_confirmed_address_and_only_if_patrons_can_see_it(visit, patron):
     address = patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
     assert change(visit, summary="Better", email=True) == (["summary"], False)
     address.verified = True
@@ -251,12 +300,10 @@ def test_patron_is_not_emailed_at_an_unconfirmed_address_or_about_staff_fields(v
     assert not Notification.objects.exists()
 
 
-# Legal holds.
+# Tests of legal holds.
 
 
-def test_earlier_text_of_a_corrected_visit_is_stored_only_while_the_visit_is_under_a_legal_hold(
-    visit, coordinator
-):
+def test_earlier_text_of_a_corrected_visit_is_stored_only_during_a_legal_hold(visit, coordinator):
     recommend_in(visit, item=ItemFactory(title="Old title"), reason="old reason")
     change(visit, question="Before the hold")
     held = holds.hold(visit, reason="Case 7", by=coordinator, at=NOW)
@@ -271,7 +318,7 @@ def test_earlier_text_of_a_corrected_visit_is_stored_only_while_the_visit_is_und
     assert second.old_words == {}
 
 
-def test_earlier_text_of_a_corrected_visit_is_stored_if_the_patron_is_under_a_legal_hold(
+def test_legal_hold_on_the_patron_also_preserves_the_earlier_text_of_a_corrected_visit(
     visit, coordinator, patron
 ):
     holds.hold(patron, reason="Case 7", by=coordinator, at=NOW)
@@ -305,17 +352,17 @@ def test_adding_items_cancels_the_approval_of_a_check_in_even_if_staff_chose_its
     assert (check_in.words, check_in.reviewed_at, check_in.set_by) == ("", None, "staff")
 
 
-def test_words_of_a_sent_check_in_do_not_change_when_the_visit_is_corrected(visit):
+def test_text_of_a_sent_check_in_does_not_change_when_the_visit_is_corrected(visit):
     check_in, _path = ask_by_email(visit, words="How is the roof?")
     change(visit, question="New")
     check_in.refresh_from_db()
     assert check_in.words == "How is the roof?"
 
 
-# A visit that becomes quiet.
+# Tests of a visit that becomes quiet.
 
 
-def test_patrons_data_is_removed_from_a_visit_that_becomes_quiet(visit, patron, staff, branch):
+def test_patron_data_is_removed_from_a_visit_that_becomes_quiet(visit, patron, staff, branch):
     [given] = recommend_in(visit)
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
     own = SavedItemFactory(saved_list=saved.saved_list)
@@ -376,7 +423,7 @@ def test_patrons_data_is_removed_from_a_visit_that_becomes_quiet(visit, patron, 
     assert AuditEvent.objects.looks_at(patron).count() == 1
 
 
-def test_emails_about_a_later_answer_day_are_deleted_when_the_visit_becomes_quiet(visit, patron):
+def test_emails_about_a_moved_promise_are_deleted_when_the_visit_becomes_quiet(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)
@@ -386,7 +433,7 @@ def test_emails_about_a_later_answer_day_are_deleted_when_the_visit_becomes_quie
 
 
 @pytest.mark.parametrize("is_held", [False, True])
-def test_quiet_visit_keeps_the_words_of_its_check_ins_only_under_a_legal_hold(visit, staff, is_held):
+def test_texts_of_check_ins_about_a_quiet_visit_are_stored_only_under_a_legal_hold(visit, staff, is_held):
     check_in = CheckInFactory(help_session=visit, words="Dear Ana, is the roof fixed?", reason="rent day")
     if is_held:
         legal_hold = holds.hold(visit, reason="court", by=staff, at=timezone.now())
@@ -415,10 +462,8 @@ def test_refused_forms_about_a_visit_are_deleted_when_the_visit_becomes_quiet(vi
     assert RefusedPost.objects.get().path == own
 
 
-def test_session_logged_for_a_conversation_becomes_quiet_together_with_the_visit(
-    visit, patron, branch, staff
-):
-    """The logged session repeats the patron's words, so the desk's search could find the words in it."""
+def test_logged_contact_becomes_quiet_together_with_the_visit(visit, patron, branch, staff):
+    """Check that the desk's search doesn't find the logged session, which repeats the patron's text."""
     contact = HelpSessionFactory(branch=branch, staff=staff, question="Wolves?")
     ConversationFactory(help_session=visit, patron=patron, logged_as=contact)
     other = HelpSessionFactory(branch=branch, staff=staff, question="Bears?")
@@ -470,7 +515,7 @@ def test_unsent_email_with_a_visit_code_is_deleted_when_the_visit_becomes_quiet(
     assert [email.to_address for email in Notification.objects.all()] == [f"{other.pk}@example.org"]
 
 
-# Visits with a child.
+# Tests of visits with a child.
 
 
 def test_visit_in_an_account_cannot_become_paper_only_or_change_its_sharing(visit, branch, staff):

@@ -1,4 +1,4 @@
-"""Test correcting or deleting a help session while a patron adds the visit to an account or writes in it."""
+"""Test correcting or deleting a visit while a patron adds the visit to an account or writes about it."""
 
 import uuid
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-ROUNDS = times(6, 20)
+ROUNDS = times(6, 50)
 REFUSALS = {
     *("AlreadyKept", "CorrectedMeanwhile", "Erased", "Forgotten", "Gone", "HeldByLaw", "MustStay"),
     *("NotThePatron", "QuietSession"),
@@ -46,7 +46,7 @@ pytestmark = [
 
 
 def begin(_number, **visit):
-    """Create a visit with one item and a code, and the people who act at the same time."""
+    """Create a visit with one item and a code, and the people who act simultaneously."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -127,7 +127,7 @@ def run(works, check, *, before=begin, count=ROUNDS):
 
 
 @pytest.mark.parametrize("act", [keep, say_it_failed, ask, ask_about_item])
-def test_visit_cannot_be_deleted_and_used_by_a_patron_at_the_same_time(act):
+def test_deleting_a_visit_and_a_simultaneous_action_of_the_patron_cannot_both_succeed(act):
     def check(data, outcomes):
         acted, deleted = outcomes
         exists = HelpSession.objects.filter(pk=data.visit.pk).exists()
@@ -139,7 +139,7 @@ def test_visit_cannot_be_deleted_and_used_by_a_patron_at_the_same_time(act):
     run([act, delete], check)
 
 
-def test_visit_that_becomes_quiet_is_in_no_account_even_if_a_patron_keeps_it_meanwhile():
+def test_visit_that_becomes_quiet_while_a_patron_keeps_it_is_in_no_account():
     def check(data, outcomes):
         visit = HelpSession.objects.get(pk=data.visit.pk)
         assert outcomes[1] == "corrected", outcomes
@@ -160,7 +160,7 @@ def test_question_sent_while_the_visit_becomes_quiet_does_not_name_the_patron():
     run([ask_as_patron, make_quiet], check, before=begin_kept)
 
 
-def test_item_added_by_a_correction_belongs_to_the_patron_who_keeps_the_visit_meanwhile():
+def test_item_added_while_a_patron_keeps_the_visit_belongs_to_the_patron():
     def add(data):
         new = ChosenItem(title=f"New {uuid.uuid4()}", kind="book")
         return change(data, items=[ChosenItem(item=data.given.item), new])
@@ -173,7 +173,7 @@ def test_item_added_by_a_correction_belongs_to_the_patron_who_keeps_the_visit_me
     run([keep, add], check)
 
 
-def test_verdict_sent_while_its_item_is_removed_is_saved_or_refused():
+def test_removing_an_item_does_not_delete_a_verdict_that_was_saved_first():
     def check(data, outcomes):
         said, corrected = outcomes
         assert corrected == "corrected"
@@ -186,6 +186,7 @@ def test_verdict_sent_while_its_item_is_removed_is_saved_or_refused():
     run([say_it_failed, remove_item], check)
 
 
+@pytest.mark.core
 def test_only_one_of_two_simultaneous_corrections_is_saved():
     def by_boss(data):
         return change(data, by=data.boss, summary="By the coordinator")
@@ -200,7 +201,7 @@ def test_only_one_of_two_simultaneous_corrections_is_saved():
     run([by_boss, by_staff], check)
 
 
-def test_wrong_patron_who_writes_during_the_removal_is_removed_and_stays_removed():
+def test_wrong_patron_who_writes_during_the_removal_keeps_no_conversation():
     def remove(data):
         remove_wrong_patron(data.visit, data.patron, by=data.staff, at=timezone.now())
         return "corrected"
@@ -218,7 +219,7 @@ def test_wrong_patron_who_writes_during_the_removal_is_removed_and_stays_removed
     run([remove, remove_too, ask_as_patron], check, before=begin_kept)
 
 
-def test_visit_cannot_be_put_under_a_legal_hold_and_deleted_at_the_same_time():
+def test_legal_hold_and_simultaneous_deletion_of_a_visit_cannot_both_succeed():
     def hold(data):
         holds.hold(data.visit, reason="Case 7", by=data.boss, at=timezone.now())
         return "corrected"

@@ -44,7 +44,7 @@ class RestoredAgain(Exception):
 
 @pytest.fixture
 def undone(monkeypatch):
-    """Return undone(action), which runs the action, and then undoes it in the database as a restore does."""
+    """Return a function that runs an action, and then undoes it in the database, as a restore does."""
 
     def undone(action, *args, **options):
         after_commit = []
@@ -93,7 +93,7 @@ def test_help_session_on_the_erased_list_is_deleted_again_after_a_restore(undone
     assert not HelpSession.objects.exists()
 
 
-def test_visit_that_a_patron_kept_after_the_backup_is_forgotten_again_after_a_restore(
+def test_visit_kept_after_the_backup_is_forgotten_again_after_a_restore(
     undone, branch, staff, patron, client
 ):
     visit, other = HelpSessionFactory.create_batch(2, branch=branch, staff=staff)
@@ -141,7 +141,9 @@ def test_person_whose_erasure_failed_is_not_on_the_erased_list(patron, branch, c
     assert listed() == set()
 
 
-def test_command_says_which_records_were_not_erased_again_and_what_to_do(undone, patron, branch, coordinator):
+def test_erase_again_command_says_which_records_were_not_erased_and_what_to_do(
+    undone, patron, branch, coordinator
+):
     held = UserFactory()
     for person in (patron, held):
         undone(erasure.erase, person, language="en", at=timezone.now())

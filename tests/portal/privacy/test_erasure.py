@@ -52,7 +52,7 @@ from tests.portal.pages import text
 
 from . import columns, everything
 
-pytestmark = [pytest.mark.sql, pytest.mark.slow]
+pytestmark = [pytest.mark.sql, pytest.mark.sqlite_first, pytest.mark.slow]
 
 NOW = datetime.datetime(2026, 11, 20, 15, 42, 7, tzinfo=datetime.UTC)
 ERASE = reverse("erase")
@@ -335,7 +335,7 @@ class TestDeletion:
 
 def statistics():
     """Return all values that the reports use."""
-    what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
+    what = "branch happened_on mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     decided = Recommendation.objects.values_list(
         "item", "branch", "topic", "question_type", "verdict", "why", "starred"
@@ -413,7 +413,7 @@ class TestAtomicity:
             False,
         )
 
-    def test_page_says_that_nothing_was_erased_if_staff_have_just_merged_the_record(
+    def test_erase_page_says_that_nothing_was_erased_if_staff_have_just_merged_the_record(
         self, patron, staff, me, monkeypatch
     ):
         into = UserFactory()
@@ -440,7 +440,7 @@ class TestAtomicity:
             erase(patron)
         assert Erasure.objects.count() == 1
 
-    def test_erased_person_and_conversations_refuse_new_messages_and_verdicts(self, patron, life, staff):
+    def test_messages_and_verdicts_are_refused_after_an_erasure(self, patron, life, staff):
         [shown] = Recommendation.objects.filter(verdict="did_not_help")
         before = list(Message.objects.values_list("pk", flat=True))
         erase(patron)
@@ -577,7 +577,7 @@ def test_person_erased_during_their_own_request_is_redirected_to_the_signed_out_
     assert answer.url == reverse("signed_out")
 
 
-def test_question_about_an_erased_recommendation_shows_an_error_and_the_typed_text(
+def test_question_page_shows_an_error_and_the_typed_text_if_the_item_was_just_erased(
     me, patron, staff, branch, monkeypatch
 ):
     [shown] = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))

@@ -177,6 +177,7 @@ def lines(page):
     return page.context["goes"], page.context["stays"]
 
 
+@pytest.mark.few_cases
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("make", [ChildFactory, UserFactory])

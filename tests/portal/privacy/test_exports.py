@@ -25,7 +25,7 @@ from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal import worker
 from portal.conversations import actions, drafts, jobs, notes
 from portal.conversations.models import Attachment
-from portal.notifications.models import Notification
+from portal.notifications.models import FailingAddress, Notification
 from portal.notifications.writing import write
 from portal.privacy import contents, exports
 from portal.privacy.models import Export
@@ -142,6 +142,13 @@ class TestContents:
                 *(f"csv/{name}.csv" for name in contents.TABLES),
             ]
         )
+
+    def test_export_contains_the_address_that_emails_cannot_reach(self, patron):
+        FailingAddress.objects.create(person=patron, email=patron.email, failed_at=NOW)
+        other = UserFactory(email="other@example.org")
+        FailingAddress.objects.create(person=other, email=other.email, failed_at=NOW, off_at=NOW)
+        [row] = data(build(patron))["failing_addresses"]
+        assert (row["email"], row["no_more_notices_since"]) == (patron.email, None)
 
     def test_export_contains_no_staff_notes_and_no_texts_of_other_people(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
@@ -423,7 +430,7 @@ class TestDownloading:
         assert not Export.objects.exists()
         assert not private_storage().exists(export.file.name)
 
-    def test_download_of_an_export_is_complete_even_if_the_export_is_deleted_meanwhile(
+    def test_download_is_complete_even_if_the_export_is_deleted_meanwhile(
         self, me, export, address, django_capture_on_commit_callbacks
     ):
         size = export.size
@@ -436,7 +443,7 @@ class TestDownloading:
     def test_download_of_an_export_without_a_file_is_404_and_is_not_recorded(
         self, me, export, address, monkeypatch
     ):
-        """Another process deletes the file after the view has found the row."""
+        """Delete the file after the view has found the row, as another process could."""
         monkeypatch.setattr(type(private_storage()), "exists", lambda *_: True)
         private_storage().delete(export.file.name)
         assert me.get(address).status_code == 404
@@ -529,7 +536,7 @@ class TestFailures:
         exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
         assert (private_storage().exists(known), private_storage().exists(stray)) == (True, False)
 
-    def test_worker_deletes_an_export_file_that_could_not_be_deleted_before(
+    def test_worker_later_deletes_an_export_file_that_could_not_be_deleted_with_its_row(
         self, patron, monkeypatch, django_capture_on_commit_callbacks
     ):
         export = ExportFactory(person=patron, ready_at=NOW - datetime.timedelta(days=8))

@@ -96,9 +96,7 @@ def test_merged_record_has_the_visits_and_conversations_of_both_records(device, 
 
 
 @pytest.mark.parametrize(("own", "theirs", "left"), [("", "30", "30"), ("90", "30", "90"), ("", "", "365")])
-def test_remaining_record_without_a_retention_choice_takes_the_choice_of_the_deleted_record(
-    device, patron, own, theirs, left
-):
+def test_merge_copies_the_retention_choice_to_a_record_without_a_choice(device, patron, own, theirs, left):
     for person, remember in ((patron, own), (device, theirs)):
         if remember:
             choose(person, remember=remember, wording="", language="en", at=timezone.now())
@@ -113,7 +111,7 @@ def test_remaining_record_is_under_the_legal_hold_of_the_deleted_record(device, 
     assert holds.held(patron)
 
 
-def test_merge_deletes_only_the_other_record_and_its_search_words_and_export():
+def test_merge_deletes_no_rows_except_one_record_and_its_search_words_and_export():
     """Merge a record that has rows of every kind, and count the rows of all models before and after.
 
     The export is deleted, because it contains the data of only one record.
@@ -155,7 +153,7 @@ def test_merge_creates_one_audit_event_per_record_and_keeps_earlier_events(devic
     assert found.filter(action="joined_without_address", by=patron).exists()
 
 
-def test_remaining_record_without_an_email_takes_the_email_of_the_deleted_record(device, patron):
+def test_merge_copies_the_email_address_to_a_record_without_an_address(device, patron):
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
     User.objects.filter(pk=device.pk).update(name="")
     merge_people(patron, device, by=patron, at=timezone.now())
@@ -200,7 +198,7 @@ def test_list_with_a_working_link_is_not_merged_with_a_list_of_the_same_name(dev
 
 
 @pytest.mark.parametrize("names", [("Winter", "Winter (2)"), ("Winter (2)", "Winter")])
-def test_list_renumbered_by_a_merge_is_not_merged_with_a_list_that_has_its_new_name(device, patron, names):
+def test_list_renamed_by_a_merge_gets_a_number_that_no_other_list_has(device, patron, names):
     make_link(SavedListFactory(patron=patron, name="Winter"), with_notes=False, at=timezone.now())
     rows = {name: SavedItemFactory(saved_list__patron=device, saved_list__name=name) for name in names}
     merge_people(device, patron, by=patron, at=timezone.now())
@@ -256,7 +254,7 @@ def test_merge_keeps_a_saved_item_that_was_removed_from_only_one_of_the_two_list
     assert set(in_list.values_list("item", flat=True)) == {kept_there.pk, kept_here.pk}
 
 
-def test_drafts_of_two_merged_records_become_one_draft(device, patron, branch):
+def test_merge_combines_the_drafts_of_both_records_into_one(device, patron, branch):
     for person, body in ((device, "From the phone."), (patron, "From the desk.")):
         Draft.objects.create(
             kind="ask",
@@ -293,7 +291,7 @@ def test_attached_files_belong_to_the_remaining_record_after_a_merge(device, pat
     assert attachment.added_by == patron
 
 
-def test_merge_keeps_the_later_of_two_read_times_of_a_conversation(device, patron, branch):
+def test_merge_keeps_the_later_time_at_which_a_conversation_was_read(device, patron, branch):
     conversation, early, late = (
         ask(device, help_session=visit(device, branch)),
         timezone.now(),
@@ -321,7 +319,7 @@ def test_merge_updates_names_in_the_search_index_and_refreshes_open_desk_pages(d
 
 
 @pytest.mark.parametrize("why", ["identical", "works at a desk", "deactivated", "deleted"])
-def test_merge_is_refused_if_the_records_are_identical_or_one_is_deactivated_or_deleted(
+def test_merge_of_identical_or_deactivated_or_deleted_or_staff_records_is_refused(
     why, device, patron, branch
 ):
     going, into = device, patron
@@ -369,7 +367,7 @@ def test_merge_preview_counts_visits_and_conversations_and_saved_items(device, p
     assert what_moves(device) == merging.Moving(visits=1, conversations=1, saved_items=1)
 
 
-# These tests fail for a new model until MERGED_BY covers it.
+# These tests fail for a new model until MERGED_BY has a function for this model.
 
 
 def is_unique_per_person(model, field):

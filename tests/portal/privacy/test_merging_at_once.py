@@ -17,7 +17,7 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-ROUNDS = times(8, 20)
+ROUNDS = times(8, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -99,6 +99,7 @@ def check(data, outcomes):
     assert AuditEvent.objects.filter(action="merged_people", patron=data.into).count() == 2
 
 
+@pytest.mark.core
 def test_messages_sent_while_records_are_merged_are_not_lost(transactional_db):
     works = [reply("patron"), reply("staff"), verdict, ask_anew, merge, merge]
     rounds(works, ROUNDS, before=begin, after=check, refusals={"CannotMerge", "Erased"})

@@ -1,4 +1,4 @@
-"""Test that the words of a quiet visit appear only on its own pages, after any sequence of actions."""
+"""Test that the text of a quiet visit is only on the visit's own pages, after any sequence of actions."""
 
 import datetime
 import re
@@ -39,7 +39,7 @@ from tests.factories import (
 from tests.portal.incoming.conftest import email_bytes
 from tests.push_device import PRIVATE_KEY, PushDevice
 
-# Every word of the quiet visit begins with this, so that the test can find the words.
+# Every word of the quiet visit begins with MARK, so that the test can find the words.
 MARK = "Qzvhjxwk"
 # The routes that are not reserved for staff.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
@@ -262,7 +262,7 @@ def pages_around(world, quiet, browsers, at_desk):
 @pytest.mark.long
 @pytest.mark.one_database
 @pytest.mark.django_db
-def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
+def test_text_of_a_quiet_visit_appears_only_on_pages_of_that_visit(
     library, branch, patron, staff, coordinator, sign_in, show_code, settings
 ):
     settings.REPLY_ADDRESS, settings.PUSH_PRIVATE_KEY = "reply@library.example", PRIVATE_KEY

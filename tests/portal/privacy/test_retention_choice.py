@@ -85,7 +85,7 @@ def test_retention_choice_is_saved_with_the_explanation_that_the_patron_read(pho
     assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
 
 
-def test_choosing_the_current_retention_again_changes_nothing(phone, patron):
+def test_retention_page_says_that_choosing_the_current_time_again_changes_nothing(phone, patron):
     unchanged = "Nothing will change, because this is already your choice."
     page = phone.get(reverse("remember"), {"remember": "365", "until": ""})
     assert unchanged in text(page)
@@ -104,6 +104,7 @@ def test_retention_choice_can_be_undone_with_one_tap(phone, patron):
     assert patron.remember == "365"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "choice",
     [
@@ -137,7 +138,7 @@ def test_keep_page_shows_the_deletion_day_if_the_patron_chose_to_keep_nothing(
     session = HelpSessionFactory(branch=branch)
     page = show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id]))
     assert (
-        "You chose “Don't keep anything”. If you keep this visit anyway, we keep it until December 20, 2026."
+        "You chose “Don't keep anything”. If you add this visit to your account anyway, we keep it until December 20, 2026."
         in unescape(text(page))
     )
 

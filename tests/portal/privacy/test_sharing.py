@@ -110,12 +110,12 @@ def people_who_keep(visit):
     return visit.patron, visit.shared_with
 
 
-# Legal holds.
+# Tests of legal holds.
 
 
 @pytest.mark.slow
 @every_way_to_leave
-def test_visit_stays_under_legal_hold_after_a_person_under_a_hold_has_left_it(
+def test_visit_stays_under_the_legal_hold_of_a_person_who_has_left_the_visit(
     visit, people, coordinator, who, leave
 ):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
@@ -139,7 +139,7 @@ def test_visit_stays_under_legal_hold_after_a_person_under_a_hold_has_left_it(
 
 
 @every_way_to_leave
-def test_lifting_a_persons_legal_hold_also_lifts_the_hold_on_a_visit_the_person_left(
+def test_lifting_a_legal_hold_on_a_person_also_lifts_it_on_a_visit_that_the_person_left(
     visit, people, coordinator, who, leave
 ):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
@@ -153,7 +153,7 @@ def test_lifting_a_persons_legal_hold_also_lifts_the_hold_on_a_visit_the_person_
 
 
 @every_way_to_leave
-def test_leaving_a_visit_copies_no_legal_hold_of_an_unrelated_person_to_it(
+def test_unrelated_legal_hold_does_not_apply_to_a_visit_that_a_person_leaves(
     visit, people, coordinator, who, leave
 ):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
@@ -191,7 +191,7 @@ def test_lifting_the_legal_hold_on_a_visit_keeps_the_hold_on_the_person(visit, a
     assert (holds.held(visit), holds.held(adult)) == (False, True)
 
 
-def test_visit_gets_only_one_legal_hold_if_a_person_under_a_hold_leaves_it_twice(
+def test_visit_gets_only_one_legal_hold_if_a_person_under_a_hold_leaves_twice(
     visit, adult, child, coordinator
 ):
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
@@ -206,7 +206,7 @@ def test_visit_gets_only_one_legal_hold_if_a_person_under_a_hold_leaves_it_twice
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
 def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coordinator, sign_in, who, route):
-    """The next page is the same without a hold, with a hold on the child, and with a hold on the adult."""
+    """Check that the pages are the same without a hold, with one on the child, and with one on the adult."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(
@@ -222,7 +222,7 @@ def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coor
     assert "held" not in str(read)
 
 
-def test_coordinator_sees_which_legal_hold_on_a_person_caused_a_hold_on_a_visit(
+def test_coordinator_sees_which_persons_legal_hold_caused_the_hold_on_a_visit(
     visit, adult, coordinator, client, sign_in
 ):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
@@ -251,7 +251,7 @@ def test_legal_hold_set_on_a_merged_record_covers_both_records_after_unmerging(c
     assert (holds.held(again), holds.held(two), holds.held(theirs)) == (False, False, False)
 
 
-def test_unmerging_restores_an_older_legal_hold_on_its_original_record(coordinator, branch):
+def test_unmerging_returns_an_older_legal_hold_to_its_original_record(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
     again = unmerge(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
@@ -259,10 +259,10 @@ def test_unmerging_restores_an_older_legal_hold_on_its_original_record(coordinat
     assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
 
 
-# Leaving a visit that is not in the person's account.
+# Tests of leaving a visit that is not in the person's account.
 
 
-def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
+def test_person_who_was_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
     """Use the buttons of a page that the person opened before the desk removed the person from the visit."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
@@ -294,7 +294,7 @@ def test_retention_job_does_not_remove_an_adult_who_has_just_kept_the_visit(visi
     assert people_who_keep(visit)[1] == other
 
 
-# Emails that are waiting to be sent.
+# Tests of emails that are waiting to be sent.
 
 
 @every_way_to_leave
@@ -333,8 +333,8 @@ def test_answer_is_not_emailed_to_an_adult_just_removed_from_the_visit(visit, ch
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# In the tests below, someone else has kept a child's visit by saying that they are the child. The desk removes
-# this person from the visit.
+# In the tests below, someone else has kept a child's visit by saying that they are the child. The desk
+# removes this person from the visit.
 
 
 @pytest.fixture
@@ -419,7 +419,7 @@ def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
         show_code(sign_in(Client(), person), code).post(reverse("keep_session", args=[visit.public_id]))
     assert people_who_keep(visit) == (mia, gudrun)
     wrote = text(sign_in(Client(), mia).get(visit.conversations.get().get_absolute_url()))
-    assert "Written by someone who kept this visit before" in wrote
+    assert "Written by someone who had this visit in their account before" in wrote
     assert "The child wrote" not in wrote
 
 
@@ -481,7 +481,7 @@ def test_staff_member_of_another_branch_cannot_remove_a_child_from_a_visit(visit
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_visit_opened_by_code_at_the_desk_is_logged_for_the_child_or_adult_who_kept_it(
+def test_opening_a_visit_by_code_at_the_desk_is_logged_for_the_person_who_keeps_it(
     visit, people, desk, held_by, told
 ):
     both = {
@@ -494,10 +494,10 @@ def test_visit_opened_by_code_at_the_desk_is_logged_for_the_child_or_adult_who_k
     assert list(events.values_list("patron", flat=True)) == [name and people[name].pk for name in told]
 
 
-# Merged and unmerged records of an adult.
+# Tests of merging and unmerging the record of an adult.
 
 
-def test_unmerging_moves_an_adults_new_messages_with_the_shared_visit(
+def test_unmerging_moves_new_messages_by_the_adult_together_with_the_shared_visit(
     visit, child, adult, coordinator, staff, sign_in
 ):
     other, conversation = UserFactory(), visit.conversations.get()

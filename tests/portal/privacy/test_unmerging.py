@@ -22,6 +22,8 @@ from portal.conversations import drafts
 from portal.conversations.models import Conversation, Draft, Message, Participation
 from portal.lists.links import address_of, end_link, make_link
 from portal.lists.models import ListLink, SavedItem, SavedList
+from portal.notifications import bounces
+from portal.notifications.models import FailingAddress
 from portal.privacy import unmerging
 from portal.privacy.merging import CannotMerge
 from portal.privacy.models import MergedRecords
@@ -38,10 +40,10 @@ from tests.factories import (
 from tests.mailers import use_outbox
 from tests.portal.pages import part
 
-pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.sql, pytest.mark.sqlite_first, pytest.mark.django_db, pytest.mark.slow]
 
-# The tables that may differ after a merge is undone. The merge deletes the export. The merge and its undoing add
-# audit events and raise the counters that refresh open pages.
+# The tables that may differ after a merge is undone. The merge deletes the export. The merge and its undoing
+# add audit events and raise the counters that refresh open pages.
 LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
 # The models whose rows unmerging writes again, with new primary keys.
@@ -110,7 +112,7 @@ def two(settings):
         language="en",
         given_at=timezone.now(),
     )
-    # While a link works, a merge doesn't combine its list with another one.
+    # While a link to a list works, a merge doesn't combine this list with another list.
     end_link(world.list_link, at=timezone.now())
     shared = SavedItem.objects.get(saved_list__patron=going).item
     here, there = SavedList.objects.get(patron=going), SavedListFactory(patron=into)
@@ -172,6 +174,22 @@ def test_unmerging_restores_the_name_and_email_of_the_original_record(two):
     into.refresh_from_db()
     assert (into.email, into.name) == ("sam@example.org", "Sam Okafor")
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == before
+
+
+def test_notices_to_a_failing_address_stay_off_after_merging_and_unmerging(two):
+    going, into, world = two
+    into.emailaddress_set.all().delete()
+    into.email = None
+    into.save()
+    at = timezone.now()
+    FailingAddress.objects.create(person=going, email=going.email, failed_at=at, off_at=at)
+    before = rows()
+    joined = merge(going, into, world.coordinator)
+    into.refresh_from_db()
+    assert bounces.is_off(into)
+    person = unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert bounces.is_off(person)
     assert rows() == before
 
 
@@ -259,7 +277,6 @@ def test_unmerging_twice_is_refused_and_changes_nothing(two):
 def test_two_merges_into_one_record_can_be_undone_oldest_first(library):
     into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
     visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
-    before = rows()
     by = StaffFactory(branch=library.default_branch)
     before = rows()
     joined = [merge(person, into, by) for person in (first, second)]
@@ -277,7 +294,7 @@ def test_staff_record_cannot_be_merged_into_a_patrons_record(two):
     assert rows() == before
 
 
-def test_unmerging_assigns_a_refused_form_to_the_record_of_its_author(two):
+def test_unmerging_returns_a_refused_form_to_its_author(two):
     going, into, world = two
     joined = merge(going, into, world.coordinator)
     assert RefusedPost.objects.get().person == into

@@ -17,7 +17,7 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-ROUNDS = times(6, 25)
+ROUNDS = times(6, 50)
 
 pytestmark = [
     pytest.mark.long,

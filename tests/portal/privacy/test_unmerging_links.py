@@ -40,7 +40,7 @@ def make(saved_list, at):
     return make_link(saved_list, with_notes=True, at=at)
 
 
-def test_merge_snapshot_does_not_keep_the_url_of_a_link(lists, coordinator):
+def test_snapshot_of_a_merge_does_not_contain_the_url_of_a_link(lists, coordinator):
     link = make(lists[0], timezone.now())
     secrets = [link.token_hmac, link.token_sealed]
     joined = merge(lists, coordinator)
@@ -53,7 +53,7 @@ def test_merge_snapshot_does_not_keep_the_url_of_a_link(lists, coordinator):
 
 
 def test_unmerging_ends_links_that_were_made_while_the_records_were_merged(lists, coordinator, client):
-    """One patron could otherwise still open a list of the other patron, with the notes."""
+    """Check this, because one patron could otherwise open a list of the other patron, with its notes."""
     before = [make(saved_list, timezone.now() - LATER) for saved_list in lists]
     joined = merge(lists, coordinator)
     since = [make(saved_list, timezone.now() + LATER) for saved_list in lists]

@@ -139,7 +139,7 @@ def client_page(client, sign_in, patron):
 
 
 @pytest.mark.slow
-def test_pages_of_the_access_log_have_whole_days_and_skip_no_entry(visit, staff, patron):
+def test_access_log_pages_never_split_a_day_and_skip_no_entry(visit, staff, patron):
     for days in range(50):
         for number in range(3 if days != 7 else 90):
             look(visit, StaffFactory(name=f"Helper {number}") if number else staff, days=days)
@@ -183,8 +183,9 @@ def test_access_log_page_runs_the_same_number_of_queries_for_1_and_30_rows(
     assert ("See everyone who looked" in text(page)) == (rows > 1)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
-def test_changes_by_staff_to_an_account_are_shown_to_the_patron_once(client, sign_in, staff, patron, action):
+def test_patron_sees_each_change_that_staff_made_to_the_account_once(client, sign_in, staff, patron, action):
     # The patron's own change is not listed.
     for by in (staff, patron):
         audit.record(action, patron, by=by, patron=patron)
@@ -194,7 +195,7 @@ def test_changes_by_staff_to_an_account_are_shown_to_the_patron_once(client, sig
     assert looks[0].sentence in sign_in(client, patron).get(reverse("who_looked")).content.decode()
 
 
-def test_merge_of_records_by_staff_is_one_line_on_the_access_log_page(staff, patron, library):
+def test_merge_by_staff_is_one_line_on_the_access_log_page(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
     assert "merged another record into yours" in look.sentence

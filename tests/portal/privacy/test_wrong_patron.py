@@ -10,8 +10,11 @@ from accounts.viewer import Viewer
 from portal.conversations.merging import merge
 from portal.conversations.models import Conversation, Draft, Message, Participation
 from portal.conversations.viewer import BrowserViewer
-from portal.desk.figures.counts import contacts, follow_ups, outcomes
+from portal.counts.actions import rebuild
+from portal.desk.figures.counts import follow_ups, outcomes
+from portal.desk.figures.periods import Period
 from portal.desk.figures.quarters import Quarter
+from portal.desk.figures.workload import figure
 from portal.helpsessions.keeping import Forgotten, keep
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
@@ -103,7 +106,7 @@ def test_wrong_patron_no_longer_has_any_data_about_the_visit(visit, patron, staf
     assert (event.action, event.by) == ("removed_patron", staff)
 
 
-def test_wrong_patron_is_not_emailed_about_a_later_answer_day(visit, patron):
+def test_emails_about_a_moved_promise_are_deleted_when_the_wrong_patron_is_removed(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)
@@ -140,20 +143,24 @@ def test_open_conversations_of_a_wrong_patron_are_closed(visit, patron):
     assert (conversation.status, conversation.patron) == ("closed", None)
 
 
+def contacts_by_question_type(visit):
+    """Return the rows of the figure for the day of the visit, without the total."""
+    rebuild()
+    day = visit.happened_on
+    return figure(Period(day, day), [visit.branch_id], "question_type").table()[:-1]
+
+
 def test_statistics_count_a_replaced_visit_once_and_without_the_wrong_patrons_outcome(visit):
     quarter = Quarter.of(visit.happened_on)
-    month = quarter.month_of(visit.happened_on)
     remove(visit)
-    assert contacts(quarter)["reference"][month] == 1
-    assert [row[month] for row in follow_ups(quarter)] == [1, 0, 0]
+    assert contacts_by_question_type(visit) == [["Reference", 1, 0, 1, 0]]
+    assert follow_ups(quarter) == [0, 0]
     assert outcomes(quarter) == [{}, {}, {}]
 
 
 def test_statistics_use_the_corrected_values_of_a_help_session(visit, branch):
-    quarter = Quarter.of(visit.happened_on)
-    month = quarter.month_of(visit.happened_on)
     change(visit, question_type="technology")
-    assert {kind: counts[month] for kind, counts in contacts(quarter).items()} == {"technology": 1}
+    assert [row[:2] for row in contacts_by_question_type(visit)] == [["Technology help", 1]]
 
 
 def test_adult_no_longer_has_a_shared_visit_after_the_wrong_child_is_removed(library, branch, staff):
@@ -201,14 +208,14 @@ def test_person_who_is_not_the_patron_of_the_visit_cannot_be_removed(visit):
     assert HelpSession.objects.count() == 1
 
 
-# Merged conversations. A message doesn't say which conversation it came from.
+# Tests of merged conversations. A message doesn't say which conversation it came from.
 
 
 @pytest.fixture
 def merged(visit, patron, staff):
-    """Return a function that merges a conversation about the visit with one about another visit of Sam.
+    """Return a function that merges two conversations of Sam: one about the visit, one about another visit.
 
-    The function returns the merged conversation, which has the messages of both.
+    The function returns the merged conversation, which has the messages of both conversations.
     """
     other = HelpSessionFactory(branch=visit.branch, staff=staff, patron=patron, kept_at=NOW)
 
@@ -294,7 +301,7 @@ def test_merged_conversation_does_not_name_the_patron_after_its_visit_becomes_qu
     assert list(Conversation.objects.exclude(help_session=visit)) == []
 
 
-# Deleting a visit.
+# Tests of deleting a visit.
 
 
 @pytest.fixture
@@ -371,7 +378,7 @@ def test_second_deletion_of_a_visit_is_refused(unused_visit, staff):
         delete_session(unused_visit, by=staff, at=NOW)
 
 
-def test_conversation_can_be_logged_again_after_its_logged_session_was_deleted(unused_visit, staff, branch):
+def test_conversation_can_be_counted_again_after_its_logged_contact_was_deleted(unused_visit, staff, branch):
     conversation = ConversationFactory(
         branch=branch, logged_as=unused_visit, help_session=HelpSessionFactory()
     )

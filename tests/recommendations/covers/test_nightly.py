@@ -1,4 +1,4 @@
-"""Check in which night the cover source is asked for which ISBN, and what is stored."""
+"""Check on which night the portal asks the cover source for each ISBN, and what it stores."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ def nights(first=NIGHT, count=nightly.NIGHTS):
 
 
 def night_of(isbn, first=NIGHT):
-    """Return the night, from `first` on, in which this ISBN is asked."""
+    """Return the first night, from `first` on, on which the portal asks the source for this ISBN."""
     return next(night for night in nights(first) if isbn in isbns_of(night))
 
 
@@ -35,7 +35,7 @@ def morning(night):
 
 
 def ask_all(night):
-    """Ask the source for everything of this night. Return the batch."""
+    """Ask the source for all ISBNs of this night. Return the batch."""
     batch = Batch()
     while batch.has_more(morning(night)):
         batch.ask_next()
@@ -51,14 +51,14 @@ def make_items(count, first=0):
     return [ItemFactory(isbn=f"978{number:010}") for number in range(first, first + count)]
 
 
-def test_whole_catalog_is_asked_once_in_28_nights_however_it_was_recommended(library):
+def test_each_isbn_of_the_catalog_is_asked_for_once_in_28_nights(library):
     items = make_items(60)
     asked = [isbns_of(night) for night in nights()]
     assert sorted(isbn for batch in asked for isbn in batch) == [item.isbn for item in items]
     assert sum(bool(batch) for batch in asked) > 10
 
 
-def test_recommendation_does_not_change_when_its_isbn_is_asked(library, patron, branch, staff):
+def test_recommending_or_saving_an_item_does_not_change_the_night_of_its_isbn(library, patron, branch, staff):
     items = make_items(40)
     before = [sorted(isbns_of(night)) for night in nights()]
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
@@ -69,7 +69,7 @@ def test_recommendation_does_not_change_when_its_isbn_is_asked(library, patron, 
     assert [sorted(isbns_of(night)) for night in nights()] == before
 
 
-def test_night_of_a_new_item_does_not_depend_on_the_day_on_which_it_was_added(library):
+def test_night_of_an_isbn_does_not_reveal_the_day_when_staff_added_the_item(library):
     """Otherwise the source could tell on which day staff added a title for a patron."""
     ItemFactory(isbn=ISBN)
     its_night = night_of(ISBN)
@@ -79,14 +79,14 @@ def test_night_of_a_new_item_does_not_depend_on_the_day_on_which_it_was_added(li
         assert night_of(ISBN, first) == its_night
 
 
-def test_another_server_asks_in_other_nights(library, settings):
+def test_server_with_a_different_secret_key_asks_on_different_nights(library, settings):
     make_items(40)
     before = [sorted(isbns_of(night)) for night in nights()]
     settings.SECRET_KEY = "another key"
     assert [sorted(isbns_of(night)) for night in nights()] != before
 
 
-def test_order_of_a_night_is_random(library, monkeypatch):
+def test_isbns_of_a_night_are_in_random_order(library, monkeypatch):
     monkeypatch.setattr(nightly, "NIGHTS", 1)
     items = make_items(20)
     orders = [isbns_of(NIGHT) for _ in range(5)]
@@ -94,7 +94,7 @@ def test_order_of_a_night_is_random(library, monkeypatch):
     assert all(sorted(isbns) == [item.isbn for item in items] for isbns in orders)
 
 
-def test_large_catalog_is_asked_over_several_rounds(library, monkeypatch):
+def test_two_workers_choose_the_same_isbns_if_too_many_are_due_in_one_night(library, monkeypatch):
     make_items(12)
     monkeypatch.setattr(nightly, "NIGHTS", 2)
     monkeypatch.setattr(nightly, "MAX_PER_NIGHT", 3)
@@ -112,14 +112,14 @@ def test_large_catalog_is_asked_over_several_rounds(library, monkeypatch):
         {"isbn": ISBN, "retired_at": AT},
     ],
 )
-def test_items_that_are_never_asked(library, item):
+def test_source_is_never_asked_for_a_retired_item_or_an_invalid_isbn(library, item):
     made = ItemFactory()
     Item.objects.filter(pk=made.pk).update(**item)
     assert [isbns_of(night) for night in nights()] == [[]] * nightly.NIGHTS
 
 
 @pytest.mark.parametrize(("found", "after"), [(False, 180), (True, 360)])
-def test_isbn_is_asked_again_only_after_months(library, found, after):
+def test_source_is_asked_for_the_same_isbn_again_only_after_several_months(library, found, after):
     ItemFactory(isbn=ISBN)
     its_night = night_of(ISBN)
     Cover.objects.create(isbn=ISBN, found=found, asked_on=its_night)
@@ -145,7 +145,7 @@ def test_cover_is_stored_for_every_item_with_the_isbn(library, source):
 @pytest.mark.parametrize(
     "answer", [(404, {}, b""), (200, {}, b"<html>no cover</html>"), (302, {"Location": "http://x.org/"}, b"")]
 )
-def test_isbn_without_a_cover_is_noted_and_its_item_stays_drawn(library, source, answer):
+def test_item_keeps_its_drawn_cover_if_the_source_sends_no_cover(library, source, answer):
     ItemFactory(isbn=ISBN)
     source.answers[f"/b/{ISBN}.jpg"] = answer
     night = night_of(ISBN)
@@ -155,7 +155,7 @@ def test_isbn_without_a_cover_is_noted_and_its_item_stays_drawn(library, source,
     assert stored.read_cover(ISBN) is None
 
 
-def test_cover_that_the_source_no_longer_has_is_kept(library, source):
+def test_stored_cover_remains_if_the_source_no_longer_has_the_cover(library, source):
     ItemFactory(isbn=ISBN)
     stored.save_cover(ISBN, b"RIFF", on=NIGHT - timedelta(days=500))
     night = night_of(ISBN)
@@ -164,7 +164,7 @@ def test_cover_that_the_source_no_longer_has_is_kept(library, source):
     assert stored.read_cover(ISBN) == b"RIFF"
 
 
-def test_newer_picture_replaces_the_stored_one(library):
+def test_newer_picture_replaces_the_stored_picture(library):
     ItemFactory(isbn=ISBN)
     stored.save_cover(ISBN, b"RIFF old", on=NIGHT)
     stored.save_cover(ISBN, b"RIFF new", on=NIGHT)
@@ -173,7 +173,9 @@ def test_newer_picture_replaces_the_stored_one(library):
     assert [name for name in os.listdir(folder) if name.startswith(ISBN)] == [f"{ISBN}.webp"]
 
 
-def test_source_that_fails_three_times_is_left_alone_until_the_next_night(library, source, monkeypatch):
+def test_after_three_failures_the_source_is_not_asked_again_until_the_next_night(
+    library, source, monkeypatch
+):
     monkeypatch.setattr(nightly, "NIGHTS", 1)
     for item in make_items(9):
         source.answers[f"/b/{item.isbn}.jpg"] = (503, {}, b"")
@@ -184,7 +186,7 @@ def test_source_that_fails_three_times_is_left_alone_until_the_next_night(librar
     assert len(source.requests) == 6
 
 
-def test_nothing_is_asked_by_day(library):
+def test_source_is_asked_only_at_night_in_the_librarys_time_zone(library):
     library.time_zone = "America/New_York"
     library.save()
     ItemFactory(isbn=ISBN)
@@ -195,11 +197,11 @@ def test_nothing_is_asked_by_day(library):
         for hour in range(24)
         if batch.has_more(datetime(its_night.year, its_night.month, its_night.day, hour, 30, tzinfo=UTC))
     ]
-    # In New York, 1 to 5 a.m. is 6 to 10 a.m. UTC in winter.
+    # In New York, 1 to 5 a.m. is 6 to 10 a.m. UTC in winter, and 5 to 9 a.m. UTC in summer.
     assert hours in ([6, 7, 8, 9], [5, 6, 7, 8])
 
 
-def test_isbn_that_another_worker_has_asked_is_left_out(library, source):
+def test_worker_skips_an_isbn_if_another_worker_has_already_asked_for_the_cover(library, source):
     ItemFactory(isbn=ISBN)
     night = night_of(ISBN)
     batch = Batch()
@@ -210,7 +212,7 @@ def test_isbn_that_another_worker_has_asked_is_left_out(library, source):
     assert not batch.has_more(morning(night))
 
 
-def test_tidying_makes_items_rows_and_files_agree(library, time_machine):
+def test_tidying_deletes_covers_without_an_item_and_corrects_the_field_has_cover(library, time_machine):
     time_machine.move_to(AT, tick=False)
     kept, changed, lost, new = make_items(4)
     for item in (kept, changed, lost):
@@ -241,7 +243,7 @@ def test_tidying_makes_items_rows_and_files_agree(library, time_machine):
     young.unlink()
 
 
-def test_tidying_needs_no_folder(library):
+def test_tidying_works_if_the_folder_of_covers_does_not_exist(library):
     ItemFactory(isbn=ISBN)
     stored.tidy_covers(at=AT)
     assert not Cover.objects.exists()

@@ -17,16 +17,16 @@ def opened(content):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("size", [(300, 450), (500, 500), (1200, 400), (40, 60)])
-def test_cover_is_a_small_webp_of_one_size(kind, size):
+def test_downloaded_cover_becomes_a_webp_of_the_standard_size(kind, size):
     made = opened(cover_picture(picture(size, kind)))
     assert (made.format, made.size, made.mode) == ("WEBP", COVER_SIZE, "RGB")
 
 
-def test_detailed_cover_has_few_bytes():
+def test_file_of_a_detailed_cover_is_not_larger_than_the_limit():
     assert len(cover_picture(photo())) <= MAX_COVER_BYTES
 
 
-def test_square_cover_is_shown_whole_on_its_own_color():
+def test_square_cover_is_not_cropped_and_its_margins_have_its_average_color():
     square = Image.new("RGB", (400, 400), (200, 30, 30))
     square.paste((30, 30, 200), (0, 0, 60, 400))
     out = io.BytesIO()
@@ -38,13 +38,13 @@ def test_square_cover_is_shown_whole_on_its_own_color():
     assert red > blue
 
 
-def test_transparent_cover_is_on_white():
+def test_transparent_cover_gets_a_white_background():
     out = io.BytesIO()
     Image.new("RGBA", (200, 300), (0, 0, 0, 0)).save(out, "PNG")
     assert opened(cover_picture(out.getvalue())).getpixel((80, 100)) == (255, 255, 255)
 
 
-def test_hidden_data_is_removed():
+def test_hidden_data_in_a_downloaded_cover_is_removed():
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "tracked-by-somebody")
     out = io.BytesIO()
@@ -54,7 +54,7 @@ def test_hidden_data_is_removed():
 
 
 def png_that_says(width, height):
-    """Return a PNG of a few bytes whose header says that it is very large."""
+    """Return a PNG of a few bytes whose header claims this width and height in pixels."""
 
     def chunk(name, content):
         return (
@@ -87,6 +87,6 @@ GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\
         pytest.param(png_that_says(4_100, 4_100), id="too many pixels"),
     ],
 )
-def test_what_is_no_picture_of_a_cover_is_refused(content):
+def test_content_that_is_not_a_picture_of_a_cover_is_refused(content):
     with pytest.raises(NotAPicture):
         cover_picture(content)

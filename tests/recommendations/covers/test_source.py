@@ -1,6 +1,8 @@
-"""Check how the cover source is asked, and that it can't do harm."""
+"""Check the requests to the cover source, and that no response from it can do harm."""
 
+import http.client
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -25,13 +27,13 @@ def test_source_gets_the_isbn_and_nothing_about_the_library(source):
 
 
 @pytest.mark.parametrize("status", [204, 400, 404, 410])
-def test_source_without_a_cover_says_so_with_its_status(source, status):
+def test_status_such_as_404_means_that_the_source_has_no_cover(source, status):
     source.answers[PATH] = (status, {}, b"" if status == 204 else b"no cover")
     assert fetch(ISBN) is None
 
 
 @pytest.mark.parametrize("status", [401, 403, 408, 425, 429, 500, 503])
-def test_status_that_says_nothing_about_the_isbn_means_later(source, status):
+def test_status_such_as_503_means_that_the_source_must_be_asked_later(source, status):
     source.answers[PATH] = (status, {}, b"")
     with pytest.raises(SourceAway, match=str(status)):
         fetch(ISBN)
@@ -60,14 +62,34 @@ def test_redirect_to_another_scheme_or_port_is_not_followed(source, location):
     assert source.paths == [PATH]
 
 
-def test_endless_redirects_end(source):
+def test_fetching_stops_after_three_redirects(source):
     source.answers[PATH] = (302, {"Location": PATH}, b"")
     assert fetch(ISBN) is None
     assert len(source.requests) == 4
 
 
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(200, {}), (200, {"Content-Length": "9"}), (302, {}), (404, {}), (503, {})],
+    ids=["200", "200 with a part of a picture", "302", "404", "503"],
+)
+def test_each_response_is_closed_even_if_it_is_not_read_to_its_end(source, monkeypatch, status, headers):
+    responses = []
+
+    class Response(http.client.HTTPResponse):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            responses.append(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "response_class", Response)
+    source.answers[PATH] = (status, headers, b"few")
+    with suppress(SourceAway):
+        fetch(ISBN)
+    assert [response.isclosed() for response in responses] == [True] * len(source.requests)
+
+
 @pytest.mark.parametrize("says_its_length", [True, False])
-def test_huge_answer_is_not_read_to_its_end(source, says_its_length):
+def test_fetching_stops_before_the_end_of_a_huge_response(source, says_its_length):
     def endless(handler):
         handler.send_response(200)
         if says_its_length:
@@ -84,14 +106,14 @@ def test_huge_answer_is_not_read_to_its_end(source, says_its_length):
     assert fetch(ISBN) is None
 
 
-def test_largest_answer_is_accepted_whole(source):
+def test_picture_is_accepted_only_up_to_the_maximum_size(source):
     source.answers[PATH] = (200, {}, b"x" * MAX_BYTES)
     assert len(fetch(ISBN)) == MAX_BYTES
     source.answers[PATH] = (200, {}, b"x" * (MAX_BYTES + 1))
     assert fetch(ISBN) is None
 
 
-def test_silent_source_is_left_alone(source, monkeypatch):
+def test_fetching_fails_if_the_source_sends_nothing(source, monkeypatch):
     monkeypatch.setattr(asked, "STEP_SECONDS", 0.2)
     source.answers[PATH] = lambda handler: source.ended.wait()
     with pytest.raises(SourceAway):
@@ -99,7 +121,7 @@ def test_silent_source_is_left_alone(source, monkeypatch):
 
 
 @pytest.mark.parametrize("length", ["100000", None])
-def test_source_that_sends_one_byte_after_another_is_cut_off(source, monkeypatch, length):
+def test_fetching_stops_at_its_time_limit_if_the_source_sends_very_slowly(source, monkeypatch, length):
     monkeypatch.setattr(asked, "MAX_SECONDS", 0.4)
 
     def trickle(handler):
@@ -120,14 +142,14 @@ def test_source_that_sends_one_byte_after_another_is_cut_off(source, monkeypatch
     assert time.monotonic() - started < 5
 
 
-def test_answer_that_ends_early_is_not_taken_for_a_cover(source):
+def test_incomplete_picture_is_not_accepted_as_a_cover(source):
     source.answers[PATH] = (200, {"Content-Length": "5000", "Connection": "close"}, picture()[:300])
     source.server.RequestHandlerClass.protocol_version = "HTTP/1.0"
     with pytest.raises(SourceAway, match="part"):
         fetch(ISBN)
 
 
-def test_source_that_does_not_run_is_away(settings):
+def test_fetching_fails_if_the_source_is_not_running(settings):
     with CoverSource() as source:
         settings.COVER_URL = source.address("/{isbn}")
     with pytest.raises(SourceAway):

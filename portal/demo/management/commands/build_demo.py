@@ -11,7 +11,7 @@ from portal.demo.build import CODES_FILE, build
 from portal.incoming import originals
 from portal.incoming.models import IncomingEmail
 from portal.notifications.push.keys import new_private_key
-from recommendations import search
+from recommendations.search import entries
 
 
 class Command(BaseCommand):
@@ -49,6 +49,8 @@ class Command(BaseCommand):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(new_private_key())
+            # The settings were read before the file existed. The demo's phone needs the key now.
+            settings.PUSH_PRIVATE_KEY = settings.PUSH_PRIVATE_KEY or file.read_text()
 
     def _delete_everything(self):
         Attachment.remove_files(
@@ -56,7 +58,7 @@ class Command(BaseCommand):
         )
         originals.remove(IncomingEmail.objects.values_list("file", flat=True))
         call_command("flush", interactive=False, verbosity=0)
-        for _count in search.rebuild():
+        for _count in entries.rebuild():
             pass
         shutil.rmtree(settings.MAIL_FOLDER, ignore_errors=True)
         CODES_FILE.unlink(missing_ok=True)

@@ -28,8 +28,8 @@ class BranchForm(forms.Form):
     """The name, address, phone and promise of a branch, and how its staff answer.
 
     `branch` is None if the form adds a new branch. The page also posts the values that it showed at first. So
-    `changes` contains only what this person changed, even if a colleague has changed other fields in the
-    meantime.
+    `changes` contains only what this person changed, even if a colleague has changed other fields since the
+    page was opened.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
@@ -58,7 +58,7 @@ class BranchForm(forms.Form):
 
     send_button = forms.ChoiceField(
         label=gettext_lazy("Main button below an answer"),
-        help_text=gettext_lazy("Ctrl and Enter also press this button."),
+        help_text=gettext_lazy("Pressing Ctrl and Enter does the same as this button."),
         choices=Branch.SendButton.choices,
     )
     back_to_writer = forms.TypedChoiceField(
@@ -69,7 +69,7 @@ class BranchForm(forms.Form):
         coerce=lambda value: value == "writer",
     )
     call_tries = WholeNumber(
-        label=gettext_lazy("Give up a call after this many tries"),
+        label=gettext_lazy("Stop calling after this many tries"),
         help_text=gettext_lazy("A patron who asked for a call then reads that we didn't reach them."),
         min_value=1,
         max_value=20,
@@ -142,9 +142,10 @@ class HoursForm(forms.Form):
     """The opening hours of a branch.
 
     Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". The page also posts the
-    hours that it showed at first. A day that this person didn't change keeps its hours in `saved`, because a
-    colleague may have changed them in the meantime. If both changed the same day, the page shows an error and
-    the colleague's hours. If this person saves again, this person's hours replace the colleague's.
+    hours that it showed at first. If this person didn't change a day, the day keeps its hours in `saved`.
+    These may be new, because a colleague may have changed them since the page was opened. If both people
+    changed the same day, the page shows an error and the colleague's hours. If this person saves again, this
+    person's hours replace the colleague's.
     """
 
     def __init__(self, *args, branch, **kwargs):
@@ -159,7 +160,10 @@ class HoursForm(forms.Form):
                 label=capfirst(WEEKDAYS[weekday]),
                 required=False,
                 max_length=100,
-                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+                # A line of text on a phone is too short for two periods.
+                widget=forms.Textarea(
+                    attrs={"autocomplete": "off", "rows": len(self.saved.get(weekday, [])) or 1}
+                ),
                 show_hidden_initial=True,
             )
 
@@ -200,22 +204,35 @@ TIME = r"(\d{1,2})(?:\s?[:.h]?\s?(\d{2}))?\s?h?\s?(?:([ap])(?:\s?\.?\s?m)?\.?(?!
 # No library opens at these hours of the night, so "1-5" is in the afternoon. "01:00-05:00" is at night,
 # because its hours have a leading zero.
 AFTERNOON_HOURS = {"1", "2", "3", "4", "5"}
+# Words for times of day, in both languages.
+WORDS = {
+    "12 pm": re.compile(r"\b(?:noon|midday|mediod[ií]a)\b", re.IGNORECASE),
+    "12 am": re.compile(r"\b(?:midnight|medianoche)\b", re.IGNORECASE),
+}
 
 
 class HoursField(forms.CharField):
-    """A field for a text such as "9:00–12:00, 1pm–5pm", or "closed" for a closed day.
+    """A field for a text such as "9:00–12:00, 1pm–5pm" or "9 to noon", or "closed" for a closed day.
 
-    The value of the field is a sorted list of (opens, closes).
+    The periods can also be on lines of their own. The value of the field is a sorted list of (opens, closes).
     """
 
     BETWEEN = re.compile(r"[,;]|\s(?:and|y)\s", re.IGNORECASE)
-    PATTERN = re.compile(rf"(?:de\s)?{TIME}\s?(?:-|–|—|to|until|a|hasta)\s?{TIME}", re.IGNORECASE)
+    PATTERN = re.compile(
+        rf"(?:(?:from|del?|desde)\s)?(?:las?\s)?{TIME}"
+        rf"\s?(?:-|–|—|to|until|al?|hasta)\s?(?:(?:las?|el)\s)?{TIME}",
+        re.IGNORECASE,
+    )
 
     def to_python(self, value):
-        text = " ".join(super().to_python(value).split())
+        lines = super().to_python(value).splitlines()
+        text = ",".join(" ".join(line.split()) for line in lines)
         if text.casefold() in {"closed", pgettext("day", "closed").casefold()}:
             return []
-        pairs = sorted(self._pair(part.strip()) for part in self.BETWEEN.split(text) if part.strip())
+        pairs = []
+        for part in filter(None, map(str.strip, self.BETWEEN.split(text))):
+            pairs.append(self._pair(part, after=pairs[-1][1] if pairs else None))
+        pairs.sort()
         for (_opens, closes), (opens, _closes) in pairwise(pairs):
             if opens < closes:
                 raise forms.ValidationError(_("These times overlap. Change one of them."))
@@ -227,8 +244,12 @@ class HoursField(forms.CharField):
         except forms.ValidationError:
             return True
 
-    def _pair(self, text):
-        match = self.PATTERN.fullmatch(text)
+    def _pair(self, text, *, after):
+        """Return (opens, closes). `after` is the closing time of the period before this one, or None."""
+        times = text
+        for time, word in WORDS.items():
+            times = word.sub(time, times)
+        match = self.PATTERN.fullmatch(times)
         if not match:
             raise forms.ValidationError(
                 _(
@@ -238,12 +259,14 @@ class HoursField(forms.CharField):
                 params={"text": text},
             )
         opens, closes = match.group(1, 2, 3), match.group(4, 5, 6)
-        if not opens[2] and not closes[2] and opens[0] in AFTERNOON_HOURS and int(closes[0]) <= 12:
+        # In "9 to 12, 1 to 17", the second period begins in the afternoon.
+        is_afternoon = int(closes[0]) <= 12 or (after is not None and self._time(*opens) < after)
+        if not opens[2] and not closes[2] and opens[0] in AFTERNOON_HOURS and is_afternoon:
             opens = (*opens[:2], "p")
         closes_at = self._time(*closes)
         opens_at = self._time(*opens)
         if not closes[2] and closes_at <= opens_at and self._may_be_12_hour_times(opens, closes):
-            # "9-5" ends in the afternoon.
+            # "9-5" without "am" or "pm" means that the branch closes at 5 in the afternoon.
             closes_at = self._time(*closes[:2], "p")
         if closes[2] and not opens[2] and int(opens[0]) <= 12:
             # "1–5 pm" begins in the afternoon, and "9–5 pm" in the morning.

@@ -4,6 +4,8 @@ import zoneinfo
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.dates import MONTHS
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,7 +29,7 @@ class LibraryForm(forms.Form):
     """The form for most settings of `library`, such as its name, its language and its deadlines.
 
     The page also posts the values that it showed at first. So `changes` contains only what this person
-    changed, even if a colleague has changed other fields in the meantime.
+    changed, even if a colleague has changed other fields since the page was opened.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
@@ -42,6 +44,12 @@ class LibraryForm(forms.Form):
         queryset=Branch.objects.filter(closed_at=None),
         empty_label=None,
         help_text=gettext_lazy("Questions without a branch go to the desk of this branch."),
+    )
+    year_starts_in = forms.TypedChoiceField(
+        label=gettext_lazy("First month of the reporting year"),
+        choices=[(month, capfirst(MONTHS[month])) for month in range(1, 13)],
+        coerce=int,
+        help_text=gettext_lazy("Annual surveys use this year."),
     )
     accent_color = forms.CharField(
         label=gettext_lazy("Accent color"),
@@ -173,8 +181,8 @@ class ChildrenForm(forms.Form):
             (
                 Library.Children.SHARED,
                 gettext_lazy(
-                    "Shared with an adult: the child and one adult can keep the visit with the code. "
-                    "Both can read it, say what helped and ask questions. The adult sees nothing "
+                    "Shared with an adult: with the code, the child and one adult can add the visit to their "
+                    "accounts. Both can read it, say what helped and ask questions. The adult sees nothing "
                     "else that belongs to the child. The child can stop sharing at any time."
                 ),
             ),

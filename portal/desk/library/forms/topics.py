@@ -18,7 +18,7 @@ class TopicForm(RuleFields, forms.Form):
     """The names of a topic, one for each language of the portal, and the rule for its check-ins.
 
     If the name of a new topic sounds private, nothing is saved at first. The page appears again, with the
-    checkbox `never_by_message` checked. The second time, `was_told` is true and the topic is saved.
+    checkbox `never_by_message` checked. When this page is posted, `was_told` is true and the topic is saved.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=60)
@@ -39,7 +39,7 @@ class TopicForm(RuleFields, forms.Form):
         rule = Rules.read().of_topic(topic.pk) if topic else None
         self.add_rule("topic", _("When we ask how a visit with this topic turned out"), rule, choices=CHOICES)
         self.fields["never_by_message"] = forms.BooleanField(
-            label=_("Never ask by email or on a phone"),
+            label=_("Never ask by email or with a message on a phone"),
             required=False,
             initial=topic.never_by_message if topic else False,
             help_text=_(
@@ -56,8 +56,8 @@ class TopicForm(RuleFields, forms.Form):
             self.add_error(
                 "never_by_message",
                 _(
-                    "This topic sounds private, so we checked “Never ask by email or on a phone”. Uncheck it "
-                    "if you want, and press the button again."
+                    "This topic sounds private, so we checked “Never ask by email or with a message on a "
+                    "phone”. Uncheck it if you want, and press the button again."
                 ),
             )
 

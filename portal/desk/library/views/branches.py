@@ -165,6 +165,7 @@ def _branch_page(request, branch, forms):
         "branch": branch,
         "is_covered": branch.is_covered(timezone.now()),
         "closed_days": branch.closed_days.filter(day__gte=request.library.today()),
+        "service_points": branch.service_points.filter(retired_at=None).order_by("name"),
         "is_default": request.library.default_branch_id == branch.pk,
         "all_forms": all_forms,
         "form_error": all_forms.errors,

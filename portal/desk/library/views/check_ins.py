@@ -13,6 +13,7 @@ from portal.checkins.changing_rules import set_type_rules
 from portal.desk.library.forms.check_ins import CheckInsForm
 from portal.notifications.delivery import sends_email
 from recommendations.models import Topic, topic_names
+from recommendations.topics import private_but_not_marked
 
 
 @coordinator_only
@@ -32,6 +33,7 @@ def check_in_settings(request):
         "form": form,
         "has_email": sends_email(),
         "private_topics": topics.prefetch_related(*topic_names()),
+        "topics_to_check": private_but_not_marked(),
         "branches": Branch.objects.filter(closed_at=None).order_by("name"),
     }
     return render(request, "desk/library/check_ins.html", context)

@@ -5,10 +5,11 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.dates import MONTHS
 from django.utils.translation import gettext as _
 
 from accounts import library as actions
-from accounts.models import Branch, StaffRole
+from accounts.models import Branch, BranchCode, StaffRole
 from accounts.sign_in.access import coordinator_only
 from accounts.sign_in.library_cards import cards_exist
 from accounts.sign_in.single_sign_on import sign_on_name
@@ -17,8 +18,11 @@ from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.library import ChildrenForm, LibraryForm, LogoForm
 from portal.desk.not_matched import count_not_matched
 from portal.desk.undelivered import undelivered_at_desk_of
+from portal.helpsessions.models import OwnField, PatronGroup
+from portal.imports.models import Harvest
 from portal.notifications.delivery import sends_email
 from portal.signed_addresses import is_configured
+from portal.surveys.models import RuleSet
 from recommendations.models import Topic
 
 
@@ -31,12 +35,19 @@ def settings(request):
     )
     context = {
         "branches": branches,
+        "unknown_codes": BranchCode.objects.filter(branch=None).count(),
         "topics": topics,
+        "patron_groups": PatronGroup.objects.filter(is_other=False, retired_at=None).count(),
+        "own_fields": OwnField.objects.filter(retired_at=None).count(),
+        "counts_for_surveys": RuleSet.objects.exists(),
+        "year_starts_in": MONTHS[request.library.year_starts_in],
         "people": StaffRole.objects.aggregate(count=Count("user", distinct=True))["count"],
         "reply_templates": ReplyTemplate.objects.count(),
         "undelivered": undelivered_at_desk_of(request.user, at=timezone.now()).count(),
         "takes_email": is_configured(),
         "not_matched": count_not_matched(request.user),
+        "harvest": Harvest.objects.order_by("-started_at", "-pk").first(),
+        "harvests": bool(django_settings.OAI_URL),
         "has_cards": bool(django_settings.ILS),
         "has_sign_on": bool(sign_on_name()),
         "has_email": sends_email(),

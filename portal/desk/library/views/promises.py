@@ -1,4 +1,4 @@
-"""Save a change of a branch's hours or closed days. If the change would move promises, ask first."""
+"""Save a change of a branch's hours or closed days. If it would move promises, ask the coordinator first."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from accounts.hours import Calendar
 from portal.conversations import moved_promises
 
-# The page that asks whether to save the change has these fields of its own. It also posts the fields of the
+# Only the page that asks whether to save the change has these fields. The page also posts all fields of the
 # branch form again.
 ASKED = {"csrfmiddlewaretoken", "confirmed", "email_patrons", "back"}
 

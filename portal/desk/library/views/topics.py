@@ -17,10 +17,12 @@ from recommendations.models import Topic
 def topics(request):
     """List the topics, and add a new topic.
 
-    If the request contains the primary key of a `topic`, change, retire or restore this topic instead.
+    If the request contains the primary key of a `topic`, change, retire or restore this topic instead. If
+    `next` is "check-ins", saving leads to the settings of check-ins.
     """
     number = request.POST.get("topic") or request.GET.get("topic") or ""
     topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
+    following = request.POST.get("next") or request.GET.get("next", "")
     form = TopicForm(request.POST or None, topic=topic)
     if topic and "retire" in request.POST:
         topic_actions.retire_topic(topic, at=timezone.now())
@@ -30,10 +32,15 @@ def topics(request):
         return render(
             request,
             "desk/library/topics.html",
-            {"form": form, "topic": topic, "topics": Topic.objects.prefetch_related("names")},
+            {
+                "form": form,
+                "topic": topic,
+                "topics": Topic.objects.prefetch_related("names"),
+                "next": following,
+            },
         )
     messages.success(request, _("Topics saved."))
-    return redirect("topics")
+    return redirect("check_in_settings" if following == "check-ins" else "topics")
 
 
 @transaction.atomic

@@ -29,7 +29,7 @@ def record_check_ins(request, public_id):
         check_ins.record_answer(person, choice, by=request.user, at=timezone.now())
     except check_ins.OnlyThePatron:
         words = _(
-            "This patron doesn't want to be asked. Only the patron can change this, under “Me”. Nothing was "
+            "This patron doesn't want check-ins. Only the patron can change this, under “Me”. Nothing was "
             "changed."
         )
         messages.error(request, words)
@@ -46,7 +46,7 @@ def stop_check_ins(request, public_id):
     """Stop asking the patron how visits turned out. Only the patron can turn these questions on again."""
     person, _reason = open_record(request, public_id)
     check_ins.stop(person, by=request.user, at=timezone.now())
-    messages.success(request, _("We won't ask this patron anymore."))
+    messages.success(request, _("We won't send this patron any more check-ins."))
     return redirect("patron_record", person.public_id)
 
 

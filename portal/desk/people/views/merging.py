@@ -135,4 +135,4 @@ def _reason(request, person):
 
     The reason is "" if the person has a visit or a conversation at the coordinator's desk.
     """
-    return "" if person.is_near else find.reason_for(request, person) or _("To merge two records")
+    return "" if person.is_near else find.reason_for(request, person) or _("Merging two records")

@@ -1,6 +1,7 @@
 """Import items from a catalog file. The formats are described in docs/importing.md."""
 
 import sys
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from accounts.models import Branch
 from portal.imports.actions import import_records
 from portal.imports.file_kinds import kind_of
 from portal.imports.isbns import Repair
+from portal.imports.lock import AlreadyRunning, LockLost, catalog_lock, let_others_go_first
 from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.marc_holdings import read_layout
 from portal.imports.readers.table import read_table
-from portal.imports.records import Unreadable
+from portal.imports.records import Record, Unreadable
+from portal.imports.withdrawing import bring_back_imported
 from portal.text import printable
 from recommendations.models import Item
 
 FAULTS_SHOWN = 50
+CODES_SHOWN = 20
 # The number of records between two lines of progress, if the output isn't a terminal.
 LOG_EVERY = 10_000
 
@@ -48,7 +53,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--branch",
             metavar="SLUG",
-            help="the branch that these call numbers belong to; without it they are ignored",
+            help="the branch of call numbers that name no branch; without it they are ignored",
+        )
+        parser.add_argument(
+            "--holdings",
+            default="",
+            metavar="LAYOUT",
+            help='MARC: the field with the copies and its subfields, as in "949 branch=m location=l '
+            "call_number=a\"; without it, the setting IMPORT_HOLDINGS, else Koha's 952 or the standard 852",
         )
         parser.add_argument(
             "--source",
@@ -64,11 +76,17 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="show what would happen and change nothing"
         )
 
+    def run_from_argv(self, argv):
+        let_others_go_first()
+        super().run_from_argv(argv)
+
     def handle(self, **options):
         try:
             self._import(**options)
+        except (AlreadyRunning, LockLost) as error:
+            raise CommandError(printable(error), returncode=NOTHING_READ) from None
         except CommandError as error:
-            # The message may contain text from the file, and so control characters.
+            # The message may contain text from the file, which may contain control characters.
             raise CommandError(printable(error), returncode=error.returncode) from error
         except KeyboardInterrupt:
             raise CommandError(
@@ -92,18 +110,25 @@ class Command(BaseCommand):
         if file.exists() and not file.is_file():
             # Reading a pipe could wait forever.
             raise CommandError(f"{file} is not a file, but a folder or a pipe.", returncode=NOTHING_READ)
-        tally = None
+        layout = self._layout(options["holdings"])
+        tally, at = None, timezone.now()
+        keys: list[str] = []
         try:
-            with file.open("rb") as opened:
-                records = self._records(opened, options["format"], self._mapping(options["map"]))
+            with file.open("rb") as opened, self._lock(file, dry_run) as lock:
+                records = self._records(opened, options["format"], self._mapping(options["map"]), layout)
+                records = _noting_keys(records, keys)
                 for tally in import_records(
                     records,
                     source=source,
                     branch=branch,
-                    at=timezone.now(),
+                    at=at,
                     dry_run=dry_run,
                     faults_kept=None if all_faults else FAULTS_SHOWN,
                 ):
+                    if lock:
+                        lock.renew()
+                        bring_back_imported(keys, source, at=at)
+                    keys.clear()
                     self._show_progress(tally)
         except OSError as error:
             raise CommandError(
@@ -121,6 +146,10 @@ class Command(BaseCommand):
         if tally.faults or tally.remarks:
             sys.exit(SOME_FAILED if tally.read else NOTHING_READ)
 
+    def _lock(self, file, dry_run):
+        """Let no other import or harvest run at the same time. A dry run needs no lock."""
+        return nullcontext() if dry_run else catalog_lock(f"import_items {printable(file.name)}")
+
     def _branch(self, slug):
         try:
             return Branch.objects.get(slug=slug)
@@ -129,6 +158,12 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no branch {slug!r}. Branches: {known}.", returncode=NOTHING_READ
             ) from None
+
+    def _layout(self, text):
+        try:
+            return read_layout(text)
+        except ValueError as error:
+            raise CommandError(f"--holdings {text!r} is wrong. {error}", returncode=NOTHING_READ) from error
 
     def _mapping(self, pairs):
         mapping: dict[str, list[str]] = {}
@@ -142,13 +177,15 @@ class Command(BaseCommand):
             mapping.setdefault(field.strip(), []).append(column)
         return mapping
 
-    def _records(self, opened, kind, mapping):
+    def _records(self, opened, kind, mapping, layout):
         kind = kind_of(opened, chosen=kind)
         if kind == "csv":
+            if layout:
+                raise Unreadable("--holdings is only for MARC. Name the columns of a CSV file with --map.")
             return read_table(opened, mapping=mapping)
         if mapping:
             raise Unreadable("--map is only for CSV files. MARC fields have fixed meanings.")
-        return read_xml(opened) if kind == "marcxml" else read_binary(opened)
+        return (read_xml if kind == "marcxml" else read_binary)(opened, layout=layout)
 
     def _show_progress(self, tally):
         if self.stdout.isatty():
@@ -174,8 +211,22 @@ class Command(BaseCommand):
                 f"{isbns[Repair.LEFT_EMPTY]} left empty because they can't be verified, "
                 f"{isbns[Repair.ABSENT]} records without one."
             )
+        self._list_unknown_codes(tally.unknown_codes)
         self._list("could not be read", tally.faults)
         self._list("imported with a fault", tally.remarks)
+
+    def _list_unknown_codes(self, unknown):
+        """List the codes of branches that nobody has assigned, the most frequent ones first."""
+        if not unknown:
+            return
+        codes = ", ".join(f"{code} ({number})" for code, number in unknown.most_common(CODES_SHOWN))
+        more = f" and {len(unknown) - CODES_SHOWN} more" if len(unknown) > CODES_SHOWN else ""
+        self.stdout.write(
+            printable(
+                f"Unknown branch codes, with the number of holdings: {codes}{more}. Assign them at the desk "
+                "under Settings, Branch codes, and import the file again."
+            )
+        )
 
     def _list(self, what, faults):
         """List the faults with their records. Consecutive records with the same fault share a line."""
@@ -190,3 +241,11 @@ class Command(BaseCommand):
             self.stderr.write(printable(f"  {records}: {reason}"))
         if len(faults.first) < len(faults):
             self.stderr.write(f"  … and {len(faults) - len(faults.first)} more; --all-faults lists them.")
+
+
+def _noting_keys(records, keys):
+    """Yield the records, and add the key of each one to `keys`."""
+    for record in records:
+        if isinstance(record, Record):
+            keys.append(record.key)
+        yield record

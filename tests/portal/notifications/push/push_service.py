@@ -20,18 +20,18 @@ class Received:
 
 
 class PushService:
-    """A push service on this machine. It adds each message that it takes to the list `received`.
+    """A push service on this machine. It adds each message that it accepts to the list `received`.
 
     The first word of the endpoint's path decides what the service does:
 
     - a number: it answers with this status
-    - "later": it answers 429, and asks to wait for `retry_after`
-    - "redirect": it redirects to an endpoint that takes the message
-    - "huge": it takes the message, and answers with 100 MB
+    - "later": it answers 429, with `retry_after` (seconds or a date) as the header Retry-After
+    - "redirect": it redirects to an endpoint that accepts the message
+    - "huge": it accepts the message, and answers with 100 MB
     - "drip": it sends the answer byte by byte, and never ends
     - "hang": it stores the message, and answers only when `released` is set
     - "close": it ends the connection
-    - anything else: it takes the message
+    - anything else: it accepts the message
     """
 
     def __init__(self, server):

@@ -42,7 +42,7 @@ def subscribed(request, **values):
     return row
 
 
-def test_borrowed_devices_and_shared_desk_computers_are_not_offered_push_messages(patron, settings):
+def test_push_messages_are_not_offered_on_borrowed_devices_and_shared_computers(patron, settings):
     request = request_of(patron)
     assert offers_push(request)
     assert offers_push(request_of())
@@ -55,7 +55,7 @@ def test_borrowed_devices_and_shared_desk_computers_are_not_offered_push_message
     assert not offers_push(request_of(patron))
 
 
-def test_browser_can_have_one_subscription_for_the_person_and_one_for_each_visit(patron):
+def test_browser_can_have_subscriptions_for_the_person_and_for_each_visit(patron):
     request = request_of(patron)
     later = timezone.now() + timedelta(days=1)
     own = subscribed(request)
@@ -75,7 +75,7 @@ def test_no_query_runs_for_a_browser_without_a_subscription(patron, django_asser
         assert subscription_of(request) is not None
 
 
-def test_next_person_in_the_browser_does_not_get_the_earlier_persons_subscription(patron):
+def test_next_person_who_signs_in_has_no_subscription_in_the_browser(patron):
     request = request_of(patron)
     subscribed(request)
     request.user = UserFactory()
@@ -84,7 +84,7 @@ def test_next_person_in_the_browser_does_not_get_the_earlier_persons_subscriptio
     assert subscription_of(request) is None
 
 
-def test_browser_has_no_subscription_after_its_row_is_deleted(patron):
+def test_subscription_is_gone_after_its_row_is_deleted(patron):
     request = request_of(patron)
     subscribed(request).delete()
     assert subscription_of(request) is None
@@ -114,7 +114,7 @@ def test_signing_out_ends_only_the_subscriptions_of_this_browser(client, patron,
     assert set(PushSubscription.objects.all()) == {elsewhere, other}
 
 
-def test_push_subscription_for_a_visit_ends_when_the_browser_closes_the_opened_visits(client, library):
+def test_subscription_of_a_viewer_by_code_ends_at_sign_out(client, library):
     by_code = PushSubscriptionFactory(about="visit:1", ends_at=timezone.now() + timedelta(days=1))
     session = client.session
     session[PUSH] = {"visit:1": str(by_code.public_id)}

@@ -57,7 +57,7 @@ def test_push_check_sends_a_message_to_each_device_of_the_person(service, librar
         ("close", "Look for a firewall"),
     ],
 )
-def test_push_check_explains_why_the_push_service_took_no_message(service, library, path, words):
+def test_push_check_explains_why_the_push_service_did_not_accept_the_message(service, library, path, words):
     row = PushSubscriptionFactory(device_keys=service.device(path))
     with pytest.raises(CommandError, match=words) as raised:
         output_of("push_check", row.person.email)

@@ -17,6 +17,7 @@ from portal.conversations.answer_emails import count_unread
 from portal.conversations.staff_notices import announce_new, announce_reply
 from portal.health import readiness
 from portal.helpsessions import handover, keeping, push
+from portal.jobs import SOURCES
 from portal.notifications.choices import choose, is_emailed_instead
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import (
@@ -32,7 +33,7 @@ from portal.notifications.writing import notify, write
 from portal.privacy import correction_emails
 from portal.privacy.erasure import erase
 from portal.privacy.merging import merge_people
-from portal.worker import SOURCES, Worker
+from portal.worker import Worker
 from tests.factories import (
     AbsenceFactory,
     ChildFactory,
@@ -151,7 +152,7 @@ def test_answer_goes_to_each_device_of_a_person_who_chose_push(answer, conversat
     assert not PushMessage.objects.exists()
 
 
-def test_email_text_of_a_notice_is_deleted_after_a_device_got_the_notice(
+def test_email_text_of_a_notice_is_deleted_after_a_device_gets_the_notice(
     answer, conversation, patron, service, work
 ):
     choose_push(patron)
@@ -170,7 +171,7 @@ def test_person_who_chose_email_gets_no_message(answer, conversation, patron, se
     assert (len(emails), messages) == (1, [])
 
 
-def test_person_who_chose_no_notices_gets_neither_an_email_nor_a_message(
+def test_person_who_chose_no_notices_gets_no_email_and_no_message(
     answer, conversation, patron, service, work
 ):
     device_of(patron, service)
@@ -217,7 +218,7 @@ def test_no_notice_is_written_for_a_person_with_neither_an_address_nor_a_device(
     assert not Notification.objects.exists()
 
 
-def test_device_gets_the_notices_if_the_persons_address_is_off(answer, conversation, patron, service, work):
+def test_person_with_a_failing_address_gets_push_messages(answer, conversation, patron, service, work):
     device_of(patron, service)
     FailingAddress.objects.create(person=patron, email=patron.email, failed_at=MONDAY, off_at=MONDAY)
     answer(0, conversation)
@@ -226,7 +227,7 @@ def test_device_gets_the_notices_if_the_persons_address_is_off(answer, conversat
 
 
 @pytest.mark.parametrize("lost", ["signed out", "another key"])
-def test_nothing_is_emailed_to_an_address_that_is_off_if_the_device_is_lost(
+def test_nothing_is_emailed_to_a_failing_address_if_the_subscription_does_not_work(
     answer, conversation, patron, service, work, lost
 ):
     device_of(patron, service)
@@ -240,7 +241,7 @@ def test_nothing_is_emailed_to_an_address_that_is_off_if_the_device_is_lost(
     assert [row.state for row in Notification.objects.all()] == ["dead"]
 
 
-def test_nothing_is_emailed_to_an_address_that_is_off_if_no_device_can_be_reached(
+def test_nothing_is_emailed_to_a_failing_address_if_no_device_can_be_reached(
     answer, conversation, patron, service, work
 ):
     device_of(patron, service, "410")
@@ -251,7 +252,7 @@ def test_nothing_is_emailed_to_an_address_that_is_off_if_no_device_can_be_reache
 
 
 @pytest.mark.parametrize("path", ["404", "410"])
-def test_answer_is_emailed_if_the_push_service_says_that_the_subscription_has_ended(
+def test_answer_is_emailed_if_the_push_service_has_ended_the_subscription(
     answer, conversation, patron, service, work, path
 ):
     choose_push(patron)
@@ -278,7 +279,7 @@ def test_answer_is_not_emailed_if_one_of_two_devices_got_it(answer, conversation
 
 
 @pytest.mark.parametrize("path", ["400", "403", "413", "redirect"])
-def test_answer_is_emailed_and_the_host_logged_if_the_push_service_refuses_the_message(
+def test_answer_is_emailed_if_the_push_service_refuses_the_message(
     answer, conversation, patron, service, work, path, caplog
 ):
     choose_push(patron)
@@ -293,7 +294,7 @@ def test_answer_is_emailed_and_the_host_logged_if_the_push_service_refuses_the_m
     assert work(60) == ([], [])
 
 
-def test_message_is_sent_again_after_the_wait_that_a_busy_push_service_asks_for(
+def test_busy_push_service_can_delay_the_next_attempt_to_send_a_message(
     answer, conversation, patron, service, work, now
 ):
     choose_push(patron)
@@ -326,7 +327,7 @@ def test_answer_is_emailed_after_the_push_service_has_failed_six_times(
     assert work(10000) == ([], [])
 
 
-def test_answer_is_not_sent_if_it_was_read_while_the_push_service_was_busy(
+def test_message_is_not_sent_again_after_the_patron_has_read_the_answer(
     answer, conversation, patron, service, work, now
 ):
     choose_push(patron)
@@ -340,7 +341,7 @@ def test_answer_is_not_sent_if_it_was_read_while_the_push_service_was_busy(
     assert not PushMessage.objects.exists()
 
 
-def test_message_to_a_second_device_is_not_sent_if_the_answer_was_read_in_the_meantime(
+def test_message_to_a_second_device_is_not_sent_again_after_the_answer_was_read(
     answer, conversation, patron, service, work, now
 ):
     choose_push(patron)
@@ -354,7 +355,7 @@ def test_message_to_a_second_device_is_not_sent_if_the_answer_was_read_in_the_me
     assert [row.state for row in Notification.objects.all()] == ["delivered"]
 
 
-def test_waiting_message_is_not_sent_after_the_person_turns_notices_off(
+def test_waiting_message_is_not_sent_after_the_person_turns_off_notices(
     answer, conversation, patron, service, work
 ):
     choose_push(patron)
@@ -366,9 +367,7 @@ def test_waiting_message_is_not_sent_after_the_person_turns_notices_off(
     assert len(service.requests) == 1
 
 
-def test_waiting_message_is_delayed_if_quiet_hours_begin_in_the_meantime(
-    answer, conversation, patron, service, work
-):
+def test_message_is_not_sent_again_until_the_quiet_hours_end(answer, conversation, patron, service, work):
     choose_push(patron, quiet_from=datetime.time(10, 1, 30), quiet_until=datetime.time(11))
     device_of(patron, service, "500")
     answer(0, conversation)
@@ -380,7 +379,7 @@ def test_waiting_message_is_delayed_if_quiet_hours_begin_in_the_meantime(
     assert len(service.requests) == 2
 
 
-def test_device_gets_no_message_about_an_answer_that_was_taken_back_or_erased(
+def test_no_message_is_sent_about_an_answer_that_was_taken_back_or_erased(
     answer, conversation, patron, service, work, staff
 ):
     choose_push(patron)
@@ -527,7 +526,7 @@ def test_staff_without_an_email_address_and_without_a_device_get_no_notices(bran
     assert not Notification.objects.exists()
 
 
-def test_devices_of_a_merged_record_are_not_added_to_the_other_record(
+def test_merging_two_records_ends_the_subscriptions_of_the_merged_record(
     answer, conversation, patron, service, work, now
 ):
     choose_push(patron)
@@ -559,7 +558,9 @@ def test_undelivered_test_message_is_deleted_after_ten_minutes(patron, service, 
     assert not PushMessage.objects.exists()
 
 
-def test_error_in_one_message_does_not_stop_the_next(patron, service, work, now, monkeypatch, caplog):
+def test_error_in_one_push_message_does_not_stop_the_next_message(
+    patron, service, work, now, monkeypatch, caplog
+):
     for _ in range(2):
         device_of(patron, service)
     for row in PushSubscription.objects.all():
@@ -578,7 +579,7 @@ def test_error_in_one_message_does_not_stop_the_next(patron, service, work, now,
     assert not PushMessage.objects.exists()
 
 
-def test_notices_are_emailed_if_the_portal_loses_its_key(
+def test_notices_are_emailed_if_the_key_for_push_messages_is_removed_from_the_settings(
     answer, conversation, patron, service, work, settings
 ):
     choose_push(patron)
@@ -670,7 +671,7 @@ def test_viewer_by_code_gets_no_message_after_losing_access_to_the_visit(
     assert work(1) == ([], [])
 
 
-def test_notice_to_a_viewer_by_code_is_deleted_if_the_browser_is_lost(
+def test_notice_to_a_viewer_by_code_is_deleted_if_the_subscription_has_ended(
     answer, by_code, visit, branch, work, service
 ):
     PushSubscription.objects.update(endpoint=service.endpoint("410"))
@@ -682,7 +683,7 @@ def test_notice_to_a_viewer_by_code_is_deleted_if_the_browser_is_lost(
     assert not Notification.objects.exists()
 
 
-def test_no_notice_is_written_about_an_answer_if_the_visit_is_quiet(answer, by_code, visit, branch, work):
+def test_no_notice_is_written_about_an_answer_in_a_quiet_visit(answer, by_code, visit, branch, work):
     type(visit).objects.filter(pk=visit.pk).update(quiet=True)
     answer(0, ConversationFactory(help_session=HelpSessionFactory(quiet=True), branch=branch))
     assert not Notification.objects.exists()
@@ -726,7 +727,7 @@ def test_person_without_an_email_address_gets_a_message_about_a_moved_promise(br
 
 
 def moves_of(visit, branch, count=1, **fields):
-    """Return moves of this many conversations about the visit."""
+    """Return moved promises, one for each of `count` conversations about the visit."""
     return [
         SimpleNamespace(
             conversation=ConversationFactory(
@@ -760,10 +761,11 @@ def test_viewer_by_code_gets_one_message_about_moved_promises(by_code, visit, br
     assert (row.state, row.recipient, row.to_address, row.text) == ("delivered", None, "", "")
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "why", ["no message yet", "same day", "pending answer", "no answer wanted", "quiet", "kept", "code ended"]
 )
-def test_viewer_by_code_gets_no_message_about_a_promise_that_their_page_does_not_show(
+def test_viewer_by_code_gets_no_message_about_a_promise_not_shown_on_their_page(
     by_code, visit, branch, patron, now, why
 ):
     moved = moves_of(visit, branch)
@@ -787,7 +789,7 @@ def test_viewer_by_code_gets_no_message_about_a_promise_that_their_page_does_not
     assert not Notification.objects.filter(recipient=None).exists()
 
 
-def test_message_about_a_moved_promise_is_not_sent_after_the_subscription_ended(
+def test_message_about_a_moved_promise_is_not_sent_if_the_subscription_has_ended(
     by_code, visit, branch, work, now
 ):
     promise_emails.write(moves_of(visit, branch), at=now(0))
@@ -796,7 +798,7 @@ def test_message_about_a_moved_promise_is_not_sent_after_the_subscription_ended(
     assert not Notification.objects.exists()
 
 
-def test_badge_counts_unread_answers_about_a_visit_that_the_adult_shares_with_a_child(branch, answer, now):
+def test_badge_counts_unread_answers_about_a_shared_visit(branch, answer, now):
     adult = UserFactory()
     visit = SharedSessionFactory(branch=branch, patron=ChildFactory(), shared_with=adult)
     conversation = ConversationFactory(help_session=visit, branch=branch, patron=visit.patron)
@@ -808,7 +810,7 @@ def test_badge_counts_unread_answers_about_a_visit_that_the_adult_shares_with_a_
     assert [count_unread(person) for person in (adult, visit.patron)] == [0, 1]
 
 
-def test_messages_to_other_push_services_do_not_wait_for_an_unreachable_service(service, now):
+def test_unreachable_push_service_does_not_delay_messages_to_other_services(service, now):
     for host, path in (("a.example", "close/1"), ("a.example", "close/2"), ("b.example", "ok")):
         row = PushSubscriptionFactory(device_keys=service.device(path), host=host)
         delivery.send_test_message(row, at=now(0))
@@ -823,7 +825,7 @@ def test_messages_to_other_push_services_do_not_wait_for_an_unreachable_service(
     assert [message.path for message in service.requests][2:] == ["/close/2"]
 
 
-def test_readiness_check_does_not_count_a_pushed_notice_as_a_sent_email(
+def test_readiness_check_does_not_count_a_push_message_as_a_sent_email(
     answer, conversation, patron, service, work
 ):
     choose_push(patron)

@@ -43,7 +43,7 @@ def device():
     )
 
 
-def test_message_of_rfc_8291_is_encrypted_as_in_the_rfc(device):
+def test_example_message_of_rfc_8291_is_encrypted_as_in_the_rfc(device):
     body = encrypt(
         RFC_8291["content"],
         browser_key=from_base64url(device.p256dh),
@@ -54,21 +54,21 @@ def test_message_of_rfc_8291_is_encrypted_as_in_the_rfc(device):
     assert base64url(body) == RFC_8291["body"]
 
 
-def test_content_of_rfc_8188_is_encrypted_as_in_the_rfc():
+def test_example_content_of_rfc_8188_is_encrypted_as_in_the_rfc():
     body = encode(
         RFC_8188["content"], key=from_base64url(RFC_8188["key"]), salt=from_base64url(RFC_8188["salt"])
     )
     assert base64url(body) == RFC_8188["body"]
 
 
-def test_push_device_of_the_tests_decrypts_the_examples_of_both_rfcs(device):
+def test_fake_push_device_decrypts_the_examples_of_both_rfcs(device):
     assert device.decrypt(from_base64url(RFC_8291["body"])) == RFC_8291["content"]
     for example in (RFC_8188, TWO_RECORDS):
         body, key = from_base64url(example["body"]), from_base64url(example["key"])
         assert decrypt_records(body, key) == example["content"]
 
 
-def test_message_can_be_decrypted_only_by_the_device_that_it_was_sent_to(device):
+def test_message_can_be_decrypted_only_by_its_device(device):
     own, other = PushDevice(), PushDevice()
     keys = {"browser_key": from_base64url(own.p256dh), "auth": own.auth_secret}
     body = encrypt("¿Qué tal?".encode(), **keys)

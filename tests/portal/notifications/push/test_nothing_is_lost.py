@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 def end_session(person):
-    """End the person's sessions, as Django does if somebody else signs in. Keep the person's UserSessions."""
+    """Delete the person's sessions, but no UserSession, as Django does if somebody else signs in."""
     Session.objects.filter(session_key__in=person.usersession_set.values("session_key")).delete()
 
 
@@ -47,7 +47,7 @@ def test_waiting_message_is_not_sent_to_a_device_whose_sign_in_has_ended(answer,
     assert [email.to for email in emails] == [[conversation.patron.email]]
 
 
-def test_nothing_is_emailed_to_an_address_that_is_off_if_the_subscription_has_ended(
+def test_nothing_is_emailed_to_a_failing_address_if_the_sign_in_has_ended(
     answer, conversation, service, work
 ):
     patron = conversation.patron
@@ -62,9 +62,7 @@ def test_nothing_is_emailed_to_an_address_that_is_off_if_the_subscription_has_en
     assert Notification.objects.get().state == Notification.State.DEAD
 
 
-def test_messages_about_corrections_of_two_visits_do_not_replace_each_other(
-    branch, patron, service, now, work
-):
+def test_messages_about_two_corrected_visits_do_not_replace_each_other(branch, patron, service, now, work):
     device = device_of(patron, service)
     choose_push(patron, kind="privacy/corrected")
     visits = [HelpSessionFactory(branch=branch, patron=patron) for _ in range(2)]
@@ -79,7 +77,7 @@ def test_messages_about_corrections_of_two_visits_do_not_replace_each_other(
     assert len({message.headers["Topic"] for message in messages}) == 2
 
 
-def test_notice_is_not_emailed_if_its_push_message_expires_while_a_worker_sends_it(
+def test_notice_is_not_emailed_if_its_push_message_expires_during_sending(
     answer, conversation, service, now, work
 ):
     device_of(conversation.patron, service)
@@ -95,7 +93,7 @@ def test_notice_is_not_emailed_if_its_push_message_expires_while_a_worker_sends_
     assert Notification.objects.get().state == Notification.State.DELIVERED
 
 
-def test_browser_can_renew_its_subscription_a_day_after_the_key_has_changed(patron, settings):
+def test_browser_can_renew_its_subscription_a_day_after_a_push_key_change(patron, settings):
 
     row = PushSubscriptionFactory(person=patron)
     settings.PUSH_PRIVATE_KEY = new_private_key()
@@ -104,7 +102,7 @@ def test_browser_can_renew_its_subscription_a_day_after_the_key_has_changed(patr
     assert list(PushSubscription.objects.all()) == [row]
 
 
-def test_visit_opened_by_code_has_ten_devices_at_most(patron, settings):
+def test_visit_opened_by_code_has_at_most_ten_devices(patron, settings):
 
     at = timezone.now()
     for number in range(12):
@@ -128,7 +126,9 @@ def test_visit_opened_by_code_has_ten_devices_at_most(patron, settings):
     assert PushSubscription.objects.filter(about="visit:2").count() == 1
 
 
-def test_all_messages_have_the_same_size(answer, branch, patron, service, now, work):
+def test_encrypted_messages_have_the_same_size_for_every_kind_of_notice(
+    answer, branch, patron, service, now, work
+):
     device = device_of(patron, service)
     choose_push(patron)
     choose_push(patron, kind="privacy/corrected")
@@ -140,7 +140,7 @@ def test_all_messages_have_the_same_size(answer, branch, patron, service, now, w
     assert len({len(message.body) for message in messages}) == 1
 
 
-def test_digest_is_not_emailed_to_an_address_that_is_off(patron, service, now, work):
+def test_digest_is_not_emailed_to_a_failing_address(patron, service, now, work):
     device_of(patron, service)
     end_session(patron)
     FailingAddress.objects.create(
@@ -153,6 +153,7 @@ def test_digest_is_not_emailed_to_an_address_that_is_off(patron, service, now, w
     assert digest.state == Notification.State.DEAD
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "kind", [kind for kind in KINDS.values() if not kind.is_chosen_apart], ids=lambda k: k.key
 )

@@ -18,7 +18,7 @@ from tests.factories import HelpSessionFactory, LibraryFactory, PushSubscription
 from tests.processes import rounds
 from tests.push_device import PushDevice
 
-ROUNDS = times(10, 40)
+ROUNDS = times(10, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -36,7 +36,9 @@ def keep(data):
     keeping.keep(data.visit, by=data.person, at=data.at, wording="Keep it", language="en")
 
 
-def test_subscription_that_ends_when_somebody_keeps_the_visit_is_not_renewed(transactional_db):
+def test_viewer_by_code_cannot_renew_a_subscription_after_an_account_gets_the_visit(
+    transactional_db,
+):
     branch, at = LibraryFactory().default_branch, timezone.now()
 
     def begin(_number):

@@ -1,4 +1,4 @@
-"""Test how a message is sent to a push service, and what the portal does after each answer."""
+"""Test how a message is sent to a push service, and what the portal does after each response."""
 
 import contextlib
 import json
@@ -57,7 +57,9 @@ def test_authorization_header_proves_who_sends_the_message(service):
     assert timedelta(hours=10) < timedelta(seconds=claims["exp"] - time.time()) < timedelta(hours=24)
 
 
-def test_new_authorization_header_is_made_every_hour_and_for_each_key(service, time_machine, settings):
+def test_authorization_header_is_renewed_every_hour_and_when_the_settings_change(
+    service, time_machine, settings
+):
     now = timezone.now()
 
     def authorization(minutes):
@@ -72,8 +74,9 @@ def test_new_authorization_header_is_made_every_hour_and_for_each_key(service, t
     assert jwt.decode(*token_and_key(authorization(62)))["sub"] == "https://help.library.example"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("path", ["200", "201", "202", "204", "ok", "w/?token=a%2bb"])
-def test_sending_raises_nothing_if_the_push_service_takes_the_message(service, path):
+def test_sending_raises_nothing_if_the_push_service_accepts_the_message(service, path):
     sent(service.device(path))
     assert [message.path for message in service.requests] == [f"/{path}"]
 
@@ -84,8 +87,9 @@ def test_sending_to_an_ended_subscription_raises_gone(service, path):
         sent(service.device(path))
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("path", ["400", "401", "403", "413", "redirect", "301"])
-def test_refused_message_is_not_sent_again_and_no_redirect_is_followed(service, path):
+def test_sending_a_refused_message_raises_refused_and_follows_no_redirect(service, path):
     with pytest.raises(Refused) as raised:
         sent(service.device(path))
     assert str(raised.value) == f"it answered {'307' if path == 'redirect' else path}"
@@ -93,7 +97,7 @@ def test_refused_message_is_not_sent_again_and_no_redirect_is_followed(service, 
 
 
 @pytest.mark.parametrize(("path", "wait"), [("500", None), ("503", None), ("later", 120)])
-def test_sending_to_a_busy_push_service_raises_not_now_with_the_requested_wait(service, path, wait):
+def test_sending_to_a_busy_push_service_raises_not_now(service, path, wait):
     with pytest.raises(NotNow) as raised:
         sent(service.device(path))
     assert raised.value.wait == (wait and timedelta(seconds=wait))
@@ -107,6 +111,7 @@ def test_push_service_can_ask_to_wait_until_a_date_and_time(service):
     assert timedelta(minutes=9) < raised.value.wait <= timedelta(minutes=10)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "\u0663", "Fri, 31 Dec 9999 23:59:59 -2359"])
 def test_unreadable_retry_after_header_is_ignored(service, text):
     service.retry_after = text.encode("ascii", "replace").decode()
@@ -133,7 +138,7 @@ def test_push_service_that_does_not_answer_in_time_counts_as_unreachable(service
 
 
 @pytest.mark.parametrize("text", ["", "soon", "9" * 5000, "-1"])
-def test_meaningless_retry_after_header_causes_no_unexpected_error(service, text):
+def test_strange_retry_after_header_raises_no_unexpected_error(service, text):
     service.retry_after = text
     with pytest.raises(NotNow) as raised:
         sent(service.device("later"))
@@ -156,6 +161,7 @@ def test_port_without_a_push_service_counts_as_unreachable(settings):
     assert raised.value.is_unreachable
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "address",
     ["10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "fd00::1", "::ffff:10.0.0.1"],
@@ -170,7 +176,7 @@ def test_host_name_with_a_private_address_is_refused(monkeypatch, address):
     assert connected == []
 
 
-def test_host_that_was_removed_from_push_hosts_gets_no_message(service, settings):
+def test_no_message_is_sent_to_a_host_that_was_removed_from_push_hosts(service, settings):
     settings.PUSH_LOCAL = False
     with pytest.raises(Refused, match="PUSH_HOSTS"):
         sent(service.device())

@@ -33,6 +33,7 @@ def subscribed(person, device=None, **changes):
     return subscribe(**(device or PushDevice()).keys, **BROWSER | values | changes)
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "endpoint",
     [
@@ -49,6 +50,7 @@ def test_endpoint_of_a_known_push_service_is_accepted(patron, endpoint):
     assert (row.endpoint, row.host) == (endpoint, endpoint.split("/")[2].partition(":")[0])
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "endpoint",
     [
@@ -81,7 +83,7 @@ def test_endpoint_of_a_known_push_service_is_accepted(patron, endpoint):
         "",
     ],
 )
-def test_endpoint_that_is_malformed_or_of_an_unknown_push_service_is_refused(patron, endpoint):
+def test_malformed_endpoint_or_unknown_push_service_is_refused(patron, endpoint):
     device = PushDevice()
     device.endpoint = endpoint
     with pytest.raises(hosts.UnknownPushHost):
@@ -95,6 +97,7 @@ def test_endpoint_on_this_machine_is_accepted_if_push_local_is_set(patron, setti
     assert subscribed(patron, device).host == "127.0.0.1"
 
 
+@pytest.mark.few_cases
 @pytest.mark.parametrize(
     "changes",
     [
@@ -134,7 +137,7 @@ def test_subscribing_again_updates_the_row_of_the_browser(patron):
     assert (second.created_at, second.checked_at) == (AT, AT + timedelta(days=1))
 
 
-def test_browser_gets_no_messages_for_the_previous_person_after_another_person_subscribes(patron):
+def test_subscription_of_the_next_person_replaces_that_of_the_previous_person(patron):
     device, other = PushDevice(), UserFactory()
     subscribed(patron, device)
     subscribed(other, device)
@@ -149,7 +152,7 @@ def test_browser_can_have_subscriptions_for_a_person_and_for_visits(patron):
     assert sorted(PushSubscription.objects.values_list("about", flat=True)) == ["", "visit:1", "visit:2"]
 
 
-def test_eleventh_device_replaces_the_device_that_was_checked_longest_ago(patron):
+def test_eleventh_device_replaces_the_device_with_the_oldest_subscription(patron):
     rows = [subscribed(patron, at=AT + timedelta(hours=hour)) for hour in range(11)]
     assert set(PushSubscription.objects.values_list("pk", flat=True)) == {row.pk for row in rows[1:]}
 
@@ -170,7 +173,7 @@ def test_subscription_ends_when_the_sign_in_ends(patron, end):
     assert list(PushSubscription.objects.all()) == [staying]
 
 
-def test_person_who_has_just_been_signed_out_cannot_subscribe(patron):
+def test_signed_out_person_cannot_subscribe(patron):
     sign_in = sign_in_row(patron)
     sign_in.end()
     with pytest.raises(SignedOut):
@@ -180,7 +183,7 @@ def test_person_who_has_just_been_signed_out_cannot_subscribe(patron):
     assert not PushSubscription.objects.exists()
 
 
-def test_subscriptions_end_when_the_portal_gets_another_key(patron, settings):
+def test_subscriptions_end_when_the_push_key_of_the_portal_changes_or_is_removed(patron, settings):
     subscribed(patron)
     settings.PUSH_PRIVATE_KEY = keys.new_private_key()
     assert list(living(timezone.now())) == []
@@ -201,7 +204,7 @@ def test_subscription_of_a_viewer_by_code_ends_when_the_code_ends():
     assert not PushSubscription.objects.exists()
 
 
-def test_subscription_that_no_browser_confirmed_for_400_days_is_deleted():
+def test_subscription_is_deleted_if_no_browser_confirms_it_for_400_days():
     now = timezone.now()
     for days in (399, 401):
         PushSubscriptionFactory(checked_at=now - timedelta(days=days), device=str(days))

@@ -14,7 +14,7 @@ from tests.factories import PushSubscriptionFactory
 from tests.push_device import base64url, from_base64url
 
 
-def test_push_service_can_verify_the_sender_and_audience_and_expiry_of_a_message(db, service):
+def test_push_service_can_verify_sender_audience_and_expiry_of_a_message(db, service):
     device = service.device("ok/1")
     send(PushSubscriptionFactory(device_keys=device), {"title": "x"}, topic="t", seconds=60)
     header = service.received[0].headers["Authorization"]

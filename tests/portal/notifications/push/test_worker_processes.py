@@ -15,6 +15,7 @@ from portal.conversations.answer_emails import withdraw_announcement
 from portal.helpsessions import handover, keeping, push
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.helpsessions.push import NotOffered, subscribe_by_code
+from portal.jobs import SOURCES
 from portal.notifications.actions import take_next
 from portal.notifications.choices import choose
 from portal.notifications.kinds import CHOICES
@@ -23,7 +24,7 @@ from portal.notifications.push import delivery
 from portal.notifications.push.subscriptions import SignedOut, forget_subscriptions, living, subscribe
 from portal.notifications.settling import settle
 from portal.privacy.erasure import erase
-from portal.worker import SOURCES, Worker
+from portal.worker import Worker
 from tests.extent import times
 from tests.factories import (
     ConversationFactory,
@@ -39,7 +40,7 @@ from tests.portal.notifications.test_delivery import start_worker, write_email
 from tests.processes import MAX_WAIT, rounds
 from tests.push_device import PRIVATE_KEY, PushDevice
 
-ROUNDS = times(5, 40)
+ROUNDS = times(5, 50)
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,7 +89,8 @@ def message_to(device):
     return PushMessage.objects.get(subscription=row)
 
 
-def test_hanging_push_service_delays_emails_and_jobs_by_a_few_seconds_at_most(library, service, worker):
+@pytest.mark.only_long
+def test_hanging_push_service_delays_emails_and_jobs_by_at_most_a_few_seconds(library, service, worker):
     port = free_port()
     with mail_server(port) as smtp:
         message_to(service.device("hang"))
@@ -106,7 +108,8 @@ def test_hanging_push_service_delays_emails_and_jobs_by_a_few_seconds_at_most(li
         assert len(service.received) == 1
 
 
-def test_message_is_sent_at_most_twice_if_the_worker_is_killed_while_sending(library, service, worker):
+@pytest.mark.only_long
+def test_message_is_sent_at_most_twice_even_if_the_worker_is_killed(library, service, worker):
     message = message_to(service.device("hang"))
     killed = worker()
     assert service.reached.wait(MAX_WAIT)
@@ -152,9 +155,10 @@ def reply(conversation, staff, *, minutes_ago=60):
 # The tests below let several processes race. They run on PostgreSQL only.
 
 
+@pytest.mark.core
 @on_postgresql
 @pytest.mark.long
-def test_several_workers_at_once_push_each_message_once(transactional_db, service):
+def test_four_simultaneous_workers_push_each_message_once(transactional_db, service):
     library = LibraryFactory()
     patron, staff = UserFactory(), StaffFactory(branch=library.default_branch)
     for number in range(3):
@@ -187,7 +191,7 @@ def test_several_workers_at_once_push_each_message_once(transactional_db, servic
 
 @on_postgresql
 @pytest.mark.long
-def test_several_workers_send_a_viewer_by_code_one_message_about_two_answers(transactional_db, service):
+def test_several_workers_send_a_viewer_by_code_only_one_message(transactional_db, service):
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
 
@@ -224,7 +228,7 @@ def test_several_workers_send_a_viewer_by_code_one_message_about_two_answers(tra
 
 @on_postgresql
 @pytest.mark.long
-def test_answer_is_emailed_once_if_the_subscriptions_of_both_devices_end_at_once(transactional_db, service):
+def test_answer_is_emailed_once_if_two_subscriptions_end_simultaneously(transactional_db, service):
     library = LibraryFactory()
     patron, staff = UserFactory(), StaffFactory(branch=library.default_branch)
     choose(patron, {("conversations/answer", None): CHOICES["push"]}, {})
@@ -253,7 +257,7 @@ def test_answer_is_emailed_once_if_the_subscriptions_of_both_devices_end_at_once
 
 @on_postgresql
 @pytest.mark.long
-def test_no_subscription_by_code_remains_if_the_visit_is_kept_at_the_same_moment(transactional_db, settings):
+def test_viewer_by_code_has_no_subscription_after_an_account_gets_the_visit(transactional_db, settings):
     settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
@@ -290,7 +294,7 @@ def test_no_subscription_by_code_remains_if_the_visit_is_kept_at_the_same_moment
 
 @on_postgresql
 @pytest.mark.long
-def test_no_subscription_remains_if_the_person_is_erased_or_signed_out_at_the_same_moment(
+def test_no_subscription_remains_if_the_person_is_erased_or_signed_out_simultaneously(
     transactional_db, settings
 ):
     settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
@@ -338,7 +342,7 @@ def test_no_subscription_remains_if_the_person_is_erased_or_signed_out_at_the_sa
 
 @on_postgresql
 @pytest.mark.long
-def test_answer_is_withdrawn_or_handed_over_to_a_device_but_not_both(transactional_db, service):
+def test_notice_about_an_answer_is_either_withdrawn_or_sent_to_the_device(transactional_db, service):
     branch = LibraryFactory().default_branch
     staff, patron = StaffFactory(branch=branch), UserFactory()
     PushSubscriptionFactory(person=patron, device_keys=service.device())

@@ -1,0 +1,39 @@
+"""Multiply rows with SQL. Python takes much longer to invent a row than a database takes to copy it."""
+
+from django.db import connection
+
+# The numbers of invented rows begin here, so they don't get in the way of other rows.
+FIRST = 10**9
+# In block n, the mixed columns of a copy come from the row that is n * STEP rows after the copied one.
+STEP = 7919
+
+
+def copy_rows(model, *, number, block, size, changes=None, mixed=()):
+    """Add a block of copies of the invented rows of `model`. The invented rows are block 0.
+
+    `number` is the column with the number of a row. The invented rows have the numbers from FIRST to FIRST +
+    `size` - 1. In a copy, the number is higher by `block` * `size`. The columns `mixed` come from another
+    row, so the copies differ. `changes` is {column: SQL}. Other columns are copied, and an automatic primary
+    key is left out.
+    """
+    columns = [field.column for field in model._meta.concrete_fields]
+    if model._meta.pk.column != number:
+        columns.remove(model._meta.pk.column)
+    values = {column: f"kept.{column}" for column in columns}
+    values |= {column: f"other.{column}" for column in mixed}
+    values |= {number: f"kept.{number} + {block * size}"} | (changes or {})
+    table = connection.ops.quote_name(model._meta.db_table)
+    source = f"{table} AS kept"
+    if mixed:
+        far = f"{FIRST} + (kept.{number} - {FIRST} + {block * STEP}) % {size}"
+        source += f" JOIN {table} AS other ON other.{number} = {far}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {source} "
+            f"WHERE kept.{number} BETWEEN {FIRST} AND {FIRST + size - 1}"
+        )
+
+
+def new_uuid():
+    """Return SQL for a random value of a UUIDField."""
+    return "lower(hex(randomblob(16)))" if connection.vendor == "sqlite" else "gen_random_uuid()"

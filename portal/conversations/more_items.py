@@ -1,0 +1,36 @@
+"""Ask the person who recommended an item for another recommendation."""
+
+from django.db import transaction
+
+from portal.helpsessions.on_duty import on_duty
+
+from . import actions, staff_notices
+from .desk_actions import Kind, change_assignee
+from .opening import conversation_of
+
+
+@transaction.atomic
+def ask_for_another(recommendation, *, at, **message):
+    """Send a question about the recommendation, and return its conversation.
+
+    `message` are further arguments for actions.ask. Raises Erased, like actions.ask.
+
+    If nobody is assigned to the conversation, it is assigned to the person who recommended the item. If that
+    person is away, the covering colleague gets it. In these cases, it stays in the queue of its branch:
+    - Neither of the two is on duty.
+    - It has moved to a branch where the person who recommended the item doesn't work.
+
+    If the conversation comes back to the writer of its last answer, the question brings it back too.
+    """
+    known = conversation_of(recommendation)
+    helper = None
+    if known is None or known.comes_back_to_id is None:
+        # Lock the roles of only one person, before other rows are locked.
+        branch = (known or recommendation).branch_id
+        helper = on_duty(recommendation.recommended_by, branch_pk=branch, at=at)
+    conversation = actions.ask(recommendation=recommendation, at=at, **message)
+    if helper is not None and conversation.assignee_id is None:
+        change_assignee(conversation, Kind.REQUESTED, to=helper, by=None)
+        if known is not None:
+            staff_notices.announce_reply(conversation, at=conversation.changed_at)
+    return conversation

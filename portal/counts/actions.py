@@ -1,0 +1,173 @@
+"""Write the tables of counts, and keep the counts of help sessions that are forgotten."""
+
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import groupby
+
+from django.db import transaction
+
+from accounts.models import Library
+from portal.helpsessions import forgetting
+from portal.helpsessions.models import HelpSession
+from portal.notifications.actions import take_turn
+from portal.prepared import update_all
+
+from .counting import COUNTED, count, days_of, month_of
+from .models import TABLES, CountsLock, DayCount
+
+NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
+RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_group", "own_value"))
+# By day, the job counts only the days of contacts that were recorded in this time. At night, it counts all.
+RECENT = timedelta(days=2)
+# The hours of the night, in the library's time zone.
+NIGHT = range(0, 6)
+BATCH = 500
+
+
+def count_contacts(*, at):
+    """Count the days and months of recently recorded contacts again. Once a night, count all of them.
+
+    The worker runs this job. Only rows whose numbers have changed are written.
+    """
+    count_sessions_forgotten_before()
+    local = at.astimezone(Library.current().zone)
+    if local.hour in NIGHT and take_turn("count_all_months", at=at, every=timedelta(hours=12)):
+        rebuild()
+        return
+    recent = HelpSession.objects.filter(forgotten_on=None, created_at__gte=at - RECENT)
+    days = {local.date(), *recent.order_by().values_list("happened_on", flat=True).distinct()}
+    for month, of_month in _by_month(days):
+        count_month(month, of_month)
+
+
+def rebuild():
+    """Recount all help sessions that are not forgotten, and return how many rows changed.
+
+    The counts of forgotten sessions stay as they are.
+    """
+    sessions = HelpSession.objects.filter(forgotten_on=None, status__in=COUNTED).order_by("happened_on")
+    days = {*sessions.values_list("happened_on", flat=True).distinct()}
+    for table in TABLES:
+        column = "happened_on" if table is DayCount else "month"
+        days |= {*table.objects.filter(is_final=False).values_list(column, flat=True).distinct()}
+    return sum(count_month(month) for month, _days in _by_month(days))
+
+
+@transaction.atomic
+def count_month(month, days=None):
+    """Count the month again, without the forgotten sessions. Return how many rows changed.
+
+    If `days` is not None, the table by day is written only for these days.
+    """
+    lock_counts()
+    return _write(month, days)
+
+
+@contextmanager
+def keeping_counts(sessions):
+    """Add the sessions to the counts of forgotten sessions, before the block forgets them.
+
+    The caller has locked the sessions and has begun a transaction. The block must forget all of them.
+    """
+    lock_counts()
+    months = _add_to_final([session for session in sessions if session.forgotten_on is None])
+    yield
+    for month, days in months:
+        _write(month, days)
+
+
+def count_sessions_forgotten_before():
+    """Count the sessions that were forgotten before the portal had tables of counts, and strip them.
+
+    The worker does this in batches, until none is left.
+    """
+    before = HelpSession.objects.filter(forgotten_on__isnull=False, is_counted=False).order_by("pk")
+    while _count_some_forgotten_before(before):
+        pass
+
+
+@transaction.atomic
+def _count_some_forgotten_before(before):
+    lock_counts()
+    sessions = list(before.select_for_update()[:BATCH])
+    _add_to_final(sessions)
+    forgetting.strip(sessions, zone=Library.current().zone)
+    return len(sessions)
+
+
+def lock_counts():
+    """Let no other process write counts until the transaction ends."""
+    CountsLock.objects.get_or_create(pk=1)
+    CountsLock.objects.select_for_update().get(pk=1)
+
+
+def _by_month(days):
+    """Return [(month, its days)], in order."""
+    days = sorted(days)
+    return [(month, [*of_month]) for month, of_month in groupby(days, key=month_of)]
+
+
+def _add_to_final(sessions):
+    """Add the sessions to the final rows. Return [(month, its days)] for the days of the sessions."""
+    months = _by_month({session.happened_on for session in sessions})
+    rows_of_sessions = HelpSession.objects.filter(pk__in=[session.pk for session in sessions])
+    for month, days in months:
+        for table, rows in count(rows_of_sessions, month).items():
+            _add_rows(table, month, days, rows)
+    return months
+
+
+def _add_rows(table, month, days, rows):
+    """Add the numbers to the final rows with these keys, or make the rows."""
+    known = {}
+    for key, (pk, numbers) in _stored(table, month, days, is_final=True).items():
+        if key in rows:
+            sums = [a + b for a, b in zip(numbers, rows[key], strict=True)]
+            known[key] = table(pk=pk, **dict(zip(NUMBERS, sums, strict=True)))
+    update_all(list(known.values()), NUMBERS)
+    _insert(table, {key: numbers for key, numbers in rows.items() if key not in known}, is_final=True)
+
+
+def _write(month, days=None):
+    """Write the rows of the month whose sessions still exist. Return how many rows changed."""
+    counted = count(HelpSession.objects.filter(forgotten_on=None), month, days)
+    return sum(_write_table(table, month, days, rows) for table, rows in counted.items())
+
+
+def _write_table(table, month, days, rows):
+    stored = _stored(table, month, days, is_final=False)
+    same = {key for key, (_pk, numbers) in stored.items() if rows.get(key) == numbers}
+    stale = [pk for key, (pk, _numbers) in stored.items() if key not in same]
+    new = {key: numbers for key, numbers in rows.items() if key not in same}
+    for first in range(0, len(stale), BATCH):
+        table.objects.filter(pk__in=stale[first : first + BATCH]).delete()
+    _insert(table, new, is_final=False)
+    return len(stale) + len(new)
+
+
+def _stored(table, month, days, *, is_final):
+    """Return {key: (primary key, numbers)} for the month. If `days` is set, DayCount has only these days."""
+    rows = table.objects.filter(is_final=is_final, log_import=None)
+    if table is not DayCount:
+        rows = rows.filter(month=month)
+    elif days is None:
+        rows = rows.filter(happened_on__range=days_of(month))
+    else:
+        rows = rows.filter(happened_on__in=days)
+    size = len(table.KEY)
+    values = rows.values_list(*table.KEY, *NUMBERS, "pk")
+    return {tuple(row[:size]): (row[-1], list(row[size:-1])) for row in values}
+
+
+def _insert(table, rows, *, is_final):
+    columns = [*map(_column, table.KEY), *NUMBERS]
+    new = [
+        table(is_final=is_final, **dict(zip(columns, [*key, *numbers], strict=True)))
+        for key, numbers in rows.items()
+    ]
+    table.objects.bulk_create(new, batch_size=BATCH)
+
+
+def _column(name):
+    """Return the name of the attribute with the value of this field, such as `topic_id` for `topic`."""
+    return f"{name}_id" if name in RELATED else name

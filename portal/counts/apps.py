@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class CountsConfig(AppConfig):
+    name = "portal.counts"

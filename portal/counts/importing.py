@@ -1,0 +1,85 @@
+"""Count the rows of imported desk logs. Their counts are rows of their own, so they can be undone."""
+
+from collections import defaultdict
+
+from portal.prepared import insert_all
+
+from .counting import month_of
+from .models import DayCount, GroupCount, LanguageCount, TopicCount
+
+COLUMNS = {
+    DayCount: (
+        *("happened_on", "hour", "branch_id", "service_point_id", "mode", "question_type", "read_level"),
+        *("is_tally", "tally_kind_id"),
+    ),
+    TopicCount: ("month", "branch_id", "topic_id"),
+    GroupCount: ("month", "branch_id", "patron_group_id"),
+    LanguageCount: ("month", "branch_id", "language"),
+}
+
+
+class Counted:
+    """The numbers of imported rows: {table: {values of COLUMNS: [contacts, minutes, estimated minutes]}}."""
+
+    def __init__(self):
+        self.tables: dict = {table: defaultdict(lambda: [0, 0, 0]) for table in COLUMNS}
+
+    def add(self, contact):
+        """Count a row. It has the attributes of Contact in portal/imports/desk_logs/rows.py."""
+        numbers = 1, contact.minutes or 0, (contact.minutes or 0) if contact.band else 0
+        self._add(
+            contact,
+            contact.hour,
+            contact.branch,
+            contact.service_point,
+            contact.day,
+            contact.topic,
+            contact.patron_group,
+            numbers,
+        )
+
+    def take_out(self, session, sealed, *, is_band):
+        """Take a replaced row out of the counts. `sealed` is [hour, service point, patron group]."""
+        hour, point, group = sealed
+        minutes = session.minutes or 0
+        numbers = -1, -minutes, -minutes if is_band else 0
+        self._add(
+            session, hour, session.branch_id, point, session.happened_on, session.topic_id, group, numbers
+        )
+
+    def _add(self, row, hour, branch, point, day, topic, group, numbers):
+        month = month_of(day)
+        by_key = (
+            (DayCount, (day, hour, branch, point, row.mode, row.question_type, row.read_level, False, None)),
+            (TopicCount, (month, branch, topic)),
+            (GroupCount, (month, branch, group)),
+            (LanguageCount, (month, branch, "")),
+        )
+        for table, key in by_key:
+            sums = self.tables[table][key]
+            for place, number in enumerate(numbers):
+                sums[place] += number
+
+
+def add_counts(counted, log_import):
+    """Write the counts as rows of this import.
+
+    An import writes several rows with the same key, one for each batch. A figure is the sum of all. The
+    numbers of a row are negative if the import replaced more contacts than it added.
+    """
+    for table, sums in counted.tables.items():
+        columns = COLUMNS[table]
+        common = table(is_final=True, log_import=log_import, handed_over=0, check_ins=0)
+        insert_all(
+            common,
+            [
+                {
+                    "contacts": contacts,
+                    "minutes": minutes,
+                    "estimated_minutes": estimated,
+                    **dict(zip(columns, key, strict=True)),
+                }
+                for key, (contacts, minutes, estimated) in sums.items()
+                if contacts or minutes or estimated
+            ],
+        )

@@ -1,0 +1,197 @@
+"""The tables of counts. They stay when help sessions are forgotten. Decision 46 has the reasons.
+
+No table has every field, because a row of one contact would then describe a person. `month` and the days are
+in the library's time zone.
+"""
+
+import uuid
+
+from django.db import models
+
+from accounts.models import Branch
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import OwnValue, PatronGroup, ServicePoint, TallyKind
+from recommendations.models import Topic
+
+
+class LogImport(models.Model):
+    """One import of a desk log from another system. Undoing it deletes the row, and its counts with it.
+
+    An import that was killed is continued if the same file is imported again.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    file_key = models.CharField(max_length=64, help_text="the HMAC of the file and its mapping")
+    added = models.PositiveIntegerField(default=0, help_text="rows that became help sessions")
+    replaced = models.PositiveIntegerField(default=0, help_text="how many of them replaced an earlier row")
+    first_day = models.DateField(null=True, blank=True)
+    last_day = models.DateField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["-started_at", "-id"], name="log_imports_newest_first")]
+
+    def __str__(self):
+        return f"import of {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Count(models.Model):
+    """The numbers of the help sessions that have the same values in the fields KEY.
+
+    If `is_final` is true, the sessions are forgotten, so the row only grows. Otherwise the sessions still
+    exist, and the row is counted again when they change. A figure is the sum of both.
+
+    The counts of an imported desk log are rows of their own, so that the import can be undone. Their numbers
+    can be negative, if the import replaced contacts of an earlier one.
+    """
+
+    KEY: tuple = ()
+
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
+    is_final = models.BooleanField(default=False)
+    contacts = models.IntegerField()
+    minutes = models.IntegerField(help_text="the sum of the minutes that staff recorded")
+    estimated_minutes = models.IntegerField(
+        default=0, help_text="how many of the minutes are estimates, because a desk log had only a band"
+    )
+    handed_over = models.PositiveIntegerField(help_text="how many sessions were given to the patron")
+    check_ins = models.PositiveIntegerField(help_text="how many check-ins were sent")
+    log_import = models.ForeignKey(
+        LogImport,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the import of a desk log that the row counts",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class DayCount(Count):
+    """The contacts of an hour at a service point with the same mode, question type and READ level."""
+
+    KEY = (
+        *("happened_on", "hour", "branch", "service_point", "mode", "question_type", "read_level"),
+        *("is_tally", "tally_kind"),
+    )
+
+    happened_on = models.DateField()
+    hour = models.PositiveSmallIntegerField(null=True, blank=True)
+    service_point = models.ForeignKey(
+        ServicePoint, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    mode = models.CharField(max_length=12)
+    question_type = models.CharField(max_length=20)
+    read_level = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_tally = models.BooleanField(default=False)
+    tally_kind = models.ForeignKey(
+        TallyKind, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["happened_on", "branch"], name="day_counts")]
+
+    def __str__(self):
+        return f"{self.happened_on}: {self.contacts}"
+
+
+class MonthCount(Count):
+    """Base of the tables by month. They leave out quiet sessions and visits with a child."""
+
+    month = models.DateField(help_text="the first day of the month")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self):
+        return f"{self.month}: {self.contacts}"
+
+
+class TopicCount(MonthCount):
+    """The contacts of a month with one topic, or without a topic."""
+
+    KEY = ("month", "branch", "topic")
+
+    topic = models.ForeignKey(Topic, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="topic_counts")]
+
+
+class GroupCount(MonthCount):
+    """The contacts of a month with one patron group. Null means that nobody asked for the group."""
+
+    KEY = ("month", "branch", "patron_group")
+
+    patron_group = models.ForeignKey(
+        PatronGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="group_counts")]
+
+
+class LanguageCount(MonthCount):
+    """The contacts of a month with patrons of one language."""
+
+    KEY = ("month", "branch", "language")
+
+    language = models.CharField(max_length=12)
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="language_counts")]
+
+
+class OwnCount(MonthCount):
+    """The contacts of a month with one value of one of the library's own fields."""
+
+    KEY = ("month", "branch", "own_value")
+
+    own_value = models.ForeignKey(OwnValue, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="own_counts")]
+
+
+class AnswerCount(models.Model):
+    """How many first answers of a month took a time in the same band. portal/counts/answers.py fills it."""
+
+    month = models.DateField(help_text="the first day of the month of the answers")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
+    up_to = models.PositiveIntegerField(
+        help_text="the end of the band in minutes of opening hours; 0: longer"
+    )
+    is_late = models.BooleanField(help_text="whether the answers came after the promised time")
+    answers = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["month", "branch", "up_to", "is_late"], name="one_row_per_band")
+        ]
+
+    def __str__(self):
+        return f"{self.month}: {self.answers}"
+
+
+class CountedAnswer(models.Model):
+    """A mark that the time until the first answer of this conversation is in AnswerCount."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, primary_key=True, related_name="counted_answer"
+    )
+
+    def __str__(self):
+        return f"answer of {self.conversation_id}"
+
+
+TABLES = (DayCount, TopicCount, GroupCount, LanguageCount, OwnCount)
+
+
+class CountsLock(models.Model):
+    """One row. A process locks it while it writes counts, so two can't count the same month at once."""
+
+    def __str__(self):
+        return "lock of the counts"

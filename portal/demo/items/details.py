@@ -1,0 +1,28 @@
+"""What some of the demo's items are: their form, length and audience. Also the codes of the branches."""
+
+FORMS = {
+    "pride-lp": "large_print",
+    "thursday-murder-lp": "large_print",
+    "secret-garden-ebook": "ebook",
+    "still-life-audio": "disc",
+    "kind-of-blue": "disc",
+    "spirited-away": "disc",
+}
+EXTENTS = {
+    "pride-lp": "514 pages (large print)",
+    "still-life-audio": "8 audio discs (10 hr.)",
+    "spirited-away": "1 videodisc (125 min.)",
+    "sibley": "xxviii, 598 pages",
+}
+AUDIENCES = {
+    "secret-garden": "preteen",
+    "secret-garden-ebook": "preteen",
+    "number-the-stars": "preteen",
+    "wild-things": "preschool",
+    "charlottes-web": "primary",
+}
+# {key: the location at each branch, where none of the copies can be borrowed}
+REFERENCE = {"sibley": "Reference"}
+# The codes of the library's own system for the branches, and one that nobody has assigned yet.
+CODES = {"CEN": "central", "HAR": "harbor"}
+UNKNOWN_CODES = {"NFD": 41}

@@ -1,0 +1,158 @@
+"""The filter of the page about the work of the desk. The URL of the page contains it."""
+
+import datetime
+
+from django import forms
+from django.db.models import Count
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch
+from portal.counts.models import DayCount
+from portal.desk.forms.fields import DayField
+from portal.desk.widgets import LongSelect
+from portal.helpsessions.models import OwnField
+
+from . import labels, workload
+from .periods import Period
+
+# Own days are between these days, so that a mistyped year can't ask for thousands of years.
+EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2199, 12, 31)
+# These breakdowns show when single people work and how fast they are. At a branch with fewer people than
+# FEWEST_PEOPLE, only those who work there see them.
+ABOUT_FEW_PEOPLE, FEWEST_PEOPLE = ("hour", "hour_weekday", "answers"), 3
+COMPARISONS = [
+    ("", _("Nothing")),
+    ("before", _("The period before")),
+    ("year", _("A year earlier")),
+]
+
+
+class FigureForm(forms.Form):
+    """A month or own days, a branch, a breakdown, and a period to compare with."""
+
+    by = forms.ChoiceField(label=_("Break down by"), widget=LongSelect, required=False)
+    month = forms.ChoiceField(label=_("Month"), widget=LongSelect, required=False)
+    first_day = DayField(label=_("From"), required=False)
+    last_day = DayField(label=_("To"), required=False)
+    branch = forms.ChoiceField(label=_("Branch"), widget=LongSelect, required=False)
+    compare = forms.ChoiceField(
+        label=_("Compare with"), choices=COMPARISONS, widget=LongSelect, required=False
+    )
+
+    def __init__(self, data, *, branches, user, today):
+        """`branches` are the branches that `user` may see, from `branches_of`."""
+        first = (
+            DayCount.objects.order_by("happened_on").values_list("happened_on", flat=True).first() or today
+        )
+        # In the first month with contacts, show this month. Later, show the last whole month.
+        usual = Period.of_month(max(Period.of_month(today).before.first, min(first, today)))
+        has_days = any(name in data for name in ("month", "first_day", "last_day"))
+        super().__init__({"by": "time"} | ({} if has_days else {"month": _key(usual)}) | data)
+        self.branches, self.user = {branch.slug: branch for branch in branches}, user
+        months = _months(first, today)
+        self.fields["month"].choices = [
+            ("", _("Other dates")),
+            *((_key(each), labels.of_period(each)) for each in months),
+        ]
+        self.fields["branch"].choices = [
+            ("", _("All branches")),
+            *((branch.slug, branch.name) for branch in branches),
+        ]
+        self.fields["by"].choices = _breakdowns(with_branch=len(branches) > 1)
+        self.months = months
+
+    def clean(self):
+        cleaned = super().clean()
+        if self.errors:
+            return cleaned
+        if cleaned["month"]:
+            cleaned["period"] = Period.of_month(datetime.date.fromisoformat(f"{cleaned['month']}-01"))
+        else:
+            self._clean_days(cleaned)
+        period, by = cleaned.get("period"), cleaned["by"] or "time"
+        if period and workload.is_by_month(by) and not period.is_whole_months:
+            self.add_error(
+                "by",
+                _now(
+                    "This is counted for whole months only. Choose a month, or days from the first to the "
+                    "last day of a month."
+                ),
+            )
+        return cleaned
+
+    def _clean_days(self, cleaned):
+        for name in ("first_day", "last_day"):
+            if cleaned[name] is None:
+                self.add_error(name, _now("Choose a day, or choose a month."))
+            elif not EARLIEST <= cleaned[name] <= LATEST:
+                self.add_error(name, _now("Choose a day from 1990 to 2199."))
+        if not self.errors and cleaned["last_day"] < cleaned["first_day"]:
+            self.add_error("last_day", _now("This day is before the day in “From”. Choose a later day."))
+        if not self.errors:
+            cleaned["period"] = Period(cleaned["first_day"], cleaned["last_day"])
+
+    def figure(self):
+        """Return the Figure that the filter asks for. The form must be valid."""
+        period = self.cleaned_data["period"]
+        earlier = {"before": period.before, "year": period.year_before}.get(self.cleaned_data["compare"])
+        return workload.figure(
+            period,
+            [branch.pk for branch in self.chosen_branches],
+            self.cleaned_data["by"] or "time",
+            earlier=earlier,
+        )
+
+    @property
+    def chosen_branches(self):
+        """Return the branches that the figure counts."""
+        return [branch for branch in self._wanted_branches() if not self._is_left_out(branch)]
+
+    @property
+    def left_out(self):
+        """Return the branches that the figure leaves out, because too few people work there."""
+        return [branch for branch in self._wanted_branches() if self._is_left_out(branch)]
+
+    def _wanted_branches(self):
+        chosen = self.branches.get(self.cleaned_data.get("branch"))
+        return [chosen] if chosen else list(self.branches.values())
+
+    def _is_left_out(self, branch):
+        is_small = branch.people < FEWEST_PEOPLE and branch.pk not in self.user.desk_branch_ids
+        return is_small and self.cleaned_data["by"] in ABOUT_FEW_PEOPLE
+
+    def month_links(self):
+        """Return the months before and after the chosen one, or None where there is no link."""
+        period = self.cleaned_data["period"]
+        if not period.is_month:
+            return None, None
+        return tuple(each if each in self.months else None for each in (period.before, period.after))
+
+
+def branches_of(user, *, sees_all):
+    """Return the branches whose figures this staff member sees: their own, or all if `sees_all` is true.
+
+    Each has the attribute `people`: how many people work there.
+    """
+    branches = Branch.objects.annotate(people=Count("staff_roles")).order_by("name")
+    return list(branches if sees_all else branches.filter(pk__in=user.desk_branch_ids))
+
+
+def _months(first, today):
+    """Return the months from the first counted day until today, the newest first."""
+    months = [Period.of_month(today)]
+    while months[-1].first > first:
+        months.append(months[-1].before)
+    return months
+
+
+def _key(month):
+    return f"{month.first:%Y-%m}"
+
+
+def _breakdowns(*, with_branch):
+    names = labels.breakdowns()
+    if not with_branch:
+        del names["branch"]
+    own = [(f"{workload.OWN}{row.pk}", row.name) for row in OwnField.objects.order_by(*OwnField.ORDER)]
+    return [*names.items(), *own]

@@ -1,0 +1,185 @@
+"""The labels of the figures about the work of the desk, and the order of their rows."""
+
+from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
+from django.utils.formats import date_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from accounts.models import Branch
+from portal.desk.languages import language_name
+from portal.helpsessions.models import HelpSession, OwnField, OwnValue, PatronGroup, ServicePoint, TallyKind
+from portal.templatetags.portal import whole_day
+from portal.times import time_of_day
+from recommendations.models import QuestionType, Topic, topic_names
+
+
+def of_breakdown(breakdown):
+    """Return the heading of the first column."""
+    if breakdown.startswith("own-"):
+        return next((field.name for field in OwnField.objects.filter(pk=breakdown.removeprefix("own-"))), "")
+    return breakdowns()[breakdown]
+
+
+def breakdowns():
+    """Return {name of a breakdown: its label}, without the library's own fields."""
+    return {
+        "time": _("Time"),
+        "branch": _("Branch"),
+        "service_point": _("Service point"),
+        "mode": _("Mode"),
+        "question_type": _("Question type"),
+        "read_level": _("READ level"),
+        "tally_kind": _("Kind of tally"),
+        "hour": _("Hour"),
+        "weekday": _("Day of the week"),
+        "hour_weekday": _("Hour and day of the week"),
+        "topic": _("Topic"),
+        "patron_group": _("Patron group"),
+        "language": _("Language"),
+        "answers": _("Time to first answer"),
+    }
+
+
+def of_number(name):
+    """Return the heading of a number. In a grid, the name is a day of the week: Monday is 0."""
+    if isinstance(name, int):
+        return capfirst(str(WEEKDAYS_ABBR[name]))
+    return {
+        "contacts": _("Contacts"),
+        "minutes": _("Minutes"),
+        "handed_over": _("Visits given to the patron"),
+        "check_ins": _("Check-ins sent"),
+        "answers": _("First answers"),
+        "in_time": _("In the promised time"),
+    }[name]
+
+
+def of_period(period):
+    """Return a period in words, such as "October 2026" or "October 5, 2026 – October 9, 2026"."""
+    if period.is_month:
+        return of_month(period.first)
+    if period.first == period.last:
+        return whole_day(period.first)
+    return f"{whole_day(period.first)} – {whole_day(period.last)}"
+
+
+def of_month(day):
+    return capfirst(date_format(day, pgettext("format of a month with its year", "F Y")))
+
+
+def of_number_in(name, period):
+    return f"{of_number(name)}, {of_period(period)}"
+
+
+def of_time(minutes):
+    """Return a time in opening hours in words, such as "1 h 30 min"."""
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return _("%(minutes)s min") % {"minutes": minutes}
+    if not minutes:
+        return _("%(hours)s h") % {"hours": hours}
+    return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+
+
+def of(breakdown, keys, *, period, earlier, branches):
+    """Return the keys with their labels as [(key, label)], in the order of the rows."""
+    if breakdown == "time":
+        return _of_time(keys, period, earlier)
+    if breakdown in ORDERED:
+        return [(key, ORDERED[breakdown](key)) for key in sorted(keys, key=_none_last)]
+    if breakdown in CHOICES:
+        choices = CHOICES[breakdown]()
+        return [(key, label) for key, label in choices if key in keys]
+    return sorted(
+        _of_rows(breakdown, keys, branches), key=lambda row: (_is_without(row[0]), row[1].casefold())
+    )
+
+
+def _of_time(keys, period, earlier):
+    """Label each step by its days, and a step that only the earlier period has by its days there."""
+    step = period.step
+    steps = dict(enumerate(earlier.steps(step) if earlier else [])) | dict(enumerate(period.steps(step)))
+    return [(key, _of_step(step, steps[key][0])) for key in sorted(keys)]
+
+
+def _of_step(step, day):
+    if step == "day":
+        return capfirst(date_format(day, pgettext("format of a weekday with its day", "D, M j")))
+    return of_month(day) if step == "month" else str(day.year)
+
+
+def _none_last(key):
+    return (key is None, key or 0)
+
+
+def _is_without(key):
+    return key is None or (isinstance(key, tuple) and key[1] is None)
+
+
+def _of_hour(hour):
+    return _("Without an hour") if hour is None else time_of_day(hour)
+
+
+def _of_weekday(weekday):
+    return capfirst(str(WEEKDAYS[weekday]))
+
+
+def _modes():
+    return [(value, capfirst(str(label))) for value, label in HelpSession.Mode.choices]
+
+
+def _question_types():
+    kinds = [((False, value), capfirst(str(label))) for value, label in QuestionType.choices]
+    return [*kinds, ((True, None), _("Counted without details"))]
+
+
+def _read_levels():
+    levels = [((False, level), _("READ %(level)s") % {"level": level}) for level in range(1, 7)]
+    return [*levels, ((False, None), _("Without a READ level")), ((True, None), _("Counted without details"))]
+
+
+def _of_band(up_to):
+    return _("Longer") if up_to is None else _("Up to %(time)s") % {"time": of_time(up_to)}
+
+
+ORDERED = {"hour": _of_hour, "weekday": _of_weekday, "hour_weekday": _of_hour, "answers": _of_band}
+CHOICES = {"mode": _modes, "question_type": _question_types, "read_level": _read_levels}
+
+
+def _of_rows(breakdown, keys, branches):
+    """Return [(key, label)] for keys of rows in the database."""
+    if breakdown == "tally_kind":
+        return _of_tally_kinds(keys)
+    if breakdown == "language":
+        return [(key, capfirst(language_name(key)) if key else _("Not known")) for key in keys]
+    wanted = [key for key in keys if key is not None]
+    names = {
+        "branch": lambda: {row.pk: row.name for row in Branch.objects.filter(pk__in=wanted)},
+        "service_point": lambda: _of_service_points(wanted, branches),
+        "topic": lambda: _names(Topic.objects.prefetch_related(*topic_names()), wanted),
+        "patron_group": lambda: _names(PatronGroup.objects.all(), wanted),
+    }.get(breakdown, lambda: _names(OwnValue.objects.all(), wanted))()
+    without = {
+        "service_point": _("Without a service point"),
+        "topic": _("Without a topic"),
+        "patron_group": _("Not asked"),
+    }
+    return [(key, without[breakdown] if key is None else names[key]) for key in keys]
+
+
+def _names(rows, keys):
+    return {row.pk: str(row) for row in rows.filter(pk__in=keys)}
+
+
+def _of_service_points(keys, branches):
+    points = ServicePoint.objects.filter(pk__in=keys).select_related("branch")
+    return {point.pk: point.name if len(branches) == 1 else f"{point.branch}: {point}" for point in points}
+
+
+def _of_tally_kinds(keys):
+    kinds = TallyKind.objects.filter(pk__in=[kind for _tally, kind in keys if kind])
+    kinds = kinds.select_related("service_point")
+    names = {kind.pk: f"{kind.service_point}: {kind}" for kind in kinds}
+    labelled = {(True, None): _("Without a kind"), (False, None): _("Recorded with details")}
+    return [(key, labelled.get(key) or names[key[1]]) for key in keys]

@@ -1,0 +1,97 @@
+"""Periods of days for which figures are counted."""
+
+import datetime
+from dataclasses import dataclass
+
+# A period of up to MOST_DAYS shows its days. Up to MOST_MONTHS, it shows its months, and otherwise its years.
+MOST_DAYS = 62
+MOST_MONTHS = 36
+
+
+@dataclass(frozen=True)
+class Period:
+    """All days from `first` to `last`."""
+
+    first: datetime.date
+    last: datetime.date
+
+    @classmethod
+    def of_month(cls, day):
+        """Return the month that this day is in."""
+        first = day.replace(day=1)
+        return cls(first, _months_later(first, 1) - datetime.timedelta(days=1))
+
+    @property
+    def days(self):
+        return (self.last - self.first).days + 1
+
+    @property
+    def months(self):
+        """Return the number of months that the period has a day in."""
+        return (self.last.year - self.first.year) * 12 + self.last.month - self.first.month + 1
+
+    @property
+    def is_whole_months(self):
+        return self.first.day == 1 and (self.last + datetime.timedelta(days=1)).day == 1
+
+    @property
+    def is_month(self):
+        return self.is_whole_months and self.months == 1
+
+    @property
+    def before(self):
+        """Return the period of the same length before this one.
+
+        Before whole months, these are as many whole months. Otherwise, they are as many days.
+        """
+        last = self.first - datetime.timedelta(days=1)
+        if self.is_whole_months:
+            return Period(_months_later(self.first, -self.months), last)
+        return Period(self.first - datetime.timedelta(days=self.days), last)
+
+    @property
+    def after(self):
+        """Return the month after this one. The period must be a month."""
+        return Period.of_month(self.last + datetime.timedelta(days=1))
+
+    @property
+    def year_before(self):
+        """Return the same days of the year before. February 29 becomes February 28."""
+        first, last = _year_before(self.first), _year_before(self.last)
+        return Period(first, Period.of_month(last).last if self.is_whole_months else last)
+
+    def steps(self, step):
+        """Return the days, months or years of the period, as [(first day, last day)].
+
+        `step` is "day", "month" or "year". The first and the last step can be shorter.
+        """
+        firsts = [self.first]
+        while (following := _step_after(firsts[-1], step)) <= self.last:
+            firsts.append(following)
+        lasts = [first - datetime.timedelta(days=1) for first in firsts[1:]]
+        return list(zip(firsts, [*lasts, self.last], strict=True))
+
+    @property
+    def step(self):
+        """Return "day", "month" or "year", whichever divides the period into a readable number of rows."""
+        if self.days <= MOST_DAYS:
+            return "day"
+        return "month" if self.months <= MOST_MONTHS else "year"
+
+
+def _step_after(day, step):
+    if step == "day":
+        return day + datetime.timedelta(days=1)
+    return _months_later(day.replace(day=1), 1) if step == "month" else datetime.date(day.year + 1, 1, 1)
+
+
+def _months_later(first_day, number):
+    """Return the first day of the month that is `number` months later. The number can be negative."""
+    months = first_day.year * 12 + first_day.month - 1 + number
+    return datetime.date(months // 12, months % 12 + 1, 1)
+
+
+def _year_before(day):
+    if (day.month, day.day) == (2, 29):
+        return datetime.date(day.year - 1, 2, 28)
+    return day.replace(year=day.year - 1)

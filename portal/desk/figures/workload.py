@@ -1,0 +1,251 @@
+"""How much work the desk had: the one function from which the page and the files get their numbers.
+
+The numbers come from the tables of counts (portal/counts/), so they stay the same when help sessions are
+forgotten or people are erased.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.db.models import Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from portal.counts.answers import LONGER
+from portal.counts.models import AnswerCount, DayCount, GroupCount, LanguageCount, OwnCount, TopicCount
+
+from . import labels
+from .pooling import MIN_PEOPLE
+
+NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
+# The breakdown of first answers by the time that patrons waited, and the names of its numbers.
+ANSWERS, OF_ANSWERS = "answers", ("answers", "in_time")
+# The breakdown by hour with a number for each day of the week. Monday is 0.
+GRID, OF_GRID = "hour_weekday", ("contacts", *range(7))
+# Breakdowns for any days: {name: the columns of DayCount that make a key}. `_folded` combines the days into
+# steps of time and into weekdays.
+BY_DAY = {
+    "time": ("happened_on",),
+    "branch": ("branch",),
+    "service_point": ("service_point",),
+    "mode": ("mode",),
+    "question_type": ("is_tally", "question_type"),
+    "read_level": ("is_tally", "read_level"),
+    "tally_kind": ("is_tally", "tally_kind"),
+    "hour": ("hour",),
+    "weekday": ("happened_on",),
+}
+ONE_ROW_OF_TALLIES = ("question_type", "read_level")
+# Breakdowns for whole months: {name: (table, column)}. Those of the library's own fields are named `own-` and
+# the primary key of the field.
+BY_MONTH = {
+    "topic": (TopicCount, "topic"),
+    "patron_group": (GroupCount, "patron_group"),
+    "language": (LanguageCount, "language"),
+}
+OWN = "own-"
+# The keys of the row with all counts that are not shown, and of the row with the sum of all rows.
+OTHER, TOTAL = "other", "total"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a figure.
+
+    `numbers` has a number for each of the figure's `names`. `contacts_before` is the number of contacts in
+    the earlier period. None means that the row isn't shown for a period.
+    """
+
+    key: object
+    label: str
+    numbers: tuple
+    contacts_before: int | None = None
+
+    @property
+    def contacts(self):
+        return self.numbers[0]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The numbers of a period, broken down. `total` is the sum of `rows`."""
+
+    by: str
+    period: object
+    earlier: object
+    # The names of the numbers in each row: NUMBERS, or only the contacts.
+    names: tuple
+    rows: list
+    total: Row
+    headings: list = field(default_factory=list)
+
+    @property
+    def is_empty(self):
+        return not (self.total.contacts or self.total.contacts_before)
+
+    @property
+    def has_other(self):
+        return any(row.key == OTHER for row in self.rows)
+
+    def table(self):
+        """Return the rows as lists of cells, in the order of `headings`. The last one is the total.
+
+        The page and the file show these cells. A cell that isn't known is None.
+        """
+        return [self._cells(row) for row in [*self.rows, self.total]]
+
+    def _cells(self, row):
+        cells = [row.label, row.contacts]
+        if self.earlier:
+            known = row.contacts is not None and row.contacts_before is not None
+            cells += [row.contacts_before, row.contacts - row.contacts_before if known else None]
+        return [*cells, *row.numbers[1:]]
+
+
+def is_by_month(breakdown):
+    """Return whether this breakdown exists only for whole months."""
+    return breakdown == ANSWERS or breakdown in BY_MONTH or breakdown.startswith(OWN)
+
+
+def figure(period, branches, breakdown, *, earlier=None):
+    """Count the contacts of a period at these branches, broken down, and return a Figure.
+
+    `branches` are primary keys. `breakdown` is a key of BY_DAY or BY_MONTH, or `own-` with the key of a
+    field. If it is one of BY_MONTH or a field, the period must have whole months. `earlier` is a period to
+    compare with.
+    """
+    count, names = _counting(breakdown)
+    now = count(period, branches, breakdown, period.step)
+    before = count(earlier, branches, breakdown, period.step) if earlier else {}
+    known = labels.of(breakdown, {*now, *before} - {OTHER}, period=period, earlier=earlier, branches=branches)
+    missing = None if names == NUMBERS[:1] or breakdown == "time" else 0
+    rows = [
+        Row(
+            key,
+            label,
+            now.get(key, (missing,) * len(names)),
+            before.get(key, (missing,))[0] if earlier else None,
+        )
+        for key, label in known
+    ]
+    if OTHER in now or OTHER in before:
+        rows.append(
+            Row(OTHER, _("Other"), now.get(OTHER, (0,)), before.get(OTHER, (0,))[0] if earlier else None)
+        )
+    total = Row(
+        TOTAL,
+        _("Total, without contacts that were only counted") if names == NUMBERS[:1] else _("Total"),
+        _sum(now.values(), len(names)),
+        _sum(before.values(), 1)[0] if earlier else None,
+    )
+    return Figure(
+        breakdown, period, earlier, names, rows, total, _headings(breakdown, names, period, earlier)
+    )
+
+
+def _counting(breakdown):
+    """Return the function that counts this breakdown, and the names of its numbers."""
+    if breakdown == ANSWERS:
+        return _answers, OF_ANSWERS
+    if breakdown == GRID:
+        return _grid, OF_GRID
+    return (_by_month, NUMBERS[:1]) if is_by_month(breakdown) else (_by_day, NUMBERS)
+
+
+def _headings(breakdown, names, period, earlier):
+    headings = [labels.of_breakdown(breakdown), labels.of_number(names[0])]
+    if earlier:
+        headings += [labels.of_number_in(names[0], earlier), pgettext("from one period to another", "Change")]
+    return headings + [labels.of_number(name) for name in names[1:]]
+
+
+def _by_day(period, branches, breakdown, step):
+    """Return {key: numbers} of DayCount."""
+    columns = BY_DAY[breakdown]
+    rows = DayCount.objects.filter(happened_on__range=(period.first, period.last), branch__in=branches)
+    sums = [Sum(name) for name in NUMBERS]
+    counted = {}
+    for row in rows.order_by().values_list(*columns).annotate(*sums):
+        key, numbers = row[: len(columns)], row[len(columns) :]
+        counted[key if len(key) > 1 else key[0]] = numbers
+    return _folded(counted, period, breakdown, step)
+
+
+def _grid(period, branches, _by, _step):
+    """Return {hour: (contacts, those on Mondays, …)}."""
+    rows = DayCount.objects.filter(happened_on__range=(period.first, period.last), branch__in=branches)
+    cells: dict = defaultdict(lambda: [0] * len(OF_GRID))
+    columns = "hour", "happened_on"
+    for hour, day, contacts in rows.order_by().values_list(*columns).annotate(Sum("contacts")):
+        cells[hour][0] += contacts
+        cells[hour][1 + day.weekday()] += contacts
+    hours = [hour for hour in cells if hour is not None]
+    every_hour = range(min(hours), max(hours) + 1) if hours else ()
+    return {hour: tuple(cells[hour]) for hour in {*every_hour, *cells}}
+
+
+def _folded(counted, period, breakdown, step):
+    """Combine the keys of one row of the figure, and add the steps, weekdays and hours without contacts."""
+    if breakdown == "time":
+        # A step has the number of its place, so that the first step is compared with the first one before.
+        steps = period.steps(step)
+        places = {
+            day: place for place, (first, last) in enumerate(steps) for day in _days(first, last, counted)
+        }
+        empty = dict.fromkeys(range(len(steps)), (0,) * len(NUMBERS))
+    elif breakdown == "weekday":
+        places = {day: day.weekday() for day in counted}
+        empty = dict.fromkeys(range(7), (0,) * len(NUMBERS))
+    elif breakdown == "hour":
+        hours = [hour for hour in counted if hour is not None]
+        places = {hour: hour for hour in counted}
+        empty = dict.fromkeys(range(min(hours), max(hours) + 1), (0,) * len(NUMBERS)) if hours else {}
+    else:
+        # A contact that was only counted has no question type and no READ level of its own.
+        places = {key: (True, None) if breakdown in ONE_ROW_OF_TALLIES and key[0] else key for key in counted}
+        empty = {}
+    groups = defaultdict(list)
+    for key, numbers in counted.items():
+        groups[places[key]].append(numbers)
+    return empty | {place: _sum(rows, len(NUMBERS)) for place, rows in groups.items()}
+
+
+def _days(first, last, days):
+    return [day for day in days if first <= day <= last]
+
+
+def _by_month(period, branches, breakdown, _step):
+    """Return {key: (contacts,)} of a table by month.
+
+    A number below MIN_PEOPLE is only in OTHER, and OTHER itself is not below it, as long as there is another
+    row. OTHER also has the quiet sessions and the visits with a child.
+    """
+    table, column = BY_MONTH.get(breakdown) or (OwnCount, "own_value")
+    rows = table.objects.filter(month__range=(period.first, period.last), branch__in=branches)
+    if breakdown.startswith(OWN):
+        rows = rows.filter(own_value__field=breakdown.removeprefix(OWN))
+    counted = dict(rows.order_by().values_list(column).annotate(Sum("contacts")))
+    shown = {key: contacts for key, contacts in counted.items() if contacts >= MIN_PEOPLE}
+    all_days = DayCount.objects.filter(happened_on__range=(period.first, period.last), branch__in=branches)
+    of_all = all_days.filter(is_tally=False).aggregate(contacts=Sum("contacts"))["contacts"] or 0
+    # The table by day can be some hours older than the tables by month.
+    hidden = max(of_all, sum(counted.values())) - sum(shown.values())
+    while 0 < hidden < MIN_PEOPLE and shown:
+        hidden += shown.pop(min(shown, key=lambda key: shown[key]))
+    return {key: (contacts,) for key, contacts in shown.items()} | ({OTHER: (hidden,)} if hidden else {})
+
+
+def _answers(period, branches, _by, _step):
+    """Return {end of a band in minutes: (answers, those in the promised time)}.
+
+    The key of the last band is None, because it has no end.
+    """
+    rows = AnswerCount.objects.filter(month__range=(period.first, period.last), branch__in=branches)
+    in_time = Sum("answers", filter=Q(is_late=False), default=0)
+    counted = rows.order_by().values_list("up_to").annotate(Sum("answers"), in_time=in_time)
+    return {None if up_to == LONGER else up_to: tuple(numbers) for up_to, *numbers in counted}
+
+
+def _sum(rows, size):
+    rows = list(rows)
+    return tuple(sum(row[place] for row in rows) for place in range(size))

@@ -1,0 +1,166 @@
+"""The forms for the rules by which contacts count for surveys, and for the weeks that the library samples."""
+
+from django import forms
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal.desk.forms.fields import DayField, WholeNumber
+from portal.desk.widgets import LongSelect
+from portal.helpsessions.models import HelpSession, TallyKind
+from portal.surveys.models import CountsAs, RuleSet
+from recommendations.models import QuestionType
+
+NUMERIC = {"inputmode": "numeric"}
+# The years of a day that a library can sample.
+YEARS = range(1900, 9000)
+
+
+class RuleSetForm(forms.Form):
+    """The rules of a survey from a day on.
+
+    The form has a field for each question type, and fields for its modes. It has a field for all tallies, and
+    one for each name of a kind of tally. If a change would alter numbers of years that have ended, nothing is
+    saved at first. When the page with this warning is posted with the same day, the rules are saved.
+    """
+
+    starts_on = DayField(
+        label=gettext_lazy("First day"),
+        help_text=gettext_lazy("A rule starts on a day. Contacts of earlier days still count as before."),
+    )
+    method = forms.ChoiceField(
+        label=gettext_lazy("Method"),
+        choices=[(value, capfirst(label)) for value, label in RuleSet.Method.choices],
+        help_text=gettext_lazy(
+            "An estimate multiplies the contacts of an average sampled week. A report never mixes the two."
+        ),
+    )
+    weeks = WholeNumber(
+        label=gettext_lazy("Sampled weeks that an estimate needs"),
+        min_value=1,
+        max_value=52,
+        widget=forms.NumberInput(attrs=NUMERIC),
+    )
+    multiplier = WholeNumber(
+        label=gettext_lazy("Multiply the average week by"),
+        min_value=1,
+        max_value=53,
+        widget=forms.NumberInput(attrs=NUMERIC),
+    )
+    tallies = forms.ChoiceField(label=gettext_lazy("All tallies"), choices=[], widget=LongSelect)
+    warned_day = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
+
+    def __init__(self, *args, counting, of_kinds, initial, **kwargs):
+        """Show these rules.
+
+        `counting` is {(question type, mode or ""): CountsAs}. `of_kinds` is {primary key of a TallyKind:
+        CountsAs}.
+        """
+        super().__init__(*args, initial=initial, **kwargs)
+        self.fields["starts_on"].error_messages["required"] = _("Choose the day on which the rules start.")
+        choices = [(value, capfirst(label)) for value, label in CountsAs.choices]
+        self.fields["tallies"].choices = choices
+        for kind in QuestionType:
+            self.fields[f"type-{kind}"] = forms.ChoiceField(
+                label=capfirst(kind.label),
+                choices=choices,
+                widget=LongSelect,
+                initial=counting.get((kind.value, "")),
+            )
+            for mode in HelpSession.Mode:
+                self.fields[f"mode-{kind}-{mode}"] = forms.ChoiceField(
+                    label=capfirst(mode.label),
+                    choices=[("", _("As in other modes")), *choices],
+                    required=False,
+                    widget=LongSelect,
+                    initial=counting.get((kind.value, mode.value), ""),
+                )
+        self.kinds = _kinds_by_name(of_kinds)
+        for name, kinds in self.kinds.items():
+            self.fields[name] = forms.ChoiceField(
+                label=kinds[0].name,
+                choices=[("", _("Same as all tallies")), *choices],
+                required=False,
+                widget=LongSelect,
+                initial=next((of_kinds[kind.pk] for kind in kinds if kind.pk in of_kinds), ""),
+            )
+
+    @property
+    def first_fields(self):
+        return [self["starts_on"], self["method"]]
+
+    @property
+    def estimate_fields(self):
+        """Return the fields that only an estimate uses."""
+        return [self["weeks"], self["multiplier"]]
+
+    @property
+    def types(self):
+        """Return [(field of a question type, fields of its modes, whether a mode has its own rule)]."""
+        rows = []
+        for kind in QuestionType:
+            modes = [self[f"mode-{kind}-{mode}"] for mode in HelpSession.Mode]
+            rows.append((self[f"type-{kind}"], modes, any(field.value() or field.errors for field in modes)))
+        return rows
+
+    @property
+    def kind_fields(self):
+        return [self[name] for name in self.kinds]
+
+    @property
+    def rules(self):
+        """Return the arguments for `save_rule_set`."""
+        data = self.cleaned_data
+        counting = {(kind.value, ""): data[f"type-{kind}"] for kind in QuestionType}
+        for kind in QuestionType:
+            for mode in HelpSession.Mode:
+                if counts_as := data[f"mode-{kind}-{mode}"]:
+                    counting[kind.value, mode.value] = counts_as
+        tallies = {kind.pk: data[name] for name, kinds in self.kinds.items() for kind in kinds if data[name]}
+        names = ("starts_on", "method", "weeks", "multiplier")
+        return {name: data[name] for name in names} | {
+            "tallies_count_as": data["tallies"],
+            "counting": counting,
+            "tallies": tallies,
+            "may_change_past": data["warned_day"] == data["starts_on"].isoformat(),
+        }
+
+    def warn(self):
+        """Say that the change alters numbers of years that have ended, and save it if it is sent again."""
+        self.data = self.data.copy()
+        self.data["warned_day"] = self.cleaned_data["starts_on"].isoformat()
+        self.add_error(
+            "starts_on",
+            _(
+                "This would change the numbers of years that have ended. Choose a later day. To change "
+                "them anyway, press the button again."
+            ),
+        )
+
+
+def _kinds_by_name(of_kinds):
+    """Return {name of a form field: kinds of tallies with the same name}.
+
+    These are the kinds that are offered, and those in `of_kinds`.
+    """
+    kinds = TallyKind.objects.filter(retired_at=None) | TallyKind.objects.filter(pk__in=list(of_kinds))
+    by_name: dict = {}
+    for kind in kinds.order_by("name", "pk"):
+        by_name.setdefault(kind.name.casefold(), []).append(kind)
+    return {f"kind-{kinds[0].pk}": kinds for kinds in by_name.values()}
+
+
+class SampledWeekForm(forms.Form):
+    """The first day of a week that the library samples."""
+
+    starts_on = DayField(
+        label=gettext_lazy("First day of the week"),
+        help_text=gettext_lazy("The week has seven days from this day on. It can begin on any weekday."),
+    )
+
+    def clean_starts_on(self):
+        """Refuse days near the limits of `date`, because the seventh day could not be calculated."""
+        day = self.cleaned_data["starts_on"]
+        if day.year not in YEARS:
+            raise forms.ValidationError(self.fields["starts_on"].error_messages["invalid"])
+        return day

@@ -1,0 +1,103 @@
+"""The choices that narrow an item search to the own branch, or to a form, kind or language.
+
+Forms and URLs contain the choices as one text, such as "here.flarge_print.kbook.len".
+"""
+
+from typing import NamedTuple
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+
+from portal.prepared import prepared
+from recommendations.models import Item
+from recommendations.search.languages import LANGUAGES
+from recommendations.search.narrowing import Narrowing
+
+# The maximum number of words that the page offers.
+MAX_CHOICES = 8
+
+
+class Choice(NamedTuple):
+    """A word that narrows the search, or that does so now. `value` is the text after staff press it."""
+
+    label: str
+    code: str
+    value: str
+    is_chosen: bool
+
+
+def read_narrowing(text, branch):
+    """Return the Narrowing for a text of the form. Ignore what isn't known."""
+    codes = str(text)[:80].split(".")
+    kinds = [code[1:] for code in codes if code[:1] == "k" and code[1:] in Item.Kind.values]
+    languages = [code[1:] for code in codes if code[:1] == "l" and code[1:] in LANGUAGES]
+    forms = [code[1:] for code in codes if code[:1] == "f" and code[1:] in Item.Form.values]
+    here = branch.pk if branch and "here" in codes else None
+    kind, language, form = (values[0] if values else "" for values in (kinds, languages, forms))
+    return Narrowing(here, kind, language, form=form)
+
+
+def choices(narrowing, marks, branch, *, is_cut=False):
+    """Return the Choices for a search. Choices that narrow it now come before choices that would.
+
+    `marks` are the marks of the found items. A kind or language that all of them have is left out, unless
+    staff chose it. If `branch` is None, no branch is offered. Print comes last, because people seldom ask for
+    it. If `is_cut` is true, the search found more items than it looked at, so large print is offered whenever
+    the catalog has any.
+    """
+    here = branch and (narrowing.branch or marks.intersection(Narrowing(branch.pk).marks))
+    offered = [("here", gettext("At %(branch)s") % {"branch": branch.name}, narrowing.branch)] if here else []
+    forms = _found("form", Item.Form.values, narrowing, marks)
+    if is_cut and Item.Form.LARGE_PRINT not in forms and _has_large_print():
+        forms.insert(0, Item.Form.LARGE_PRINT)
+    kinds = _found("kind", Item.Kind.values, narrowing, marks)
+    languages = _found("language", LANGUAGES, narrowing, marks)
+    offered += [_form(form, narrowing) for form in forms if form != Item.Form.PRINT]
+    offered += [
+        (f"k{kind}", Item(kind=kind).kind_name, narrowing.kind == kind)
+        for kind in kinds
+        if len(kinds) > 1 or narrowing.kind
+    ]
+    offered += [
+        (f"l{code}", str(LANGUAGES[code][0]), narrowing.language == code)
+        for code in languages
+        if len(languages) > 1 or narrowing.language
+    ]
+    offered += [
+        _form(form, narrowing)
+        for form in forms
+        if form == Item.Form.PRINT and (len(forms) > 1 or narrowing.form)
+    ]
+    chosen = [code for code, _label, is_chosen in offered if is_chosen]
+    found = [Choice(label, code, _pressed(code, chosen), bool(on)) for code, label, on in offered]
+    return sorted(found, key=lambda choice: not choice.is_chosen)[:MAX_CHOICES]
+
+
+def _found(field, values, narrowing, marks):
+    """Return the values that found items have, and the value that narrows the search now."""
+    return [
+        value
+        for value in values
+        if value == getattr(narrowing, field) or marks.intersection(Narrowing(**{field: value}).marks)
+    ]
+
+
+def _form(form, narrowing):
+    return f"f{form}", capfirst(str(Item.Form(form).label)), narrowing.form == form
+
+
+def _has_large_print():
+    """Return whether the catalog has anything in large print."""
+    return bool(_in_large_print())
+
+
+@prepared()
+def _in_large_print():
+    return Item.objects.filter(form="large_print").order_by().values_list("pk")[:1]
+
+
+def _pressed(code, chosen):
+    """Return the text after this word is pressed. A second form, kind or language replaces the first."""
+    if code in chosen:
+        return ".".join(other for other in chosen if other != code)
+    return ".".join([*(other for other in chosen if other[0] != code[0]), code])

@@ -1,0 +1,45 @@
+"""The page with the numbers that coordinators send to an annual survey."""
+
+from django.db.models import Min
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.sign_in.access import coordinator_only
+from portal.counts.models import DayCount
+from portal.surveys.models import RuleSet, Survey
+from portal.surveys.report import report
+from portal.surveys.years import ReportingYear
+
+
+@coordinator_only
+@require_safe
+def annual_survey(request):
+    """Show the answers to the questions of a survey for a reporting year.
+
+    The URL names the survey and the year. By default, they are the first survey with rules, and the last year
+    that has ended. If the rules start only after that year, the year of today is shown.
+    """
+    today, first_month = request.library.today(), request.library.year_starts_in
+    now = ReportingYear.of(today, first_month)
+    first = DayCount.objects.aggregate(day=Min("happened_on"))["day"]
+    first = min(ReportingYear.of(first, first_month), now) if first else now
+    asked = ReportingYear.read(request.GET.get("year", ""), first_month)
+    starts = {
+        row["survey"]: row["day"] for row in RuleSet.objects.values("survey").annotate(day=Min("starts_on"))
+    }
+    surveys = [survey for survey in Survey if survey in starts]
+    survey = request.GET.get("survey", "")
+    survey = Survey(survey) if survey in Survey else next(iter(surveys), Survey.PLS)
+    ended = max(now.before, first)
+    usual = now if survey in starts and starts[survey] > ended.last_day else ended
+    year = asked if asked and first <= asked <= now else usual
+    context = {
+        "survey": survey,
+        "surveys": surveys if survey in starts else [survey, *surveys],
+        "report": report(survey, year, today=today),
+        "is_over": year < now,
+        "year": year,
+        "earlier": year.before if year > first else None,
+        "later": year.after if year < now else None,
+    }
+    return render(request, "desk/annual_survey.html", context)

@@ -1,0 +1,54 @@
+"""Find what was recommended to a viewer, by the verdict and by the visit."""
+
+from django.db.models import BigAutoField, CharField, DateTimeField, Exists, OuterRef, Q
+
+from accounts.viewer import for_viewers
+from portal.conversations.models import MessageRecommendation
+from portal.helpsessions.models import HelpSession, SessionRecommendation
+from portal.paging import PAGE
+from recommendations.models import Recommendation
+
+# The filter offers at most this many visits, the latest ones.
+MAX_VISITS = 30
+
+
+def recommended_to(viewer, *, at, verdict=None, visit=None):
+    """Return the recommendations that this viewer may open at the time `at`.
+
+    Recommendations of quiet visits are left out, and items that staff have removed. `verdict` is a verdict,
+    or "" for recommendations without one. `visit` is the primary key of a help session: return only what was
+    recommended in this visit or in answers about it. None returns all.
+    """
+    rows = Recommendation.objects.belonging_to(viewer, at).not_removed()
+    rows = rows.exclude(sessionrecommendation__help_session__quiet=True)
+    rows = rows.exclude(messagerecommendation__message__conversation__help_session__quiet=True)
+    if verdict is not None:
+        rows = rows.filter(verdict=verdict)
+    if visit is not None:
+        in_visit = SessionRecommendation.objects.filter(help_session=visit).order_by()
+        in_answers = MessageRecommendation.objects.filter(
+            message__conversation__help_session=visit
+        ).order_by()
+        rows = rows.filter(
+            Q(pk__in=in_visit.values("recommendation")) | Q(pk__in=in_answers.values("recommendation"))
+        )
+    return rows.select_related("item", "branch", "recommended_by").with_next_step()
+
+
+@for_viewers(at=DateTimeField(), verdict=CharField(), visit=BigAutoField())
+def first_recommended_to(viewer, at, verdict, visit):
+    """Return the rows of the first page of `recommended_to`, and one more if there is a second page."""
+    rows = recommended_to(viewer, at=at, verdict=verdict, visit=visit)
+    return rows.order_by("-recommended_at", "-pk")[: PAGE + 1]
+
+
+@for_viewers()
+def visits_with_recommendations(viewer):
+    """Return the viewer's latest visits with recommendations, in the visit or in its conversations.
+
+    Quiet visits are left out.
+    """
+    in_visit = SessionRecommendation.objects.not_removed().filter(help_session=OuterRef("pk"))
+    in_answers = MessageRecommendation.objects.filter(message__conversation__help_session=OuterRef("pk"))
+    visits = HelpSession.objects.belonging_to(viewer).filter(quiet=False, forgotten_on=None)
+    return visits.filter(Exists(in_visit) | Exists(in_answers)).latest_first()[:MAX_VISITS]

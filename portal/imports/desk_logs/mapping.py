@@ -1,0 +1,291 @@
+"""Say which column of a desk log is what, and what its values mean here. A mapping can be saved as JSON."""
+
+from dataclasses import dataclass, field
+
+from accounts.branch_codes import BranchFinder
+from accounts.models import Branch
+from portal.folding import fold
+from portal.helpsessions.models import PatronGroup, ServicePoint
+from recommendations.models import QuestionType, Topic
+
+from .dates import EPOCHS, ORDERS
+from .overview import ORIGIN
+from .values import CHOICES, GUESSES, LEFT_OUT, MAX_VALUES, Mode, looks_personal, recognized
+
+
+class Question(Exception):
+    """Something that a person has to decide before the import. The text says what, and how to answer.
+
+    `field` is the field of the mapping, and `values` are the values of the log that are not mapped.
+    """
+
+    def __init__(self, text, *, field="", values=()):
+        super().__init__(text)
+        self.field, self.values = field, list(values)
+
+
+@dataclass
+class Mapping:
+    """What a person has decided. What is missing here is recognized, or has to be asked.
+
+    `columns` is {field: [names of columns]}. A field with an empty list is left out. `values` is {field:
+    {folded value: our value}}. `order` is one of ORDERS or "". `branch` is the slug of the branch of rows
+    without one.
+    """
+
+    columns: dict = field(default_factory=dict)
+    values: dict = field(default_factory=dict)
+    order: str = ""
+    epoch: int = 0
+    branch: str = ""
+    question_type: str = QuestionType.REFERENCE.value
+    mode: str = Mode.IN_PERSON.value
+
+    def as_json(self, known_words=frozenset()):
+        """Return the mapping as JSON, without values that look like the name or address of a person."""
+        values = {
+            name: {
+                value: ours
+                for value, ours in mapped.items()
+                if not looks_personal(value.title(), known_words)
+            }
+            for name, mapped in self.values.items()
+        }
+        return {
+            "columns": self.columns,
+            "values": values,
+            "order": self.order,
+            "epoch": self.epoch,
+            "branch": self.branch,
+            "question_type": self.question_type,
+            "mode": self.mode,
+        }
+
+    @classmethod
+    def from_json(cls, stored):
+        """Return the mapping that `as_json` has stored. Wrong parts are left out."""
+        stored = stored if isinstance(stored, dict) else {}
+        columns = {
+            name: [str(column) for column in names]
+            for name, names in stored.get("columns", {}).items()
+            if name in GUESSES and isinstance(names, list)
+        }
+        values = {
+            name: {fold(value): str(ours) for value, ours in mapped.items()}
+            for name, mapped in stored.get("values", {}).items()
+            if name in CHOICES
+        }
+        mapping = cls(columns, values)
+        mapping.order = stored.get("order") if stored.get("order") in ORDERS else ""
+        mapping.epoch = stored.get("epoch") if stored.get("epoch") in EPOCHS else 0
+        mapping.branch = str(stored.get("branch") or "")
+        if stored.get("question_type") in QuestionType.values:
+            mapping.question_type = stored["question_type"]
+        if stored.get("mode") in Mode.values:
+            mapping.mode = stored["mode"]
+        return mapping
+
+
+class Places:
+    """The branches, service points, patron groups and topics of this library, by their names."""
+
+    def __init__(self):
+        self._branches = BranchFinder()
+        self.branch_of_point = {}
+        points: dict[str, list] = {}
+        for point in ServicePoint.objects.order_by("pk"):
+            self.branch_of_point[point.pk] = point.branch_id
+            points.setdefault(fold(point.name), []).append(point)
+        self._points = {name: found[0].pk for name, found in points.items() if len(found) == 1}
+        self._groups = {fold(group.name): group for group in PatronGroup.objects.all()}
+        for group in list(self._groups.values()):
+            for name in group.card_groups:
+                self._groups.setdefault(fold(name), group)
+        self._topics = {fold(topic.name): topic.pk for topic in Topic.objects.all()}
+        self.other_group = next((group.pk for group in self._groups.values() if group.is_other), None)
+        self.slugs = dict(Branch.objects.values_list("slug", "pk"))
+        self.words = frozenset(
+            word
+            for name in (
+                *Branch.objects.values_list("name", flat=True),
+                *points,
+                *self._groups,
+                *self._topics,
+            )
+            for word in fold(name).split()
+        )
+
+    def find(self, name_of_field, value):
+        """Return our value for a value of the log, or "" if it isn't known.
+
+        A place is "branch:1" or "point:2".
+        """
+        if name_of_field == "place":
+            if branch := self._branches.find(value):
+                return f"branch:{branch}"
+            point = self._points.get(fold(value))
+            return f"point:{point}" if point else ""
+        if name_of_field == "patron_group":
+            group = self._groups.get(fold(value))
+            return str(group.pk) if group else ""
+        if name_of_field == "topic":
+            return str(self._topics.get(fold(value), ""))
+        return recognized(name_of_field, value)
+
+    def is_right(self, name_of_field, ours):
+        """Return whether our value still exists."""
+        if ours == LEFT_OUT:
+            return True
+        if name_of_field == "place":
+            kind, _colon, pk = ours.partition(":")
+            known = (
+                self.slugs.values() if kind == "branch" else self.branch_of_point if kind == "point" else ()
+            )
+            return pk.isdecimal() and int(pk) in known
+        if name_of_field == "patron_group":
+            return any(str(group.pk) == ours for group in self._groups.values())
+        if name_of_field == "topic":
+            return any(str(pk) == ours for pk in self._topics.values())
+        return ours in (Mode.values if name_of_field == "mode" else QuestionType.values)
+
+
+@dataclass
+class Plan:
+    """A mapping that fits this log: how to read each row of it."""
+
+    positions: dict
+    values: dict
+    order: str
+    epoch: int
+    branch: int | None
+    question_type: str
+    mode: str
+    branch_of_point: dict
+    width: int
+    header_row: int
+    names: list
+    origin: int | None
+    left_out: list = field(default_factory=list)
+
+    @property
+    def branches(self):
+        """Return the primary keys of the branches to which rows can belong."""
+        found = {self.branch} if self.branch else set()
+        for ours in self.values.get("place", {}).values():
+            kind, _colon, pk = ours.partition(":")
+            if kind in ("branch", "point"):
+                found.add(int(pk) if kind == "branch" else self.branch_of_point[int(pk)])
+        return found
+
+    def cell(self, cells, name_of_field):
+        """Return the first cell of the field's columns that isn't empty."""
+        for position in self.positions.get(name_of_field, ()):
+            if position < len(cells) and cells[position]:
+                return cells[position]
+        return ""
+
+
+def make_plan(overview, mapping, places=None):
+    """Return (Plan, [Question]). If there is a Question, the log can't be imported with this plan yet.
+
+    Raises Question if the mapping names a column that the log doesn't have.
+    """
+    places = places or Places()
+    columns = _columns(overview, mapping)
+    questions = []
+    if not columns.get("day"):
+        questions.append(Question("No column is the date. Say which one has it.", field="day"))
+    dates = [overview.named(name).dates for name in (*columns.get("day", ()), *columns.get("other_day", ()))]
+    order = mapping.order or next((found.order for found in dates if found.order), "")
+    if not order and any(found.needs_answer for found in dates):
+        example = next(found.examples[0] for found in dates if found.needs_answer and found.examples)
+        questions.append(
+            Question(
+                f"Does “{example}” begin with the day or with the month? The log doesn't say it.",
+                field="order",
+            )
+        )
+    values = {}
+    for name in CHOICES:
+        if columns.get(name):
+            values[name], unknown = _values(overview.named(columns[name][0]), name, mapping, places)
+            if unknown and name in ("question_type", "mode", "place"):
+                questions.append(
+                    Question(_unknown(name, columns[name][0], unknown), field=name, values=unknown)
+                )
+    branch = places.slugs.get(mapping.branch)
+    if mapping.branch and branch is None:
+        questions.append(Question(f"There is no branch {mapping.branch!r}.", field="branch"))
+    elif branch is None:
+        place = overview.named(columns["place"][0]) if columns.get("place") else None
+        if place is None or place.filled < overview.rows:
+            if len(places.slugs) == 1:
+                branch = next(iter(places.slugs.values()))
+            else:
+                questions.append(
+                    Question(
+                        "Some rows name no branch. Choose the branch to which they belong.", field="branch"
+                    )
+                )
+    used = {name for names in columns.values() for name in names}
+    plan = Plan(
+        positions={
+            name: [overview.named(column).position for column in names] for name, names in columns.items()
+        },
+        values=values,
+        order=order,
+        epoch=mapping.epoch or overview.epoch,
+        branch=branch,
+        question_type=mapping.question_type,
+        mode=mapping.mode,
+        branch_of_point=places.branch_of_point,
+        width=len(overview.columns),
+        header_row=overview.header_row,
+        names=[column.name for column in overview.columns],
+        origin=(found := overview.named(ORIGIN)) and found.position,
+        left_out=overview.left_out(used),
+    )
+    return plan, questions
+
+
+def _columns(overview, mapping):
+    columns = {name: names for name, names in overview.guesses.items() if name not in mapping.columns}
+    taken = {fold(name) for names in mapping.columns.values() for name in names}
+    columns = {name: [each for each in names if fold(each) not in taken] for name, names in columns.items()}
+    for name, names in mapping.columns.items():
+        for column in names:
+            found = overview.named(column)
+            if found is None:
+                known = ", ".join(each.name for each in overview.columns)
+                raise Question(f"There is no column {column!r}. The columns are: {known}.", field=name)
+            if name in CHOICES and found.has_many_values:
+                raise Question(
+                    f"The column {column!r} has more than {MAX_VALUES} different values, so it can't be a "
+                    "choice list. Choose another column, or none.",
+                    field=name,
+                )
+        columns[name] = [overview.named(column).name for column in names]
+    return {name: names for name, names in columns.items() if names}
+
+
+def _values(column, name, mapping, places):
+    """Return ({value of the log: our value}, [values that are not known])."""
+    chosen, found, unknown = mapping.values.get(name, {}), {}, []
+    for value in column.values:
+        ours = chosen.get(fold(value), "")
+        if not ours or not places.is_right(name, ours):
+            ours = places.find(name, value)
+        if ours:
+            found[value] = ours
+        else:
+            unknown.append(value)
+    if name == "patron_group" and places.other_group:
+        found |= dict.fromkeys(unknown, str(places.other_group))
+    return found, unknown
+
+
+def _unknown(name, column, unknown):
+    what = {"question_type": "question type", "mode": "mode", "place": "branch or service point"}[name]
+    shown = ", ".join(f"“{value[:60]}”" for value in unknown[:10])
+    more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
+    return f"Which {what} is meant by {shown}{more} in the column “{column}”?"

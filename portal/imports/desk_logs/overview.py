@@ -1,0 +1,183 @@
+"""Read a desk log once, before it is imported: its columns, their values, and what a person has to decide."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from portal.folding import fold
+from portal.imports.records import Unreadable
+from portal.text import clean
+
+from .dates import SERIAL, Evidence
+from .values import CHOICES, GUESSES, MAX_VALUES, NEVER_NAMES, UNUSED
+
+# The names of the columns are in one of the first rows. Above them there can be a title.
+HEADER_ROWS = 25
+# The two columns that a file of failed rows has in addition. They are ignored when it is imported again.
+REASON, ORIGIN = "Why it was not imported", "Import and row"
+TOTAL = re.compile(
+    r"(?:grand |sub ?|sub-)?(?:totals?|totales|summe|gesamt)(?:\s+[^\W\d]+){0,2}[\s:=]*[\d.,]*$",
+    re.IGNORECASE,
+)
+NAME_MAX = 80
+ROWS_MAX = 2_000_000
+
+
+@dataclass
+class Column:
+    """A column of the log. `values` has its first different values, one more than a choice list can have."""
+
+    name: str
+    position: int
+    filled: int = 0
+    values: Counter = field(default_factory=Counter)
+    dates: Evidence = field(default_factory=Evidence)
+
+    @property
+    def has_many_values(self):
+        return len(self.values) > MAX_VALUES
+
+    def add(self, cell):
+        self.filled += 1
+        if cell in self.values or len(self.values) <= MAX_VALUES:
+            self.values[cell] += 1
+
+
+@dataclass
+class Overview:
+    """What the log contains. `header_row` is the number of the row with the names of the columns."""
+
+    header_row: int
+    columns: list
+    rows: int = 0
+    epoch: int = 1900
+    kind: str = "csv"
+
+    def named(self, name):
+        """Return the Column with this name, or None."""
+        folded = fold(name)
+        return next((column for column in self.columns if fold(column.name) == folded), None)
+
+    @property
+    def guesses(self):
+        """Return {field: [names of its columns]} for the columns that are recognized by their names."""
+        found: dict[str, list[str]] = {}
+        taken: set[str] = set()
+        for name_of_field, guesses in GUESSES.items():
+            for guess in guesses:
+                column = self._guess(guess, taken)
+                if column is None or (name_of_field in found and name_of_field != "number"):
+                    continue
+                if name_of_field in CHOICES and column.has_many_values:
+                    continue
+                taken.add(column.name)
+                found.setdefault(name_of_field, []).append(column.name)
+        return found
+
+    def _guess(self, guess, taken):
+        return next(
+            (
+                column
+                for column in self.columns
+                if column.name not in taken and _plain(column.name) == guess and column.filled
+            ),
+            None,
+        )
+
+    def left_out(self, used):
+        """Return [(name of a column, reason)] for the columns that are not in `used`."""
+        added = {REASON, ORIGIN}
+        return [
+            (column.name, self._reason(column))
+            for column in self.columns
+            if column.name not in used and column.name not in added
+        ]
+
+    def _reason(self, column):
+        folded = _plain(column.name)
+        if not column.filled:
+            return "it is empty"
+        if folded in NEVER_NAMES:
+            return NEVER_NAMES[folded]
+        if column.has_many_values:
+            return f"it has more than {MAX_VALUES} different values, so it can't be a choice list"
+        return UNUSED
+
+
+def _plain(name):
+    """Return the folded name without a note in brackets, except that known names with brackets stay whole."""
+    folded = fold(name)
+    if folded in NEVER_NAMES or any(folded in guesses for guesses in GUESSES.values()):
+        return folded
+    return fold(re.split(r"[(\[:]", name)[0])
+
+
+def overview_of(log):
+    """Read the whole log and return its Overview. Raises Unreadable."""
+    rows = log.rows()
+    header, after = find_header(rows)
+    columns = [Column(name, position) for position, name in enumerate(names_of(header.cells))]
+    found = Overview(header.number, columns, epoch=log.epoch, kind=log.kind)
+    guesses = {*GUESSES["day"], *GUESSES["other_day"]}
+    is_date = [_plain(column.name) in guesses for column in columns]
+    for row in after:
+        found.rows += 1
+        if found.rows > ROWS_MAX:
+            raise Unreadable(f"The file has more than {ROWS_MAX} rows. Import one year at a time.")
+        for column, cell in zip(columns, row.cells, strict=False):
+            if cell:
+                column.add(cell)
+                if is_date[column.position] or column.filled <= 200 or column.dates.either:
+                    column.dates.add(cell)
+    if not found.rows:
+        raise Unreadable("The file has the names of the columns, but no rows below them.")
+    return found
+
+
+def find_header(rows):
+    """Return (the Row with the names of the columns, an iterator of the rows below it). Raises Unreadable.
+
+    It is the one of the first rows with the most known names. If no row has a known name, it is the first row
+    with several texts.
+    """
+    first = list(islice(rows, HEADER_ROWS))
+    known = {guess for guesses in GUESSES.values() for guess in guesses} | set(NEVER_NAMES)
+
+    def score(row):
+        return sum(1 for cell in row.cells if cell and _plain(cell) in known)
+
+    best = max(first, key=score, default=None)
+    if best is None:
+        raise Unreadable("The file has no rows. Export the desk log again.")
+    if score(best) < 2:
+        best = next((row for row in first if _has_names(row)), None)
+    if best is None:
+        raise Unreadable(
+            "No row has the names of the columns. Write a name above each column, such as Date, and import "
+            "the file again."
+        )
+    return best, chain(first[first.index(best) + 1 :], rows)
+
+
+def _has_names(row):
+    cells = [cell for cell in row.cells if cell]
+    return len(cells) > 1 and not any(SERIAL.match(cell) or cell[0].isdigit() for cell in cells)
+
+
+def names_of(cells):
+    """Return a different name for each column. A column without a name is called by its position."""
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for position, cell in enumerate(cells, start=1):
+        name = clean(cell, max_length=NAME_MAX) or f"Column {position}"
+        seen[fold(name)] += 1
+        names.append(name if seen[fold(name)] == 1 else f"{name} ({seen[fold(name)]})")
+    return names
+
+
+def is_total(row, day_cell):
+    """Return whether this is a row of totals, which has no day."""
+    return not any(letter.isdigit() for letter in day_cell) and any(
+        TOTAL.match(cell) for cell in row.cells if cell
+    )

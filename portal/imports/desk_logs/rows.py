@@ -1,0 +1,163 @@
+"""Turn a row of a desk log into a contact: what is counted of it, and nothing else."""
+
+import datetime
+import re
+from dataclasses import dataclass
+
+from . import values
+from .dates import NotRead, read_day, read_duration, read_hour
+from .overview import is_total
+
+QUESTION = "Say what this value means."
+# What the column overview.ORIGIN of a file of failed rows has: the import, and the number of the row.
+ORIGIN = re.compile(r"\d{1,15}-\d{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One row of the log, as it is counted here. Its fingerprints are made of `content` and `number`."""
+
+    day: datetime.date
+    hour: int | None
+    branch: int
+    service_point: int | None
+    mode: str
+    question_type: str
+    read_level: int | None
+    minutes: int | None
+    band: tuple | None
+    people: int
+    patron_group: int | None
+    topic: int | None
+    content: str
+    number: str
+    # The primary key of the import in which this row failed, if it comes from a file of failed rows.
+    failed_in: int | None = None
+
+
+class Failed(Exception):
+    """The row can't be imported. `column` is the position of the cell that is wrong, or None."""
+
+    def __init__(self, reason, column=None):
+        super().__init__(reason)
+        self.column = column
+
+
+# The results for rows that are neither contacts nor failures.
+TOTALS, LEFT_OUT = "totals", "left out"
+
+
+def read_row(row, plan, *, today, zone):
+    """Return the Contact of the row, or TOTALS or LEFT_OUT. Raises Failed."""
+    if row.problem:
+        raise Failed(row.problem)
+    cells, cell = row.cells, plan.cell
+    if len(cells) > plan.width and any(cells[plan.width :]):
+        raise Failed(
+            f"it has {len(cells)} cells, but there are {plan.width} columns. Quote cells with a separator"
+        )
+    day_text = cell(cells, "other_day") or cell(cells, "day")
+    if is_total(row, day_text):
+        return TOTALS
+    if not day_text:
+        raise _failed("the date is missing", "day", plan)
+    day, hour = _read(read_day, "day", plan, day_text, plan.order, plan.epoch, zone)
+    if cell(cells, "other_day"):
+        hour = None
+    if time_text := cell(cells, "time"):
+        hour = _read(read_hour, "time", plan, time_text)
+    if day > today:
+        raise _failed(f"{day.isoformat()} is in the future", "day", plan)
+    found = {name: _value(cells, name, plan) for name in plan.values}
+    if values.LEFT_OUT in found.values():
+        return LEFT_OUT
+    branch, point = _place(found.get("place", ""), plan)
+    duration = None
+    if duration_text := cell(cells, "duration"):
+        duration = _read(read_duration, "duration", plan, duration_text)
+    level_text = cell(cells, "read_level")
+    level = values.read_level(level_text) if level_text else None
+    if level == 0:
+        raise _failed(f"“{level_text[:40]}” is not a READ level from 1 to 6", "read_level", plan)
+    number_of_people = values.people(cell(cells, "people"))
+    group, topic = found.get("patron_group"), found.get("topic")
+    return Contact(
+        day=day,
+        hour=hour,
+        branch=branch,
+        service_point=point,
+        mode=found.get("mode") or plan.mode,
+        question_type=found.get("question_type") or plan.question_type,
+        read_level=level,
+        minutes=duration and duration.minutes,
+        band=duration and duration.band,
+        people=number_of_people,
+        patron_group=int(group) if group else None,
+        topic=int(topic) if topic else None,
+        content=_content(cells, plan, day, hour, duration, level, number_of_people),
+        number=_number(cells, plan),
+        failed_in=_failed_in(cells, plan),
+    )
+
+
+def _failed(reason, name, plan):
+    positions = plan.positions.get(name)
+    return Failed(reason, positions[0] if positions else None)
+
+
+def _read(read, name, plan, *args):
+    try:
+        return read(*args)
+    except NotRead as error:
+        raise _failed(str(error), name, plan) from error
+
+
+def _value(cells, name, plan):
+    text = plan.cell(cells, name)
+    if not text:
+        return ""
+    ours = plan.values[name].get(text)
+    if ours is None and name in ("question_type", "mode", "place"):
+        raise _failed(f"“{text[:40]}” is not mapped. {QUESTION}", name, plan)
+    return ours or ""
+
+
+def _place(ours, plan):
+    kind, _colon, pk = ours.partition(":")
+    if kind == "point":
+        return plan.branch_of_point[int(pk)], int(pk)
+    if kind == "branch":
+        return int(pk), None
+    if plan.branch is None:
+        raise _failed("the branch is missing", "place", plan)
+    return plan.branch, None
+
+
+# The fields whose words identify a row without a number, beside its day, hour, duration and READ level.
+IDENTIFYING = ("place", "mode", "question_type", "patron_group", "topic")
+
+
+def _content(cells, plan, *read):
+    """Return a text that is the same for equal rows. It has what is counted, in the words of the log.
+
+    The words of a question or note are not in it: a corrected typing error doesn't make another contact.
+    `read` has the values that were read, so the same row of a workbook and of a CSV file are equal.
+    """
+    parts = [str(value) for value in read]
+    parts += [f"{name}={text.casefold()}" for name in IDENTIFYING if (text := plan.cell(cells, name))]
+    return "\n".join(parts)
+
+
+def _number(cells, plan):
+    """Return the numbers of the ticket and of the chat, or "" if the row has none."""
+    return "\n".join(
+        f"{index}:{cells[position].casefold()}"
+        for index, position in enumerate(plan.positions.get("number", ()))
+        if position < len(cells) and cells[position].strip("0-#. ")
+    )
+
+
+def _failed_in(cells, plan):
+    """Return the primary key of the import in which this row failed, or None."""
+    text = cells[plan.origin] if plan.origin is not None and plan.origin < len(cells) else ""
+    return int(text.partition("-")[0]) if ORIGIN.fullmatch(text) else None

@@ -1,0 +1,346 @@
+"""Import the rows of a desk log as help sessions that are forgotten from the start, and undo an import.
+
+See docs/decisions/0049. Each batch is one transaction. A row that is known already is not added again.
+"""
+
+import datetime
+import json
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import models, transaction
+
+from accounts.models import Library
+from portal import keys
+from portal.counts.importing import Counted, add_counts
+from portal.counts.models import LogImport
+from portal.helpsessions.models import HelpSession
+from portal.imports.models import ImportedRow
+from portal.prepared import insert_all
+
+from .rows import LEFT_OUT, TOTALS, Failed, read_row
+
+BATCH = 500
+# The number of failed rows that a Result has, and of the reasons that it counts.
+FAILED_SHOWN, REASONS_MAX = 50, 200
+PURPOSE = "row of a desk log"
+SEAL = "sealed row of a desk log"
+# Each row is sealed with a key of its own, made of its number and content, so no key seals two texts.
+NONCE = bytes(12)
+DAYS_MAX = 5_000
+
+
+class ReplacedLater(Exception):
+    """The import can't be undone, because later imports replaced some of its rows. `imports` has them."""
+
+    def __init__(self, imports):
+        super().__init__(imports)
+        self.imports = imports
+
+
+@dataclass
+class Result:
+    """What an import has done so far, or would do.
+
+    `failed` has [row number, reason, column] of the first failed rows. `reasons` counts the reasons. `days`
+    counts the contacts that would be added on each day.
+    """
+
+    read: int = 0
+    added: int = 0
+    replaced: int = 0
+    known: int = 0
+    totals: int = 0
+    left_out: int = 0
+    failures: int = 0
+    without_time: int = 0
+    estimated: int = 0
+    with_number: int = 0
+    reasons: Counter = field(default_factory=Counter)
+    failed: list = field(default_factory=list)
+    days: Counter = field(default_factory=Counter)
+
+    @property
+    def first_day(self):
+        return min(self.days, default=None)
+
+    @property
+    def last_day(self):
+        return max(self.days, default=None)
+
+
+def begin_import(file_key, *, at):
+    """Return the LogImport of this file. If an earlier run was killed, continue its import."""
+    unfinished = LogImport.objects.filter(file_key=file_key, ended_at=None).order_by("pk").first()
+    return unfinished or LogImport.objects.create(file_key=file_key, started_at=at)
+
+
+def import_rows(log, plan, *, log_import=None, at, on_failed=None, lock=None):
+    """Import the rows of the log, and yield the Result after each batch.
+
+    Without a `log_import`, nothing is written: this is the dry run. `on_failed` is called with each row that
+    fails and the Failed. `lock` is the HeldLock of this process.
+    """
+    library = Library.current()
+    writer = _Writer(log_import, library, at)
+    result = Result()
+    rows = (row for row in log.rows() if row.number > plan.header_row)
+    while batch := list(islice(rows, BATCH)):
+        contacts = []
+        for row in batch:
+            result.read += 1
+            try:
+                contact = read_row(row, plan, today=writer.today, zone=library.zone)
+            except Failed as failed:
+                _note_failure(result, row, failed)
+                if on_failed:
+                    on_failed(row, failed)
+                continue
+            if contact is TOTALS:
+                result.totals += 1
+            elif contact is LEFT_OUT:
+                result.left_out += 1
+            else:
+                contacts.append(contact)
+        writer.write(contacts, result, lock)
+        yield result
+
+
+def _note_failure(result, row, failed):
+    result.failures += 1
+    reason = str(failed)
+    if reason in result.reasons or len(result.reasons) < REASONS_MAX:
+        result.reasons[reason] += 1
+    if len(result.failed) < FAILED_SHOWN:
+        result.failed.append((row.number, reason, failed.column))
+
+
+class _Writer:
+    """Writes batches of contacts. Without a LogImport, it only says what would be written."""
+
+    def __init__(self, log_import, library, at):
+        self.log_import, self.library, self.at = log_import, library, at
+        self.today = library.today(at)
+        # What all imported sessions have: each is forgotten from the start.
+        self._common = HelpSession(
+            status=HelpSession.Status.RECORDED, language="", forgotten_on=self.today, is_counted=True
+        )
+        self.rounded: dict[datetime.date, datetime.datetime] = {}
+        # {hash of a row's number or content: how many such rows have come}. Hashes need less memory than
+        # texts.
+        self.seen: dict[int, int] = {}
+
+    def write(self, contacts, result, lock):
+        made = [self._fingerprints(contact) for contact in contacts]
+        if self.log_import is None:
+            self._sort(contacts, made, result)
+            return
+        with transaction.atomic():
+            if lock:
+                lock.renew()
+            new, edited = self._sort(contacts, made, result)
+            self._save(new, edited)
+
+    def _fingerprints(self, contact):
+        """Return ([identities, one for each key of the library], [contents], number with its count)."""
+        base = f"number\n{contact.number}" if contact.number else f"content\n{contact.content}"
+        short = hash(base)
+        count = self.seen.get(short)
+        if count is None:
+            count = self._count_before(base, contact.failed_in) if contact.failed_in else 0
+        self.seen[short] = count + 1
+        numbered = f"{base}\n{count}"
+        identities = _short(f"identity\n{numbered}")
+        contents = _short(f"row\n{numbered}\n{contact.content}") if contact.number else identities
+        return identities, contents, numbered
+
+    def _count_before(self, base, failed_in):
+        """Return how many rows with this base the file had in which the row failed.
+
+        A corrected row can equal another row of that file. It is one more contact.
+        """
+        count = 0
+        while ImportedRow.objects.filter(
+            identity__in=_short(f"identity\n{base}\n{count}"), log_import__lte=failed_in
+        ).exists():
+            count += 1
+        return count
+
+    def _sort(self, contacts, made, result):
+        """Return ([(contact, fingerprints)] to add, {position in this list: the ImportedRow it replaces})."""
+        wanted = [identity for identities, _contents, _numbered in made for identity in identities]
+        rows = ImportedRow.objects.filter(identity__in=wanted, replaced_in=None)
+        known = {row.identity: row for row in rows.select_related("help_session")}
+        new: list[tuple] = []
+        edited: dict[int, ImportedRow] = {}
+        for contact, fingerprints in zip(contacts, made, strict=True):
+            identities, contents, _numbered = fingerprints
+            row = next((known[identity] for identity in identities if identity in known), None)
+            is_mine = (
+                row is not None and self.log_import is not None and row.log_import_id == self.log_import.pk
+            )
+            if row is None or (row.content not in contents and not is_mine):
+                if row is not None:
+                    edited[len(new)] = row
+                    result.replaced += 1
+                new.append((contact, fingerprints))
+            elif not is_mine:
+                result.known += 1
+                continue
+            # A row that an earlier run of this import has added counts as added.
+            result.added += 1
+            result.days[contact.day] += 1
+            result.without_time += contact.hour is None
+            result.estimated += contact.band is not None
+            result.with_number += bool(contact.number)
+        return new, edited
+
+    def _save(self, new, edited):
+        sessions = [self._session(contact) for contact, _made in new]
+        insert_all(self._common, sessions)
+        public_ids = [session["public_id"] for session in sessions]
+        inserted = HelpSession.objects.filter(public_id__in=public_ids).order_by()
+        keys_of_sessions = dict(inserted.values_list("public_id", "pk"))
+        counted = Counted()
+        for contact, _made in new:
+            counted.add(contact)
+        if edited:
+            self._replace(edited, new, counted)
+        insert_all(
+            ImportedRow(log_import=self.log_import),
+            [
+                self._row(contact, made, keys_of_sessions[session["public_id"]])
+                for (contact, made), session in zip(new, sessions, strict=True)
+            ],
+        )
+        add_counts(counted, self.log_import)
+        self._note(new, len(edited))
+
+    def _session(self, contact):
+        day = contact.day
+        if day not in self.rounded:
+            self.rounded[day] = datetime.datetime.combine(day, datetime.time(), self.library.zone)
+        return {
+            "public_id": uuid.uuid4(),
+            "branch_id": contact.branch,
+            "happened_on": day,
+            "mode": contact.mode,
+            "question_type": contact.question_type,
+            "topic_id": contact.topic,
+            "read_level": contact.read_level,
+            "minutes": contact.minutes,
+            "people": contact.people,
+            "created_at": self.rounded[day],
+        }
+
+    def _row(self, contact, made, session_pk):
+        identities, contents, numbered = made
+        low, high = contact.band or (None, None)
+        return {
+            "help_session_id": session_pk,
+            "identity": identities[0],
+            "content": contents[0],
+            "minutes_from": low,
+            "minutes_to": high,
+            "sealed": _sealed(contact, numbered, contents[0]) if contact.number else None,
+        }
+
+    def _replace(self, edited, new, counted):
+        """Mark the replaced rows, and take them out of the counts."""
+        for place, row in edited.items():
+            _contact, (_identities, _contents, numbered) = new[place]
+            session = row.help_session
+            counted.take_out(session, _opened(row, numbered), is_band=row.minutes_from is not None)
+            session.status = HelpSession.Status.REPLACED
+            row.replaced_in = self.log_import
+        HelpSession.objects.bulk_update([row.help_session for row in edited.values()], ["status"])
+        ImportedRow.objects.bulk_update(edited.values(), ["replaced_in"])
+
+    def _note(self, new, replaced):
+        mine, days = self.log_import, [contact.day for contact, _made in new]
+        mine.added += len(new)
+        mine.replaced += replaced
+        if days:
+            mine.first_day = min(filter(None, (mine.first_day, min(days))))
+            mine.last_day = max(filter(None, (mine.last_day, max(days))))
+        mine.save(update_fields=["added", "replaced", "first_day", "last_day"])
+
+
+def _short(text):
+    """Return the HMACs of the text with each key of the library. 128 bits of each are enough."""
+    return [found[:32] for found in keys.fingerprints(PURPOSE, text)]
+
+
+def end_import(log_import, *, at):
+    """Mark the import as complete. An import that has added nothing is deleted."""
+    if log_import.added:
+        LogImport.objects.filter(pk=log_import.pk).update(ended_at=at)
+    else:
+        log_import.delete()
+
+
+def _sealed(contact, numbered, content):
+    """Encrypt what the session no longer has, so that an edited row can be taken out of the counts.
+
+    The key is made of the library's key and of the number in the log. So the database and the library's key
+    are not enough to read it.
+    """
+    text = json.dumps([contact.hour, contact.service_point, contact.patron_group])
+    return AESGCM(_seal_keys(numbered, content)[0]).encrypt(NONCE, text.encode(), None)
+
+
+def _opened(row, numbered):
+    for key in _seal_keys(numbered, row.content):
+        try:
+            return json.loads(AESGCM(key).decrypt(NONCE, bytes(row.sealed), None))
+        except InvalidTag:
+            continue
+    raise InvalidTag
+
+
+def _seal_keys(numbered, content):
+    return [bytes.fromhex(key) for key in keys.fingerprints(SEAL, f"{numbered}\n{content}")]
+
+
+@transaction.atomic
+def undo_import(log_import, *, lock=None):
+    """Delete what the import has added, and bring back the rows that it replaced. Raises ReplacedLater.
+
+    Afterward the help sessions and the counts are as before the import. Return the number of deleted rows.
+    """
+    if lock:
+        lock.renew()
+    later = LogImport.objects.filter(replaced_rows__log_import=log_import).distinct().order_by("pk")
+    if later:
+        raise ReplacedLater(list(later))
+    rows = ImportedRow.objects.filter(log_import=log_import)
+    mine = list(rows.values_list("help_session", flat=True).order_by("help_session"))
+    rows.delete()
+    for start in range(0, len(mine), BATCH):
+        HelpSession.objects.filter(pk__in=mine[start : start + BATCH]).delete()
+    number = log_import.added
+    before = ImportedRow.objects.filter(replaced_in=log_import)
+    HelpSession.objects.filter(pk__in=before.values("help_session")).update(
+        status=HelpSession.Status.RECORDED
+    )
+    before.update(replaced_in=None)
+    log_import.delete()
+    return number
+
+
+def days_with_contacts(result, branches):
+    """Return [(day, contacts recorded here, imported contacts)] for the days that would get contacts."""
+    if not result.days:
+        return []
+    counted = (HelpSession.Status.RECORDED, HelpSession.Status.TALLY)
+    sessions = HelpSession.objects.filter(
+        happened_on__range=(result.first_day, result.last_day), status__in=counted, branch__in=branches
+    ).order_by()
+    is_imported = models.Count("imported_row")
+    rows = sessions.values_list("happened_on").annotate(models.Count("pk"), is_imported)
+    found = [(day, number - imported, imported) for day, number, imported in rows if day in result.days]
+    return sorted(found)[:DAYS_MAX]

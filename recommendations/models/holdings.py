@@ -1,0 +1,53 @@
+"""The branches that have an item."""
+
+from typing import NamedTuple
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch
+
+
+class Place(NamedTuple):
+    """A branch that has an item, with the item's call number and location there."""
+
+    branch_id: int
+    branch: str
+    call_number: str
+    location: str
+    not_for_loan: bool = False
+
+    @property
+    def where(self):
+        """Return the branch, the location, and whether the item can't be borrowed there."""
+        words = _("can't be borrowed") if self.not_for_loan else ""
+        return ", ".join(filter(None, [self.branch, self.location, str(words)]))
+
+
+class Holding(models.Model):
+    """A branch that has an item, with the item's call number and location there.
+
+    Copies with the same call number and location are one holding.
+    """
+
+    item = models.ForeignKey("recommendations.Item", on_delete=models.CASCADE, related_name="holdings")
+    # The index of Meta begins with the branch, so the branch needs no index of its own.
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="holdings", db_index=False)
+    call_number = models.CharField(_("call number"), max_length=80, blank=True)
+    location = models.CharField(_("location"), max_length=80, blank=True)
+    not_for_loan = models.BooleanField(
+        default=False, db_default=False, help_text="none of the copies can be borrowed"
+    )
+
+    class Meta:
+        ordering = ["branch__name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "branch", "call_number", "location"], name="one_holding_per_location"
+            )
+        ]
+        # A search of one branch reads its items in this order.
+        indexes = [models.Index(fields=["branch", "item"], name="items_of_branch")]
+
+    def __str__(self):
+        return f"{self.call_number} ({self.branch})"

@@ -1,0 +1,365 @@
+# ruff: noqa: S608 (the SQL contains no user input: every value from a query is a parameter)
+"""Ask the database for items with certain words. Python ranks them later (finding.py).
+
+The database returns at most CANDIDATES rows, and must not read many more, even for words such as "the".
+
+On SQLite, FTS5 reads the rows of a word one by one and stops at the limit. On PostgreSQL, a GIN index returns
+all rows of a word at once. For an incomplete word, it first collects the rows of each word that begins with
+it. So if the table of words says that many items match, the entries are read in order until there are enough.
+"""
+
+import re
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from portal.folding import WITHOUT_SPACES, WORD_MAX
+
+from .narrowing import IN_CATALOG, SIGN, here
+
+DIGIT = re.compile(r"\d")
+# The maximum number of rows that one query returns.
+CANDIDATES = 300
+# The maximum number of titles that are found by their beginning. It applies separately to each article before
+# the query.
+TITLES = 20
+# People leave out the article at the beginning of a title. So titles that begin with one of these are
+# searched too.
+ARTICLES = [
+    "the",
+    "a",
+    "an",
+    "el",
+    "la",
+    "los",
+    "las",
+    "un",
+    "una",
+    "le",
+    "les",
+    "l",
+    "une",
+    "der",
+    "die",
+    "das",
+    "il",
+]
+# If PostgreSQL has fewer items than this, each query simply uses the index.
+LARGE = 20_000
+# A word is rare if at most this many items have it. If a query has rare words, only these are looked up in
+# the GIN index. BROAD is the limit for an incomplete word, for which the index collects the items of many
+# words. BROAD_WHOLE is the limit for a whole word.
+BROAD, BROAD_WHOLE = 30_000, 150_000
+# The digits with which years and ISBNs begin.
+BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *range(200, 210)))}
+# If probably at least this share of the items matches, the entries are read in order instead of with the
+# index.
+SHARE = 0.01
+# At most READ entries are read in order. This is enough to find ENOUGH matches if at least SHARE of the
+# entries match. If too few of the first SAMPLE entries match, reading stops there.
+READ, ENOUGH, SAMPLE = 10_000, 100, 1000
+# At most this many words with the same beginning are counted. More would take longer than the search.
+COUNTED_WORDS = 5000
+# The columns of SearchWord that count the items that a search may find, and those with the word in the title.
+# A patron's search may not find the items that staff typed by hand, so it may not count them either.
+ALL_ITEMS, IMPORTED = ("items", "titles"), ("imported", "imported_titles")
+
+
+class Entry(NamedTuple):
+    title: str
+    names: str
+    rest: str
+
+
+class Counts(NamedTuple):
+    """How many items have the words of a query, according to the table of words.
+
+    `words` is {word: (items, items with the word in the title)}. `beginning` has the same two numbers for all
+    words that begin with the last word. `total` is the approximate number of items on PostgreSQL. `columns`
+    is ALL_ITEMS or IMPORTED. If `is_finished` is true, the last word is not the beginning of longer words.
+    """
+
+    words: dict
+    beginning: tuple
+    total: int
+    columns: tuple = ALL_ITEMS
+    is_finished: bool = False
+
+
+def number_of(words):
+    """Return the words joined into one, because they may be an ISBN, a DOI or a call number with spaces.
+
+    Return an empty string if the words have no digit or are too short.
+    """
+    joined = "".join(words)
+    has_digit = any(character.isdigit() for character in joined)
+    return joined[:WORD_MAX] if len(joined) >= 3 and has_digit else ""
+
+
+def is_whole(word):
+    """Return whether the word can't be the beginning of a longer word, such as a Chinese letter."""
+    return len(word) == 1 and bool(WITHOUT_SPACES.match(word))
+
+
+def is_counted(word):
+    """Return whether the table of words counts words like this one.
+
+    It leaves out numbers, and letters of scripts without spaces, because nobody can correct their spelling.
+    """
+    return not DIGIT.search(word) and (word.isascii() or not WITHOUT_SPACES.match(word))
+
+
+def may_be_in_a_title(words, counts):
+    """Return whether some title may have all words, according to the table of words.
+
+    The last word may be incomplete.
+    """
+    *finished, last = words
+    known = [counts.words.get(word, (0, 0))[1] for word in finished if is_counted(word)]
+    return all(known) and (bool(counts.beginning[1]) or not is_counted(last))
+
+
+LAST = "\U0010ffff"
+BETWEEN_ON_SQLITE = "{column} >= {begin} AND {column} < {begin} || {last}"
+BETWEEN_ON_POSTGRESQL = "{column} ~>=~ {begin}::text AND {column} ~<~ ({begin}::text || {last})"
+
+
+def begins(column, begin="%s"):
+    """Return SQL that says whether a column begins with the text `begin`. The condition can use an index.
+
+    By default, `begin` is a placeholder. The SQL contains it twice, so the caller passes the value twice.
+    """
+    sql = BETWEEN_ON_SQLITE if connection.vendor == "sqlite" else BETWEEN_ON_POSTGRESQL
+    return sql.format(column=column, begin=begin, last=f"'{LAST}'")
+
+
+HAS_WORD = "(' ' || {} || ' ') LIKE %s"
+ON_BOTH = "SELECT item_id, title, names, rest FROM recommendations_searchentry "
+AT_BRANCH = """
+SELECT item_id, title, names, rest
+FROM recommendations_holding JOIN recommendations_searchentry USING (item_id)
+WHERE branch_id = %s ORDER BY item_id LIMIT %s"""
+
+
+def titles_beginning_with(folded, *, in_catalog=False):
+    """Return {item id: Entry} for titles that begin with this text, with or without an article before it.
+
+    Titles equal to the text come first, so that even a broad search never misses them. If `in_catalog` is
+    true, only imported items are returned, so that items typed by hand don't take the places of others.
+    """
+    beginnings = [folded, *(f"{article} {folded}" for article in ARTICLES)]
+    order = "title" if connection.vendor == "sqlite" else "title USING ~<~"
+    test = f"{begins('title')} AND {HAS_WORD.format('rest')}" if in_catalog else begins("title")
+    one = f"SELECT * FROM ({ON_BOTH} WHERE {test} ORDER BY {order} LIMIT {TITLES}) AS one"
+    query = " UNION ALL ".join([one] * len(beginnings))
+    mark = [f"% {IN_CATALOG} %"] if in_catalog else []
+    return _entries(query, [value for begin in beginnings for value in [begin, begin, *mark]])
+
+
+TOTAL_ON_POSTGRESQL = (
+    "(SELECT reltuples::bigint FROM pg_class WHERE oid = 'recommendations_searchentry'::regclass)"
+)
+
+
+def count(words, columns=ALL_ITEMS):
+    """Return the Counts for the words of a query."""
+    in_all, in_titles = columns
+    items = "0" if connection.vendor == "sqlite" else TOTAL_ON_POSTGRESQL
+    same_beginning = f"""(
+        SELECT {in_all} AS items, {in_titles} AS titles FROM recommendations_searchword
+        WHERE {begins("word")} AND {in_all} > 0 LIMIT {COUNTED_WORDS}
+    ) AS counted"""
+    words_asked = ", ".join(["%s"] * len(words))
+    query = f"""
+    SELECT word, {in_all}, {in_titles} FROM recommendations_searchword WHERE word IN ({words_asked})
+    UNION ALL SELECT '', sum(items), sum(titles) FROM {same_beginning}
+    UNION ALL SELECT ' ', {items}, 0"""
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*words, words[-1], words[-1]])
+        rows = {word: (items or 0, titles or 0) for word, items, titles in cursor.fetchall()}
+    beginning, total = rows.pop(""), rows.pop(" ")[0]
+    return Counts(rows, beginning, total, columns)
+
+
+# Folded words have no quotes, backslashes, NULs or operators. Quotes around the words are therefore enough to
+# escape the words in both query languages.
+
+ON_SQLITE = """
+SELECT entry.item_id, entry.title, entry.names, entry.rest
+FROM recommendations_text
+JOIN recommendations_searchentry AS entry ON entry.item_id = recommendations_text.rowid
+WHERE recommendations_text MATCH %s LIMIT %s"""
+TITLE_WORDS = "array_to_tsvector(string_to_array(title, ' '))"
+ALL_TEXTS = "title || ' ' || names || ' ' || rest"
+ALL_WORDS = f"array_to_tsvector(array_remove(string_to_array({ALL_TEXTS}, ' '), ''))"
+
+
+def look_up(words, counts, *, in_title=False, marks=()):
+    """Return {item id: Entry} for at most CANDIDATES entries with these words and marks.
+
+    The last word may be incomplete.
+    """
+    if connection.vendor == "sqlite":
+        if in_title and len(words) == 1 and _begins_years_or_isbns(words[0]):
+            # To find the items with such a number in the title, FTS5 would read all items that have the
+            # number anywhere. Titles that begin with the number are found by `titles_beginning_with`.
+            return {}
+        return _entries(ON_SQLITE, [_on_sqlite(words, counts, in_title, marks), CANDIDATES])
+    return _look_up_on_postgresql(words, counts, in_title, marks)
+
+
+def is_enough(entries, words, counts):
+    """Return whether these entries are enough candidates. All of them have all words in the title.
+
+    If many titles have all words, it doesn't matter which ENOUGH of them are ranked.
+    """
+    return len(entries) >= (ENOUGH if _are_frequent(words, counts, in_title=True) else CANDIDATES)
+
+
+def may_be_cut(entries, words, counts):
+    """Return whether the query may have stopped at a limit, so that more items match than these entries.
+
+    If many items have all words, the limit is ENOUGH, because the entries were read in order. Otherwise it is
+    CANDIDATES.
+    """
+    return len(entries) >= (ENOUGH if _are_frequent(words, counts, in_title=False) else CANDIDATES)
+
+
+def _are_frequent(words, counts, *, in_title):
+    return counts.total > LARGE and _shares(words, counts, in_title)[0] >= SHARE
+
+
+def _on_sqlite(words, counts, in_title, marks):
+    *finished, last = words
+    end = "" if counts.is_finished or is_whole(last) else "*"
+    asked = " AND ".join([*(f'"{word}"' for word in finished), f'"{last}"{end}'])
+    asked = f"title : ({asked})" if in_title else f"({asked})"
+    return " AND ".join([asked, *(f'rest : "{mark}"' for mark in marks)])
+
+
+def _look_up_on_postgresql(words, counts, in_title, marks):
+    last = None if counts.is_finished else words[-1]
+    if counts.total < LARGE:
+        return _with_index(words, words if in_title and marks else [], last, in_title, marks)
+    share, share_of_whole = _shares(words, counts, in_title)
+    entries = _in_order(words, last, in_title, marks) if share >= SHARE else {}
+    if len(entries) >= ENOUGH:
+        return entries
+    if share_of_whole * counts.total >= 2 * CANDIDATES:
+        # Enough items have the last word as a whole word. So don't look up longer words that begin with it.
+        last = None
+    # Don't look up the mark for imported items, because nearly all items have it. Compare it afterward
+    # instead.
+    sought = [mark for mark in marks if mark != IN_CATALOG]
+    indexed = _to_look_up(words, last, counts, in_title and not sought, bool(sought))
+    others = words if in_title and sought else [word for word in words if word not in indexed]
+    others = [*others, *(mark for mark in marks if mark not in sought)]
+    return entries | _with_index(indexed, others, last, in_title, sought, is_large=True)
+
+
+def _in_order(words, last, in_title, marks):
+    """Read the entries in order, and return {item id: Entry} for those that match, up to CANDIDATES.
+
+    At most READ entries are read. If nearly none of the first SAMPLE entries match, no more are read.
+    """
+    tests, values = _tests([*words, *marks], last, in_title)
+    branch = next((mark[2:] for mark in marks if mark.startswith(here(""))), None)
+    entries = {}
+    for number in (SAMPLE, READ):
+        if branch is None:
+            first, begin = f"{ON_BOTH} ORDER BY item_id LIMIT %s", [number]
+        else:
+            first, begin = AT_BRANCH, [int(branch), number]
+        query = f"SELECT * FROM ({first}) AS first WHERE {tests} LIMIT %s"
+        entries = _on_large(query, [*begin, *values, CANDIDATES])
+        if len(entries) >= ENOUGH or len(entries) < SHARE * number / 2:
+            break
+    return entries
+
+
+def _with_index(indexed_words, others, last, in_title, marks, *, is_large=False):
+    """Return {item id: Entry} for the entries with all words and marks.
+
+    The index finds the entries with `indexed_words` and `marks`. PostgreSQL then compares the texts of these
+    entries with `others`, which can be words and marks.
+    """
+    terms = [f"'{word}'{':*' if word == last and not is_whole(last) else ''}" for word in indexed_words]
+    # The index of titles contains no marks. So if there are marks, use the other index.
+    indexed = TITLE_WORDS if in_title and not marks else ALL_WORDS
+    tests, values = _tests(others, last, in_title)
+    tests = " AND ".join(filter(None, [f"{indexed} @@ %s::tsquery", tests]))
+    query = f"{ON_BOTH} WHERE {tests} LIMIT %s"
+    values = [" & ".join([*(f"'{mark}'" for mark in marks), *terms]), *values, CANDIDATES]
+    return _on_large(query, values) if is_large else _entries(query, values)
+
+
+def _on_large(query, values):
+    """Run the query with an index.
+
+    Without this, the planner would read the whole table, because it can't estimate how many rows match.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        return _entries(query, values)
+
+
+def _tests(words, last, in_title):
+    """Return (SQL, values) of a condition for entries with these words and marks.
+
+    `last` is the word that may be incomplete, or None.
+    """
+    text = "title" if in_title else ALL_TEXTS
+    texts = [HAS_WORD.format("rest" if word[0] == SIGN else text) for word in words]
+    return " AND ".join(texts), [f"% {word}%" if word == last else f"% {word} %" for word in words]
+
+
+def _to_look_up(words, last, counts, in_title, has_marks):
+    """Return the words to look up in the index. `last` is the incomplete word, or None.
+
+    The first of these rules that applies decides:
+    - If some words are rare, return the rare words.
+    - If there are at least two whole words, return the whole words.
+    - If the index looks up marks, return no words.
+    - Otherwise, return the rarest word.
+    """
+    items = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
+    if last:
+        items[last] = _beginning(last, counts, in_title)
+    rare = [word for word, number in items.items() if number <= (BROAD if word == last else BROAD_WHOLE)]
+    whole = [word for word in items if word != last]
+    if rare or len(whole) > 1:
+        return rare or whole
+    return [] if has_marks else [min(items, key=lambda word: items[word])]
+
+
+def _shares(words, counts, in_title):
+    """Return two estimates of the share of the items that have all these words.
+
+    The first estimate takes the last word as the beginning of a word. The second takes it as a whole word.
+    """
+    *finished, last = words
+    share = 1.0
+    for word in finished:
+        share *= counts.words.get(word, (0, 0))[in_title] / counts.total
+    beginning = _beginning(last, counts, in_title) / counts.total
+    return share * beginning, share * counts.words.get(last, (0, 0))[in_title] / counts.total
+
+
+def _beginning(last, counts, in_title):
+    """Return the approximate number of items that have a word with this beginning."""
+    if _begins_years_or_isbns(last):
+        # The table of words doesn't count numbers. Nearly all items have a number that begins with these
+        # digits. With one more digit after 978 or 979, about a tenth of them do.
+        return 0 if in_title else counts.total // (10 if len(last) == 4 else 1)
+    return counts.beginning[in_title]
+
+
+def _begins_years_or_isbns(word):
+    is_short = len(word) < 3 or word in BROAD_NUMBERS or (len(word) == 4 and word[:3] in {"978", "979"})
+    return word.isdigit() and is_short
+
+
+def _entries(query, values):
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return {pk: Entry(*entry) for pk, *entry in cursor.fetchall()}

@@ -1,0 +1,397 @@
+"""Test the pages where coordinators change counting rules and see the numbers for annual surveys."""
+
+import datetime
+import re
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import AuditEvent, Library
+from portal.counts.actions import rebuild
+from portal.helpsessions.models import HelpSession
+from portal.surveys.models import RuleSet, SampledWeek, Survey
+from portal.surveys.presets import PRESETS
+from recommendations.models import QuestionType
+from tests.factories import HelpSessionFactory, ServicePointFactory, TallyKindFactory
+from tests.portal.pages import text
+from tests.portal.surveys.rules import mark_weeks, save_preset
+
+# The library's clock says March 4, 2026.
+pytestmark = pytest.mark.usefixtures("at_noon")
+RULES, WEEKS, SURVEY = (
+    "/desk/settings/counting-rules/",
+    "/desk/settings/sampled-weeks/",
+    "/desk/annual-survey/",
+)
+NEW = f"{RULES}new/?survey=pls"
+YEAR, MARCH = datetime.date(2026, 1, 1), datetime.date(2026, 3, 1)
+DAY = datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def desk(client, coordinator, sign_in, library):
+    return sign_in(client, coordinator)
+
+
+def posted(response, **changes):
+    """Return the fields of the shown form, with these changes."""
+    fields = {field.html_name: field.value() for field in response.context["form"]}
+    fields["starts_on"] = str(fields["starts_on"])
+    return {name: value for name, value in fields.items() if value is not None} | changes
+
+
+def shown_rules(rule_set):
+    return {(rule.question_type, rule.mode): rule.counts_as for rule in rule_set.counting_rules.all()}
+
+
+def copied(response):
+    """Return the values that the buttons copy."""
+    return re.findall(r'id="answer-\d+"\s+value="([^"]*)"', response.content.decode())
+
+
+# The rules.
+
+
+@pytest.mark.parametrize("survey", Survey)
+def test_coordinator_begins_with_the_preset_of_a_survey(desk, branch, survey):
+    new = desk.get(f"{RULES}new/?survey={survey}")
+    assert PRESETS[survey].source in text(new)
+    assert desk.post(f"{RULES}new/?survey={survey}", posted(new)).status_code == 302
+    rule_set = RuleSet.objects.get()
+    assert (rule_set.survey, rule_set.starts_on, rule_set.method) == (survey, YEAR, "count")
+    preset = PRESETS[survey]
+    assert shown_rules(rule_set) == {(kind, ""): counts_as for kind, counts_as in preset.counts_as.items()}
+    assert AuditEvent.objects.filter(action="changed_library").exists()
+
+
+def test_new_rules_begin_with_the_newest_rules_on_the_first_day_of_the_next_month(desk, branch):
+    save_preset("pls", YEAR, method="estimate", weeks=4, multiplier=50)
+    newest = save_preset("pls", MARCH, method="estimate", weeks=3, multiplier=50)
+    newest.counting_rules.create(question_type="reference", mode="chat", counts_as="neither")
+    form = desk.get(NEW).context["form"]
+    assert (form["starts_on"].value(), form["weeks"].value()) == (datetime.date(2026, 4, 1), 3)
+    assert form["mode-reference-chat"].value() == "neither"
+    desk.post(NEW, posted(desk.get(NEW)))
+    assert RuleSet.objects.count() == 3
+
+
+def test_first_rules_start_with_the_reporting_year(desk, branch):
+    Library.objects.update(year_starts_in=7)
+    assert desk.get(NEW).context["form"]["starts_on"].value() == datetime.date(2025, 7, 1)
+
+
+def test_coordinator_changes_the_rules_of_a_type_a_mode_and_a_kind_of_tally(desk, branch):
+    front, back = ServicePointFactory(branch=branch), ServicePointFactory(branch=branch)
+    kinds = [
+        TallyKindFactory(service_point=point, name=name)
+        for point, name in ((front, "Shelf"), (back, "shelf"))
+    ]
+    other = TallyKindFactory(service_point=front, name="Phone")
+    rule_set = save_preset("pls", YEAR)
+    url = reverse("rule_set", args=[rule_set.public_id])
+    changes = {
+        "type-technology": "neither",
+        "mode-reference-chat": "consultation",
+        "tallies": "consultation",
+        f"kind-{kinds[0].pk}": "transaction",
+    }
+    assert desk.post(url, posted(desk.get(url), **changes)).status_code == 302
+    rule_set.refresh_from_db()
+    rules = shown_rules(rule_set)
+    assert (rules["technology", ""], rules["reference", ""]) == ("neither", "transaction")
+    assert rules["reference", "chat"] == "consultation"
+    assert len(rules) == len(QuestionType) + 1
+    assert rule_set.tallies_count_as == "consultation"
+    of_kinds = dict(rule_set.tally_rules.values_list("tally_kind", "counts_as"))
+    assert of_kinds == dict.fromkeys([kind.pk for kind in kinds], "transaction")
+    form = desk.get(url).context["form"]
+    assert [form[f"kind-{kind.pk}"].value() for kind in (kinds[0], other)] == ["transaction", ""]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"starts_on": ""}, "Choose the day on which the rules start."),
+        ({"starts_on": "soon"}, "Enter the day as year, month and day"),
+        ({"weeks": "0"}, "Enter a whole number from 1 to 52."),
+        ({"multiplier": "54"}, "Enter a whole number from 1 to 53."),
+        ({"type-reference": ""}, "This field is required."),
+        ({"type-reference": "twice"}, "twice is not one of the available choices."),
+        ({"method": "guess"}, "guess is not one of the available choices."),
+        ({"starts_on": "2026-03-01"}, "Other rules of this survey start on this day. Choose another day."),
+    ],
+)
+def test_rules_with_an_error_are_not_saved(desk, branch, changes, error):
+    save_preset("pls", MARCH)
+    response = desk.post(NEW, posted(desk.get(NEW), **changes))
+    assert error in text(response)
+    assert RuleSet.objects.count() == 1
+
+
+def test_rules_of_another_survey_can_start_on_the_same_day(desk, branch):
+    save_preset("arl", YEAR)
+    desk.post(NEW, posted(desk.get(NEW)))
+    assert RuleSet.objects.filter(starts_on=YEAR).count() == 2
+
+
+@pytest.mark.parametrize("survey", ["", "cilip"])
+def test_rules_of_an_unknown_survey_lead_to_the_list_of_surveys(desk, branch, survey):
+    assert desk.get(f"{RULES}new/", {"survey": survey})["Location"] == RULES
+
+
+# Years that have ended.
+
+
+def test_change_of_a_year_that_has_ended_is_saved_only_after_a_warning(desk, branch):
+    rule_set = save_preset("pls", datetime.date(2024, 1, 1))
+    url = reverse("rule_set", args=[rule_set.public_id])
+    fields = posted(desk.get(url), weeks="9")
+    response = desk.post(url, fields)
+    assert "This would change the numbers of years that have ended." in text(response)
+    rule_set.refresh_from_db()
+    assert rule_set.weeks == 1
+    assert desk.post(url, posted(response)).status_code == 302
+    rule_set.refresh_from_db()
+    assert rule_set.weeks == 9
+
+
+def test_warning_about_another_day_does_not_allow_a_change(desk, branch):
+    save_preset("pls", datetime.date(2024, 1, 1))
+    response = desk.post(NEW, posted(desk.get(NEW), starts_on="2025-05-01"))
+    fields = posted(response, starts_on="2025-04-01")
+    assert "This would change the numbers" in text(desk.post(NEW, fields))
+    assert RuleSet.objects.count() == 1
+
+
+def test_first_rules_can_start_in_a_year_that_has_ended_without_a_warning(desk, branch):
+    fields = posted(desk.get(NEW), starts_on="2016-07-01")
+    assert desk.post(NEW, fields).status_code == 302
+
+
+def test_rules_before_the_first_rules_need_no_warning(desk, branch):
+    save_preset("pls", datetime.date(2024, 1, 1))
+    assert desk.post(NEW, posted(desk.get(NEW), starts_on="2016-07-01")).status_code == 302
+
+
+def test_new_rules_of_this_year_need_no_warning(desk, branch):
+    save_preset("pls", datetime.date(2024, 1, 1))
+    assert desk.post(NEW, posted(desk.get(NEW), starts_on="2026-01-01")).status_code == 302
+
+
+def test_moving_rules_into_a_year_that_has_ended_needs_a_warning(desk, branch):
+    save_preset("pls", datetime.date(2024, 1, 1))
+    rule_set = save_preset("pls", MARCH)
+    url = reverse("rule_set", args=[rule_set.public_id])
+    assert "This would change" in text(desk.post(url, posted(desk.get(url), starts_on="2025-12-31")))
+
+
+def test_removed_rules_leave_the_rules_before_them_in_force(desk, branch):
+    first, second = save_preset("pls", YEAR), save_preset("pls", MARCH)
+    url = reverse("remove_rule_set", args=[second.public_id])
+    desk.get(url)
+    assert RuleSet.objects.count() == 2
+    assert desk.post(url).status_code == 302
+    assert list(RuleSet.objects.all()) == [first]
+
+
+def test_rules_of_a_year_that_has_ended_are_removed_only_after_a_warning(desk, branch):
+    rule_set = save_preset("pls", datetime.date(2024, 1, 1))
+    url = reverse("remove_rule_set", args=[rule_set.public_id])
+    response = desk.post(url)
+    assert "This would change the numbers of years that have ended." in text(response)
+    assert RuleSet.objects.exists()
+    desk.post(url, {"changes_past": "1"})
+    assert not RuleSet.objects.exists()
+
+
+# Sampled weeks.
+
+
+def test_coordinator_marks_a_week_and_removes_the_mark(desk, branch):
+    assert desk.post(WEEKS, {"starts_on": "2026-03-01"}).status_code == 302
+    week = SampledWeek.objects.get()
+    assert week.starts_on == MARCH
+    assert "March 1, 2026 – March 7, 2026" in text(desk.get(WEEKS))
+    desk.post(WEEKS, {"week": week.pk})
+    assert not SampledWeek.objects.exists()
+
+
+@pytest.mark.parametrize("days", [-6, -1, 0, 6])
+def test_week_that_overlaps_a_marked_week_is_refused(desk, branch, days):
+    mark_weeks(MARCH)
+    response = desk.post(WEEKS, {"starts_on": str(MARCH + days * DAY)})
+    assert "This week has days of the sampled week from March 1, 2026." in text(response)
+    assert SampledWeek.objects.count() == 1
+
+
+@pytest.mark.parametrize("days", [-7, 7])
+def test_week_beside_a_marked_week_can_be_marked(desk, branch, days):
+    mark_weeks(MARCH)
+    desk.post(WEEKS, {"starts_on": str(MARCH + days * DAY)})
+    assert SampledWeek.objects.count() == 2
+
+
+@pytest.mark.parametrize("typed", ["", "soon", "2026-02-30", "0001-01-01", "9999-12-31"])
+def test_week_without_a_day_is_an_error(desk, branch, typed):
+    assert desk.post(WEEKS, {"starts_on": typed}).context["form"].errors["starts_on"]
+
+
+# The annual survey.
+
+
+def contacts(branch, *days, **fields):
+    for day in days:
+        HelpSessionFactory(branch=branch, happened_on=day, **fields)
+    rebuild()
+
+
+def test_survey_shows_the_last_year_with_its_numbers_rules_and_method(desk, branch):
+    save_preset("pls", datetime.date(2024, 7, 1))
+    contacts(branch, datetime.date(2025, 5, 5), datetime.date(2025, 5, 6), MARCH)
+    contacts(branch, datetime.date(2025, 5, 5), question_type="directional")
+    response = desk.get(SURVEY)
+    shown = text(response)
+    assert "January 1, 2025 – December 31, 2025" in shown
+    assert "502 Reference Transactions (REFERENC)" in shown
+    assert "Actual count." in shown
+    assert "Rules from July 1, 2024" in shown
+    assert "FY 2024" in shown
+    assert copied(response) == ["2", "CT—Annual Count"]
+
+
+def test_year_and_survey_are_in_the_url(desk, branch):
+    save_preset("pls", datetime.date(2025, 1, 1))
+    save_preset("acrl", datetime.date(2025, 1, 1))
+    contacts(branch, datetime.date(2025, 5, 5), MARCH, MARCH)
+    contacts(branch, MARCH, question_type="consultation")
+    assert copied(desk.get(SURVEY, {"survey": "pls", "year": "2026"}))[0] == "3"
+    response = desk.get(SURVEY, {"survey": "acrl", "year": "2026"})
+    assert copied(response) == ["2", "1"]
+    assert "The year isn't over. These are the numbers until March 4, 2026." in text(response)
+    assert copied(desk.get(SURVEY, {"survey": "acrl", "year": "2025"})) == ["1", "0"]
+
+
+@pytest.mark.parametrize("year", ["", "1999", "2027", "9999", "x", "20255"])
+def test_year_that_the_library_has_not_is_replaced_by_the_last_year(desk, branch, year):
+    save_preset("pls", datetime.date(2025, 1, 1))
+    contacts(branch, datetime.date(2025, 5, 5))
+    assert desk.get(SURVEY, {"survey": "x", "year": year}).context["year"].number == 2025
+
+
+def test_survey_opens_in_this_year_if_its_first_rules_start_in_this_year(desk, branch):
+    contacts(branch, datetime.date(2024, 5, 5))
+    assert desk.get(SURVEY).context["year"].number == 2025
+    save_preset("arl", datetime.date(2025, 12, 31))
+    save_preset("pls", YEAR)
+    assert desk.get(SURVEY).context["year"].number == 2026
+    assert desk.get(SURVEY, {"year": "2024"}).context["year"].number == 2024
+    assert desk.get(SURVEY, {"survey": "arl"}).context["year"].number == 2025
+
+
+def test_page_of_removal_says_whether_other_rules_stay(desk, branch):
+    first, second = save_preset("pls", YEAR), save_preset("pls", MARCH)
+    for rule_set, says in ((first, "There are no rules before them"), (second, "will stay in force")):
+        assert says in text(desk.get(reverse("remove_rule_set", args=[rule_set.public_id])))
+
+
+def test_survey_uses_the_reporting_year_of_the_library(desk, branch):
+    Library.objects.update(year_starts_in=7)
+    save_preset("pls", datetime.date(2024, 1, 1))
+    contacts(branch, *[datetime.date(2025, month, day) for month, day in ((6, 30), (7, 1), (12, 31))], MARCH)
+    response = desk.get(SURVEY, {"year": "2025"})
+    assert "July 1, 2025 – June 30, 2026" in text(response)
+    assert copied(response)[0] == "3"
+    assert copied(desk.get(SURVEY, {"year": "2024"}))[0] == "1"
+
+
+def test_large_number_is_copied_without_a_separator(desk, branch):
+    save_preset("pls", YEAR, method="estimate", multiplier=52)
+    mark_weeks(YEAR)
+    contacts(branch, *[YEAR] * 40)
+    response = desk.get(SURVEY, {"year": "2026"})
+    assert copied(response) == ["2080", "ES—Annual Estimate Based on Typical Week(s)"]
+    assert "Estimate from typical weeks. 1 sampled week, multiplied by 52: January 1, 2026." in text(response)
+
+
+@pytest.mark.parametrize(
+    ("rules", "weeks", "words"),
+    [
+        ([], 0, "no counting rules are in force in this year"),
+        ([("2026-03-01", {})], 0, "1 contact of this year has no counting rule"),
+        (
+            [("2026-01-01", {}), ("2026-02-01", {"method": "estimate"})],
+            1,
+            "Choose one method for the whole year",
+        ),
+        (
+            [
+                ("2026-01-01", {"method": "estimate"}),
+                ("2026-02-01", {"method": "estimate", "multiplier": 40}),
+            ],
+            1,
+            "estimate in different ways",
+        ),
+        (
+            [("2026-01-01", {"method": "estimate", "weeks": 4})],
+            1,
+            "ask for 4 sampled weeks. Marked weeks of this year that are over: 1.",
+        ),
+    ],
+    ids=["no rules", "late rules", "two methods", "two multipliers", "few weeks"],
+)
+def test_page_says_why_there_are_no_numbers(desk, branch, rules, weeks, words):
+    for starts_on, fields in rules:
+        save_preset("pls", starts_on, **fields)
+    mark_weeks(*[YEAR + 7 * number * DAY for number in range(weeks)])
+    contacts(branch, YEAR + 20 * DAY)
+    response = desk.get(SURVEY, {"survey": "pls", "year": "2026"})
+    assert words in text(response)
+    assert copied(response) == []
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_survey_runs_the_same_number_of_queries_for_1_and_30_rules(
+    desk, branch, rows, django_assert_num_queries
+):
+    for number in range(rows):
+        save_preset("pls", YEAR + number * DAY)
+    contacts(branch, YEAR)
+    desk.get(SURVEY, {"year": "2026"})
+    with django_assert_num_queries(10):
+        desk.get(SURVEY, {"year": "2026"})
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_rules_page_runs_the_same_number_of_queries_for_1_and_30_rules(
+    desk, branch, rows, django_assert_num_queries
+):
+    for number in range(rows):
+        save_preset("pls", YEAR + number * DAY)
+    desk.get(RULES)
+    with django_assert_num_queries(5):
+        desk.get(RULES)
+
+
+def test_staff_who_are_not_coordinators_cannot_open_the_survey(client, sign_in, staff, branch):
+    sign_in(client, staff)
+    assert client.get(SURVEY).status_code == 404
+
+
+# The reporting year.
+
+
+def test_coordinator_sets_the_first_month_of_the_reporting_year(desk, branch):
+    url = reverse("library_settings")
+    form = desk.get(url).context["form"]
+    fields = {field.html_name: field.value() for field in form} | {"year_starts_in": "7"}
+    fields |= {field.html_initial_name: field.initial for field in form}
+    desk.post(url, {name: value for name, value in fields.items() if value is not None})
+    assert Library.current().year_starts_in == 7
+    assert "Reporting year starts in July" in text(desk.get(reverse("settings")))
+
+
+def test_mode_has_a_field_for_each_question_type(desk, branch):
+    form = desk.get(NEW).context["form"]
+    assert len([name for name in form.fields if name.startswith("mode-")]) == len(QuestionType) * len(
+        HelpSession.Mode
+    )

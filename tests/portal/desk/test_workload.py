@@ -1,0 +1,388 @@
+"""Test the figures about the work of the desk: the same numbers everywhere, and the same after forgetting."""
+
+import csv
+import datetime
+import html
+import io
+import re
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.counts import actions
+from portal.counts.answers import LONGER
+from portal.counts.models import AnswerCount, DayCount
+from portal.desk.figures import workload
+from portal.desk.figures.charts import chart_of, sentence_of
+from portal.desk.figures.periods import Period
+from portal.helpsessions.models import HelpSession, OwnField
+from portal.privacy import erasure, retention
+from portal.times import time_of_day
+from tests.factories import (
+    BranchFactory,
+    CheckInFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    PatronGroupFactory,
+    ServicePointFactory,
+    StaffFactory,
+    TallyKindFactory,
+    TopicFactory,
+)
+from tests.portal.pages import text
+
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
+
+AT = datetime.datetime(2026, 11, 20, 17, 30, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
+MARCH = datetime.date(2026, 3, 1)
+IN_MARCH, IN_SPRING = Period.of_month(MARCH), Period(MARCH, datetime.date(2026, 4, 30))
+# {breakdown: the SQL of its key}
+COLUMNS = {
+    "branch": "branch_id",
+    "service_point": "service_point_id",
+    "mode": "mode",
+    "question_type": "CASE WHEN status = 'tally' THEN 'tally' ELSE question_type END",
+    "read_level": "CASE WHEN status = 'tally' THEN -1 ELSE read_level END",
+    "tally_kind": "CASE WHEN status = 'tally' THEN tally_kind_id ELSE -1 END",
+    "hour": "hour",
+    "time": "happened_on",
+    "weekday": "happened_on",
+}
+
+
+def made(branch, day, count=1, **fields):
+    created_at = timezone.make_aware(datetime.datetime.combine(day, datetime.time(20)), datetime.UTC)
+    return HelpSessionFactory.create_batch(
+        count, branch=branch, happened_on=day, created_at=created_at, **fields
+    )
+
+
+@pytest.fixture
+def own_value(library):
+    return OwnField.objects.create(name="Format").values.create(name="Paper")
+
+
+@pytest.fixture
+def spring(branch, patron, own_value):
+    """Make sessions with every fact that is counted, and some that must not be counted."""
+    west, point = BranchFactory(name="West"), ServicePointFactory(branch=branch)
+    health, group = TopicFactory(name="Health"), PatronGroupFactory()
+    full = {
+        "topic": health,
+        "patron_group": group,
+        "language": "es",
+        "service_point": point,
+        "read_level": 3,
+        "mode": "phone",
+        "own_values": {str(own_value.field_id): own_value.pk},
+    }
+    made(branch, MARCH + 3 * DAY, 6, minutes=10, **full)
+    made(branch, MARCH, 3, topic=TopicFactory(name="Law"), hour=9, question_type="technology")
+    made(branch, MARCH + 30 * DAY, 2, quiet=True, **full)
+    made(branch, MARCH + 31 * DAY, 4, with_child="own", **full)
+    made(west, MARCH + 2 * DAY, 5, minutes=7, topic=health)
+    kind = TallyKindFactory(service_point=point)
+    made(branch, MARCH, 2, status="tally", tally_kind=kind, question_type="directional")
+    made(branch, MARCH, status="unfinished", **full)
+    made(branch, MARCH, status="replaced", **full)
+    kept = made(branch, MARCH + 5 * DAY, patron=patron, kept_at=AT - 200 * DAY, handed_over_at=AT, **full)
+    CheckInFactory(help_session=kept[0], asked_at=AT - 200 * DAY, status="ended", ended_at=AT)
+    actions.rebuild()
+    return west
+
+
+def sums_in_sql(by, period, branches):
+    """Count the sessions themselves in plain SQL. Return {key: [contacts, minutes, handed over, check-ins]}."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {COLUMNS[by]}, COUNT(*), COALESCE(SUM(minutes), 0), COUNT(handed_over_at), SUM((
+                SELECT COUNT(*) FROM checkins_checkin c WHERE c.help_session_id = s.id AND asked_at IS NOT NULL
+            ))
+            FROM helpsessions_helpsession s
+            WHERE status IN ('recorded', 'tally') AND happened_on BETWEEN %s AND %s
+              AND branch_id IN ({", ".join(map(str, branches))})
+            GROUP BY 1
+            """,
+            [period.first, period.last],
+        )
+        return {key: list(map(int, numbers)) for key, *numbers in cursor.fetchall()}
+
+
+def key_in_sql(by, key):
+    """Return the key of a row as the SQL has it."""
+    if isinstance(key, tuple):
+        is_tally, value = key
+        if by == "tally_kind":
+            return value if is_tally else -1
+        return {"question_type": "tally", "read_level": -1}[by] if is_tally else value
+    return key
+
+
+def every_figure(branches, period=IN_SPRING):
+    own = [f"own-{field.pk}" for field in OwnField.objects.all()]
+    names = [*workload.BY_DAY, workload.GRID, *workload.BY_MONTH, *own]
+    return {by: workload.figure(period, branches, by, earlier=period.before).table() for by in names}
+
+
+@pytest.mark.parametrize(
+    "period", [IN_MARCH, IN_SPRING, Period(MARCH, MARCH), Period(MARCH, MARCH + 3 * DAY)]
+)
+def test_figure_has_the_same_numbers_as_plain_sql(spring, branch, period):
+    branches = [branch.pk, spring.pk]
+    for by in workload.BY_DAY:
+        wanted = sums_in_sql(by, period, branches)
+        if by in ("time", "weekday"):
+            wanted = by_place(wanted, period, by)
+        found = workload.figure(period, branches, by)
+        rows = {key_in_sql(by, row.key): list(row.numbers) for row in found.rows if any(row.numbers)}
+        assert rows == wanted
+        assert list(found.total.numbers) == [sum(column) for column in zip(*wanted.values(), strict=True)]
+
+
+def by_place(days, period, by):
+    """Combine the numbers of days by weekday, or by their distance from the first day."""
+    places = {}
+    for day, numbers in days.items():
+        day = datetime.date.fromisoformat(str(day))
+        place = day.weekday() if by == "weekday" else (day - period.first).days
+        places[place] = [a + b for a, b in zip(places.get(place, [0] * 4), numbers, strict=True)]
+    return places
+
+
+def test_hours_of_each_weekday_add_up_to_the_figures_by_hour_and_by_weekday(spring, branch):
+    branches = [branch.pk, spring.pk]
+    grid, by_hour, by_weekday = (
+        workload.figure(IN_SPRING, branches, by) for by in (workload.GRID, "hour", "weekday")
+    )
+    assert [row.contacts for row in grid.rows] == [row.contacts for row in by_hour.rows]
+    assert all(sum(row.numbers[1:]) == row.contacts for row in grid.rows)
+    assert list(grid.total.numbers[1:]) == [row.contacts for row in by_weekday.rows]
+    # Three contacts at 9 a.m. were on a Sunday.
+    assert next(row.numbers for row in grid.rows if row.key == 9) == (3, 0, 0, 0, 0, 0, 0, 3)
+
+
+def test_no_figure_changes_when_sessions_are_forgotten_and_people_are_erased(spring, branch, patron):
+    before = every_figure([branch.pk, spring.pk])
+    assert all(len(table) > 1 for table in before.values())
+    erasure.erase(patron, language="en", at=AT)
+    assert every_figure([branch.pk, spring.pk]) == before
+    retention.forget(at=AT + 400 * DAY)
+    assert not HelpSession.objects.filter(forgotten_on=None, status__in=["recorded", "tally"]).exists()
+    assert every_figure([branch.pk, spring.pk]) == before
+
+
+def test_parts_of_a_split_period_add_up_to_the_whole(spring, branch):
+    branches = [branch.pk, spring.pk]
+    for by in workload.BY_DAY:
+        whole = workload.figure(IN_SPRING, branches, by).total.numbers
+        halves = [
+            workload.figure(period, [pk], by).total.numbers
+            for period in (IN_MARCH, IN_MARCH.after)
+            for pk in branches
+        ]
+        assert tuple(map(sum, zip(*halves, strict=True))) == whole
+
+
+def test_topics_below_five_quiet_sessions_and_visits_with_a_child_are_only_in_other(spring, branch):
+    figure = workload.figure(IN_SPRING, [branch.pk, spring.pk], "topic")
+    # 6 and 5 and 1 for health. Other has 3 for law, 2 quiet ones and 4 with a child.
+    assert figure.table()[:-1] == [["Health", 12], ["Other", 9]]
+    assert figure.total.contacts == 21
+
+
+def test_other_is_not_below_five_if_it_could_hide_another_row(branch):
+    made(branch, MARCH, 7, topic=TopicFactory(name="Health"))
+    made(branch, MARCH, 5, topic=TopicFactory(name="Law"))
+    made(branch, MARCH, 1, topic=TopicFactory(name="Taxes"))
+    actions.rebuild()
+    assert workload.figure(IN_MARCH, [branch.pk], "topic").table()[:-1] == [["Health", 7], ["Other", 6]]
+
+
+def test_period_is_compared_with_the_one_before_and_with_a_year_ago():
+    year = Period(datetime.date(2024, 1, 1), datetime.date(2024, 12, 31))
+    leap = Period.of_month(datetime.date(2024, 2, 5))
+    ten_days = Period(datetime.date(2026, 3, 1), datetime.date(2026, 3, 10))
+    assert (year.before, year.before.first) == (year.year_before, datetime.date(2023, 1, 1))
+    assert (leap.before.last, leap.year_before.last) == (
+        datetime.date(2024, 1, 31),
+        datetime.date(2023, 2, 28),
+    )
+    assert ten_days.before == Period(datetime.date(2026, 2, 19), datetime.date(2026, 2, 28))
+    assert IN_MARCH.before == Period.of_month(datetime.date(2026, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "rows"),
+    [("2026-03-04", "2026-03-04", 1), ("2026-03-01", "2026-04-30", 61), ("2016-05-01", "2026-04-30", 11)],
+)
+def test_one_day_two_months_and_ten_years_have_a_readable_number_of_rows(spring, branch, first, last, rows):
+    period = Period(*map(datetime.date.fromisoformat, (first, last)))
+    figure = workload.figure(period, [branch.pk], "time")
+    assert len(figure.rows) == rows
+    assert chart_of(figure)
+
+
+def test_sentence_names_the_row_with_the_most_contacts_unless_there_are_several(branch):
+    made(branch, MARCH, hour=9)
+    actions.rebuild()
+    figure = workload.figure(IN_MARCH, [branch.pk], "hour")
+    assert sentence_of(figure) == "March 2026: 1 contact."
+    made(branch, MARCH, hour=10)
+    actions.rebuild()
+    figure = workload.figure(IN_MARCH, [branch.pk], "hour", earlier=IN_MARCH.before)
+    assert sentence_of(figure) == "March 2026: 2 contacts. February 2026: 0."
+    made(branch, MARCH, hour=10)
+    actions.rebuild()
+    figure = workload.figure(IN_MARCH, [branch.pk], "hour")
+    assert sentence_of(figure) == f"March 2026: 3 contacts. “{time_of_day(10)}” has the most: 2."
+
+
+@pytest.fixture
+def desk(client, staff, sign_in):
+    return sign_in(client, staff)
+
+
+def shown(page):
+    """Return the rows of the page's table as lists of cells."""
+    part = html.unescape(page.content.decode()).partition('<table id="figure">')[2].partition("</table>")[0]
+    rows = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", part, re.DOTALL)
+    ]
+    return [["" if cell == "–" else cell for cell in row] for row in rows]
+
+
+@pytest.mark.parametrize("compare", ["", "before", "year"])
+def test_file_has_the_same_cells_as_the_page(spring, desk, branch, compare):
+    own = [f"own-{field.pk}" for field in OwnField.objects.all()]
+    for up_to in (60, LONGER):
+        AnswerCount.objects.create(month=MARCH, branch=branch, up_to=up_to, is_late=not up_to, answers=3)
+    for by in [*workload.BY_DAY, *workload.BY_MONTH, *own, workload.GRID, workload.ANSWERS]:
+        if by == "branch":
+            continue
+        asked = {"month": "2026-03", "by": by, "compare": compare}
+        content = desk.get(reverse("figures_csv"), asked).content.decode("utf-8-sig")
+        rows = list(csv.reader(io.StringIO(content)))
+        assert len(rows) > 2
+        assert rows == shown(desk.get(reverse("figures"), asked))
+
+
+def test_page_separates_thousands_and_the_file_does_not(desk, branch):
+    made(branch, MARCH)
+    actions.rebuild()
+    DayCount.objects.update(contacts=12345)
+    asked = {"month": "2026-03", "by": "mode"}
+    page = desk.get(reverse("figures"), asked)
+    assert shown(page)[-1][1] == "12,345"
+    assert "March 2026: 12,345 contacts." in text(page)
+    assert ",12345," in desk.get(reverse("figures_csv"), asked).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"compare": "year"}, True),
+        ({"compare": ""}, False),
+        ({"compare": "year", "by": "mode"}, False),
+        ({"compare": "year", "month": "", "first_day": "2026-01-01", "last_day": "2026-03-31"}, False),
+    ],
+    ids=["days", "no comparison", "modes", "months"],
+)
+def test_page_that_compares_days_says_that_weekdays_can_differ(spring, desk, asked, says):
+    page = desk.get(reverse("figures"), {"month": "2026-03"} | asked)
+    assert ("The days of the week can differ." in text(page)) is says
+
+
+def test_staff_see_figures_of_their_own_branches_and_coordinators_of_all(
+    spring, client, staff, coordinator, sign_in, branch
+):
+    contacts = {}
+    for person in (staff, coordinator):
+        sign_in(client, person)
+        page = client.get(reverse("figures"), {"month": "2026-03", "branch": ""})
+        contacts[person] = int(shown(page)[-1][1])
+        assert contacts[person] == page.context["figure"].total.contacts
+    in_both = sum_of(IN_MARCH, [branch.pk, spring.pk])
+    assert contacts == {staff: sum_of(IN_MARCH, [branch.pk]), coordinator: in_both}
+    assert in_both == contacts[staff] + 5
+
+
+def sum_of(period, branches):
+    return sum(numbers[0] for numbers in sums_in_sql("branch", period, branches).values())
+
+
+@pytest.mark.parametrize("by", ["hour", "hour_weekday", "answers"])
+def test_branch_with_two_people_shows_hours_and_answer_times_only_to_them(
+    spring, client, branch, staff, coordinator, sign_in, by
+):
+    spring.staff_roles.all().delete()
+    StaffFactory.create_batch(2, branch=spring)
+    AnswerCount.objects.create(month=MARCH, branch=spring, up_to=60, is_late=False, answers=7)
+    asked = {"month": "2026-03", "by": by}
+    sign_in(client, coordinator)
+    page = client.get(reverse("figures"), asked)
+    assert page.context["left_out"] == [spring]
+    assert "fewer than three people work there: West" in text(page)
+    assert page.context["figure"].total.contacts in (0, sum_of(IN_MARCH, [branch.pk]))
+    assert client.get(reverse("figures"), asked | {"by": "mode"}).context["left_out"] == []
+    sign_in(client, spring.staff_roles.first().user)
+    page = client.get(reverse("figures"), asked)
+    assert (page.context["left_out"], page.context["figure"].total.contacts) == (
+        [],
+        7 if by == "answers" else 5,
+    )
+
+
+def test_staff_cannot_ask_for_the_figures_of_another_branch(spring, desk):
+    for name in ("figures", "figures_csv"):
+        page = desk.get(reverse(name), {"month": "2026-03", "branch": spring.slug}, follow=True)
+        assert "Select a valid choice" in text(page)
+        assert "figure" not in page.context
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ({"first_day": "2026-03-02", "last_day": "2026-03-01"}, "before the day in “From”"),
+        ({"first_day": "2026-03-02"}, "Choose a day, or choose a month"),
+        ({"first_day": "0026-03-02", "last_day": "2026-03-01"}, "Choose a day from 1990 to 2199"),
+        ({"first_day": "March", "last_day": "2026-03-01"}, "Enter the day as year, month and day"),
+        ({"first_day": "2026-03-02", "last_day": "2026-03-09", "by": "topic"}, "whole months only"),
+        ({"month": "2026-13"}, "Select a valid choice"),
+        ({"by": "staff"}, "Select a valid choice"),
+    ],
+)
+def test_period_or_breakdown_that_makes_no_sense_gets_a_clear_answer(spring, desk, asked, answer):
+    page = desk.get(reverse("figures"), asked)
+    assert answer in text(page)
+    assert "figure" not in page.context
+    assert desk.get(reverse("figures_csv"), asked).status_code == 302
+
+
+def test_page_without_contacts_says_so(desk):
+    assert "No contacts were recorded in this period." in text(desk.get(reverse("figures")))
+
+
+def test_page_says_how_many_promises_are_open(desk, branch):
+    ConversationFactory(branch=branch, promised_at=timezone.now())
+    ConversationFactory(branch=BranchFactory(name="West"), promised_at=timezone.now())
+    assert "1 promised answer is open" in text(desk.get(reverse("figures")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [1, 30])
+@pytest.mark.parametrize(("by", "queries"), [("time", 10), ("service_point", 11), ("topic", 13)])
+def test_figures_page_runs_the_same_number_of_queries_for_any_amount_of_data(
+    desk, branch, django_assert_num_queries, rows, by, queries
+):
+    for number in range(rows):
+        topic, point = TopicFactory(), ServicePointFactory(branch=branch)
+        made(branch, MARCH + number % 28 * DAY, 5, topic=topic, service_point=point)
+    actions.rebuild()
+    asked = {"month": "2026-03", "by": by, "compare": "before"}
+    desk.get(reverse("figures"), asked)
+    with django_assert_num_queries(queries):
+        desk.get(reverse("figures"), asked)

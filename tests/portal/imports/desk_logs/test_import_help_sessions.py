@@ -1,0 +1,456 @@
+"""Test the import of desk logs: what comes in, repeats, failed rows, undo, and that no words are stored."""
+
+import datetime
+from collections import Counter
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.core.serializers import serialize
+from django.utils import timezone
+
+from accounts.models import Library
+from portal.counts.actions import rebuild
+from portal.counts.models import TABLES, DayCount, GroupCount, LanguageCount, LogImport, TopicCount
+from portal.helpsessions.models import HelpSession
+from portal.imports.desk_logs import writing
+from portal.imports.models import ImportedRow, SavedMapping
+from portal.privacy import retention
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    PatronGroupFactory,
+    ServicePointFactory,
+    TopicFactory,
+)
+
+from .files import ARCHIVE, GIMLET, as_csv, as_xlsx
+from .logs import libanswers, with_difficulties
+
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
+HEADER = ["Date", "Time", "Type", "Mode", "Minutes"]
+
+
+@pytest.fixture
+def west(branch):
+    return BranchFactory(name="West", slug="west")
+
+
+@pytest.fixture
+def run(capsys, tmp_path, branch):
+    """Return run(rows or bytes, *options), which imports and returns (exit status, stdout, stderr)."""
+
+    def run(contents, *options):
+        file = tmp_path / "log"
+        file.write_bytes(contents if isinstance(contents, bytes) else as_csv(contents))
+        status = 0
+        try:
+            call_command("import_help_sessions", str(file), "--branch", branch.slug, *options)
+        except SystemExit as ended:
+            status = ended.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def stored():
+    """Return everything in the database that an import could change, without the keys of rows."""
+    return {
+        model.__name__: serialize("json", model.objects.order_by("pk"))
+        for model in (HelpSession, ImportedRow, LogImport, *TABLES)
+    }
+
+
+def counted(table):
+    """Return {key: (contacts, minutes, estimated minutes)} of a table, without the rows that add up to 0."""
+    sums: dict = {}
+    for *key, contacts, minutes, estimated in table.objects.values_list(
+        *table.KEY, "contacts", "minutes", "estimated_minutes"
+    ):
+        sums[tuple(key)] = tuple(
+            a + b
+            for a, b in zip(sums.get(tuple(key), (0, 0, 0)), (contacts, minutes, estimated), strict=True)
+        )
+    return {key: numbers for key, numbers in sums.items() if any(numbers)}
+
+
+def undo_last(capsys):
+    call_command("import_help_sessions", undo=str(LogImport.objects.latest("pk").public_id))
+    return capsys.readouterr().out
+
+
+def test_row_becomes_a_session_that_is_forgotten_from_the_start(run, branch):
+    topic, group = TopicFactory(name="History"), PatronGroupFactory(name="Student")
+    point = ServicePointFactory(branch=branch, name="Front desk")
+    rows = [
+        ["Date", "Time", "Location", "Type", "Mode", "Minutes", "READ", "Patron type", "Topic", "Question"],
+        ["3/14/2024", "2:30 PM", "Front Desk", "Reference", "Phone", "10", "3", "student", "History", "Why?"],
+    ]
+    assert run(rows)[0] == 0
+    session = HelpSession.objects.get()
+    assert {
+        name: getattr(session, name)
+        for name in (
+            "status",
+            "branch",
+            "happened_on",
+            "mode",
+            "question_type",
+            "read_level",
+            "minutes",
+            "topic",
+        )
+    } == {
+        "status": "recorded",
+        "branch": branch,
+        "happened_on": datetime.date(2024, 3, 14),
+        "mode": "phone",
+        "question_type": "reference",
+        "read_level": 3,
+        "minutes": 10,
+        "topic": topic,
+    }
+    assert session.forgotten_on == Library.current().today()
+    emptied = ("patron", "staff", "question", "summary", "hour", "service_point", "patron_group", "language")
+    assert [getattr(session, name) for name in emptied] == [None, None, "", "", None, None, None, ""]
+    day, month = datetime.date(2024, 3, 14), datetime.date(2024, 3, 1)
+    assert counted(DayCount) == {
+        (day, 14, branch.pk, point.pk, "phone", "reference", 3, False, None): (1, 10, 0)
+    }
+    assert counted(TopicCount) == {(month, branch.pk, topic.pk): (1, 10, 0)}
+    assert counted(GroupCount) == {(month, branch.pk, group.pk): (1, 10, 0)}
+    assert counted(LanguageCount) == {(month, branch.pk, ""): (1, 10, 0)}
+
+
+def test_no_word_of_the_log_is_stored(run, west):
+    run(libanswers(60))
+    everything = " ".join(stored().values()).lower()
+    assert HelpSession.objects.count() == 60
+    assert [word for word in ("secret", "maria", "café", "quoted") if word in everything] == []
+
+
+def test_same_file_twice_adds_nothing(run, west):
+    rows = libanswers(100)
+    run(rows)
+    before = stored()
+    assert "0 added (0 of them replace an earlier version), 99 already imported" in run(rows)[1]
+    assert stored() == before
+
+
+def test_two_equal_rows_are_two_contacts(run):
+    row = ["3/14/2024", "2:30 PM", "Reference", "Phone", "10"]
+    run([HEADER, row, row])
+    assert HelpSession.objects.count() == 2
+    assert list(counted(DayCount).values()) == [(2, 20, 0)]
+    run([HEADER, row, row, row])
+    assert HelpSession.objects.count() == 3
+
+
+def test_longer_export_adds_only_what_is_new(run, west):
+    rows = libanswers(300)
+    run(rows[:151])
+    assert ImportedRow.objects.count() == 149
+    run(rows)
+    once = {table.__name__: counted(table) for table in TABLES}
+    for log_import in LogImport.objects.order_by("-pk"):
+        writing.undo_import(log_import)
+    run(rows)
+    assert {table.__name__: counted(table) for table in TABLES} == once
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        lambda rows: as_xlsx(rows),
+        lambda rows: as_csv(rows, encoding="cp1252"),
+        lambda rows: as_csv(rows, encoding="utf-16"),
+        lambda rows: as_csv(rows, delimiter=";"),
+        lambda rows: as_csv(rows, delimiter="\t", encoding="utf-8-sig"),
+    ],
+    ids=["xlsx", "windows-1252", "utf-16", "semicolons", "tabs"],
+)
+def test_realistic_log_is_the_same_log_in_each_format(run, west, encoded):
+    rows = with_difficulties(libanswers(500))
+    status, out, err = run(as_csv(rows))
+    assert status == 1
+    assert (
+        "495 added (0 of them replace an earlier version), 0 already imported, 0 left out, 1 rows of totals, 5 failed."
+        in out
+    )
+    assert err.count("is not a day of the calendar") == 5
+    before = stored()
+    assert "0 added (0 of them replace an earlier version), 495 already imported" in run(encoded(rows))[1]
+    assert stored() == before
+
+
+def test_undo_restores_the_database(run, west, capsys):
+    HelpSessionFactory(branch=west)
+    run(libanswers(50, seed=2))
+    before = stored()
+    run(with_difficulties(libanswers(120)))
+    assert stored() != before
+    assert undo_last(capsys) == "Undone. 119 help sessions were deleted.\n"
+    assert stored() == before
+
+
+TICKETS = ["Ticket #", "Date", "Type", "Minutes", "Location", "Question"]
+
+
+def test_edited_row_with_a_ticket_number_replaces_the_old_one(run, west, branch, capsys):
+    old = ["T-1", "3/14/2024", "Reference", "10", "West", "What?"]
+    other = ["T-2", "3/14/2024", "Reference", "7", "West", "What else?"]
+    run([TICKETS, old, other])
+    before = stored()
+    edited = ["T-1", "3/14/2024", "Directional", "10-30 min", "West", "What?"]
+    assert (
+        "1 added (1 of them replace an earlier version), 1 already imported"
+        in run([TICKETS, edited, other])[1]
+    )
+    day = datetime.date(2024, 3, 14)
+    assert counted(DayCount) == {
+        (day, None, west.pk, None, "in_person", "directional", None, False, None): (1, 20, 20),
+        (day, None, west.pk, None, "in_person", "reference", None, False, None): (1, 7, 0),
+    }
+    statuses = Counter(HelpSession.objects.values_list("status", "minutes"))
+    assert statuses == {("replaced", 10): 1, ("recorded", 7): 1, ("recorded", 20): 1}
+    again = stored()
+    run([TICKETS, edited, other])
+    assert stored() == again
+    undo_last(capsys)
+    assert stored() == before
+
+
+def test_import_whose_rows_were_replaced_later_is_undone_after_the_later_one(run, branch, capsys):
+    run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", ""]])
+    first = LogImport.objects.get()
+    run([TICKETS, ["T-1", "3/14/2024", "Reference", "15", "", ""]])
+    later = LogImport.objects.latest("pk")
+    with pytest.raises(CommandError, match=f"First undo {later.public_id}"):
+        call_command("import_help_sessions", undo=str(first.public_id))
+    undo_last(capsys)
+    undo_last(capsys)
+    assert [model.objects.count() for model in (HelpSession, ImportedRow, LogImport, *TABLES)] == [0] * 8
+
+
+def test_edit_of_the_words_alone_changes_nothing(run):
+    run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", "Wat?"]])
+    before = stored()
+    run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", "What?"]])
+    assert stored() == before
+
+
+def test_killed_import_is_continued_and_undone_as_a_whole(run, west, monkeypatch, capsys):
+    rows, batches = libanswers(100), []
+    monkeypatch.setattr(writing, "BATCH", 20)
+    save = writing._Writer._save
+
+    def killed(self, *args):
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+        batches.append(1)
+        save(self, *args)
+
+    monkeypatch.setattr(writing._Writer, "_save", killed)
+    with pytest.raises(CommandError, match="Run the command again"):
+        run(rows)
+    assert (HelpSession.objects.count(), LogImport.objects.get().ended_at) == (60, None)
+    monkeypatch.setattr(writing._Writer, "_save", save)
+    assert "99 added (0 of them replace an earlier version), 0 already imported" in run(rows)[1]
+    assert LogImport.objects.get().added == 99
+    undo_last(capsys)
+    assert [model.objects.count() for model in (HelpSession, ImportedRow, *TABLES)] == [0] * 7
+
+
+def test_failed_rows_are_a_file_that_can_be_corrected_and_imported(run, tmp_path):
+    good = ["3/14/2024", "2:30 PM", "Reference", "Phone", "10"]
+    wrong = ["3/14/2024", "2:30 PM", "Reference", "Phone", "long"]
+    failed = tmp_path / "failed.csv"
+    status, _out, err = run([HEADER, good, wrong], "--failed", str(failed))
+    assert status == 1
+    assert "  row 3: “long” is not a duration." in err
+    assert failed.stat().st_mode & 0o777 == 0o600
+    text = failed.read_text("utf-8-sig")
+    assert "Minutes: “long” is not a duration. Write minutes, such as 15, or a band" in text
+    # After the correction, the row equals the other row. It is one more contact, and only once.
+    corrected = text.replace("Phone,long", "Phone,10").encode()
+    assert run(corrected)[0] == 0
+    assert HelpSession.objects.count() == 2
+    run(corrected)
+    run([HEADER, good, good])
+    assert HelpSession.objects.count() == 2
+
+
+def test_dry_run_says_what_would_happen_and_changes_nothing(run, west):
+    HelpSessionFactory(branch=west, happened_on=datetime.date(2024, 1, 2))
+    before = stored()
+    _status, out, _err = run(with_difficulties(libanswers(100)), "--dry-run")
+    assert stored() == before
+    assert "Date: the date (101 of 101 rows)" in out
+    assert "Question: left out, because it can contain what people asked or wrote" in out
+    assert "Entered By: left out, because it can name people" in out
+    assert "Ticket #: left out, because it is empty" in out
+    assert "Staff already recorded contacts here on 1 of these days, so both would count." in out
+    assert "  2024-01-02: 1 recorded here, 0 imported" in out
+    assert "Nothing was changed. An import would give: 99 added" in out
+
+
+def test_dry_run_warns_that_a_log_looks_like_chats_or_tickets(run):
+    _status, out, _err = run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", ""]], "--dry-run")
+    assert "This looks like chats or tickets that your log also counts." in out
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([["Date", "Type"], ["1/6/2024", "Reference"]], "Does “1/6/2024” begin with the day"),
+        ([["Type", "Minutes"], ["Reference", "5"]], "No column is the date"),
+        ([["Date", "Type"], ["1/16/2024", "Whatever"]], "Which question type is meant by “Whatever”"),
+        (
+            [["Date", "Location"], ["1/16/2024", "The Moon"]],
+            "Which branch or service point is meant by “The Moon”",
+        ),
+    ],
+)
+def test_what_the_log_does_not_say_is_asked(run, rows, reason):
+    with pytest.raises(CommandError, match=reason):
+        run(rows)
+    assert LogImport.objects.count() == 0
+
+
+def test_branch_is_asked_if_there_are_several(run, west, tmp_path):
+    (tmp_path / "log.csv").write_text("Date,Type\n1/16/2024,Reference\n")
+    with pytest.raises(CommandError, match="Some rows name no branch.*--branch SLUG"):
+        call_command("import_help_sessions", str(tmp_path / "log.csv"))
+    run([["Date", "Type"], ["1/16/2024", "Reference"]], "--branch", "west")
+    assert HelpSession.objects.get().branch == west
+
+
+def test_answers_are_saved_under_a_name_without_names_of_people(run):
+    rows = [
+        ["When was it", "Kind", "Via"],
+        ["1/6/2024", "Quick one", "Maria Lopez"],
+        ["2/6/2024", "Skip", "Phone"],
+    ]
+    options = ["--map", "day=When was it", "--map", "question_type=Kind", "--day-first"]
+    options += ["--value", "question_type:Quick one=directional", "--value", "question_type:Skip=-"]
+    run(rows, *options, "--value", "mode:Maria Lopez=phone", "--save-mapping", "Old log")
+    assert (HelpSession.objects.get().question_type, HelpSession.objects.get().happened_on.month) == (
+        "directional",
+        6,
+    )
+    assert SavedMapping.objects.get().mapping["values"] == {
+        "question_type": {"quick one": "directional", "skip": "-"},
+        "mode": {},
+    }
+    next_file = [["When was it", "Kind", "Via"], ["3/6/2024", "Quick one", "Phone"]]
+    assert run(next_file, "--mapping", "old log")[0] == 0
+    assert HelpSession.objects.count() == 2
+
+
+def test_column_with_many_values_is_no_choice_list(run):
+    rows = [["Date", "Type"], *[[f"1/{16 + place % 10}/2024", f"About {place}"] for place in range(40)]]
+    _status, out, _err = run(rows)
+    assert "Type: left out, because it has more than 30 different values, so it can't be a choice list" in out
+    assert HelpSession.objects.count() == 40
+
+
+def test_gimlet_and_the_log_of_an_archive_are_recognized(run, branch):
+    run(
+        [
+            GIMLET,
+            [
+                "2024-03-14 09:05",
+                "10-30 min",
+                "Reference",
+                "Adult",
+                "Phone",
+                branch.name,
+                "4",
+                "tag",
+                "Q",
+                "A",
+                "ml",
+            ],
+        ]
+    )
+    run(
+        [
+            ARCHIVE,
+            [
+                "1/16/2024 10:18:38",
+                "e-mail",
+                "Research Help",
+                "secret",
+                "yes",
+                "x",
+                "4",
+                "Student",
+                "Acme",
+                "3",
+                "10-30 min",
+                "",
+            ],
+            ["1/17/2024 10:18:38", "", "", "", "", "", "", "", "", "", "", "1/13/2024"],
+        ]
+    )
+    found = list(
+        HelpSession.objects.order_by("pk").values_list(
+            "happened_on", "mode", "question_type", "read_level", "minutes", "people"
+        )
+    )
+    assert found == [
+        (datetime.date(2024, 3, 14), "phone", "reference", 4, 20, 1),
+        (datetime.date(2024, 1, 16), "email", "reference", None, 20, 4),
+        (datetime.date(2024, 1, 13), "in_person", "reference", None, None, 1),
+    ]
+    assert [(row.minutes_from, row.minutes_to) for row in ImportedRow.objects.order_by("pk")] == [
+        (10, 30),
+        (10, 30),
+        (None, None),
+    ]
+    assert sorted(key[1] or 0 for key in counted(DayCount)) == [0, 9, 10]
+
+
+def test_import_is_found_with_an_earlier_key_of_the_library(run, settings):
+    rows = [
+        TICKETS,
+        ["T-1", "3/14/2024", "Reference", "10", "", ""],
+        ["", "3/14/2024", "Reference", "5", "", ""],
+    ]
+    run(rows)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key, which is long enough for the checks of the settings"
+    assert "0 added (0 of them replace an earlier version), 2 already imported" in run(rows)[1]
+    edited = [TICKETS, ["T-1", "3/14/2024", "Reference", "20", "", ""]]
+    assert "1 added (1 of them replace" in run(edited)[1]
+    assert sum(row.minutes for row in DayCount.objects.all()) == 25
+
+
+def test_recounting_and_forgetting_leave_the_counts_of_imports(run, west):
+    HelpSessionFactory(
+        branch=west,
+        happened_on=datetime.date(2024, 1, 3),
+        created_at=timezone.now() - datetime.timedelta(days=500),
+    )
+    run(libanswers(50))
+    rebuild()
+    before = {table.__name__: counted(table) for table in TABLES}
+    retention.forget_what_is_due(at=timezone.now().replace(hour=9))
+    rebuild()
+    assert {table.__name__: counted(table) for table in TABLES} == before
+
+
+def test_future_day_fails(run):
+    _status, _out, err = run([HEADER, ["3/14/2124", "", "", "", ""]])
+    assert "2124-03-14 is in the future" in err
+
+
+def test_file_of_nothing_but_failed_rows_leaves_no_import(run):
+    status, _out, _err = run([["Date", "Minutes"], ["3/14/2024", "long"]])
+    assert (status, LogImport.objects.count()) == (2, 0)
+
+
+def test_list_shows_the_imports(run, capsys):
+    run([HEADER, ["3/14/2024", "", "", "", ""]])
+    call_command("import_help_sessions", list=True)
+    assert "1 rows, 2024-03-14 to 2024-03-14" in capsys.readouterr().out
