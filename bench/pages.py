@@ -93,7 +93,7 @@ def set_up(count):
     at_desk = reverse("desk_conversation", args=[conversation.public_id])
     long_list, topic = _list_of_300(), Topic.objects.order_by("pk")[0]
     titles.publish_what_helped(topic)
-    asked = {"question": "How do I start a compost bin?", "topic": topic.pk, "question_type": "reference"}
+    typed = {"question": "How do I start a compost bin?", "topic": topic.pk, "question_type": "reference"}
     pages = {
         "home": _get("/", patron),
         "home with check-in": _get("/", asked),
@@ -121,7 +121,7 @@ def set_up(count):
         "record form, saved": Page(list(_records(count)), status=302),
         "item keystroke": _get(f"{reverse('desk_items')}?q=book+of+th", staff, htmx=True),
         "search, two errors": _get(f"{reverse('desk_items')}?q=bookk+of+thigns", staff, htmx=True),
-        "what worked": Page([_post(reverse("asked_before"), staff, asked)], htmx=True),
+        "what worked": Page([_post(reverse("asked_before"), staff, typed)], htmx=True),
         "figures": _get(reverse("figures"), coordinator),
         "outcomes": _get(reverse("outcomes"), coordinator),
         "people lookup": Page(list(_lookups(count))),
