@@ -98,14 +98,15 @@ def with_why(check_ins, *, at, but=frozenset()):
     )
 
 
-def without_reasons(check_ins, *, late_before, closed_after):
+def without_reasons(check_ins, *, late_before, closed_after, but=frozenset()):
     """Leave out the check-ins that the library may not ask about, by message or on a page.
 
-    For `late_before` and `closed_after`, see `too_late`. The caller must also check the day of the check-in,
-    and when the retention period of the visit ends.
+    The reasons in `but` are ignored. For `late_before` and `closed_after`, see `too_late`. The caller must
+    also check the day of the check-in, and when the retention period of the visit ends.
     """
-    for _why, condition in _on_any_day(late_before, closed_after):
-        check_ins = check_ins.exclude(condition)
+    for why, condition in _on_any_day(late_before, closed_after):
+        if why not in but:
+            check_ins = check_ins.exclude(condition)
     return check_ins
 
 

@@ -21,7 +21,8 @@ class Outlook:
     """What will happen to a check-in.
 
     `text` says what will happen, and `why` gives the reason. `words` says where the patron can read the
-    question. `may_send` is true if staff may send the check-in now.
+    question. `may_send` is true if staff may send the check-in now. `is_asked` is false if the patron is
+    asked neither by message nor on a page.
     """
 
     icon: str
@@ -29,6 +30,7 @@ class Outlook:
     why: str = ""
     words: str = ""
     may_send: bool = False
+    is_asked: bool = True
 
 
 def with_outlook(check_ins, *, at):
@@ -64,7 +66,7 @@ def outlook_of(check_in, *, asker, user):
         return Outlook(icon, _by_message(check_in, asker, user), "", _where(check_in), may_send=may_send)
     if why in MESSAGE_ONLY:
         return Outlook("person", _("Only on the patron's pages"), str(why.label), on_page)
-    return Outlook("close", _("The patron is not asked"), str(why.label))
+    return Outlook("close", _("The patron is not asked"), str(why.label), is_asked=False)
 
 
 def _is_on_phone(check_in):

@@ -4,11 +4,12 @@ import datetime
 from dataclasses import dataclass
 from itertools import groupby
 
-from django.db.models import BigAutoField, Count, DateField
+from django.db.models import BigAutoField, Count, DateField, DateTimeField
 from django.utils import timezone
 
 from accounts.models import User
 from portal.checkins import drafting, reviewing
+from portal.checkins.eligibility import Why, times_of_too_late, without_reasons
 from portal.checkins.models import CheckIn, is_reviewed_by
 from portal.prepared import prepared
 from recommendations.models import topic_names
@@ -41,6 +42,10 @@ class Row:
     @property
     def shows_topic(self):
         return self.visit.topic and not self.visit.with_child
+
+    @property
+    def may_be_approved(self):
+        return self.is_open and self.check_in.reviewed_at is None and self.outlook.is_asked
 
     @property
     def version(self):
@@ -81,16 +86,33 @@ def planned_of(request):
 
 def to_approve(request):
     """Count the check-ins due by tomorrow that this staff member still has to approve."""
-    today, user = request.library.today(), request.user
-    branches = user.coordinated_branch_ids or None
-    return sum(_count_to_approve(person=user.pk, branches=branches, today=today, last=_tomorrow(request)))
+    library, user = request.library, request.user
+    counts = _count_to_approve(
+        person=user.pk,
+        branches=user.coordinated_branch_ids or None,
+        today=library.today(),
+        last=_tomorrow(request),
+        **times_of_too_late(library, timezone.now()),
+    )
+    return sum(counts)
 
 
-@prepared(person=KEY, branches=KEY, today=DateField(), last=DateField())
-def _count_to_approve(person, branches, today, last):
-    """Return one row with the number, or no row."""
+@prepared(
+    person=KEY,
+    branches=KEY,
+    today=DateField(),
+    last=DateField(),
+    late_before=DateField(),
+    closed_after=DateTimeField(),
+)
+def _count_to_approve(person, branches, today, last, late_before, closed_after):
+    """Return one row with the number, or no row.
+
+    A check-in that waits until a conversation is closed counts, because staff can already approve it.
+    """
     check_ins = CheckIn.objects.filter(is_reviewed_by(person, branches, today), due_on__lte=last)
     left = check_ins.filter(status=CheckIn.Status.PLANNED, reviewed_at=None)
+    left = without_reasons(left, late_before=late_before, closed_after=closed_after, but={Why.CONVERSATION})
     return left.values("status").annotate(number=Count("pk")).values_list("number", flat=True)
 
 

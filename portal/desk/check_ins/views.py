@@ -69,7 +69,7 @@ def check_ins_of_tomorrow(request):
         "days": by_day(rows),
         # Each link that opens one more check-in begins its query string with this text.
         "opened": "".join(f"open={row.check_in.public_id}&" for row in opened),
-        "to_approve": sum(row.is_open and row.check_in.reviewed_at is None for row in rows),
+        "to_approve": sum(row.may_be_approved for row in rows),
     }
     return render(request, "desk/check_ins/tomorrow.html", context)
 

@@ -301,6 +301,23 @@ class TestBatchApproval:
         CheckIn.objects.exclude(pk=check_in.pk).delete()
         assert "Due today" not in text(desk.get(TOMORROW))
 
+    @pytest.mark.parametrize(
+        ("choice", "approvable"), [("email", 1), ("pages", 1), ("", 1), ("none", 0)], ids=str
+    )
+    def test_check_in_that_the_patron_refused_cannot_be_approved(
+        self, desk, check_in, ana, choice, approvable
+    ):
+        ana.check_ins = choice
+        ana.save()
+        page = desk.get(TOMORROW)
+        assert page.content.decode().count('name="approve"') == approvable
+        assert page.context["to_approve"] == desk.get(LIST).context["to_approve"] == approvable
+        assert desk.get("/desk/").context["check_ins_to_approve"] == approvable
+
+    def test_check_in_that_waits_for_a_conversation_can_be_approved(self, desk, check_in, visit):
+        ConversationFactory(help_session=visit, patron=visit.patron)
+        assert desk.get(TOMORROW).context["to_approve"] == desk.get(LIST).context["to_approve"] == 1
+
     def test_only_selected_check_ins_are_approved(self, desk, staff, branch, check_in):
         other = CheckInFactory(help_session=HelpSessionFactory(staff=staff, branch=branch), due_on=day(1))
         posted = {"approve": [f"{check_in.public_id}.{version_of(check_in)}"]}
