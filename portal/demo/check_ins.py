@@ -23,8 +23,11 @@ DAYS = 14
 # What the patrons have chosen about check-ins. After the last choice in this list, the next patron has the
 # first one again. "" means that a patron hasn't chosen yet.
 CHOICES = (User.CheckIns.EMAIL, User.CheckIns.EMAIL, User.CheckIns.PAGES, "", User.CheckIns.NONE)
+# This patron has chosen email. A check-in waits until the first staff member of the demo approves it.
+BY_EMAIL = "victor"
 HAS_ITEMS = "fern"  # this patron has pressed "I've got it" for each book of the visits with check-ins
 REASON = "when the essay is due"
+REASON_BY_EMAIL = "when the first book is read"
 WORDS = "How is it going? I found one more thing that may help. Shall I put it aside for you?"
 
 
@@ -42,12 +45,15 @@ def plan_check_ins(builder):
     _tap_got_it(check_ins, at=at)
     _review(check_ins, at=at)
     _ask(at=at)
+    _wait_for_approval(builder.people["rosa"], at=at)
     _leave_out(at=at)
 
 
 def _choose(patrons, *, at):
     for number, patron in enumerate(sorted(patrons, key=lambda person: person.pk)):
         choice = CHOICES[number % len(CHOICES)]
+        if patron.public_id == person_id(BY_EMAIL):
+            choice = User.CheckIns.EMAIL
         if not choice or patron.is_child:
             continue
         language = consent.language_of(patron)
@@ -87,7 +93,8 @@ def _review(check_ins, *, at):
 def _ask(*, at):
     """Send one check-in and skip another one. Make two others due today, and answer one of the two."""
     planned = CheckIn.objects.filter(status=CheckIn.Status.PLANNED).order_by("due_on", "pk")
-    for check_in in planned.filter(help_session__patron__check_ins=User.CheckIns.EMAIL):
+    by_email = planned.filter(help_session__patron__check_ins=User.CheckIns.EMAIL)
+    for check_in in by_email.exclude(help_session__patron__public_id=person_id(BY_EMAIL)):
         with suppress(sending.NotNow):
             sending.send_now(check_in, by=check_in.help_session.staff, at=at)
             break
@@ -99,6 +106,13 @@ def _ask(*, at):
     for answered in due[1:]:
         visit = answered.help_session
         outcomes.take_outcome(visit, by=visit.patron, at=at, found=HelpSession.Found.ALL)
+
+
+def _wait_for_approval(helper, *, at):
+    """Plan a check-in for tomorrow that the helper has not approved."""
+    of_patron = HelpSession.objects.recorded().filter(staff=helper, patron__public_id=person_id(BY_EMAIL))
+    tomorrow = Library.current().today(at) + datetime.timedelta(days=1)
+    planning.plan_on(of_patron.latest("happened_on"), day=tomorrow, reason=REASON_BY_EMAIL, by=helper, at=at)
 
 
 def _leave_out(*, at):

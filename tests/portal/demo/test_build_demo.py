@@ -12,6 +12,7 @@ from django.test import override_settings
 from accounts.models import Absence, AuditEvent, Branch, BranchCode, KeptDevice, Library, StaffRole, User
 from accounts.sign_in.sign_ins import devices
 from portal import files, jobs, worker
+from portal.checkins.eligibility import Why, with_why
 from portal.checkins.models import CheckIn
 from portal.checkins.rules import Rule, Rules
 from portal.conversations import reply_templates
@@ -293,6 +294,13 @@ def test_demo_has_planned_check_ins_and_a_patron_for_each_check_in_choice(built)
     kept_by = planned.values_list("help_session__patron__check_ins", flat=True)
     assert set(kept_by) >= {"email", "pages", ""}
     assert User.objects.filter(check_ins="none").exists()
+
+
+def test_first_staff_member_of_the_demo_can_approve_a_check_in_by_email(built):
+    rosa = User.objects.get(name="Rosa Delgado")
+    check_ins = CheckIn.objects.filter(status="planned", help_session__staff=rosa, reviewed_at=None)
+    reasons = with_why(check_ins, at=WEDNESDAY_AFTERNOON, but={Why.NOT_DUE, Why.CLOSED})
+    assert Why.NOT_REVIEWED in reasons.values_list("why_not_by_message", flat=True)
 
 
 def test_demo_never_asks_by_email_about_private_topics(built):
