@@ -12,6 +12,7 @@ import accounts.sign_in.authenticator_apps
 import accounts.sign_in.email_addresses
 import accounts.staff.invitations
 import accounts.staff.shared_desks
+import portal.api.sessions
 import portal.checkins.ending
 import portal.checkins.sending
 import portal.conversations.answer_emails
@@ -150,6 +151,7 @@ JOBS = [
     (portal.sent_forms.forget_sent_forms, EVERY_HOUR),
     (portal.sent_forms.forget_removals, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
+    (portal.api.sessions.forget_answers, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
     (clear_expired_cache, EVERY_HOUR),
     (refresh_statistics, EVERY_DAY),

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "portal.privacy",
     "portal.home",
     "portal.desk",
+    "portal.api",
 ]
 if DEMO:
     INSTALLED_APPS.append("portal.demo")
@@ -95,6 +96,7 @@ if django.VERSION < (6, 0):
 MIDDLEWARE = [
     "portal.headers.RequestLogMiddleware",
     "portal.headers.SecurityHeadersMiddleware",
+    "portal.api.problems.ApiMiddleware",
     "portal.headers.BodyLimitMiddleware",
     "portal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",

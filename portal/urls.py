@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("portal.privacy.urls")),
     path("", include("portal.notifications.urls")),
     path("", include("accounts.urls")),
+    path("", include("portal.api.urls")),
 ]
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("portal.demo.urls")))

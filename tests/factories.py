@@ -28,6 +28,8 @@ from accounts.models import (
     User,
     private_storage,
 )
+from portal.api.models import ApiToken
+from portal.api.tokens import hash_of
 from portal.checkins import links
 from portal.checkins.models import CheckIn
 from portal.conversations.attachments import add, checked
@@ -600,3 +602,20 @@ class PushSubscriptionFactory(DjangoModelFactory):
     device = "Firefox on Android"
     created_at = factory.LazyFunction(timezone.now)
     checked_at = factory.LazyFunction(timezone.now)
+
+
+class ApiTokenFactory(DjangoModelFactory):
+    """A token that allows everything but words at `branches`. Its text is its name."""
+
+    class Meta:
+        model = ApiToken
+        skip_postgeneration_save = True
+
+    name = "Chat service"
+    token_hash = factory.LazyAttribute(lambda token: hash_of(token.name))
+    scopes = factory.LazyFunction(lambda: list(ApiToken.Scope.values))
+    made_at = factory.LazyFunction(timezone.now)
+
+    @factory.post_generation
+    def branches(self, create, extracted, **kwargs):
+        self.branches.set(extracted or [])

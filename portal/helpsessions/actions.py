@@ -29,6 +29,15 @@ def record(*, by, at, **fields):
     return _record(by=by, at=at, **fields)[0]
 
 
+@transaction.atomic
+def record_from_system(*, at, **fields):
+    """Record a help session that another system sent, and return the session.
+
+    The session has no helper, no patron and no code. `fields` are the other arguments of `_record`.
+    """
+    return _record(by=None, at=at, quiet=False, note="", **fields)[0]
+
+
 @staff_action
 def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     """Record a help session, make a code for its patron, and return (the session, the code).

@@ -31,18 +31,19 @@ def start_unfinished(*, by, at, branch, fields, token=None):
 def get_or_create_session(token, *, by, at, **fields):
     """Lock the session with this token, or create a session with these fields. Return (session, created).
 
-    The session may exist already, because another request may have sent the same form.
+    The session may exist already, because another request may have sent the same form. `by` is None if
+    another system records the session. Then there must be no token.
     """
-    token = token or uuid.uuid4()
-    if known := _lock(token=token, staff=by.pk):
+    if token and (known := _lock(token=token, staff=by.pk)):
         return known[0], False
+    token = token or uuid.uuid4()
     help_session = HelpSession(public_id=token, staff=by, created_at=at, **fields)
     try:
         with transaction.atomic():
             insert(help_session)
     except IntegrityError:
         # Another request may just have saved the same form.
-        if known := _lock(token=token, staff=by.pk):
+        if by and (known := _lock(token=token, staff=by.pk)):
             return known[0], False
         raise
     return help_session, True

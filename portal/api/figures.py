@@ -1,0 +1,100 @@
+"""The figures of the API: how much work the desk had. The numbers come from the function of the page."""
+
+import datetime
+
+from django.db.models import Count
+from ninja import Schema
+from pydantic import Field
+
+from portal.desk.figures import labels, workload
+from portal.desk.figures.forms import ABOUT_FEW_PEOPLE, EARLIEST, FEWEST_PEOPLE, LATEST
+from portal.desk.figures.periods import Period
+from portal.helpsessions.models import OwnField
+
+
+class NoFigure(Exception):
+    """There is no such figure. `errors` says why: a list of {"field": name, "detail": text}."""
+
+    def __init__(self, field, detail):
+        super().__init__(detail)
+        self.errors = [{"field": field, "detail": detail}]
+
+
+class Asked(Schema):
+    """The parameters of the address."""
+
+    first_day: datetime.date = Field(ge=EARLIEST, le=LATEST)
+    last_day: datetime.date = Field(ge=EARLIEST, le=LATEST)
+    by: str = Field(
+        "time",
+        max_length=20,
+        description="the breakdown: time, branch, service_point, mode, question_type, read_level, "
+        "tally_kind, hour, weekday, hour_weekday, topic, patron_group, language, answers, or own- with the "
+        "number of a field of the library. The last five need whole months",
+    )
+    branch: str = Field("", max_length=60, description="the short name of one branch; all if left out")
+
+
+def answer(asked, *, token):
+    """Return the fields of a FigureAnswer. Raises NoFigure.
+
+    A branch where few people work is left out of breakdowns that would show when single people work.
+    """
+    period = Period(asked.first_day, asked.last_day)
+    _check(asked, period)
+    rows = token.branches.annotate(people=Count("staff_roles")).order_by("name")
+    branches = list(rows.filter(slug=asked.branch) if asked.branch else rows)
+    if not branches:
+        raise NoFigure("branch", "This token has no branch with this short name.")
+    left_out = [branch for branch in branches if _is_left_out(branch, asked.by)]
+    counted = [branch for branch in branches if branch not in left_out]
+    figure = workload.figure(period, [branch.pk for branch in counted], asked.by)
+    slugs = {branch.pk: branch.slug for branch in counted}
+    return {
+        "first_day": period.first,
+        "last_day": period.last,
+        "by": asked.by,
+        "branches": [branch.slug for branch in counted],
+        "left_out": [branch.slug for branch in left_out],
+        "names": [labels.of_number(name) for name in figure.names],
+        "rows": [
+            {"key": _key(figure, row.key, slugs), "label": str(row.label), "numbers": row.numbers}
+            for row in figure.rows
+        ],
+        "total": figure.total.numbers,
+    }
+
+
+def _check(asked, period):
+    if period.last < period.first:
+        raise NoFigure("last_day", "This day is before first_day.")
+    if asked.by.startswith(workload.OWN):
+        number = asked.by.removeprefix(workload.OWN)
+        if not (number.isdecimal() and OwnField.objects.filter(pk=number).exists()):
+            raise NoFigure("by", "The library has no field with this number.")
+    elif asked.by not in labels.breakdowns():
+        raise NoFigure("by", "There is no such breakdown.")
+    if workload.is_by_month(asked.by) and not period.is_whole_months:
+        raise NoFigure("by", "This is counted for whole months only.")
+
+
+def _is_left_out(branch, breakdown):
+    return branch.people < FEWEST_PEOPLE and breakdown in ABOUT_FEW_PEOPLE
+
+
+def _key(figure, key, slugs):
+    """Return the key of a row as text: a day, a code such as "phone", the name of a branch, or a number.
+
+    It doesn't depend on the language. A row of contacts without this value has an empty key.
+    """
+    if key == workload.OTHER:
+        return key
+    if figure.by == "time":
+        return figure.period.steps(figure.period.step)[key][0].isoformat()
+    if figure.by == "branch":
+        return slugs[key]
+    if isinstance(key, tuple):
+        is_tally, key = key
+        if is_tally and key is None:
+            return "tally"
+    return "" if key is None else str(key)

@@ -1,0 +1,47 @@
+"""Find text that the API must not save, because another system sent more than a question and an answer."""
+
+import re
+from collections import Counter
+
+from stdnum import isbn
+
+from portal.text import looks_like_secret_number
+
+EMAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
+# A number with nine digits looks like the number of a library card. With spaces, dashes or periods between
+# its digits, a number with up to ten digits is probably a phone number.
+LONG_NUMBER = re.compile(r"\d{9,}|\d(?:[ .-]?\d){10,}")
+# A line such as "10:42 Hello" or "[10:42:07 p.m.] Hello".
+TIMED_LINE = re.compile(r"\[?\d{1,2}:\d{2}(:\d{2})?( ?[ap]\.?m\.?)?\]?\s", re.IGNORECASE)
+# A line such as "Patron: Hello".
+SPOKEN_LINE = re.compile(r"([^\W\d][\w .'-]{0,30}):\s")
+
+
+def why_refused(text):
+    """Return what this text seems to contain: "transcript", "email_address", "card_number", or ""."""
+    if _looks_like_transcript(text):
+        return "transcript"
+    if EMAIL_ADDRESS.search(text):
+        return "email_address"
+    if looks_like_secret_number(text) or any(map(_is_card_number, LONG_NUMBER.findall(text))):
+        return "card_number"
+    return ""
+
+
+def _looks_like_transcript(text):
+    """Return whether three lines begin with a time, or whether two speakers have four lines together.
+
+    Three lines such as "Title: …" and "Author: …" are no transcript, because no beginning is repeated.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    if sum(bool(TIMED_LINE.match(line)) for line in lines) >= 3:
+        return True
+    spoken = [match[1].casefold() for line in lines if (match := SPOKEN_LINE.match(line))]
+    speakers = Counter(spoken)
+    return len(spoken) >= 4 and len(speakers) >= 2 and max(speakers.values()) >= 2
+
+
+def _is_card_number(text):
+    """Return whether a long number is not the ISBN of a book."""
+    digits = re.sub(r"[ .-]", "", text)
+    return not (len(digits) in {10, 13} and isbn.is_valid(digits))

@@ -1,0 +1,91 @@
+"""What the API reads and answers. django-ninja writes the OpenAPI description from these classes."""
+
+import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from portal.helpsessions.models import HelpSession
+from recommendations.models import QuestionType
+
+Mode = Literal[tuple(HelpSession.Mode.values)]  # type: ignore[valid-type]
+TypeOfQuestion = Literal[tuple(QuestionType.values)]  # type: ignore[valid-type]
+Slug = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class Strict(Schema):
+    """A part of a request. A field that the API doesn't know is an error, so that no typing error is lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SentItem(Strict):
+    """One item of the catalog, by its id or by its ISBN."""
+
+    id: UUID | None = Field(None, description="the id in the item's address")
+    isbn: str = Field("", max_length=20, description="the ISBN of the item, with 10 or 13 digits")
+    reason: str = Field(
+        "", max_length=400, description="why it was recommended; refused unless the token allows words"
+    )
+    asked_about: bool = Field(True, description="whether the patron is asked if the item helped")
+
+
+class SentSession(Strict):
+    """A help session that another system recorded."""
+
+    branch: Slug = Field(description="the short name of the branch, as in the address of its settings")
+    happened_at: datetime.datetime | None = Field(
+        None, description="when the session was, with its offset from UTC; now if left out"
+    )
+    mode: Mode
+    question_type: TypeOfQuestion
+    topic: str = Field("", max_length=80, description="the English name of a topic; empty for none")
+    service_point: str = Field("", max_length=80, description="the name of a service point of the branch")
+    patron_group: str = Field("", max_length=80, description="the name of a patron group")
+    read_level: int | None = Field(None, ge=1, le=6)
+    minutes: int | None = Field(None, ge=0, le=600)
+    people: int = Field(1, ge=1, le=500)
+    language: str = Field("en", max_length=12, description="the language of the patron")
+    question: str = Field("", max_length=4000, description="refused unless the token allows words")
+    summary: str = Field("", max_length=8000, description="refused unless the token allows words")
+    items: list[SentItem] = Field([], max_length=20)
+
+
+class RecordedSession(Schema):
+    id: UUID
+
+
+class FigureRow(Schema):
+    key: str = Field(description="the day, code, short name or number of the row, in no language")
+    label: str = Field(description="the label of the page, in the language of the request")
+    numbers: list[int | None] = Field(description="one number for each entry of `names`")
+
+
+class FigureAnswer(Schema):
+    first_day: datetime.date
+    last_day: datetime.date
+    by: str
+    branches: list[str] = Field(description="the branches that are counted")
+    left_out: list[str] = Field(
+        description="the branches that are left out, because too few people work there"
+    )
+    names: list[str]
+    rows: list[FigureRow]
+    total: list[int | None]
+
+
+class FieldError(Schema):
+    field: str
+    detail: str
+
+
+class Problem(Schema):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []

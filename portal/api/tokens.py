@@ -1,0 +1,71 @@
+"""Make and revoke the tokens of other systems, and find the token of a request."""
+
+import hashlib
+import secrets
+
+from django.db.models import F
+
+from accounts import audit
+from accounts.staff_actions import staff_action
+
+from .models import ApiToken
+
+# Programs that look for leaked secrets can recognize a token by this beginning.
+PREFIX = "afterword_"
+# The most tokens that a library can have at once.
+MAX_TOKENS = 50
+
+
+class TooManyTokens(Exception):
+    """The library already has MAX_TOKENS tokens that are not revoked."""
+
+
+@staff_action
+def make_token(*, name, scopes, branches, may_send_words, by, at):
+    """Make a token, and return (the ApiToken, the token as text). The text is stored nowhere.
+
+    `branches` are the Branches at which the system may record sessions or read figures. Raises TooManyTokens.
+    """
+    if ApiToken.objects.active().count() >= MAX_TOKENS:
+        raise TooManyTokens
+    text = PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        name=name,
+        token_hash=hash_of(text),
+        scopes=sorted(scopes),
+        may_send_words=may_send_words,
+        made_by=by,
+        made_at=at,
+    )
+    token.branches.set(branches)
+    audit.record("made_api_token", token, by=by, at=at)
+    return token, text
+
+
+@staff_action
+def revoke_token(token, *, by, at):
+    """End the token, so that the system can't use the API with it anymore."""
+    if ApiToken.objects.active().filter(pk=token.pk).update(revoked_at=at):
+        audit.record("revoked_api_token", token, by=by, at=at)
+
+
+def find_token(text):
+    """Return the active token with this text, or None."""
+    return ApiToken.objects.active().filter(token_hash=hash_of(text)).first()
+
+
+def note_use(token, *, today):
+    """Store the day on which the token was last used."""
+    if token.last_used_on != today:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_on=today)
+
+
+def listed_tokens(user):
+    """Return the tokens that this coordinator manages: active ones first, then the newest first."""
+    tokens = ApiToken.objects.managed_by(user).select_related("made_by").prefetch_related("branches")
+    return tokens.order_by(F("revoked_at").desc(nulls_first=True), "-made_at", "-pk")
+
+
+def hash_of(text):
+    """Return the SHA-256 of a token or a key. A token is random, so its hash needs no salt."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,47 @@
+"""Test which texts of other systems look like transcripts, email addresses or card numbers."""
+
+import pytest
+
+from portal.api.refused_text import why_refused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "How do I start a compost bin?",
+        "Is 9780140328721 in? Or 978-0-14-032872-1, or 0140328726?",
+        "Open 10:00 to 18:00. Call 414-555-0195.",
+        "Title: Circe\nAuthor: Miller\nShelf: 823",
+        "10:30 tomorrow\nRoom 4",
+        "We looked at 1,234,567 records from 1890-1920.",
+        "The page is at https://example.org/@maria",
+    ],
+)
+def test_question_or_summary_is_accepted(text):
+    assert why_refused(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[10:42] Hello\n[10:43] Hi, is it in?\n[10:44] Yes", "transcript"),
+        ("10:42:07 pm Sam Hello\n10:43:01 pm Ana Hi\n10:44:00 pm Sam Thanks", "transcript"),
+        ("Patron: Hello\nLibrarian: Hi\nPatron: Is it in?\nLibrarian: Yes", "transcript"),
+        ("Invitado: Hola\nJosé L.: Buenas\nInvitado: ¿Está?\nJosé L.: Sí", "transcript"),
+        ("Write to maria.lopez@correo.example.org, please", "email_address"),
+        ("Maria <maria@example.org>", "email_address"),
+        ("My card is 29012345678901", "card_number"),
+        ("2 9012 3456 78901", "card_number"),
+        ("123456789", "card_number"),
+        ("123-45-6789", "card_number"),
+        ("4111 1111 1111 1111", "card_number"),
+    ],
+)
+def test_private_text_is_refused(text, why):
+    assert why_refused(text) == why
+
+
+def test_long_text_is_checked_quickly():
+    for text in ("1 " * 4000, "a" * 8000, "a." * 4000 + "@", "x: y\n" * 2000, "@" * 8000):
+        assert why_refused(text) in {"", "card_number", "transcript", "email_address"}
