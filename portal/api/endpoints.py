@@ -14,7 +14,7 @@ from portal.security_log import note
 
 from . import figures
 from .models import ApiToken
-from .problems import problem
+from .problems import CONTENT_TYPE, problem
 from .schemas import FigureAnswer, Problem, RecordedSession, SentSession
 from .sessions import Key, KeyUsed, NotRecorded, record_sent
 from .tokens import find_token, note_use
@@ -37,7 +37,20 @@ class Bearer(HttpBearer):
         return found
 
 
-api = NinjaAPI(
+class Api(NinjaAPI):
+    """The API, with the media type of problem details in its description. django-ninja knows only JSON."""
+
+    def get_openapi_schema(self, *args, **kwargs):
+        schema = super().get_openapi_schema(*args, **kwargs)
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                for status, response in operation["responses"].items():
+                    if status >= 400:
+                        response["content"] = {CONTENT_TYPE: response["content"]["application/json"]}
+        return schema
+
+
+api = Api(
     title="Afterword",
     version="1",
     description="Record help sessions and read figures. Every error is problem details (RFC 9457).",
@@ -94,11 +107,13 @@ def _http_error(request, error):
 
 @api.exception_handler(ValidationError)
 def _invalid(request, error):
-    errors = [
-        {"field": ".".join(str(part) for part in each["loc"][1:]) or "body", "detail": each["msg"]}
-        for each in error.errors
-    ]
+    errors = [{"field": _path(*each["loc"]), "detail": each["msg"]} for each in error.errors]
     return problem(422, "The request isn't valid. Nothing was saved.", errors=errors)
+
+
+def _path(place, *parts):
+    """Return the path of a field, such as "items.0.reason". A body begins with the name of the argument."""
+    return ".".join(str(part) for part in parts[place == "body" :]) or place
 
 
 @api.exception_handler(NotRecorded)

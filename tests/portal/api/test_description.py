@@ -1,0 +1,70 @@
+"""Test with schemathesis that the OpenAPI description says what the API does."""
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from schemathesis.checks import CHECKS
+
+from portal.api.models import CreatedSession
+from portal.helpsessions.models import HelpSession
+from portal.models import LimitCount
+from tests.extent import times
+from tests.factories import ApiTokenFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.long]
+# The description can't say which branches, topics and items the library has, so valid data can be refused.
+LEFT_OUT = {"positive_data_acceptance"}
+
+
+@pytest.fixture
+def described(library):
+    # Like Django's test client, keep the connection to the database of the test.
+    signals = request_started, request_finished
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield _description()
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+def _description():
+    portal = get_wsgi_application()
+
+    def application(environ, start_response):
+        return portal(
+            environ | {"REMOTE_ADDR": "127.0.0.1", "HTTP_ACCEPT_ENCODING": "identity"}, start_response
+        )
+
+    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app=application)
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["token", "no token"])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/api/v1/help-sessions"), ("GET", "/api/v1/figures")])
+def test_every_answer_is_as_described(described, branch, method, path, with_token):
+    token = ApiTokenFactory(branches=[branch], may_send_words=True)
+    headers = {"Authorization": f"Bearer {token.name}"} if with_token else {}
+    left_out = [check for check in CHECKS.get_all() if check.__name__ in LEFT_OUT]
+    statuses = set()
+
+    @hypothesis_settings(max_examples=times(10, 300), deadline=None)
+    @given(case=described[path][method].as_strategy())
+    def send(case):
+        LimitCount.objects.all().delete()
+        if method == "POST":
+            # A random name is hardly ever that of a branch, and random items are hardly ever in the catalog.
+            case.body |= {"branch": branch.slug, "items": case.body.get("items", [])[1:]}
+        answer = case.call(headers=headers)
+        statuses.add(answer.status_code)
+        case.validate_response(answer, excluded_checks=left_out, headers=headers)
+
+    send()
+    if with_token:
+        assert statuses >= ({200, 422} if method == "GET" else {201, 422})
+    else:
+        assert statuses == {401}
+        assert not HelpSession.objects.exists()
+        assert not CreatedSession.objects.exists()

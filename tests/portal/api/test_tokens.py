@@ -1,0 +1,111 @@
+"""Test the page where coordinators make and revoke the tokens of other systems."""
+
+import html
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from portal.api import tokens
+from portal.api.models import ApiToken
+from tests.factories import ApiTokenFactory, BranchFactory, StaffFactory
+from tests.portal import pages
+
+pytestmark = pytest.mark.django_db
+PAGE = "/desk/settings/systems/"
+
+
+@pytest.fixture
+def coordinator(branch):
+    return StaffFactory(name="Anneke Vermeulen", branch=branch, branch__role="coordinator")
+
+
+@pytest.fixture
+def desk(client, sign_in, coordinator):
+    return sign_in(client, coordinator)
+
+
+def form(branch, **changes):
+    return {"name": "Chat service", "scopes": ["record"], "branches": [branch.pk]} | changes
+
+
+def test_page_without_tokens_says_what_tokens_are_for(desk):
+    assert "Each system needs its own token." in html.unescape(pages.text(desk.get(PAGE)))
+
+
+def test_token_is_shown_once_and_works(desk, branch, ask):
+    page = desk.post(PAGE, form(branch))
+    [text] = re.findall(r'value="(afterword_[\w-]+)"', page.content.decode())
+    token = ApiToken.objects.get()
+    assert (token.name, token.scopes, token.may_send_words) == ("Chat service", ["record"], False)
+    assert text not in str(ApiToken.objects.values().get())
+    assert text not in desk.get(PAGE).content.decode()
+    assert tokens.find_token(text) == token
+    assert AuditEvent.objects.filter(action="made_api_token", subject=str(token.public_id)).count() == 1
+    assert page.headers["Cache-Control"] == "no-store" or "no-store" in page.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"name": ""}, "Enter the name of the system."),
+        ({"scopes": []}, "Choose what the system may do."),
+        ({"branches": []}, "Choose at least one branch."),
+    ],
+    ids=str,
+)
+def test_missing_field_is_explained_and_the_rest_is_kept(desk, branch, changes, error):
+    page = desk.post(PAGE, form(branch, may_send_words="on") | changes)
+    assert error in pages.text(page)
+    assert 'name="may_send_words"' in page.content.decode()
+    assert page.context["form"]["may_send_words"].value() is True
+    assert not ApiToken.objects.exists()
+
+
+def test_coordinator_cannot_make_a_token_for_another_branch(desk):
+    desk.post(PAGE, form(BranchFactory()))
+    assert not ApiToken.objects.exists()
+
+
+def test_revoked_token_stays_in_the_list(desk, branch):
+    token = ApiTokenFactory(branches=[branch])
+    page = desk.post(reverse("revoke_api_token", args=[token.public_id]), follow=True)
+    assert "Chat service can't use the portal anymore." in html.unescape(pages.text(page))
+    assert "revoked" in pages.text(page)
+    assert tokens.find_token(token.name) is None
+    assert AuditEvent.objects.filter(action="revoked_api_token").count() == 1
+    assert desk.post(reverse("revoke_api_token", args=[token.public_id])).status_code == 404
+
+
+def test_coordinator_of_another_branch_neither_sees_nor_revokes_a_token(desk):
+    token = ApiTokenFactory(name="Secret system", branches=[BranchFactory()])
+    assert "Secret system" not in pages.text(desk.get(PAGE))
+    assert desk.post(reverse("revoke_api_token", args=[token.public_id])).status_code == 404
+    assert tokens.find_token("Secret system") == token
+
+
+def test_staff_who_are_no_coordinators_have_no_access(client, sign_in, branch):
+    sign_in(client, StaffFactory(branch=branch))
+    assert client.get(PAGE).status_code == 404
+
+
+def test_number_of_tokens_is_limited(desk, branch, monkeypatch):
+    monkeypatch.setattr(tokens, "MAX_TOKENS", 1)
+    ApiTokenFactory(branches=[branch], revoked_at=timezone.now())
+    desk.post(PAGE, form(branch))
+    page = desk.post(PAGE, form(branch, name="One more"))
+    assert "Revoke one first." in pages.text(page)
+    assert ApiToken.objects.active().count() == 1
+
+
+def test_page_runs_the_same_number_of_queries_for_1_and_30_tokens(
+    desk, branch, coordinator, django_assert_num_queries
+):
+    desk.get(PAGE)
+    for count in (1, 29):
+        for number in range(count):
+            ApiTokenFactory(name=f"{count}-{number}", branches=[branch], made_by=coordinator)
+        with django_assert_num_queries(7):
+            assert pages.text(desk.get(PAGE)).count("never used") == count + (count > 1)
