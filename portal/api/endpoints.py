@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 from ninja import Header, NinjaAPI, Query
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.responses import Status
@@ -20,6 +21,7 @@ from .sessions import Key, KeyUsed, NotRecorded, record_sent
 from .tokens import find_token, note_use
 
 Scope = ApiToken.Scope
+PREFIX = "/api/v1/"
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
 
 
@@ -55,8 +57,7 @@ api = Api(
     version="1",
     description="Record help sessions and read figures. Every error is problem details (RFC 9457).",
     auth=Bearer(),
-    docs_url=None,
-    urls_namespace="api",
+    openapi_url=None,
 )
 ERRORS = dict.fromkeys((400, 401, 403, 413, 422, 429, 503), Problem)
 
@@ -89,6 +90,17 @@ def _token(request, scope):
     if scope not in request.auth.scopes:
         raise HttpError(403, f"This token doesn't allow this. It needs the scope {scope}.")
     return request.auth
+
+
+@require_safe
+def api_description(request):
+    """Return the OpenAPI description. It is public, because it says nothing about a library."""
+    return JsonResponse(api.get_openapi_schema(path_prefix=PREFIX))
+
+
+def urls():
+    """Return the URL patterns of the operations, without django-ninja's own page at the root."""
+    return [pattern for pattern in api.urls[0] if pattern.name != "api-root"]
 
 
 @api.exception_handler(AuthenticationError)

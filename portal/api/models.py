@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Branch, User
+from accounts.models import Branch
 
 
 class ApiTokenQuerySet(models.QuerySet):
@@ -35,7 +35,6 @@ class ApiToken(models.Model):
         default=False, help_text="the question, the summary and the reasons of items are saved, not refused"
     )
     branches = models.ManyToManyField(Branch, related_name="+")
-    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField()
     last_used_on = models.DateField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -34,7 +34,6 @@ def make_token(*, name, scopes, branches, may_send_words, by, at):
         token_hash=hash_of(text),
         scopes=sorted(scopes),
         may_send_words=may_send_words,
-        made_by=by,
         made_at=at,
     )
     token.branches.set(branches)
@@ -62,7 +61,7 @@ def note_use(token, *, today):
 
 def listed_tokens(user):
     """Return the tokens that this coordinator manages: active ones first, then the newest first."""
-    tokens = ApiToken.objects.managed_by(user).select_related("made_by").prefetch_related("branches")
+    tokens = ApiToken.objects.managed_by(user).prefetch_related("branches")
     return tokens.order_by(F("revoked_at").desc(nulls_first=True), "-made_at", "-pk")
 
 

@@ -1,10 +1,10 @@
-from django.urls import path
+from django.urls import include, path
 
-from . import views
-from .endpoints import api
+from . import endpoints, views
 
 urlpatterns = [
     path("desk/settings/systems/", views.api_tokens, name="api_tokens"),
     path("desk/settings/systems/<uuid:public_id>/revoke/", views.revoke_api_token, name="revoke_api_token"),
-    path("api/v1/", api.urls),
+    path("api/v1/openapi.json", endpoints.api_description, name="api_description"),
+    path("api/v1/", include(endpoints.urls())),
 ]

@@ -55,6 +55,9 @@ PUBLIC = {
     "who_sends": "says who is signed in with this browser",
     "manifest": "contains no personal data, and browsers fetch it without cookies",
     "app_icon": "the library's icon",
+    "api_description": "contains nothing about the library",
+    "record_help_session": "the token of another system gives access",
+    "read_figures": "the token of another system gives access",
     "phone_here": "says which subscription this browser itself has",
     "renew_phone": "changes only the subscription that this browser itself has",
 }
@@ -246,6 +249,7 @@ OBJECT = {
     "withdraw_invitation": "invitation",
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
+    "revoke_api_token": "api_token",
 }
 # {name of a URL with an id: why its view finds any row with this id}. All other views find only rows that the
 # person may see.
@@ -266,6 +270,7 @@ SHARED = {
     "absence": "coordinators manage the staff of the whole library",
     "rule_set": "the library has one list of counting rules",
     "remove_rule_set": "the library has one list of counting rules",
+    "revoke_api_token": "it finds only tokens for branches that the person coordinates",
     "reply_template": "coordinators manage all branches",
     "remove_reply_template": "coordinators manage all branches",
     "lift_hold": "any coordinator may lift a legal hold",
@@ -294,6 +299,11 @@ class Route:
     @property
     def at_desk(self):
         return self.path.startswith("desk/")
+
+    @property
+    def for_systems(self):
+        """Whether only another system with a token may open the URL. It answers 401 to everybody else."""
+        return self.name in {"record_help_session", "read_figures"}
 
     @property
     def for_staff(self):

@@ -22,6 +22,7 @@ from recommendations.chosen_items import ChosenItem
 from recommendations.covers.stored import save_cover
 from tests.factories import (
     AbsenceFactory,
+    ApiTokenFactory,
     BranchFactory,
     CallBackFactory,
     CheckInFactory,
@@ -159,6 +160,7 @@ def build_for(branch, patron, staff, coordinator):
         email=NotificationFactory(recipient=patron, dead=True),
         check_in=CheckInFactory(help_session=session),
         branch=branch,
+        api_token=ApiTokenFactory(branches=[branch]),
         branch_code=BranchCode.objects.create(code="EAST", met=3, met_at=timezone.now()),
         reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),

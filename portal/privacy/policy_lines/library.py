@@ -98,6 +98,20 @@ LINES = {
             Group.LIBRARY,
         ),
     ),
+    "api.ApiToken": Line(
+        "which other systems may use the portal, and the day when each last did",
+        "Kept until the portal is removed.",
+        "to know which systems had access",
+        Group.LIBRARY,
+    ),
+    "api.CreatedSession": Line(
+        "which help session a request of another system recorded",
+        "Deleted after {0}.",
+        "so that a request that is sent again records nothing twice",
+        Group.LIBRARY,
+        periods=(timedelta(days=1),),
+        ended_by="forget_answers",
+    ),
     "surveys.RuleSet": Line(
         "from which day the library counts for which survey, and how",
         "Kept until a coordinator removes it.",

@@ -4,7 +4,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from portal.api.endpoints import api
 from portal.helpsessions.models import HelpSession
 from tests.factories import ApiTokenFactory, StaffFactory
 
@@ -104,7 +103,6 @@ def test_description_names_every_operation_and_is_public(client, library):
     assert description["openapi"] == "3.1.0"
     operations = {(method, path) for path, methods in description["paths"].items() for method in methods}
     assert operations == {("post", "/api/v1/help-sessions"), ("get", "/api/v1/figures")}
-    assert api.get_openapi_schema()["info"] == description["info"]
 
 
 def test_error_pages_outside_the_api_stay_pages(client, library):

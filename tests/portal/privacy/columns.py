@@ -162,6 +162,11 @@ LEFT_OUT = {
     "counts.AnswerCount": {STATISTICS: "id month branch up_to is_late answers"},
     "counts.CountedAnswer": {STATISTICS: "conversation"},
     "counts.CountsLock": {LIBRARY: "id"},
+    "api.ApiToken": {
+        LIBRARY: "id public_id name scopes may_send_words made_at last_used_on revoked_at",
+        SECRET: "token_hash",
+    },
+    "api.CreatedSession": {SECRET: "id token key body help_session created_at"},
     "surveys.RuleSet": {LIBRARY: "id public_id survey starts_on method weeks multiplier tallies_count_as"},
     "surveys.CountingRule": {LIBRARY: "id rule_set question_type mode counts_as"},
     "surveys.TallyRule": {LIBRARY: "id rule_set tally_kind counts_as"},

@@ -12,6 +12,8 @@ from portal.privacy.policy_lines.line import Group
 # Models whose texts are not about a person, and unused models of packages.
 TEXTS_NOT_ABOUT_PEOPLE = {
     "imports.Harvest",
+    # The scopes of a token.
+    "api.ApiToken",
     # This model has the names of groups on library cards.
     "helpsessions.PatronGroup",
     # This model leaves out values that look like names or addresses.
