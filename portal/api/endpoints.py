@@ -100,7 +100,7 @@ def api_description(request):
 
 def urls():
     """Return the URL patterns of the operations, without django-ninja's own page at the root."""
-    return [pattern for pattern in api.urls[0] if pattern.name != "api-root"]
+    return [pattern for pattern in api.urls[0] if getattr(pattern, "name", "") != "api-root"]
 
 
 @api.exception_handler(AuthenticationError)

@@ -1,7 +1,7 @@
 """What the API reads and answers. django-ninja writes the OpenAPI description from these classes."""
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from ninja import Schema
@@ -10,8 +10,6 @@ from pydantic import ConfigDict, Field
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
-Mode = Literal[tuple(HelpSession.Mode.values)]  # type: ignore[valid-type]
-TypeOfQuestion = Literal[tuple(QuestionType.values)]  # type: ignore[valid-type]
 Slug = Annotated[str, Field(min_length=1, max_length=80)]
 
 
@@ -39,8 +37,8 @@ class SentSession(Strict):
     happened_at: datetime.datetime | None = Field(
         None, description="when the session was, with its offset from UTC; now if left out"
     )
-    mode: Mode
-    question_type: TypeOfQuestion
+    mode: HelpSession.Mode
+    question_type: QuestionType
     topic: str = Field("", max_length=80, description="the English name of a topic; empty for none")
     service_point: str = Field("", max_length=80, description="the name of a service point of the branch")
     patron_group: str = Field("", max_length=80, description="the name of a patron group")

@@ -48,6 +48,13 @@ def revoke_token(token, *, by, at):
         audit.record("revoked_api_token", token, by=by, at=at)
 
 
+@staff_action
+def restore_token(token, *, by, at):
+    """Undo the revoking of the token, so that the system can use it again."""
+    if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=False).update(revoked_at=None):
+        audit.record("restored_api_token", token, by=by, at=at)
+
+
 def find_token(text):
     """Return the active token with this text, or None."""
     return ApiToken.objects.active().filter(token_hash=hash_of(text)).first()

@@ -250,6 +250,7 @@ OBJECT = {
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
     "revoke_api_token": "api_token",
+    "restore_api_token": "api_token",
 }
 # {name of a URL with an id: why its view finds any row with this id}. All other views find only rows that the
 # person may see.
@@ -270,7 +271,10 @@ SHARED = {
     "absence": "coordinators manage the staff of the whole library",
     "rule_set": "the library has one list of counting rules",
     "remove_rule_set": "the library has one list of counting rules",
-    "revoke_api_token": "it finds only tokens for branches that the person coordinates",
+    **dict.fromkeys(
+        ["revoke_api_token", "restore_api_token"],
+        "it finds only tokens for branches that the person coordinates",
+    ),
     "reply_template": "coordinators manage all branches",
     "remove_reply_template": "coordinators manage all branches",
     "lift_hold": "any coordinator may lift a legal hold",

@@ -218,9 +218,7 @@ def test_browser_that_opened_a_visit_by_code_sees_only_that_visit(world, show_co
         mine = OBJECT.get(route.name) in BY_CODE
         response = browser.get(address(route, world.by_code if mine else world))
         assert response.status_code in (
-            {200, 302, NOT_THIS_METHOD}
-            if mine
-            else {200, 302, 404, NOT_THIS_METHOD} | refusals_of(route)
+            {200, 302, NOT_THIS_METHOD} if mine else {200, 302, 404, NOT_THIS_METHOD} | refusals_of(route)
         )
         page = response.content.decode(errors="replace").replace(world.by_code.session.question, "")
         secrets = (

@@ -48,6 +48,7 @@ from recommendations.chosen_items import ChosenItem
 from recommendations.models import Holding, NextStep, QuestionType, Topic
 from tests.factories import (
     AbsenceFactory,
+    ApiTokenFactory,
     BranchFactory,
     CheckInFactory,
     ChildFactory,
@@ -506,6 +507,12 @@ class Rows:
         self.transferred.save()
         BranchCode.objects.create(code=f"1{self.words.branch}"[:40], branch=self.branch)
         BranchCode.objects.create(code=f"2{self.words.name}"[:40], met=3204, met_at=self.now)
+        self.api_token = ApiTokenFactory(
+            name=self.words.name[:80], may_send_words=True, branches=[self.branch]
+        )
+        ApiTokenFactory(
+            name="Old system", branches=[self.branch], revoked_at=self.now, last_used_on=self.now.date()
+        )
         # Make the staff member a coordinator, because nobody else sees the settings.
         StaffRole.objects.filter(user=self.staff).update(role=StaffRole.Role.COORDINATOR)
         self.invited = "89abcdef0123456789abcdef0123456789abcdef"

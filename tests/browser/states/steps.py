@@ -420,6 +420,14 @@ def send_test_email(page):
     page.locator("#email-state .notice").wait_for()
 
 
+def make_token(page):
+    page.locator("#id_name").fill("Chat service")
+    page.locator("input[name=scopes]").first.check()
+    page.locator("input[name=branches]").first.check()
+    page.locator("#make-token").click()
+    page.locator("#made").wait_for()
+
+
 def choose_no_starter(page):
     chosen = page.locator("input[name=chosen]:checked")
     while chosen.count():

@@ -79,10 +79,22 @@ def test_revoked_token_stays_in_the_list(desk, branch):
     assert desk.post(reverse("revoke_api_token", args=[token.public_id])).status_code == 404
 
 
+def test_revoking_can_be_undone(desk, branch):
+    token = ApiTokenFactory(branches=[branch])
+    page = desk.post(reverse("revoke_api_token", args=[token.public_id]), follow=True)
+    undo = reverse("restore_api_token", args=[token.public_id])
+    assert undo in page.content.decode()
+    page = desk.post(undo, follow=True)
+    assert "Chat service can use the portal again." in pages.text(page)
+    assert tokens.find_token(token.name) == token
+    assert AuditEvent.objects.filter(action="restored_api_token").count() == 1
+
+
 def test_coordinator_of_another_branch_neither_sees_nor_revokes_a_token(desk):
     token = ApiTokenFactory(name="Secret system", branches=[BranchFactory()])
     assert "Secret system" not in pages.text(desk.get(PAGE))
     assert desk.post(reverse("revoke_api_token", args=[token.public_id])).status_code == 404
+    assert desk.post(reverse("restore_api_token", args=[token.public_id])).status_code == 404
     assert tokens.find_token("Secret system") == token
 
 

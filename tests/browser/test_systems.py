@@ -1,0 +1,41 @@
+"""Test that a coordinator makes a token for another system, which then records a session, and revokes it."""
+
+import re
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from portal.helpsessions.models import HelpSession
+
+pytestmark = pytest.mark.browser
+BODY = {"mode": "chat", "question_type": "reference"}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
+def test_coordinator_makes_a_token_that_records_a_session_until_it_is_revoked(
+    javascript, coordinator, branch, desk_computer, show, live_server
+):
+    def send(key):
+        headers = {"Authorization": f"Bearer {text}", "Idempotency-Key": key}
+        body = BODY | {"branch": branch.slug}
+        return requests.post(f"{live_server}/api/v1/help-sessions", json=body, headers=headers, timeout=10)
+
+    page = show(desk_computer(javascript=javascript), coordinator)
+    page.goto("/desk/settings/")
+    page.locator("#other-systems").click()
+    page.locator("#id_name").fill("Chat service")
+    page.locator("input[name=scopes][value=record]").check()
+    page.locator("input[name=branches]").first.check()
+    page.locator("#make-token").click()
+    text = page.locator("#token").input_value()
+    assert re.fullmatch(r"afterword_[\w-]{43}", text)
+    answer = send("first-session")
+    assert (answer.status_code, answer.json()["id"]) == (201, str(HelpSession.objects.get().public_id))
+    page.locator("#done").click()
+    expect(page.locator("#token")).to_have_count(0)
+    page.locator("[id^=revoke-]").click()
+    expect(page.locator(".tag")).to_be_visible()
+    assert send("second-session").status_code == 401
+    assert HelpSession.objects.count() == 1
