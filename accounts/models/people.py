@@ -325,11 +325,11 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the form's longest text, by which the author can recognize the form.
+        """Return the question in the form, or else the longest text. The author recognizes the form by it.
 
         Return "" if the form has no text.
         """
-        return max(self.texts, key=len, default="")
+        return self.typed.get("question") or max(self.texts, key=len, default="")
 
     @property
     def texts(self):

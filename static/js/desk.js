@@ -67,9 +67,20 @@
   // If a field already contains text when the page opens, put the caret after the text.
   for (const field of document.querySelectorAll("textarea[autofocus], #id_body")) field.setSelectionRange(field.value.length, field.value.length);
 
+  // While the next page loads, keys have no effect. Otherwise a key that is meant for the next conversation would change
+  // this one. If the next page doesn't load, keys work again after five seconds.
+  let leftAt = -Infinity;
+  document.addEventListener("click", event => {
+    const link = event.target.closest("a[href]");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.origin !== location.origin) return;
+    if (link.pathname + link.search !== location.pathname + location.search || !link.hash) leftAt = performance.now();
+  });
+  addEventListener("pageshow", () => { leftAt = -Infinity; });
+
   document.addEventListener("keydown", event => {
     if (event.isComposing) return;
     const target = event.target;
+    if (performance.now() - leftAt < 5000 && !isField(target)) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const main = (target.closest("[data-form]") || document.querySelector("[data-form]"))?.querySelector("[data-main]");
       if (main) { event.preventDefault(); main.click(); }

@@ -343,6 +343,7 @@ def test_form_that_was_refused_without_a_second_factor_is_saved(client, staff, s
     [
         ("record", {"question": "Lost?"}, "Lost?"),
         ("record", {"question": "", "items-0-reason": "for beginners"}, "for beginners"),
+        ("record", {"items-0-reason": "the longest text of the form", "question": "Lost?"}, "Lost?"),
         ("tally", {"from": "queue"}, "You pressed “Tally”."),
     ],
 )

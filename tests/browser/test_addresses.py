@@ -33,6 +33,17 @@ def test_long_email_address_wraps_only_between_its_parts(patron, phone, show, pa
         assert len(lines) == 1 or len(address) > 20
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_email_address_that_fits_on_one_line_is_not_wrapped_inside_a_sentence(library, phone, site, language):
+    address = "new.person@example.org"
+    page = phone(language=language)
+    page.goto("/sign-in/")
+    page.locator("#id_email").fill(address)
+    page.locator("#send-code").tap()
+    page.locator("#id_code").wait_for()
+    assert page.locator("main strong", has_text=address).evaluate(LINES) == [address]
+
+
 def test_long_email_addresses_at_the_desk_wrap_only_between_their_parts(
     branch, staff, coordinator, opened, show
 ):

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import threading
 import uuid
 
 import pytest
@@ -10,8 +11,10 @@ from playwright.sync_api import expect
 
 from portal.conversations import actions
 from portal.conversations.models import Conversation
+from portal.desk.views import conversations as conversations_views
 from portal.helpsessions.models import HelpSession
 from tests.factories import StaffFactory, UserFactory
+from tests.processes import MAX_WAIT
 
 from .conftest import DESK
 from .steps import answered
@@ -133,6 +136,25 @@ def test_main_actions_of_a_conversation_work_by_key(page, staff):
     page.wait_for_load_state()
     page.keyboard.press("j")
     expect(page.locator("h1")).to_have_text("Question 1")
+
+
+def test_key_has_no_effect_on_the_old_page_while_the_next_conversation_loads(page, monkeypatch):
+    asked, may_answer = threading.Event(), threading.Event()
+    show_conversation = conversations_views.show_conversation
+
+    def show_late(request, conversation):
+        asked.set()
+        may_answer.wait(MAX_WAIT)
+        return show_conversation(request, conversation)
+
+    monkeypatch.setattr(conversations_views, "show_conversation", show_late)
+    page.keyboard.press("j")
+    assert asked.wait(MAX_WAIT)
+    page.keyboard.press("m")
+    page.wait_for_timeout(300)
+    may_answer.set()
+    expect(page.locator("h1")).to_have_text("Question 1")
+    assert Conversation.objects.filter(assignee=None).count() == 3
 
 
 def test_queue_highlights_the_conversation_that_staff_opened_last(page):

@@ -122,6 +122,29 @@ def test_question_of_a_signed_out_person_is_sent_after_they_sign_in(reader, bran
     assert Message.objects.get(body=WORDS).author.email == "sam@example.org"
 
 
+# Tests of people who are signed in.
+
+
+@VARIANTS
+def test_signed_in_person_opens_their_own_links_and_finds_nothing_at_those_of_somebody_else(
+    reader, conversation, patron, branch, staff, show
+):
+    strangers = MessageFactory(conversation__help_session=HelpSessionFactory(branch=branch, staff=staff))
+    show(reader.page, patron)
+    for own in (conversation, conversation.help_session):
+        reader.page.goto(own.get_absolute_url())
+        expect_address(reader.page, own.get_absolute_url())
+        expect(reader.find("button", "Sign out", inside=reader.page.get_by_role("banner"))).to_have_count(0)
+        expect(reader.page.get_by_role("heading", level=1)).to_contain_text("compost bin")
+    main = reader.page.get_by_role("main")
+    reader.page.goto(conversation.get_absolute_url())
+    expect(reader.find("textbox", "Your message", inside=main)).to_be_visible()
+    expect(main.locator("label:not(.visually-hidden)", has_text=reader.say("Your message"))).to_be_visible()
+    for other in (strangers.conversation, strangers.conversation.help_session):
+        reader.page.goto(other.get_absolute_url())
+        reader.reads("Page not found")
+
+
 # Tests of people whose sign-in has expired.
 
 
