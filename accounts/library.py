@@ -24,6 +24,10 @@ class AlreadySetUp(Exception):
     """The library has already been created. Coordinators can change it on the settings page."""
 
 
+class NameTaken(Exception):
+    """Another branch has this name."""
+
+
 class DefaultBranch(Exception):
     """The default branch can't be taken out of use. Choose another default branch first."""
 
@@ -91,8 +95,9 @@ def record_tried_email(*, at):
 def add_branch(*, by, at, **fields):
     """Create a branch that is open from Monday to Friday, 9 to 5.
 
-    `fields` are the branch's name, address, phone and promise_hours.
+    `fields` are the branch's name, address, phone and promise_hours. Raises NameTaken.
     """
+    _claim_name(fields["name"])
     branch = Branch.objects.create(slug=_free_slug(fields["name"]), **fields)
     _write_hours(branch, USUAL_WEEK)
     audit.record("added_branch", branch, by=by, at=at)
@@ -101,7 +106,12 @@ def add_branch(*, by, at, **fields):
 
 @staff_action
 def change_branch(branch, *, by, at, **fields):
-    """Change fields of the branch. Its slug never changes, so that saved links keep working."""
+    """Change fields of the branch. Its slug never changes, so that saved links keep working.
+
+    Raises NameTaken.
+    """
+    if "name" in fields:
+        _claim_name(fields["name"], but=branch)
     for field, value in fields.items():
         setattr(branch, field, value)
     branch.save(update_fields=list(fields))
@@ -153,6 +163,16 @@ def put_into_use(branch, *, by, at):
     branch.closed_at = None
     branch.save(update_fields=["closed_at"])
     audit.record("put_branch_into_use", branch, by=by, at=at)
+
+
+def _claim_name(name, *, but=None):
+    """Raise NameTaken if a branch other than `but` has this name.
+
+    Until the transaction ends, nobody else can add or rename a branch.
+    """
+    Library.objects.select_for_update(no_key=True).first()
+    if Branch.objects.filter(name__iexact=name).exclude(pk=but and but.pk).exists():
+        raise NameTaken
 
 
 def _write_hours(branch, week):

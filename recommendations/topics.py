@@ -2,7 +2,7 @@
 
 import re
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from portal.folding import fold
 
@@ -73,7 +73,8 @@ def add_topic(*, name, names, never_by_message=False):
     this topic.
     """
     _check_free(name)
-    topic = Topic.objects.create(name=name, never_by_message=never_by_message)
+    topic = Topic(name=name, never_by_message=never_by_message)
+    _save_unless_taken(topic)
     _save_names(topic, names)
     return topic
 
@@ -86,7 +87,7 @@ def change_topic(topic, *, name, names, never_by_message=False):
     """
     _check_free(name, but=topic)
     topic.name, topic.never_by_message = name, never_by_message
-    topic.save(update_fields=["name", "never_by_message"])
+    _save_unless_taken(topic)
     _save_names(topic, names)
 
 
@@ -100,6 +101,15 @@ def bring_back_topic(topic):
     """Offer a retired topic again."""
     topic.retired_at = None
     topic.save(update_fields=["retired_at"])
+
+
+def _save_unless_taken(topic):
+    """Save the topic. Raises NameTaken if another request has just taken the name."""
+    try:
+        with transaction.atomic():
+            topic.save()
+    except IntegrityError:
+        raise NameTaken from None
 
 
 def _check_free(name, *, but=None):

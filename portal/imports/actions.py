@@ -9,6 +9,7 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from accounts.branch_codes import BranchFinder, record_unknown
 from portal.imports.records import FIELDS, Fault
+from portal.pauses import pause_after_writing
 from recommendations.models import Holding, Item
 from recommendations.search import entries
 
@@ -96,7 +97,8 @@ def import_records(records, *, source, branch, at, dry_run=False, faults_kept=No
                 if record.remark:
                     tally.remarks.add(record.number, record.remark)
         places = {record.key: where for record in good if (where := _places(record, branches, branch))}
-        _import_or_try_again(good, places, source, at, dry_run, tally)
+        with pause_after_writing():
+            _import_or_try_again(good, places, source, at, dry_run, tally)
         yield tally
     if branches.unknown and not dry_run:
         record_unknown(branches.unknown, at=at)

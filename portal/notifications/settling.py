@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Absence, Branch, Library, User
+from portal.pauses import pause_after_writing
 
 from .actions import ADDRESS_OFF, mark_failed
 from .deciding import DROP, SEND, Decision, decide
@@ -30,7 +31,7 @@ WAITING = Notification.State.WAITING
 def write_staff_notices(*, at, sources):
     """Write one row of the outbox for each person who gets a StaffNotice that is due."""
     for notice in StaffNotice.objects.filter(written_at=None, due_at__lte=at).order_by("due_at", "pk")[:200]:
-        with transaction.atomic():
+        with pause_after_writing(), transaction.atomic():
             # If several workers process this notice, only the first one finds `written_at` empty.
             if StaffNotice.objects.filter(pk=notice.pk, written_at=None).update(written_at=at):
                 _write_to_each(sources.recipients[notice.kind](notice, at), notice, at)
@@ -44,10 +45,11 @@ def settle(row, *, at, sources):
     worker's `facts.Sources`.
     """
     if row.browsers_about:
-        return _settle_for_browsers(row, at, sources)
+        with pause_after_writing():
+            return _settle_for_browsers(row, at, sources)
     if row.recipient_id is None or not is_notice(row.kind):
         return row
-    with transaction.atomic():
+    with pause_after_writing(), transaction.atomic():
         return _settle(row, at, sources) if row.kind in KINDS else _digest_again(row, at, sources)
 
 

@@ -29,6 +29,7 @@ from portal.incoming.models import IncomingEmail
 from portal.lists.actions import remember_deleted
 from portal.lists.links import ENDED_KEPT_FOR
 from portal.lists.models import ListLink, SavedItem, SavedList, restorable_since
+from portal.pauses import pause_after_writing
 from recommendations.models import NextStep, Recommendation
 
 from . import holds, sharing
@@ -98,7 +99,8 @@ def forget(*, at, seconds=None):
         # This query reads the whole table, so it runs only once, and not for each batch.
         keys = list(find(at).order_by("pk").values_list("pk", flat=True))
         for first in range(0, len(keys), size):
-            done += forget_some(keys[first : first + size], at)
+            with pause_after_writing():
+                done += forget_some(keys[first : first + size], at)
             if seconds is not None and time.monotonic() - began > seconds:
                 return done
     return done

@@ -59,6 +59,15 @@ def test_jobs_still_run_after_the_clock_is_set_back(ran, time_machine):
 
 
 @pytest.mark.django_db
+def test_job_that_is_not_due_costs_one_query_and_no_write(django_assert_num_queries):
+    assert actions.take_turn("job", at=AT, every=EVERY_HOUR)
+    with django_assert_num_queries(1) as queries:
+        assert not actions.take_turn("job", at=AT + timedelta(minutes=59), every=EVERY_HOUR)
+    assert queries.captured_queries[0]["sql"].startswith("SELECT")
+    assert actions.take_turn("job", at=AT + timedelta(hours=1), every=EVERY_HOUR)
+
+
+@pytest.mark.django_db
 def test_failing_job_does_not_stop_other_jobs(monkeypatch, ran, caplog):
     def broken(*, at):
         raise ValueError

@@ -171,3 +171,15 @@ def test_migration_marks_private_topics_if_check_ins_are_off(before_private_topi
     migrate_to("0014_mark_private_topics")
     marked = Topic.objects.filter(never_by_message=True).values_list("name", flat=True)
     assert sorted(marked) == ([] if check_ins else ["Money and taxes", "Our home"])
+
+
+def test_second_of_two_simultaneous_topics_with_one_name_raises_name_taken(db, monkeypatch):
+    jobs = topics.add_topic(name="Jobs", names={})
+    health = topics.add_topic(name="Health", names={})
+    # The other request saves its topic after this request has looked for the name.
+    monkeypatch.setattr(topics, "_check_free", lambda *args, **kwargs: None)
+    with pytest.raises(topics.NameTaken):
+        topics.add_topic(name="Jobs", names={})
+    with pytest.raises(topics.NameTaken):
+        topics.change_topic(health, name="Jobs", names={})
+    assert [*Topic.objects.filter(name="Jobs")] == [jobs]

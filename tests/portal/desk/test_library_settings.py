@@ -3,6 +3,7 @@
 import datetime
 import html
 import io
+import operator
 import re
 
 import pytest
@@ -17,6 +18,7 @@ from portal.conversations import moved_promises
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.forms.branches import HoursForm
 from portal.desk.library.urls import urlpatterns
+from portal.desk.library.views import branches as branch_views
 from portal.templatetags.portal import undo_url
 from recommendations.models import Topic
 from tests.factories import (
@@ -360,6 +362,29 @@ def test_branch_settings_offer_a_covering_branch_only_if_there_is_another_branch
 def test_branch_name_must_be_unique(desk, branch):
     page = desk.post(reverse("add_branch"), {"name": branch.name.upper(), "promise_hours": 8})
     assert "Another branch has this name. Choose a different one." in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("saves", "is_new"), [("actions.add_branch", True), ("save_calendar", False)], ids=["added", "renamed"]
+)
+def test_second_of_two_simultaneous_forms_with_a_branch_name_says_that_the_name_is_taken(
+    desk, branch, coordinator, monkeypatch, saves, is_new
+):
+    """The colleague's form is saved after this form was checked, and before it is saved."""
+    save = operator.attrgetter(saves)(branch_views)
+
+    def save_after_a_colleague(*args, **kwargs):
+        monkeypatch.undo()
+        actions.add_branch(by=coordinator, at=timezone.now(), name="East Point", promise_hours=24)
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(f"portal.desk.library.views.branches.{saves}", save_after_a_colleague)
+    url = reverse("add_branch") if is_new else reverse("branch_settings", args=[branch.slug])
+    choices = {"send_button": "next", "back_to_writer": "writer", "check_in_tone": "brief"}
+    fields = {"name": "east point", "promise_hours": 8, "call_tries": "3", "check_ins_unreviewed": "email"}
+    page = desk.post(url, fields | choices)
+    assert "Another branch has this name. Choose a different one." in page.content.decode()
+    assert Branch.objects.filter(name__iexact="East Point").count() == 1
 
 
 def test_default_branch_cannot_be_closed(desk, branch):

@@ -30,7 +30,11 @@ BRANCH_FIELDS = [
 def add_branch(request):
     form = BranchForm(request.POST or None, initial={"promise_hours": 24})
     if form.is_valid():
-        branch = actions.add_branch(by=request.user, at=timezone.now(), **form.cleaned_data)
+        try:
+            branch = actions.add_branch(by=request.user, at=timezone.now(), **form.cleaned_data)
+        except actions.NameTaken:
+            # Another request took the name after the form was checked. Now the form says so.
+            return add_branch(request)
         messages.success(request, _("%(branch)s added. Check its opening hours next.") % {"branch": branch})
         return redirect("branch_settings", branch.slug)
     return render(request, "desk/library/add_branch.html", {"form": form})
@@ -44,9 +48,9 @@ def branch_settings(request, slug):
     """
     try:
         return _branch_settings(request, slug)
-    except CalendarChanged:
+    except (CalendarChanged, actions.NameTaken):
         # A colleague saved at the same moment, so read everything again. The days that this person left
-        # unchanged keep the colleague's hours.
+        # unchanged keep the colleague's hours. If the colleague took the name, the form says so.
         return branch_settings(request, slug)
 
 
