@@ -26,6 +26,7 @@ import portal.counts.actions
 import portal.counts.answers
 import portal.helpsessions.account_codes
 import portal.helpsessions.handover
+import portal.imports.desk_logs.work
 import portal.imports.harvest.running
 import portal.incoming.forgetting
 import portal.incoming.originals
@@ -148,6 +149,7 @@ JOBS = [
     (portal.incoming.originals.forget_stray_originals, EVERY_DAY),
     (recommendations.covers.stored.tidy_covers, EVERY_DAY),
     (portal.imports.harvest.running.forget_old_harvests, EVERY_DAY),
+    (portal.imports.desk_logs.work.forget_log_uploads, timedelta(minutes=10)),
     (portal.sent_forms.forget_sent_forms, EVERY_HOUR),
     (portal.sent_forms.forget_removals, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),

@@ -258,11 +258,13 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 # The maximum sizes of request bodies, including files. 6 MB is enough for the library's logo (5 MB), and 11
-# MB for one attachment (10 MB). Without JavaScript, all attachments arrive together with the message.
+# MB for one attachment (10 MB). Without JavaScript, all attachments arrive together with the message. A desk
+# log can have 40 MB.
 MEGABYTE = 1024 * 1024
 MAX_BODY_BYTES = 6 * MEGABYTE
 MAX_FILE_BODY_BYTES = 11 * MEGABYTE
 MAX_MESSAGE_BODY_BYTES = 50 * MEGABYTE
+MAX_LOG_BODY_BYTES = 41 * MEGABYTE
 MAX_BODY_BYTES_BY_URL = {
     "attach": MAX_FILE_BODY_BYTES,
     "desk_attach": MAX_FILE_BODY_BYTES,
@@ -271,6 +273,7 @@ MAX_BODY_BYTES_BY_URL = {
     "ask": MAX_MESSAGE_BODY_BYTES,
     "ask_about_session": MAX_MESSAGE_BODY_BYTES,
     "ask_about_item": MAX_MESSAGE_BODY_BYTES,
+    "desk_logs": MAX_LOG_BODY_BYTES,
 }
 FILE_UPLOAD_HANDLERS = [
     "portal.uploads.UploadLimitHandler",

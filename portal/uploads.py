@@ -9,6 +9,8 @@ from django.core.files.uploadhandler import FileUploadHandler, SkipFile, Tempora
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_FILES = 10
+# {name of a form field: the most bytes of its file}
+MAX_BYTES_BY_FIELD = {"desk_log": 40 * 1024 * 1024}
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class UploadLimitHandler(FileUploadHandler):
         # Skip the file here and not in new_file. If new_file skips a file, Django closes the previous file.
         if self.files > MAX_FILES:
             _leave_out(self, "too_many")
-        if start + len(raw_data) > MAX_FILE_BYTES:
+        if start + len(raw_data) > MAX_BYTES_BY_FIELD.get(self.field_name, MAX_FILE_BYTES):
             _leave_out(self, "too_large")
         return raw_data
 

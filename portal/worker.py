@@ -18,6 +18,7 @@ from django.utils import timezone
 
 import portal.conversations.jobs
 from accounts.models import Library
+from portal.imports.desk_logs import work as desk_logs
 from portal.imports.harvest import nightly as harvests
 from portal.incoming import mailbox
 from portal.jobs import JOBS, SOURCES
@@ -36,7 +37,8 @@ PUSH_HOST_PAUSE_SECONDS = 60  # how long to send nothing to an unreachable push 
 EMAIL_RETRY_SECONDS = 15  # how long to wait if the email server could not be reached
 COVERS_CHECK_SECONDS = 60  # how often to look whether it is night
 HARVEST_CHECK_SECONDS = 60
-HARVEST_STOP_SECONDS = 20  # how long a harvest may take to save its page when the worker stops
+DESK_LOGS_CHECK_SECONDS = 2
+STOP_SECONDS = 20  # how long a harvest or import may take to save its page or batch when the worker stops
 FETCH_EVERY = timedelta(seconds=20)  # how often one of the workers reads the mailbox
 
 
@@ -60,6 +62,7 @@ class Worker:
         self.next_cover_at = 0.0
         # The monotonic time at which this worker checks again whether a harvest is due.
         self.next_harvest_at = 0.0
+        self.next_desk_logs_at = 0.0
         # {name of a function: monotonic time at which the function last made progress}
         self.progress: dict[str, float] = {}
 
@@ -74,6 +77,7 @@ class Worker:
             *([self.push_due] if push_is_set_up() else []),
             *([self.ask_for_covers] if settings.COVER_URL else []),
             *([self.harvest_catalog] if settings.OAI_URL else []),
+            self.import_desk_logs,
         ]
         with ThreadPoolExecutor(max_workers=len(work), thread_name_prefix="network") as pool:
             threads = [pool.submit(self._repeat, function) for function in work]
@@ -203,17 +207,29 @@ class Worker:
             "harvest_catalog", at=at, every=harvests.TRY_EVERY
         ):
             return
+        self._run_command("harvest", self.harvest_catalog)
+
+    def import_desk_logs(self):
+        """Do the tasks of large desk logs that coordinators uploaded, in a process of its own."""
+        if time.monotonic() < self.next_desk_logs_at:
+            return
+        self.next_desk_logs_at = time.monotonic() + DESK_LOGS_CHECK_SECONDS
+        if desk_logs.has_work(timezone.now()):
+            self._run_command("work_on_desk_logs", self.import_desk_logs)
+
+    def _run_command(self, name, work):
+        """Run the management command to its end. If the worker stops, ask the command to stop."""
         # No argument of the command comes from outside.
-        process = subprocess.Popen([sys.executable, settings.BASE_DIR / "manage.py", "harvest"])  # noqa: S603
+        process = subprocess.Popen([sys.executable, settings.BASE_DIR / "manage.py", name])  # noqa: S603
         while process.poll() is None:
-            self._note_progress(self.harvest_catalog)
+            self._note_progress(work)
             if self.stopping:
                 process.terminate()
                 try:
-                    process.wait(HARVEST_STOP_SECONDS)
+                    process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
-                    # The process is ended before it has saved its last page. The next harvest reads this page
-                    # again.
+                    # The process is ended before it has saved its last page or batch. The next process reads
+                    # it again.
                     process.kill()
             time.sleep(ROUND_SECONDS)
 

@@ -53,6 +53,7 @@ from portal.helpsessions.models import (
     SessionRecommendation,
     TallyKind,
 )
+from portal.imports.models import LogUpload
 from portal.incoming.models import IncomingEmail
 from portal.lists.models import SavedItem, SavedList
 from portal.notifications.models import Notification, PushSubscription
@@ -532,6 +533,26 @@ class ExportFactory(DjangoModelFactory):
         lambda: private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"a copy"))
     )
     size = 6
+
+
+class LogUploadFactory(DjangoModelFactory):
+    """A desk log that was uploaded and not read yet."""
+
+    class Meta:
+        model = LogUpload
+
+    person = factory.SubFactory(UserFactory)
+    name = "log.csv"
+    size = 20
+    language = "en"
+    file = factory.LazyFunction(
+        lambda: private_storage().save(
+            f"desk-logs/{uuid.uuid4()}.log", ContentFile(b"Date,Type\n1/16/2024,\n")
+        )
+    )
+    uploaded_at = factory.LazyFunction(timezone.now)
+    kept_until = factory.LazyAttribute(lambda row: row.uploaded_at + LogUpload.KEPT_FOR)
+    task = LogUpload.Task.READ
 
 
 class ErasureFactory(DjangoModelFactory):

@@ -28,6 +28,10 @@ class LogImport(models.Model):
     replaced = models.PositiveIntegerField(default=0, help_text="how many of them replaced an earlier row")
     first_day = models.DateField(null=True, blank=True)
     last_day = models.DateField(null=True, blank=True)
+    file_name = models.CharField(max_length=120, blank=True)
+    undo_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a coordinator asked the worker to undo it"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["-started_at", "-id"], name="log_imports_newest_first")]

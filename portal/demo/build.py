@@ -14,7 +14,7 @@ from portal.conversations import jobs, next_steps
 from portal.notifications.models import Notification
 from portal.privacy import retention
 
-from . import kits, links, lists, notices
+from . import desk_log, kits, links, lists, notices
 from . import library as demo
 from .base_data import add_base_data
 from .calendar import Calendar
@@ -78,6 +78,7 @@ class Builder:
         links.make(self)
         retention.forget(at=self.now)
         kits.make(self)
+        desk_log.make(self)
         plan_check_ins(self)
         settle_outcomes(at=self.now)
         send_emails(at=self.now)

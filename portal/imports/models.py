@@ -1,5 +1,6 @@
 """The models of imports: harvests, the process that imports right now, and desk logs from other systems."""
 
+import datetime
 import uuid
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User, private_storage
 from portal.counts.models import LogImport
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Item
@@ -179,3 +181,71 @@ class ImportedRow(models.Model):
 
     def __str__(self):
         return self.identity
+
+
+class LogUploadQuerySet(models.QuerySet):
+    def at_desk_of(self, user):
+        """Return the uploads of this coordinator. Nobody else can open them."""
+        return self.filter(person=user)
+
+    def with_task(self, at):
+        """Return the uploads that have a task which no process is doing, the oldest first."""
+        free = Q(leased_until=None) | Q(leased_until__lte=at)
+        return self.exclude(task="").filter(free).order_by("uploaded_at", "pk")
+
+
+class LogUpload(models.Model):
+    """A desk log that a coordinator uploaded to import it.
+
+    The log and what is known about it are private files, because they have words of people. `notes` is a
+    JSON file with the columns, the mapping and the result of the preview. `failed` has the rows that failed.
+    The row and its files are deleted at `kept_until` at the latest.
+    """
+
+    KEPT_FOR = datetime.timedelta(hours=24)
+
+    class Task(models.TextChoices):
+        READ = "read", _("reading the file")
+        CHECK = "check", _("trying out the import")
+        IMPORT = "import", _("importing")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="log_uploads")
+    name = models.CharField(max_length=120, help_text="the name of the file")
+    size = models.PositiveBigIntegerField(help_text="bytes")
+    language = models.CharField(max_length=12, help_text="the language of the texts in `notes`")
+    file = models.FileField(storage=private_storage, max_length=120, blank=True)
+    notes = models.FileField(storage=private_storage, max_length=120, blank=True)
+    failed = models.FileField(storage=private_storage, max_length=120, blank=True)
+    uploaded_at = models.DateTimeField()
+    kept_until = models.DateTimeField()
+    task = models.CharField(
+        max_length=6, choices=Task, blank=True, help_text="what is to be done next without the person"
+    )
+    leased_until = models.DateTimeField(
+        null=True, blank=True, help_text="when another process may do the task, if this one was killed"
+    )
+    rows = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0, help_text="how many of the rows the task has read")
+    problem = models.TextField(blank=True, help_text="why the file can't be imported")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="when the preview was made")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="when the import was complete")
+    result = models.JSONField(default=dict, help_text="the numbers of the complete import")
+    log_import = models.ForeignKey(
+        LogImport, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    objects = LogUploadQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["uploaded_at", "id"], name="log_uploads_to_do", condition=~Q(task=""))
+        ]
+
+    def __str__(self):
+        return f"upload {self.public_id}"
+
+    @property
+    def stored_names(self):
+        """Return the names of its private files."""
+        return [field.name for field in (self.file, self.notes, self.failed) if field]

@@ -20,6 +20,7 @@ from portal.counts.actions import keeping_counts
 from portal.counts.answers import count_answers_of
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.imports.desk_logs import uploads
 from portal.incoming.models import IncomingEmail
 from portal.notifications.models import Notification
 from portal.notifications.writing import notify
@@ -138,6 +139,7 @@ def _erase(person, *, language, at):
     IncomingEmail.objects.filter(Q(person=person) | Q(sender__in=_addresses(person))).delete()
     end_all_sign_ins(person)
     AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
+    uploads.forget_all_of(person)
     files = [name for name in Export.objects.filter(person=person).values_list("file", flat=True) if name]
     transaction.on_commit(lambda: exports.remove_files(files))
     # The database also deletes the rows that belong only to the person: lists, drafts, consents, addresses,

@@ -316,6 +316,7 @@ MERGED_BY = {
     # A staff record is never merged into another. So an own kit of this record is left over from a former
     # role.
     ("kits.Kit", "owner"): _leave_to_end,
+    ("imports.LogUpload", "person"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,
     ("mfa.Authenticator", "user"): _leave_to_end,
     # An export of the record `going` lacks the data of `into`, so it would be incomplete after the merge.

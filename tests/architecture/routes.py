@@ -222,6 +222,10 @@ OBJECT = {
     "undo_tally_sheet": "tally",
     "absence": "absence",
     **dict.fromkeys(["rule_set", "remove_rule_set"], "rule_set"),
+    **dict.fromkeys(
+        ["log_upload", "log_columns", "log_values", "import_log", "delete_log", "failed_rows"], "log_upload"
+    ),
+    "undo_log_import": "log_import",
     "reply_template": "reply_template",
     "remove_reply_template": "reply_template",
     "person": "person",
@@ -270,6 +274,7 @@ SHARED = {
     "undo_tally_sheet": "it only deletes what the person has counted",
     "absence": "coordinators manage the staff of the whole library",
     "rule_set": "the library has one list of counting rules",
+    "undo_log_import": "coordinators manage the imports of the whole library",
     "remove_rule_set": "the library has one list of counting rules",
     **dict.fromkeys(
         ["revoke_api_token", "restore_api_token"],

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import BranchCode, RefusedPost
 from accounts.staff import shared_desks
 from portal.conversations.notes import write_note
+from portal.counts.models import LogImport
 from portal.helpsessions.models import HelpSession
 from portal.incoming.models import EmailReader
 from portal.kits.actions import make_kit
@@ -33,6 +34,7 @@ from tests.factories import (
     IncomingEmailFactory,
     InvitationFactory,
     LibraryFactory,
+    LogUploadFactory,
     MessageFactory,
     NotificationFactory,
     PasskeyFactory,
@@ -128,6 +130,8 @@ def build_for(branch, patron, staff, coordinator):
             at=timezone.now(),
         ),
         rule_set=save_preset("pls", timezone.localdate().replace(month=1, day=1)),
+        log_upload=LogUploadFactory(person=coordinator),
+        log_import=LogImport.objects.create(started_at=timezone.now(), file_name="log.csv"),
         own_kit=own_kit_of(staff, recommendation.item),
         emailed=emailed,
         added=IncomingEmailFactory(message=added, added_by=staff, added_at=timezone.now()),

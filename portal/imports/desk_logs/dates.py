@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from portal.folding import fold
 
 # Dates outside of these years are mistakes. Serial dates of Excel between the two numbers are from 1968 to
@@ -19,6 +22,15 @@ MAX_MINUTES = 600
 # none.
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 ORDERS = (DAY_FIRST, MONTH_FIRST)
+NO_DAY = {
+    "": gettext_lazy("“%(text)s” is not a day of the calendar"),
+    DAY_FIRST: gettext_lazy(
+        "“%(text)s” is not a day of the calendar, if the dates are written with the day first"
+    ),
+    MONTH_FIRST: gettext_lazy(
+        "“%(text)s” is not a day of the calendar, if the dates are written with the month first"
+    ),
+}
 
 MONTHS = {
     name: number
@@ -148,7 +160,7 @@ def read_day(text, order, epoch, zone):
 def _from_serial(match, epoch, text):
     number = int(match[1])
     if number not in SERIALS:
-        raise NotRead(f"“{text}” is not a date")
+        raise NotRead(_("“%(text)s” is not a date") % {"text": text})
     day = EPOCHS[epoch] + datetime.timedelta(days=number)
     hour = int((float(match[2]) * 86_400 + 0.5) // 3600) % 24 if match[2] else None
     return _checked(day, text), hour
@@ -170,14 +182,13 @@ def _written_day(text, order):
                 found = datetime.date(int(match[3]), month, int(match[2]))
                 return _checked(found, text), words[match.end() :]
     except ValueError as error:
-        wanted = f", if the dates are written with the {order.removesuffix(' first')} first" if order else ""
-        raise NotRead(f"“{text[:40]}” is not a day of the calendar{wanted}") from error
-    raise NotRead(f"“{text[:40]}” is not a date")
+        raise NotRead(NO_DAY[order] % {"text": text[:40]}) from error
+    raise NotRead(_("“%(text)s” is not a date") % {"text": text[:40]})
 
 
 def _checked(day, text):
     if day.year < FIRST_YEAR:
-        raise NotRead(f"“{text[:40]}” is before {FIRST_YEAR}")
+        raise NotRead(_("“%(text)s” is before %(year)d") % {"text": text[:40], "year": FIRST_YEAR})
     return day
 
 
@@ -188,13 +199,15 @@ def _hour_after(rest, text):
     try:
         return read_hour(rest)
     except NotRead:
-        raise NotRead(f"“{text[:40]}” has no time that we can read. Write it like 14:30") from None
+        raise NotRead(
+            _("“%(text)s” has no time that we can read. Write it like 14:30") % {"text": text[:40]}
+        ) from None
 
 
 @lru_cache(maxsize=20_000)
 def read_hour(text):
     """Return the hour, from 0 to 23. Raises NotRead."""
-    wrong = f"“{text[:40]}” is not a time. Write it like 14:30 or 2:30 PM"
+    wrong = _("“%(text)s” is not a time. Write it like 14:30 or 2:30 PM") % {"text": text[:40]}
     if match := re.fullmatch(r"0?\.\d+", text):
         return int((float(text) * 86_400 + 0.5) // 3600) % 24
     if match := ISO.match(text):
@@ -264,7 +277,7 @@ def read_duration(text):
         low_unit, high_unit = match[2] or match[4], match[4] or match[2]
         low, high = _minutes(match[1], low_unit), _minutes(match[3], high_unit)
         if low > high:
-            raise NotRead(f"“{text[:40]}” is not a duration")
+            raise NotRead(_("“%(text)s” is not a duration") % {"text": text[:40]})
         return _band(low, high, text)
     below, above = BELOW.search(words), ABOVE.search(words)
     rest = ABOVE.sub("", BELOW.sub("", words)).strip()
@@ -276,7 +289,10 @@ def read_duration(text):
             return _band(minutes, None, text)
         if not below and not above:
             return _exact(minutes, text)
-    raise NotRead(f"“{text[:40]}” is not a duration. Write minutes, such as 15, or a band, such as 10-30 min")
+    raise NotRead(
+        _("“%(text)s” is not a duration. Write minutes, such as 15, or a band, such as 10-30 min")
+        % {"text": text[:40]}
+    )
 
 
 def _minutes(digits, unit):
@@ -299,5 +315,7 @@ def _band(low, high, text):
 
 def _checked_minutes(minutes, text):
     if minutes > MAX_MINUTES:
-        raise NotRead(f"“{text[:40]}” is longer than {MAX_MINUTES} minutes")
+        raise NotRead(
+            _("“%(text)s” is longer than %(count)d minutes") % {"text": text[:40], "count": MAX_MINUTES}
+        )
     return minutes

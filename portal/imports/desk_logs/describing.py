@@ -1,64 +1,129 @@
 """Say what an import would do: column by column, and what to look at before it."""
 
-from .values import LEFT_OUT
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from .values import CHOICES, LEFT_OUT
 
 LABELS = {
-    "day": "the date",
-    "other_day": "the date, if it isn't empty",
-    "time": "the hour",
-    "place": "the branch and service point",
-    "mode": "the mode",
-    "question_type": "the question type",
-    "read_level": "the READ level",
-    "duration": "the minutes",
-    "people": "the number of people",
-    "patron_group": "the patron group",
-    "topic": "the topic",
-    "number": "recognizes the row, and isn't stored",
+    "day": gettext_lazy("the date"),
+    "other_day": gettext_lazy("the date, if it isn't empty"),
+    "time": gettext_lazy("the hour"),
+    "place": gettext_lazy("the branch and service point"),
+    "mode": gettext_lazy("the mode"),
+    "question_type": gettext_lazy("the question type"),
+    "read_level": gettext_lazy("the READ level"),
+    "duration": gettext_lazy("the minutes"),
+    "people": gettext_lazy("the number of people"),
+    "patron_group": gettext_lazy("the patron group"),
+    "topic": gettext_lazy("the topic"),
+    "number": gettext_lazy("recognizes the row, and isn't stored"),
 }
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What happens to a column: what it becomes (`field`), or why it is left out (`reason`).
+
+    `filled` rows of `rows` have a value. `values` is how many different values of it are known here, and
+    `skipped` how many of them leave out their rows. Both are None if the column isn't a choice list.
+    """
+
+    name: str
+    filled: int
+    rows: int
+    field: str = ""
+    reason: str = ""
+    values: int | None = None
+    skipped: int | None = None
+
+    @property
+    def words(self):
+        """Return what happens to the column, as the rest of a sentence."""
+        if self.reason:
+            return _("left out, because %(reason)s") % {"reason": self.reason}
+        counted = _("%(label)s (%(filled)d of %(rows)d rows)") % {
+            "label": LABELS[self.field],
+            "filled": self.filled,
+            "rows": self.rows,
+        }
+        return ", ".join(filter(None, (counted, *self._of_values())))
+
+    def _of_values(self):
+        if self.values is not None:
+            yield ngettext("%(count)d different value", "%(count)d different values", self.values) % {
+                "count": self.values
+            }
+        if self.skipped:
+            yield ngettext("%(count)d left out", "%(count)d left out", self.skipped) % {"count": self.skipped}
+
+    def __str__(self):
+        return f"{self.name}: {self.words}"
+
+
 def columns_of(overview, plan):
-    """Return a line for each column: what it becomes, or why it is left out."""
-    lines = []
+    """Return the Fate of each column."""
+    fates = []
     fields = {position: name for name, positions in plan.positions.items() for position in positions}
     reasons = dict(plan.left_out)
     for column in overview.columns:
+        common = {"name": column.name, "filled": column.filled, "rows": overview.rows}
         name = fields.get(column.position)
-        if name:
-            lines.append(
-                f"{column.name}: {LABELS[name]} ({column.filled} of {overview.rows} rows)"
-                f"{_values(plan, name)}"
-            )
+        if name in CHOICES and not plan.values[name]:
+            fates.append(Fate(**common, reason=_("the library has none of its values")))
+        elif name in CHOICES:
+            ours = list(plan.values[name].values())
+            fates.append(Fate(**common, field=name, values=len(ours), skipped=ours.count(LEFT_OUT)))
+        elif name:
+            fates.append(Fate(**common, field=name))
         elif column.name in reasons:
-            lines.append(f"{column.name}: left out, because {reasons[column.name]}")
-    return lines
-
-
-def _values(plan, name):
-    if name not in plan.values:
-        return ""
-    left_out = sum(1 for ours in plan.values[name].values() if ours == LEFT_OUT)
-    return f", {len(plan.values[name])} different values" + (f", {left_out} left out" if left_out else "")
+            fates.append(Fate(**common, reason=str(reasons[column.name])))
+    return fates
 
 
 def warnings_of(result, days):
     """Return what a person should know before the import, as sentences."""
     warnings = []
     if result.added and result.with_number * 2 >= result.added:
-        warnings.append("This looks like chats or tickets that your log also counts.")
+        warnings.append(_("This looks like chats or tickets that your log also counts."))
     recorded = sum(1 for _day, recorded, _imported in days if recorded)
     imported = sum(1 for _day, _recorded, imported in days if imported)
     if recorded:
         warnings.append(
-            f"Staff already recorded contacts here on {recorded} of these days, so both would count."
+            ngettext(
+                "Staff already recorded contacts here on %(count)d of these days, so both would count.",
+                "Staff already recorded contacts here on %(count)d of these days, so both would count.",
+                recorded,
+            )
+            % {"count": recorded}
         )
     if imported:
-        warnings.append(f"Earlier imports already added contacts on {imported} of these days.")
+        warnings.append(
+            ngettext(
+                "Earlier imports already added contacts on %(count)d of these days.",
+                "Earlier imports already added contacts on %(count)d of these days.",
+                imported,
+            )
+            % {"count": imported}
+        )
     if result.estimated:
         warnings.append(
-            f"{result.estimated} rows have only a band of minutes, so the sum of the minutes is an estimate."
+            ngettext(
+                "%(count)d row has only a band of minutes, so the sum of the minutes is an estimate.",
+                "%(count)d rows have only a band of minutes, so the sum of the minutes is an estimate.",
+                result.estimated,
+            )
+            % {"count": result.estimated}
         )
     if result.without_time:
-        warnings.append(f"{result.without_time} rows have no time, so they count without an hour.")
+        warnings.append(
+            ngettext(
+                "%(count)d row has no time, so it counts without an hour.",
+                "%(count)d rows have no time, so they count without an hour.",
+                result.without_time,
+            )
+            % {"count": result.without_time}
+        )
     return warnings

@@ -10,7 +10,7 @@ from recommendations.models import QuestionType, Topic
 
 from .dates import EPOCHS, ORDERS
 from .overview import ORIGIN
-from .values import CHOICES, GUESSES, LEFT_OUT, MAX_VALUES, Mode, looks_personal, recognized
+from .values import CHOICES, GUESSES, LEFT_OUT, MAX_VALUES, Mode, recognized
 
 
 class Question(Exception):
@@ -29,37 +29,47 @@ class Mapping:
     """What a person has decided. What is missing here is recognized, or has to be asked.
 
     `columns` is {field: [names of columns]}. A field with an empty list is left out. `values` is {field:
-    {folded value: our value}}. `order` is one of ORDERS or "". `branch` is the slug of the branch of rows
-    without one.
+    {folded value: our value}}. `order` is one of ORDERS or "". `usual_order` is that of the earlier file for
+    which the mapping was saved: it counts if the dates of this file don't say their order. `branch` is the
+    slug of the branch of rows without one.
     """
 
     columns: dict = field(default_factory=dict)
     values: dict = field(default_factory=dict)
     order: str = ""
+    usual_order: str = ""
     epoch: int = 0
     branch: str = ""
     question_type: str = QuestionType.REFERENCE.value
     mode: str = Mode.IN_PERSON.value
 
-    def as_json(self, known_words=frozenset()):
-        """Return the mapping as JSON, without values that look like the name or address of a person."""
-        values = {
-            name: {
-                value: ours
-                for value, ours in mapped.items()
-                if not looks_personal(value.title(), known_words)
-            }
-            for name, mapped in self.values.items()
-        }
+    def as_json(self):
+        """Return the mapping as JSON. It can have words of people, so it is not for the database."""
         return {
             "columns": self.columns,
-            "values": values,
+            "values": self.values,
             "order": self.order,
+            "usual_order": self.usual_order,
             "epoch": self.epoch,
             "branch": self.branch,
             "question_type": self.question_type,
             "mode": self.mode,
         }
+
+    def fitted(self, overview):
+        """Return this mapping of an earlier file without the columns that this log doesn't have."""
+        fitted = Mapping.from_json(self.as_json())
+        fitted.columns = {
+            name: [column for column in columns if overview.named(column)]
+            for name, columns in self.columns.items()
+        }
+        fitted.columns = {
+            name: columns for name, columns in fitted.columns.items() if columns or not self.columns[name]
+        }
+        for name in CHOICES:
+            if any(overview.named(column).has_many_values for column in fitted.columns.get(name, ())):
+                fitted.columns[name] = []
+        return fitted
 
     @classmethod
     def from_json(cls, stored):
@@ -77,6 +87,8 @@ class Mapping:
         }
         mapping = cls(columns, values)
         mapping.order = stored.get("order") if stored.get("order") in ORDERS else ""
+        usual = stored.get("usual_order")
+        mapping.usual_order = usual if usual in ORDERS else ""
         mapping.epoch = stored.get("epoch") if stored.get("epoch") in EPOCHS else 0
         mapping.branch = str(stored.get("branch") or "")
         if stored.get("question_type") in QuestionType.values:
@@ -196,7 +208,8 @@ def make_plan(overview, mapping, places=None):
     if not columns.get("day"):
         questions.append(Question("No column is the date. Say which one has it.", field="day"))
     dates = [overview.named(name).dates for name in (*columns.get("day", ()), *columns.get("other_day", ()))]
-    order = mapping.order or next((found.order for found in dates if found.order), "")
+    found_order = next((found.order for found in dates if found.order), "")
+    order = mapping.order or found_order or mapping.usual_order
     if not order and any(found.needs_answer for found in dates):
         example = next(found.examples[0] for found in dates if found.needs_answer and found.examples)
         questions.append(

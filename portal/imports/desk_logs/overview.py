@@ -5,12 +5,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from django.utils.translation import gettext as _
+
 from portal.folding import fold
 from portal.imports.records import Unreadable
 from portal.text import clean
 
 from .dates import SERIAL, Evidence
-from .values import CHOICES, GUESSES, MAX_VALUES, NEVER_NAMES, UNUSED
+from .values import CHOICES, GUESSES, LAYOUTS, MAX_VALUES, NEVER_NAMES, UNUSED
 
 # The names of the columns are in one of the first rows. Above them there can be a title.
 HEADER_ROWS = 25
@@ -60,6 +62,12 @@ class Overview:
         return next((column for column in self.columns if fold(column.name) == folded), None)
 
     @property
+    def layout(self):
+        """Return the name of the system whose export this seems to be, or ""."""
+        names = {fold(column.name) for column in self.columns}
+        return next((layout for layout, needed in LAYOUTS.items() if needed <= names), "")
+
+    @property
     def guesses(self):
         """Return {field: [names of its columns]} for the columns that are recognized by their names."""
         found: dict[str, list[str]] = {}
@@ -80,7 +88,7 @@ class Overview:
             (
                 column
                 for column in self.columns
-                if column.name not in taken and _plain(column.name) == guess and column.filled
+                if column.name not in taken and plain(column.name) == guess and column.filled
             ),
             None,
         )
@@ -95,17 +103,19 @@ class Overview:
         ]
 
     def _reason(self, column):
-        folded = _plain(column.name)
+        folded = plain(column.name)
         if not column.filled:
-            return "it is empty"
+            return _("it is empty")
         if folded in NEVER_NAMES:
             return NEVER_NAMES[folded]
         if column.has_many_values:
-            return f"it has more than {MAX_VALUES} different values, so it can't be a choice list"
+            return _("it has more than %(count)d different values, so it can't be a choice list") % {
+                "count": MAX_VALUES
+            }
         return UNUSED
 
 
-def _plain(name):
+def plain(name):
     """Return the folded name without a note in brackets, except that known names with brackets stay whole."""
     folded = fold(name)
     if folded in NEVER_NAMES or any(folded in guesses for guesses in GUESSES.values()):
@@ -120,18 +130,20 @@ def overview_of(log):
     columns = [Column(name, position) for position, name in enumerate(names_of(header.cells))]
     found = Overview(header.number, columns, epoch=log.epoch, kind=log.kind)
     guesses = {*GUESSES["day"], *GUESSES["other_day"]}
-    is_date = [_plain(column.name) in guesses for column in columns]
+    is_date = [plain(column.name) in guesses for column in columns]
     for row in after:
         found.rows += 1
         if found.rows > ROWS_MAX:
-            raise Unreadable(f"The file has more than {ROWS_MAX} rows. Import one year at a time.")
+            raise Unreadable(
+                _("The file has more than %(count)d rows. Import one year at a time.") % {"count": ROWS_MAX}
+            )
         for column, cell in zip(columns, row.cells, strict=False):
             if cell:
                 column.add(cell)
                 if is_date[column.position] or column.filled <= 200 or column.dates.either:
                     column.dates.add(cell)
     if not found.rows:
-        raise Unreadable("The file has the names of the columns, but no rows below them.")
+        raise Unreadable(_("The file has the names of the columns, but no rows below them."))
     return found
 
 
@@ -145,17 +157,19 @@ def find_header(rows):
     known = {guess for guesses in GUESSES.values() for guess in guesses} | set(NEVER_NAMES)
 
     def score(row):
-        return sum(1 for cell in row.cells if cell and _plain(cell) in known)
+        return sum(1 for cell in row.cells if cell and plain(cell) in known)
 
     best = max(first, key=score, default=None)
     if best is None:
-        raise Unreadable("The file has no rows. Export the desk log again.")
+        raise Unreadable(_("The file has no rows. Export the desk log again."))
     if score(best) < 2:
         best = next((row for row in first if _has_names(row)), None)
     if best is None:
         raise Unreadable(
-            "No row has the names of the columns. Write a name above each column, such as Date, and import "
-            "the file again."
+            _(
+                "No row has the names of the columns. Write a name above each column, such as Date, and "
+                "import the file again."
+            )
         )
     return best, chain(first[first.index(best) + 1 :], rows)
 

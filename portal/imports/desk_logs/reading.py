@@ -3,10 +3,14 @@
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 # Importing this module also registers "windows letters", which decodes single lines in Windows-1252.
 from portal.imports.readers.table import EMPTY, lines_of
@@ -23,7 +27,29 @@ FORMULAS = ("=", "+", "-", "@")
 MAX_COLUMNS = 300
 ZIP = b"PK\x03\x04"
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-SAVE = "Save it as CSV (UTF-8) or as an Excel workbook (.xlsx), and import that file."
+SAVE = gettext_lazy("Save it as CSV (UTF-8) or as an Excel workbook (.xlsx), and import that file.")
+
+# [(pattern for the first bytes, what the file is)] for files that are certainly not a desk log
+OTHER_FILES = [
+    (re.compile(pattern, re.DOTALL | re.IGNORECASE), problem)
+    for pattern, problem in (
+        (rb"%PDF-", gettext_lazy("The file is a PDF document.")),
+        (rb"\x89PNG|\xff\xd8\xff|GIF8|BM.{4}\0{4}", gettext_lazy("The file is a picture.")),
+        (
+            rb"\x1f\x8b|BZh91AY|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
+            gettext_lazy("The file is packed. Unpack it first."),
+        ),
+        (
+            rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)",
+            gettext_lazy(
+                "The file is a web page. The system may have asked for a sign-in instead of exporting."
+            ),
+        ),
+        (rb"(?:\xef\xbb\xbf)?\s*<\?xml", gettext_lazy("The file is XML, not a table.")),
+        (rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{", gettext_lazy("The file is JSON, not a table.")),
+        (rb"\d{5}[acdnp][a-z]{2}[ a][ a]\d\d", gettext_lazy("The file has catalog records, not a desk log.")),
+    )
+]
 
 
 @dataclass(frozen=True)
@@ -55,7 +81,9 @@ class Log:
         rows = workbook_rows(self.file) if self.kind == "xlsx" else _csv_rows(self.file)
         for number, cells, problem in rows:
             if len(cells) > MAX_COLUMNS and any(map(str.strip, cells[MAX_COLUMNS:])):
-                raise Unreadable(f"Row {number} has more than {MAX_COLUMNS} columns. {SAVE}")
+                raise _unreadable(
+                    _("Row %(row)d has more than %(count)d columns.") % {"row": number, "count": MAX_COLUMNS}
+                )
             cells = [as_text(cell) for cell in cells[:MAX_COLUMNS]]
             if problem or any(cells):
                 yield Row(number, cells, problem)
@@ -69,15 +97,15 @@ def open_log(file):
     start = file.read(2048)
     file.seek(0)
     if not start.strip():
-        raise Unreadable("The file is empty. Export the desk log again.")
+        raise Unreadable(_("The file is empty. Export the desk log again."))
     if start.startswith(ZIP):
         return Log(file, "xlsx", check_workbook(file))
     if start.startswith(OLD_OFFICE):
-        raise Unreadable(f"The file is an old Excel file (.xls) or has a password. {SAVE}")
-    if start.startswith((b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b")) or _is_page(start):
-        raise Unreadable(f"The file is not a table. Export the desk log again. {SAVE}")
+        raise _unreadable(_("The file is an old Excel file (.xls) or has a password."))
+    if problem := next((problem for pattern, problem in OTHER_FILES if pattern.match(start)), ""):
+        raise _unreadable(problem)
     if _encoding(start) == "utf-8-sig" and start.count(0) * 20 > len(start):
-        raise Unreadable(f"The file is a binary file. {SAVE}")
+        raise _unreadable(_("The file is a binary file."))
     return Log(file, "csv")
 
 
@@ -91,8 +119,8 @@ def as_text(cell):
     return "" if text in EMPTY else text
 
 
-def _is_page(start):
-    return start.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml"))
+def _unreadable(problem):
+    return Unreadable(f"{problem} {SAVE}")
 
 
 def _encoding(start):
@@ -128,7 +156,7 @@ def _csv_rows(file):
             try:
                 cells = next(rows, None)
             except csv.Error:
-                yield number, [], "a cell is too long. A quotation mark may have no partner"
+                yield number, [], _("a cell is too long. A quotation mark may have no partner")
                 continue
             if cells is None:
                 return

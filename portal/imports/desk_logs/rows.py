@@ -4,11 +4,12 @@ import datetime
 import re
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from . import values
 from .dates import NotRead, read_day, read_duration, read_hour
 from .overview import is_total
 
-QUESTION = "Say what this value means."
 # What the column overview.ORIGIN of a file of failed rows has: the import, and the number of the row.
 ORIGIN = re.compile(r"\d{1,15}-\d{1,9}")
 
@@ -54,20 +55,21 @@ def read_row(row, plan, *, today, zone):
     cells, cell = row.cells, plan.cell
     if len(cells) > plan.width and any(cells[plan.width :]):
         raise Failed(
-            f"it has {len(cells)} cells, but there are {plan.width} columns. Quote cells with a separator"
+            _("it has %(cells)d cells, but there are %(columns)d columns. Quote cells with a separator")
+            % {"cells": len(cells), "columns": plan.width}
         )
     day_text = cell(cells, "other_day") or cell(cells, "day")
     if is_total(row, day_text):
         return TOTALS
     if not day_text:
-        raise _failed("the date is missing", "day", plan)
+        raise _failed(_("the date is missing"), "day", plan)
     day, hour = _read(read_day, "day", plan, day_text, plan.order, plan.epoch, zone)
     if cell(cells, "other_day"):
         hour = None
     if time_text := cell(cells, "time"):
         hour = _read(read_hour, "time", plan, time_text)
     if day > today:
-        raise _failed(f"{day.isoformat()} is in the future", "day", plan)
+        raise _failed(_("%(day)s is in the future") % {"day": day.isoformat()}, "day", plan)
     found = {name: _value(cells, name, plan) for name in plan.values}
     if values.LEFT_OUT in found.values():
         return LEFT_OUT
@@ -78,7 +80,8 @@ def read_row(row, plan, *, today, zone):
     level_text = cell(cells, "read_level")
     level = values.read_level(level_text) if level_text else None
     if level == 0:
-        raise _failed(f"“{level_text[:40]}” is not a READ level from 1 to 6", "read_level", plan)
+        wrong = _("“%(text)s” is not a READ level from 1 to 6") % {"text": level_text[:40]}
+        raise _failed(wrong, "read_level", plan)
     number_of_people = values.people(cell(cells, "people"))
     group, topic = found.get("patron_group"), found.get("topic")
     return Contact(
@@ -118,7 +121,8 @@ def _value(cells, name, plan):
         return ""
     ours = plan.values[name].get(text)
     if ours is None and name in ("question_type", "mode", "place"):
-        raise _failed(f"“{text[:40]}” is not mapped. {QUESTION}", name, plan)
+        wrong = _("“%(text)s” is not mapped. Say what this value means.") % {"text": text[:40]}
+        raise _failed(wrong, name, plan)
     return ours or ""
 
 
@@ -129,7 +133,7 @@ def _place(ours, plan):
     if kind == "branch":
         return int(pk), None
     if plan.branch is None:
-        raise _failed("the branch is missing", "place", plan)
+        raise _failed(_("the branch is missing"), "place", plan)
     return plan.branch, None
 
 

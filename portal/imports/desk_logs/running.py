@@ -42,22 +42,28 @@ def plan_of(log, mapping):
     return found, plan
 
 
-def dry_run(log, plan, *, at):
-    """Return the Result that the import would have. Nothing is written."""
+def dry_run(log, plan, *, at, report=lambda result: None):
+    """Return the Result that the import would have. Nothing is written.
+
+    `report` is called with the Result after each batch.
+    """
     result = Result()
     for _result in import_rows(log, plan, at=at):
         result = _result
+        report(result)
     return result
 
 
-def run_import(log, plan, mapping, *, at, failed_file=None, report=lambda result: True):
+def run_import(
+    log, plan, mapping, *, at, file_name="", person=None, failed_file=None, report=lambda result: True
+):
     """Import the log, and return (LogImport, Result). Raises AlreadyRunning and LockLost.
 
     `failed_file` gets the failed rows. `report` is called with the Result after each batch. If it returns
     False, stop here: the next run with the same file continues. The LogImport is None if nothing was added.
     """
     with catalog_lock("import of a desk log") as lock:
-        log_import = begin_import(key_of(log.file, mapping), at=at)
+        log_import = begin_import(key_of(log.file, mapping), file_name=file_name, person=person, at=at)
         failed_rows = FailedRows(failed_file, plan, log_import) if failed_file else None
         result = Result()
         on_failed = failed_rows and failed_rows.add

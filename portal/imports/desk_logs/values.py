@@ -2,6 +2,8 @@
 
 import re
 
+from django.utils.translation import gettext_lazy
+
 from portal.folding import fold
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
@@ -47,9 +49,9 @@ NAMES = {
 }
 GUESSES = {field: [fold(name) for name in names.split(",")] for field, names in NAMES.items()}
 # {reason: the names of columns that never come in}
-WORDS = "it can contain what people asked or wrote"
-PEOPLE = "it can name people"
-UNUSED = "nothing here counts it"
+WORDS = gettext_lazy("it can contain what people asked or wrote")
+PEOPLE = gettext_lazy("it can name people")
+UNUSED = gettext_lazy("nothing here counts it")
 NEVER = {
     WORDS: """
         question, answer, internal note, note, notes, comment, comments, description, details, research need,
@@ -64,6 +66,16 @@ NEVER = {
         institutional affiliation, patron affiliation, card number, barcode, owner, submitted by""",
 }
 NEVER_NAMES = {fold(name): reason for reason, names in NEVER.items() for name in names.split(",")}
+
+# {name of a system: columns that only its exports have together}
+LAYOUTS = {
+    "LibAnswers": {
+        fold(name) for name in ("entered by", "patron status", "communication", "ticket #", "chat #")
+    },
+    "Gimlet": {
+        fold(name) for name in ("date/time", "patron type", "format", "difficulty (read)", "initials")
+    },
+}
 
 # The fields whose values are chosen from a list, so each value of the log is mapped to one of ours.
 CHOICES = ("question_type", "mode", "place", "patron_group", "topic")

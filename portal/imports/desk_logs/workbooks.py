@@ -5,6 +5,9 @@ import re
 import zipfile
 import zlib
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from portal.imports.records import Unreadable
 
 # The most bytes that a workbook may have when it is unpacked, and the most cells of a sheet.
@@ -18,7 +21,7 @@ CHUNK = 256 * 1024
 # The end of a chunk that is read again with the next chunk, because it can be the beginning of an address.
 OVERLAP = 40
 ADDRESS = re.compile(rb"""\br\s*=\s*["']\$?([A-Z]{1,3})(\d{1,7})["']""")
-SAVE_AS_CSV = "Save the desk log as CSV (UTF-8), and import that file."
+SAVE_AS_CSV = gettext_lazy("Save the desk log as CSV (UTF-8), and import that file.")
 
 
 def check_workbook(file):
@@ -27,33 +30,40 @@ def check_workbook(file):
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if len(members) > MEMBERS_MAX:
-                raise Unreadable(f"The workbook has too many parts. {SAVE_AS_CSV}")
+                raise _unreadable(_("The workbook has too many parts."))
             if "xl/workbook.xml" not in archive.namelist():
-                raise Unreadable(f"The file is a zip archive, not an Excel workbook (.xlsx). {SAVE_AS_CSV}")
+                raise _unreadable(_("The file is a zip archive, not an Excel workbook (.xlsx)."))
             if any(member.flag_bits & 1 for member in members):
-                raise Unreadable("The workbook has a password. Save it without one, and import that file.")
+                raise Unreadable(_("The workbook has a password. Save it without one, and import that file."))
             if sum(member.file_size for member in members) > UNPACKED_MAX:
-                raise Unreadable(_too_large())
+                raise _too_large()
             left, properties = UNPACKED_MAX, b""
             for member in members:
                 sheet = _Sheet() if member.filename.startswith("xl/worksheets/") else None
                 for chunk in _unpacked(file, member):
                     left -= len(chunk)
                     if left < 0:
-                        raise Unreadable(_too_large())
+                        raise _too_large()
                     if sheet:
                         sheet.read(chunk)
                     if member.filename == "xl/workbook.xml" and len(properties) < CHUNK:
                         properties += chunk
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError) as error:
-        raise Unreadable(f"The workbook is damaged. Save it again. {SAVE_AS_CSV}") from error
+        raise _unreadable(_("The workbook is damaged. Save it again.")) from error
     finally:
         file.seek(0)
     return 1904 if re.search(rb"""date1904\s*=\s*["'](?:1|true)["']""", properties) else 1900
 
 
 def _too_large():
-    return f"The workbook is larger than {UNPACKED_MAX // 1024 // 1024} MB when it is unpacked. {SAVE_AS_CSV}"
+    return _unreadable(
+        _("The workbook is larger than %(count)d MB when it is unpacked.")
+        % {"count": UNPACKED_MAX // 1024 // 1024}
+    )
+
+
+def _unreadable(problem):
+    return Unreadable(f"{problem} {SAVE_AS_CSV}")
 
 
 def _unpacked(file, member):
@@ -100,9 +110,12 @@ class _Sheet:
             self.column = max(self.column, column)
         self.rest = text[-OVERLAP:]
         if self.row * self.column > CELLS_MAX:
-            raise Unreadable(
-                f"A sheet has a cell in row {self.row} and another in column {self.column}, which is more "
-                f"than a desk log has. Delete what is far outside of the table. {SAVE_AS_CSV}"
+            raise _unreadable(
+                _(
+                    "A sheet has a cell in row %(row)d and another in column %(column)d, which is more than "
+                    "a desk log has. Delete what is far outside of the table."
+                )
+                % {"row": self.row, "column": self.column}
             )
 
 
@@ -126,9 +139,9 @@ def workbook_rows(file):
                 found = candidate
                 break
     except (CalamineError, OSError, ValueError) as error:
-        raise Unreadable(f"The workbook can't be read. {SAVE_AS_CSV}") from error
+        raise _unreadable(_("The workbook can't be read.")) from error
     if found is None:
-        raise Unreadable(f"The workbook has no sheet with a table. {SAVE_AS_CSV}")
+        raise _unreadable(_("The workbook has no sheet with a table."))
     merged, last = _merged_down(found), {}
     before = [""] * (found.start or (0, 0))[1]
     for number, values in enumerate(found.iter_rows(), start=1):

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import models, transaction
 
+from accounts import audit
 from accounts.models import Library
 from portal import keys
 from portal.counts.importing import Counted, add_counts
@@ -27,6 +28,8 @@ from .rows import LEFT_OUT, TOTALS, Failed, read_row
 BATCH = 500
 # The number of failed rows that a Result has, and of the reasons that it counts.
 FAILED_SHOWN, REASONS_MAX = 50, 200
+# The actions of the audit trail.
+IMPORTED, UNDID = "imported_desk_log", "undid_import_of_desk_log"
 PURPOSE = "row of a desk log"
 SEAL = "sealed row of a desk log"
 # Each row is sealed with a key of its own, made of its number and content, so no key seals two texts.
@@ -73,10 +76,19 @@ class Result:
         return max(self.days, default=None)
 
 
-def begin_import(file_key, *, at):
-    """Return the LogImport of this file. If an earlier run was killed, continue its import."""
+def begin_import(file_key, *, file_name="", person=None, at):
+    """Return the LogImport of this file. If an earlier run was killed, continue its import.
+
+    `person` is the coordinator who imports it at the desk, for the audit trail.
+    """
     unfinished = LogImport.objects.filter(file_key=file_key, ended_at=None).order_by("pk").first()
-    return unfinished or LogImport.objects.create(file_key=file_key, started_at=at)
+    if unfinished:
+        return unfinished
+    with transaction.atomic():
+        begun = LogImport.objects.create(file_key=file_key, file_name=file_name, started_at=at)
+        if person:
+            audit.record(IMPORTED, begun, by=person, at=at)
+    return begun
 
 
 def import_rows(log, plan, *, log_import=None, at, on_failed=None, lock=None):

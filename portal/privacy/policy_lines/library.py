@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from portal.imports.harvest import running
+from portal.imports.models import LogUpload
 
 from .line import Group, Line
 
@@ -141,7 +142,8 @@ LINES = {
         Group.LIBRARY,
     ),
     "counts.LogImport": Line(
-        "imports of desk logs from other systems: when, how many rows, and of which days",
+        "imports of desk logs from other systems: the name of the file, when, how many rows, and of which "
+        "days",
         "Kept until a coordinator undoes the import.",
         "to undo the import as a whole",
         Group.LIBRARY,
@@ -153,6 +155,15 @@ LINES = {
         "to add each row only once, and to replace a row that was edited",
         Group.LIBRARY,
         ends_with="counts.LogImport",
+    ),
+    "imports.LogUpload": Line(
+        "a desk log that a coordinator uploaded, and the rows of it that failed, with all words in it; only "
+        "this coordinator can open it",
+        "The log is deleted when its import ends. The row and the file of failed rows are deleted after {0}.",
+        "to import it, and to correct the rows that failed",
+        Group.STAFF,
+        (LogUpload.KEPT_FOR,),
+        ended_by="forget_log_uploads",
     ),
     "imports.SavedMapping": Line(
         "what the columns and values of a desk log mean, without values that look like a name or address",

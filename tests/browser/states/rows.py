@@ -32,7 +32,7 @@ from portal.conversations.starter_templates import STARTERS
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, OwnField, SessionRecommendation
 from portal.imports.matching import match
-from portal.imports.models import Harvest
+from portal.imports.models import Harvest, SavedMapping
 from portal.incoming.models import IncomingEmail
 from portal.kits.actions import make_kit
 from portal.kits.models import GotCount, ItemCount, Kit, KitCount, KitItem
@@ -81,6 +81,7 @@ from tests.factories import (
     recommend_in,
     recommend_in_message,
 )
+from tests.portal.imports.desk_logs.uploaded import uploaded
 from tests.portal.surveys.rules import mark_weeks, save_preset
 
 
@@ -107,6 +108,7 @@ class Rows:
         self.add_change_of_address()
         self.add_forms_that_wait()
         self.add_desk()
+        self.add_desk_logs()
         self.add_holds()
         self.add_emails()
         self.add_openings()
@@ -530,6 +532,26 @@ class Rows:
         self.template = ReplyTemplateFactory(
             name=self.words.question[:80], body=f"{self.words.message} {{patron}} {{item}} {{me}}"
         )
+
+    def add_desk_logs(self):
+        """Add an upload in each of its states. The coordinator is read again, because the roles are new."""
+        coordinator = type(self.staff).objects.get(pk=self.staff.pk)
+        SavedMapping.objects.create(name=self.words.topic[:60], saved_at=self.now)
+        names = ["Date", "Time", "Location", "Communication", "Question Type", "Duration", "Question"]
+        rows = [
+            names,
+            ["1/6/2024", "10:15", self.words.branch[:200], "Kiosk", self.words.topic, "10-30 min", "Why?"],
+            ["2/6/2024", "", self.branch.name, "Phone", "Reference", "5", self.words.question],
+        ]
+        name = f"{self.words.name[:100]}.csv"
+        self.log_to_map = uploaded(coordinator, rows, stage="read", name=name)
+        good = [names, *[["1/16/2024", "", self.branch.name, "Phone", "Reference", "5", "Why?"]] * 2]
+        wrong = [*good, ["1/16/2024", "", self.branch.name, "Phone", "Reference", self.words.topic, ""]]
+        HelpSessionFactory(branch=self.branch, happened_on=datetime.date(2024, 1, 16))
+        self.log_to_check = uploaded(coordinator, wrong, stage="checked", name=name)
+        self.log_running = uploaded(coordinator, good, stage="importing", name=name)
+        self.log_refused = uploaded(coordinator, b"%PDF-1.7", stage="read", name=name)
+        self.log_done = uploaded(coordinator, wrong, stage="done", name=name)
 
     def add_holds(self):
         holds.hold(self.closed, reason=self.words.reason, by=self.staff, at=self.now)

@@ -589,3 +589,10 @@ def show_kits(page):
 def show_kits_in_answer(page):
     page.locator(".recommend > summary").click()
     show_kits(page)
+
+
+def leave_out_the_date(page):
+    """Say that no column of the desk log has the date."""
+    page.locator("#id_column-0").select_option("")
+    page.locator("#to-values").click()
+    page.locator("#error-summary").wait_for()

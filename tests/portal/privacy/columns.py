@@ -172,10 +172,15 @@ LEFT_OUT = {
     "surveys.TallyRule": {LIBRARY: "id rule_set tally_kind counts_as"},
     "surveys.SampledWeek": {LIBRARY: "id starts_on"},
     "counts.LogImport": {
-        LIBRARY: "id public_id started_at ended_at file_key added replaced first_day last_day"
+        LIBRARY: "id public_id started_at ended_at file_key added replaced first_day last_day file_name "
+        "undo_asked_at"
     },
     "imports.ImportedRow": {
         STATISTICS: "id log_import help_session identity content minutes_from minutes_to sealed replaced_in"
+    },
+    "imports.LogUpload": {
+        SHORT: "id public_id person name size language file notes failed uploaded_at kept_until task leased_until rows done "
+        "problem checked_at ended_at result log_import"
     },
     "imports.SavedMapping": {LIBRARY: "id name mapping saved_at"},
     "recommendations.Topic": {LIBRARY: "id name retired_at never_by_message"},

@@ -22,7 +22,7 @@ from portal.imports.desk_logs.writing import ReplacedLater, days_with_contacts, 
 from portal.imports.lock import AlreadyRunning, LockLost, catalog_lock, let_others_go_first
 from portal.imports.models import SavedMapping
 from portal.imports.records import Unreadable
-from portal.text import printable, uuid_or_none
+from portal.text import clean, printable, uuid_or_none
 from recommendations.models import Topic
 
 SOME_FAILED, NOTHING_READ, STOPPED = 1, 2, 130
@@ -157,7 +157,7 @@ class Command(BaseCommand):
                     self._dry_run(log, plan, at)
                     return
                 if options["save_mapping"]:
-                    _save(options["save_mapping"], mapping, at)
+                    _save(options["save_mapping"], mapping, plan.order, at)
                 result = self._run(log, plan, mapping, failed, at)
         except OSError as error:
             raise CommandError(
@@ -176,7 +176,13 @@ class Command(BaseCommand):
         before = signal.signal(signal.SIGTERM, _stop)
         try:
             _log_import, result = run_import(
-                log, plan, mapping, at=at, failed_file=failed_file, report=self._show_progress
+                log,
+                plan,
+                mapping,
+                at=at,
+                file_name=clean(Path(log.file.name).name, max_length=120),
+                failed_file=failed_file,
+                report=self._show_progress,
             )
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -199,8 +205,8 @@ class Command(BaseCommand):
         self._summarize(result, "Nothing was changed. An import would give: ")
 
     def _describe(self, overview, plan):
-        for line in columns_of(overview, plan):
-            self.stdout.write(printable(line))
+        for fate in columns_of(overview, plan):
+            self.stdout.write(printable(fate))
 
     def _mapping(self, options):
         name = options["mapping"]
@@ -274,10 +280,10 @@ def _stop(*_signal):
     raise KeyboardInterrupt
 
 
-def _save(name, mapping, at):
+def _save(name, mapping, order, at):
     if not name.strip() or len(name) > 60:
         raise CommandError("--save-mapping needs a name of 1 to 60 characters.", returncode=NOTHING_READ)
-    save_mapping(name.strip(), mapping, at=at)
+    save_mapping(name.strip(), mapping, order=order, at=at)
 
 
 def _ours(field, text):

@@ -1,0 +1,275 @@
+"""The forms that say what the columns and values of an uploaded desk log are."""
+
+from django import forms
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import Branch
+from portal.desk.widgets import LongSelect
+from portal.folding import fold
+from portal.helpsessions.models import HelpSession, PatronGroup, ServicePoint
+from portal.imports.desk_logs.dates import DAY_FIRST, MONTH_FIRST
+from portal.imports.desk_logs.mapping import Mapping, Places, make_plan
+from portal.imports.desk_logs.overview import ORIGIN, REASON, plain
+from portal.imports.desk_logs.samples import samples_of
+from portal.imports.desk_logs.values import CHOICES, LEFT_OUT, MAX_VALUES, NEVER_NAMES
+from portal.text import TextField
+from recommendations.models import QuestionType, Topic
+
+FIELDS = {
+    "day": gettext_lazy("Date, with or without a time"),
+    "time": gettext_lazy("Time"),
+    "question_type": gettext_lazy("Question type"),
+    "mode": gettext_lazy("Mode"),
+    "place": gettext_lazy("Branch or service point"),
+    "duration": gettext_lazy("Minutes"),
+    "read_level": gettext_lazy("READ level"),
+    "people": gettext_lazy("Number of people"),
+    "patron_group": gettext_lazy("Patron group"),
+    "topic": gettext_lazy("Topic"),
+    "number": gettext_lazy("Ticket or chat number"),
+    "other_day": gettext_lazy("Date, if it isn't empty"),
+}
+
+
+class ColumnsForm(forms.Form):
+    """One select for each column that has values. The library's own names of columns are kept as they are."""
+
+    def __init__(self, *args, overview, mapping, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.overview = overview
+        chosen = _fields_by_column(overview, mapping)
+        choices = [("", _("Leave out")), *FIELDS.items()]
+        self.columns = [
+            column for column in overview.columns if column.filled and column.name not in (REASON, ORIGIN)
+        ]
+        for column in self.columns:
+            self.fields[f"column-{column.position}"] = forms.ChoiceField(
+                label=column.name,
+                choices=choices,
+                required=False,
+                widget=LongSelect,
+                initial=chosen.get(fold(column.name), ""),
+                help_text=", ".join(samples_of(column, plain(column.name))),
+            )
+
+    @property
+    def asked(self):
+        """Return the fields of the columns that can come in."""
+        return [self[f"column-{column.position}"] for column in self.columns if not _is_private(column)]
+
+    @property
+    def private(self):
+        """Return the fields of the columns that usually have words or names of people."""
+        return [self[f"column-{column.position}"] for column in self.columns if _is_private(column)]
+
+    @property
+    def empty_columns(self):
+        return [column.name for column in self.overview.columns if not column.filled]
+
+    def clean(self):
+        columns: dict[str, list[str]] = {name: [] for name in FIELDS}
+        for column in self.columns:
+            key = f"column-{column.position}"
+            name = self.cleaned_data.get(key)
+            if not name:
+                continue
+            if name in CHOICES and column.has_many_values:
+                self.add_error(
+                    key,
+                    _(
+                        "This column has more than %(count)d different values, so it can't be a choice list. "
+                        "Leave it out."
+                    )
+                    % {"count": MAX_VALUES},
+                )
+            elif columns[name] and name != "number":
+                self.add_error(
+                    key,
+                    _("The column “%(name)s” is this already. Leave out one of the two.")
+                    % {"name": columns[name][0]},
+                )
+            else:
+                columns[name].append(column.name)
+        if not columns["day"] and not self.errors:
+            raise forms.ValidationError(_("Say which column has the date."))
+        self.chosen = columns
+        return self.cleaned_data
+
+    def changed_mapping(self, mapping):
+        """Return the mapping with these columns, and with what was decided about values before."""
+        changed = Mapping.from_json(mapping.as_json())
+        changed.columns = self.chosen
+        return changed
+
+
+def _is_private(column):
+    return plain(column.name) in NEVER_NAMES
+
+
+def _fields_by_column(overview, mapping):
+    """Return {folded name of a column: field} of the mapping, and of what is recognized beside it."""
+    taken = {fold(column) for columns in mapping.columns.values() for column in columns}
+    found = {}
+    for name, columns in overview.guesses.items():
+        if name not in mapping.columns:
+            found |= {fold(column): name for column in columns if fold(column) not in taken}
+    for name, columns in mapping.columns.items():
+        found |= {fold(column): name for column in columns}
+    return found
+
+
+class ValuesForm(forms.Form):
+    """What the values of the choice lists mean here, and what else the log doesn't say."""
+
+    def __init__(self, *args, overview, mapping, save_as="", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.overview, self.mapping, self.places = overview, mapping, Places()
+        self.lists: list[tuple] = []
+        self.plan, _questions = make_plan(overview, mapping, self.places)
+        self._add_order()
+        for name in ("question_type", "mode", "place", "patron_group", "topic"):
+            self._add_list(name)
+        self._add_defaults()
+        self.fields["save_as"] = TextField(
+            label=_("Save these answers as"),
+            required=False,
+            max_length=60,
+            initial=save_as,
+            help_text=_(
+                "A name such as “Old log”. The next file can use them. No names of people are saved."
+            ),
+        )
+
+    def _add_order(self):
+        columns = [self.overview.columns[place] for place in self._positions("day", "other_day")]
+        asked = next((column for column in columns if column.dates.needs_answer), None)
+        if asked is None:
+            return
+        examples = ", ".join(asked.dates.examples)
+        self.fields["order"] = forms.ChoiceField(
+            label=_("Do the dates in “%(column)s” begin with the day or with the month?")
+            % {"column": asked.name},
+            help_text=_("The log doesn't say it. It has, for example: %(examples)s") % {"examples": examples},
+            choices=[
+                (DAY_FIRST, _("The day, as in 31/12/2025")),
+                (MONTH_FIRST, _("The month, as in 12/31/2025")),
+            ],
+            widget=forms.RadioSelect,
+            initial=self.mapping.order or self.mapping.usual_order,
+            error_messages={"required": _("Choose one. Otherwise contacts would be counted on wrong days.")},
+        )
+
+    def _positions(self, *names):
+        return [place for name in names for place in self.plan.positions.get(name, ())]
+
+    def _add_list(self, name):
+        positions = self.plan.positions.get(name)
+        if not positions:
+            return
+        column, known = self.overview.columns[positions[0]], self.plan.values.get(name, {})
+        is_needed = name in ("question_type", "mode", "place")
+        # A group of the log that the library doesn't have counts as "Other", if there is such a group.
+        has_other = name == "patron_group" and self.places.other_group
+        first = [] if has_other else [("", _("Choose") if is_needed else _("None"))]
+        choices = [*first, *_choices_of(name), (LEFT_OUT, _("Leave out these rows"))]
+        names = []
+        for number, (value, rows) in enumerate(column.values.items()):
+            key = f"{name}-{number}"
+            names.append(key)
+            self.fields[key] = forms.ChoiceField(
+                label=value[:60],
+                choices=choices,
+                required=is_needed,
+                widget=LongSelect,
+                initial=known.get(value, ""),
+                help_text=ngettext("%(count)d row", "%(count)d rows", rows) % {"count": rows},
+                error_messages={"required": _("Say what this value means here.")},
+            )
+        if names:
+            self.lists.append((name, column, names))
+
+    def _add_defaults(self):
+        """Add fields for what rows with an empty cell count as."""
+        if self._may_be_empty("place"):
+            branches = Branch.objects.filter(closed_at=None).order_by("name")
+            self.fields["branch"] = forms.ModelChoiceField(
+                label=_("Branch of rows that name none"),
+                queryset=branches,
+                to_field_name="slug",
+                empty_label=_("Choose a branch"),
+                initial=self.mapping.branch or (branches[0].slug if len(branches) == 1 else ""),
+                error_messages={"required": _("Choose a branch")},
+            )
+        for name, label, choices in (
+            ("question_type", _("Question type of rows that name none"), QuestionType.choices),
+            ("mode", _("Mode of rows that name none"), HelpSession.Mode.choices),
+        ):
+            if self._may_be_empty(name):
+                self.fields[name] = forms.ChoiceField(
+                    label=label,
+                    choices=[(value, capfirst(text)) for value, text in choices],
+                    widget=LongSelect,
+                    initial=getattr(self.mapping, name),
+                )
+
+    def _may_be_empty(self, name):
+        positions = self.plan.positions.get(name)
+        return not positions or self.overview.columns[positions[0]].filled < self.overview.rows
+
+    @property
+    def groups(self):
+        """Return [(title, name of the column, fields)] of the choice lists."""
+        return [(FIELDS[name], column.name, [self[key] for key in keys]) for name, column, keys in self.lists]
+
+    @property
+    def others(self):
+        """Return the fields that belong to no choice list."""
+        return [self[name] for name in ("branch", "question_type", "mode") if name in self.fields]
+
+    def clean(self):
+        if self.errors:
+            return self.cleaned_data
+        changed = Mapping.from_json(self.mapping.as_json())
+        changed.order = self.cleaned_data.get("order", "")
+        for name, column, keys in self.lists:
+            values = zip(column.values, keys, strict=True)
+            changed.values[name] = {
+                fold(value): ours for value, key in values if (ours := self.cleaned_data[key])
+            }
+        if branch := self.cleaned_data.get("branch"):
+            changed.branch = branch.slug
+        changed.question_type = self.cleaned_data.get("question_type") or changed.question_type
+        changed.mode = self.cleaned_data.get("mode") or changed.mode
+        self.changed, self.order = changed, self.plan.order
+        self.plan, questions = make_plan(self.overview, changed, self.places)
+        self.order = self.plan.order
+        for question in questions:
+            self.add_error(None, str(question))
+        return self.cleaned_data
+
+
+def _choices_of(name):
+    """Return the choices of the library for a field."""
+    if name == "question_type":
+        return [(value, capfirst(label)) for value, label in QuestionType.choices]
+    if name == "mode":
+        return [(value, capfirst(label)) for value, label in HelpSession.Mode.choices]
+    if name == "place":
+        points: dict = {}
+        for point in ServicePoint.objects.filter(retired_at=None).order_by(*ServicePoint.ORDER):
+            points.setdefault(point.branch_id, []).append(point)
+        found = []
+        for branch in Branch.objects.filter(closed_at=None).order_by("name"):
+            found.append((f"branch:{branch.pk}", branch.name))
+            found += [
+                (f"point:{point.pk}", f"{branch.name}, {point.name}") for point in points.get(branch.pk, ())
+            ]
+        return found
+    if name == "patron_group":
+        groups = PatronGroup.objects.filter(retired_at=None).order_by(*PatronGroup.ORDER)
+        return [(str(group.pk), group.name) for group in groups]
+    return [
+        (str(topic.pk), topic.name) for topic in Topic.objects.filter(retired_at=None).order_by("name", "pk")
+    ]

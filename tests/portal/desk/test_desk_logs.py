@@ -1,0 +1,464 @@
+"""Test the pages where a coordinator imports a desk log: upload, mapping, preview, import and undo."""
+
+import datetime
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import private_storage
+from portal.counts.models import LogImport
+from portal.helpsessions.models import HelpSession
+from portal.imports.desk_logs import work, workbooks, writing
+from portal.imports.desk_logs.notes import read_notes
+from portal.imports.lock import catalog_lock
+from portal.imports.models import LogUpload, SavedMapping
+from portal.uploads import MAX_BYTES_BY_FIELD
+from tests.factories import BranchFactory, HelpSessionFactory, PatronGroupFactory, StaffFactory
+from tests.portal.imports.desk_logs.files import as_csv, as_xlsx
+from tests.portal.imports.desk_logs.logs import libanswers, with_difficulties
+from tests.portal.imports.desk_logs.test_import_help_sessions import stored
+from tests.portal.imports.desk_logs.test_reading import zeros
+from tests.portal.pages import HTMX, text
+
+pytestmark = pytest.mark.django_db
+PAGE = "/desk/settings/desk-logs/"
+HEADER = ["Date", "Time", "Type", "Mode", "Minutes"]
+ROW = ["3/14/2024", "2:30 PM", "Reference", "Phone", "10"]
+
+
+@pytest.fixture(autouse=True)
+def private_folder(tmp_path, monkeypatch):
+    """Store private files in a folder of this test."""
+    storage = private_storage()
+    for name in ("base_location", "location"):
+        monkeypatch.setitem(vars(storage), name, str(tmp_path))
+
+
+@pytest.fixture
+def commits(django_capture_on_commit_callbacks):
+    """Return a context manager that does at its end what waits for the commit, such as deleting files."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def desk(client, sign_in, coordinator):
+    return sign_in(client, coordinator)
+
+
+@pytest.fixture
+def west(branch):
+    return BranchFactory(name="West", slug="west")
+
+
+def upload(desk, contents, name="log.csv", **extra):
+    """Upload the rows or bytes, and return the response after all redirects."""
+    contents = contents if isinstance(contents, bytes) else as_csv(contents)
+    return desk.post(PAGE, {"desk_log": SimpleUploadedFile(name, contents)}, follow=True, **extra)
+
+
+class Fields(HTMLParser):
+    """Collects {name: value} of the last form of a page, as a browser would post it."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.select = {}, ""
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "form":
+            self.found = {}
+        elif tag == "select":
+            self.select = attrs["name"]
+        elif tag == "option" and (self.select not in self.found or "selected" in attrs):
+            self.found[self.select] = attrs["value"]
+        elif tag == "input" and (attrs["type"] == "text" or "checked" in attrs):
+            self.found[attrs["name"]] = attrs.get("value", "")
+
+
+def fields_of(page):
+    fields = Fields()
+    fields.feed(page.content.decode())
+    return fields.found
+
+
+def send(desk, page, button="", **changes):
+    """Post the form of the page that came last, with changes."""
+    return desk.post(page.request["PATH_INFO"], fields_of(page) | changes, follow=True)
+
+
+def to_preview(desk, contents, name="log.csv", **changes):
+    """Upload the log, accept its columns, and answer with `changes`. Return the page of the preview."""
+    values = send(desk, upload(desk, contents, name))
+    return send(desk, values, **changes)
+
+
+def press_import(desk):
+    return desk.post(f"{PAGE}{LogUpload.objects.latest('pk').public_id}/import/", follow=True)
+
+
+def files():
+    storage = private_storage()
+    return sorted(storage.listdir("desk-logs")[1]) if storage.exists("desk-logs") else []
+
+
+def test_log_goes_from_upload_to_preview_to_import_to_list_to_undo(desk, coordinator):
+    before = stored()
+    page = upload(desk, [HEADER, ROW, ROW])
+    assert "Columns of the log" in text(page)
+    page = send(desk, page)
+    assert "Values of the log" in text(page)
+    page = send(desk, page)
+    assert "New contacts 2" in text(page)
+    assert "Date the date (2 of 2 rows)" in text(page)
+    assert stored() == before
+    page = press_import(desk)
+    assert "The import is complete New contacts 2" in text(page)
+    assert HelpSession.objects.count() == 2
+    page = desk.get(PAGE)
+    assert "log.csv complete 2 contacts from March 14, 2024 to March 14, 2024" in text(page)
+    assert coordinator.name in text(page)
+    undo = f"{PAGE}imports/{LogImport.objects.get().public_id}/undo/"
+    assert "2 contacts are taken out of all figures" in text(desk.get(undo))
+    assert "Undone. 2 contacts were taken out." in text(desk.post(undo, follow=True))
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        ("log.csv", as_csv),
+        ("log.xlsx", as_xlsx),
+        ("log.csv", lambda rows: as_csv(rows, encoding="cp1252")),
+        ("log.csv", lambda rows: as_csv(rows, encoding="utf-16")),
+        ("log.csv", lambda rows: as_csv(rows, delimiter=";")),
+    ],
+    ids=["csv", "xlsx", "windows-1252", "utf-16", "semicolons"],
+)
+def test_realistic_log_of_500_rows_comes_in_through_the_pages(desk, branch, west, name, encoded):
+    HelpSessionFactory(branch=west, happened_on=datetime.date(2024, 1, 2))
+    before = stored()
+    page = upload(desk, encoded(with_difficulties(libanswers(500))), name)
+    assert "This looks like an export of LibAnswers" in text(page)
+    page = send(desk, send(desk, page), branch=branch.slug, **{"place-0": f"branch:{branch.pk}"})
+    assert "New contacts 495 Rows of totals, skipped 1 Rows that fail 5" in text(page)
+    assert "is not a day of the calendar" in text(page)
+    assert "Staff already recorded contacts here on 1 of these days, so both would count." in text(page)
+    assert "January 2, 2024 1 0" in text(page)
+    assert "Question left out, because it can contain what people asked or wrote" in text(page)
+    assert "Ticket # left out, because it is empty" in text(page)
+    assert "January 2024 " in text(page)
+    page = press_import(desk)
+    assert "New contacts 495" in text(page)
+    log_import = LogImport.objects.get()
+    assert (log_import.added, log_import.file_name) == (495, name)
+    desk.post(f"{PAGE}imports/{log_import.public_id}/undo/")
+    assert stored() == before
+
+
+def test_no_word_of_a_log_is_in_the_database_or_in_a_file_after_the_import(desk, branch, west, commits):
+    with commits():
+        to_preview(desk, libanswers(60), branch=branch.slug, **{"place-0": f"branch:{branch.pk}"})
+    row = LogUpload.objects.get()
+    everything = f"{stored()} {vars(row)}".lower()
+    assert [word for word in ("secret", "maria", "café", "quoted") if word in everything] == []
+    with commits():
+        press_import(desk)
+    assert files() == []
+
+
+def test_private_words_are_shown_as_shapes(desk):
+    page = text(
+        upload(
+            desk,
+            [
+                ["Date", "Type", "Entered By", "Question", "Contact"],
+                ["3/14/2024", "Reference", "Maria Lopez", "Where is Ana?", "ana@example.org"],
+            ],
+        )
+    )
+    assert "Date 3/14/2024" in page
+    assert "Type Reference" in page
+    assert "Entered By Aaaaa Aaaaa" in page
+    assert "Contact aaa@aaaaaaa.aaa" in page
+    assert [word for word in ("Maria", "Lopez", "Ana?", "ana@") if word in page] == []
+
+
+def test_upload_is_readable_only_by_the_account_of_the_portal(desk):
+    upload(desk, [HEADER, ROW])
+    row = LogUpload.objects.get()
+    modes = {oct(Path(private_storage().path(name)).stat().st_mode & 0o777) for name in row.stored_names}
+    assert (len(row.stored_names), modes) == (2, {"0o600"})
+
+
+@pytest.mark.parametrize("who", ["coordinator", "staff"])
+def test_other_people_cannot_open_an_upload(desk, sign_in, branch, who):
+    to_preview(desk, [HEADER, ROW, ["", "", "", "", ""], [*ROW[:4], "long"]])
+    row = LogUpload.objects.get()
+    other = sign_in(Client(), StaffFactory(name="Omar", branch=branch, branch__role=who))
+    for part in ("", "columns/", "values/", "failed-rows/"):
+        assert other.get(f"{PAGE}{row.public_id}/{part}").status_code == 404
+    for part in ("import/", "delete/"):
+        assert other.post(f"{PAGE}{row.public_id}/{part}").status_code == 404
+    if who == "coordinator":
+        assert "log.csv" not in text(other.get(PAGE))
+    assert other.get(PAGE).status_code == (200 if who == "coordinator" else 404)
+
+
+def test_failed_rows_are_downloaded_corrected_and_uploaded_again(desk, commits):
+    with commits():
+        to_preview(desk, [HEADER, ROW, [*ROW[:4], "long"]])
+        page = press_import(desk)
+    assert "Download failed rows" in text(page)
+    row = LogUpload.objects.get()
+    assert files() == [Path(row.failed.name).name]
+    answer = desk.get(f"{PAGE}{row.public_id}/failed-rows/")
+    assert answer["Cache-Control"] == "private, no-store"
+    assert "attachment" in answer["Content-Disposition"]
+    contents = b"".join(answer.streaming_content)
+    assert "Minutes: “long” is not a duration" in contents.decode("utf-8-sig")
+    corrected = contents.replace(b"Phone,long", b"Phone,10")
+    assert "New contacts 1" in text(to_preview(desk, corrected, "failed rows.csv"))
+    press_import(desk)
+    assert HelpSession.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (b"%PDF-1.7\n" + b"x" * 100, "The file is a PDF document. Save it as CSV (UTF-8)"),
+        (b"", "The file is empty. Export the desk log again."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100, "The file is an old Excel file (.xls)"),
+        (as_csv([HEADER]), "The file has the names of the columns, but no rows below them."),
+    ],
+    ids=["pdf", "empty", "xls", "only names"],
+)
+def test_wrong_kind_of_file_is_named_with_what_to_do(desk, contents, words, commits):
+    page = upload(desk, contents)
+    assert words in text(page)
+    with commits():
+        desk.post(f"{PAGE}{LogUpload.objects.get().public_id}/delete/")
+    assert (LogUpload.objects.count(), files()) == (0, [])
+
+
+def test_zip_bomb_is_refused(desk, monkeypatch):
+    monkeypatch.setattr(workbooks, "UNPACKED_MAX", 20_000_000)
+    page = upload(desk, zeros(30_000_000).getvalue(), "log.xlsx")
+    assert "The workbook is larger than 19 MB when it is unpacked." in text(page)
+    assert HelpSession.objects.count() == 0
+
+
+def test_file_that_is_too_large_is_refused_with_what_to_do(desk, monkeypatch):
+    monkeypatch.setitem(MAX_BYTES_BY_FIELD, "desk_log", 10)
+    page = upload(desk, [HEADER, ROW])
+    assert "Export one year at a time" in text(page)
+    assert (LogUpload.objects.count(), files()) == (0, [])
+
+
+def test_no_file_is_an_error_at_the_field(desk):
+    page = desk.post(PAGE, {})
+    assert (page.status_code, "Choose the file of the desk log." in text(page)) == (422, True)
+
+
+def test_sixth_file_is_refused(desk):
+    for _time in range(5):
+        upload(desk, [HEADER, ROW])
+    assert "First import or delete the files" in text(upload(desk, [HEADER, ROW]))
+    assert LogUpload.objects.count() == 5
+
+
+def test_order_of_day_and_month_is_asked_and_saved_for_the_next_file(desk):
+    rows = [["Date", "Kind of thing"], ["1/6/2024", "Quick one"]]
+    page = send(desk, upload(desk, rows), **{"column-1": "question_type"})
+    assert "Do the dates in “Date” begin with the day or with the month?" in text(page)
+    page = send(desk, page)
+    assert page.status_code == 422
+    assert "Choose one. Otherwise contacts would be counted on wrong days." in text(page)
+    assert "Say what this value means here." in text(page)
+    answers = {"order": "day first", "question_type-0": "directional", "save_as": "Old log"}
+    assert "New contacts 1" in text(send(desk, page, **answers))
+    press_import(desk)
+    assert HelpSession.objects.get().happened_on == datetime.date(2024, 6, 1)
+    saved = SavedMapping.objects.get()
+    assert (saved.name, saved.mapping["usual_order"]) == ("Old log", "day first")
+    page = upload(desk, [["Date", "Kind of thing"], ["2/6/2024", "Quick one"]])
+    page = desk.post(page.request["PATH_INFO"], {"saved": saved.pk}, follow=True)
+    assert "New contacts 1" in text(page)
+    press_import(desk)
+    assert HelpSession.objects.latest("pk").happened_on == datetime.date(2024, 6, 2)
+
+
+def test_column_with_many_values_cannot_become_a_choice_list(desk):
+    rows = [["Date", "About"], *[[f"1/{16 + place % 10}/2024", f"About {place}"] for place in range(40)]]
+    page = send(desk, upload(desk, rows), **{"column-1": "topic"})
+    assert (page.status_code, "more than 30 different values" in text(page)) == (422, True)
+
+
+def test_two_columns_cannot_be_the_same_field(desk):
+    rows = [["Date", "Day of entry"], ["1/16/2024", "1/17/2024"]]
+    page = send(desk, upload(desk, rows), **{"column-1": "day"})
+    assert "The column “Date” is this already. Leave out one of the two." in text(page)
+
+
+def test_date_is_required(desk):
+    page = send(desk, upload(desk, [HEADER, ROW]), **{"column-0": ""})
+    assert (page.status_code, "Say which column has the date." in text(page)) == (422, True)
+
+
+def test_column_of_which_the_library_has_no_value_is_left_out(desk):
+    page = to_preview(desk, [[*HEADER, "Patron type"], [*ROW, "Alien"]])
+    assert "Patron type left out, because the library has none of its values" in text(page)
+
+
+def test_log_with_100_columns_can_be_mapped(desk):
+    names = [*HEADER, *[f"Extra {number}" for number in range(95)]]
+    page = to_preview(desk, [names, [*ROW, *["x"] * 95]])
+    assert "New contacts 1" in text(page)
+
+
+def test_same_file_again_adds_nothing(desk):
+    to_preview(desk, [HEADER, ROW])
+    press_import(desk)
+    page = to_preview(desk, [HEADER, ROW])
+    assert "New contacts 0 Already imported 1" in text(page)
+    assert 'id="import-log"' not in page.content.decode()
+
+
+def test_chats_and_overlapping_imports_are_warned_about(desk):
+    page = to_preview(desk, [["Ticket #", *HEADER], ["T-1", *ROW]])
+    assert "This looks like chats or tickets that your log also counts." in text(page)
+
+
+def test_large_log_is_read_checked_and_imported_by_the_worker(desk, monkeypatch):
+    monkeypatch.setattr(work, "SMALL_BYTES", 10)
+    page = upload(desk, [HEADER, ROW])
+    assert "Reading the file" in text(page)
+    row = LogUpload.objects.get()
+    address, poll = f"{PAGE}{row.public_id}/", re.search(r'data-poll="([^"]+)"', page.content.decode())[1]
+    assert desk.get(poll, **HTMX).status_code == 204
+    assert work.has_work(timezone.now())
+    work.do_all()
+    assert desk.get(poll, **HTMX)["HX-Refresh"] == "true"
+    page = send(desk, send(desk, desk.get(address, follow=True)))
+    assert "Trying out the import" in text(page)
+    work.do_all()
+    assert "New contacts 1" in text(desk.get(address))
+    assert "Importing" in text(press_import(desk))
+    work.do_all()
+    assert "The import is complete" in text(desk.get(address))
+    assert not work.has_work(timezone.now())
+
+
+def test_import_waits_while_another_import_runs(desk):
+    to_preview(desk, [HEADER, ROW])
+    with catalog_lock("harvest"):
+        assert "when another import has ended" in text(press_import(desk))
+    LogUpload.objects.update(leased_until=None)
+    work.do_all()
+    assert HelpSession.objects.count() == 1
+
+
+def test_killed_import_is_continued_and_stays_one_import(desk, branch, west, monkeypatch):
+    monkeypatch.setattr(writing, "BATCH", 20)
+    monkeypatch.setattr(work, "SMALL_ROWS", 10)
+    upload(desk, libanswers(100))
+    work.do_all()
+    row = LogUpload.objects.get()
+    page = send(desk, desk.get(f"{PAGE}{row.public_id}/columns/"))
+    send(desk, page, branch=branch.slug, **{"place-0": f"branch:{branch.pk}"})
+    work.do_all()
+    press_import(desk)
+    save, batches = writing._Writer._save, []
+
+    def killed(self, *args):
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+        batches.append(1)
+        save(self, *args)
+
+    monkeypatch.setattr(writing._Writer, "_save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        work.do_all()
+    assert HelpSession.objects.count() == 60
+    assert "not complete" in text(desk.get(PAGE))
+    monkeypatch.setattr(writing._Writer, "_save", save)
+    work.do_all()
+    assert HelpSession.objects.count() == 60  # The lease of the killed process has not ended.
+    LogUpload.objects.update(leased_until=timezone.now() - datetime.timedelta(seconds=1))
+    work.do_all()
+    assert (HelpSession.objects.count(), LogImport.objects.get().added) == (99, 99)
+    assert "New contacts 99" in text(desk.get(f"{PAGE}{row.public_id}/"))
+
+
+def test_import_whose_rows_were_replaced_later_names_the_later_one(desk):
+    for minutes in ("10", "15"):
+        to_preview(desk, [["Ticket #", *HEADER], ["T-1", *ROW[:4], minutes]], f"log {minutes}.csv")
+        press_import(desk)
+    first = LogImport.objects.earliest("pk")
+    page = desk.post(f"{PAGE}imports/{first.public_id}/undo/", follow=True)
+    assert "First undo these, the last one first: log 15.csv" in text(page)
+    assert LogImport.objects.count() == 2
+
+
+def test_large_import_is_undone_by_the_worker(desk, monkeypatch):
+    to_preview(desk, [HEADER, ROW])
+    press_import(desk)
+    monkeypatch.setattr(work, "SMALL_ROWS", 0)
+    page = desk.post(f"{PAGE}imports/{LogImport.objects.get().public_id}/undo/", follow=True)
+    assert "The import will be undone in a few minutes." in text(page)
+    assert "is being undone" in text(desk.get(PAGE))
+    work.do_all()
+    assert (HelpSession.objects.count(), LogImport.objects.count()) == (0, 0)
+
+
+def test_uploads_and_failed_rows_are_deleted_after_a_day(desk, commits):
+    with commits():
+        to_preview(desk, [HEADER, ROW, [*ROW[:4], "long"]])
+        press_import(desk)
+    upload(desk, [HEADER, ROW])
+    stray = private_storage().path("desk-logs/stray.log")
+    Path(stray).write_bytes(b"x")
+    os.utime(stray, (0, 0))
+    work.forget_log_uploads(at=timezone.now())
+    assert (LogUpload.objects.count(), len(files())) == (2, 3)
+    with commits():
+        work.forget_log_uploads(at=timezone.now() + LogUpload.KEPT_FOR)
+    assert (LogUpload.objects.count(), files()) == (0, [])
+    assert HelpSession.objects.count() == 1
+
+
+def test_double_tap_on_import_imports_once(desk):
+    to_preview(desk, [HEADER, ROW])
+    press_import(desk)
+    assert "The import is complete" in text(press_import(desk))
+    assert (HelpSession.objects.count(), LogImport.objects.count()) == (1, 1)
+
+
+def test_unknown_patron_group_counts_as_other(desk):
+    PatronGroupFactory(name="Student")
+    page = to_preview(desk, [[*HEADER, "Patron type"], [*ROW, "student"], [*ROW, "Alien"]])
+    assert "Patron type the patron group (2 of 2 rows)" in text(page)
+
+
+def test_notes_keep_the_answers_between_the_pages(desk):
+    to_preview(desk, [HEADER, ROW], **{"question_type-0": "technology"})
+    notes = read_notes(LogUpload.objects.get())
+    assert notes.mapping.values["question_type"] == {"reference": "technology"}
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_list_of_imports_runs_the_same_number_of_queries(desk, coordinator, rows, django_assert_num_queries):
+    for number in range(rows):
+        row = LogImport.objects.create(
+            started_at=timezone.now(), ended_at=timezone.now(), file_name=f"{number}.csv"
+        )
+        audit.record("imported_desk_log", row, by=coordinator, at=timezone.now())
+    desk.get(PAGE)
+    with django_assert_num_queries(8):
+        desk.get(PAGE)

@@ -1,0 +1,140 @@
+"""Test the tasks of uploaded desk logs, also in a process of the worker, and what is kept about a log."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from portal.helpsessions.models import HelpSession
+from portal.imports.desk_logs import work, writing
+from portal.imports.desk_logs.mapping import Mapping
+from portal.imports.desk_logs.notes import Notes, read_notes, write_notes
+from portal.imports.desk_logs.overview import overview_of
+from portal.imports.desk_logs.reading import open_log
+from portal.imports.desk_logs.samples import shape_of
+from portal.imports.models import LogUpload
+from portal.privacy import erasure
+from portal.worker import Worker
+from tests.factories import LogUploadFactory, UserFactory
+
+from .uploaded import uploaded
+
+pytestmark = pytest.mark.django_db
+ROWS = [["Date", "Type"], *[["1/16/2024", "Reference"]] * 5]
+
+
+def test_worker_does_the_tasks_in_a_process_of_its_own(library, settings, monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def start(arguments):
+        started.append([str(each) for each in arguments])
+        return popen([sys.executable, "-c", "pass"])
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    worker = Worker()
+    worker.import_desk_logs()
+    assert started == [], "there is nothing to do"
+    LogUploadFactory()
+    worker.next_desk_logs_at = 0
+    worker.import_desk_logs()
+    assert started == [[sys.executable, str(settings.BASE_DIR / "manage.py"), "work_on_desk_logs"]]
+
+
+def test_command_reads_what_was_uploaded(coordinator):
+    upload = uploaded(coordinator, ROWS, stage="waiting")
+    call_command("work_on_desk_logs")
+    upload.refresh_from_db()
+    assert (upload.task, upload.rows, upload.leased_until) == ("", 5, None)
+
+
+def test_stopped_import_is_continued_at_once(coordinator, monkeypatch):
+    monkeypatch.setattr(writing, "BATCH", 2)
+    upload = uploaded(coordinator, ROWS, stage="importing")
+    work.do_task(upload, is_stopping=lambda: HelpSession.objects.count() >= 2)
+    assert HelpSession.objects.count() == 2
+    assert list(LogUpload.objects.with_task(timezone.now())) == [upload]
+    work.do_all()
+    assert HelpSession.objects.count() == 5
+
+
+def test_task_that_another_process_does_is_left_alone(coordinator):
+    upload = uploaded(coordinator, ROWS, stage="importing")
+    LogUpload.objects.update(leased_until=timezone.now() + timedelta(minutes=1))
+    work.do_task(upload)
+    assert HelpSession.objects.count() == 0
+
+
+def test_upload_that_was_deleted_meanwhile_is_left_alone(coordinator):
+    upload = uploaded(coordinator, ROWS, stage="importing")
+    LogUpload.objects.filter(pk=upload.pk).delete()
+    work.do_task(upload)
+    assert HelpSession.objects.count() == 0
+
+
+def test_error_in_a_task_is_shown_and_ends_it(coordinator, monkeypatch, caplog):
+    upload = uploaded(coordinator, ROWS, stage="waiting")
+    monkeypatch.setattr(work, "overview_of", lambda log: 1 / 0)
+    work.do_all()
+    upload.refresh_from_db()
+    assert (upload.task, upload.problem) == ("", "Something went wrong on our side. Upload the file again.")
+    assert "a task of a desk log failed" in caplog.text
+
+
+def test_texts_of_the_preview_are_in_the_language_of_the_coordinator(coordinator):
+    upload = uploaded(coordinator, b"%PDF-1.7", stage="waiting")
+    LogUpload.objects.update(language="es")
+    work.do_all()
+    upload.refresh_from_db()
+    assert upload.problem.startswith("El archivo es un documento PDF.")
+
+
+def test_notes_are_the_same_after_reading_them(coordinator, tmp_path):
+    upload = uploaded(coordinator, ROWS, stage="waiting")
+    with upload.file.open("rb") as file:
+        overview = overview_of(open_log(file))
+    mapping = Mapping({"day": ["Date"]}, {"mode": {"maria lopez": "phone"}}, order="day first")
+    before = Notes(overview, mapping, "Old log", {"added": 5})
+    upload.notes.name = write_notes(upload, before)
+    assert read_notes(upload) == before
+
+
+def test_erasing_a_person_deletes_their_uploads(person_of_upload, django_capture_on_commit_callbacks):
+    upload = LogUploadFactory(person=person_of_upload)
+    with django_capture_on_commit_callbacks(execute=True):
+        erasure.erase(person_of_upload, language="en", at=timezone.now())
+    assert not LogUpload.objects.exists()
+    assert not upload.file.storage.exists(upload.file.name)
+
+
+@pytest.fixture
+def person_of_upload(library):
+    """Return somebody who no longer works at the desk."""
+    return UserFactory()
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        ("Maria Lopez", "Aaaaa Aaaaa"),
+        ("555-0134 x2", "999-9999 a9"),
+        ("日本 é", "aa a"),
+        ("a" * 50, "a" * 23 + "…"),
+    ],
+)
+def test_shape_of_a_value_has_no_letters_or_digits_of_it(value, shape):
+    assert shape_of(value) == shape
+
+
+def test_csv_of_failed_rows_is_recognized_by_its_columns(coordinator):
+    upload = uploaded(coordinator, [*ROWS, ["31/31/2024", "Reference"]], stage="done")
+    with upload.failed.open("rb") as file:
+        again = uploaded(coordinator, file.read(), stage="read")
+    assert [column.name for column in read_notes(again).overview.columns] == [
+        "Date",
+        "Type",
+        "Why it was not imported",
+        "Import and row",
+    ]
