@@ -22,6 +22,7 @@ from portal.service_rules import (
     push_rules,
     reply_rules,
     sso_rules,
+    webhook_rules,
 )
 
 MODES = ("production", "development", "demo", "test")
@@ -66,6 +67,7 @@ def settings_are_safe(app_configs=None, **kwargs):
         *cover_rules(),
         *doi_rules(),
         *oai_rules(),
+        *webhook_rules(),
         *([] if settings.LOCAL else _production_rules()),
     ]
     errors += [

@@ -12,6 +12,7 @@ import accounts.sign_in.authenticator_apps
 import accounts.sign_in.email_addresses
 import accounts.staff.invitations
 import accounts.staff.shared_desks
+import portal.api.events
 import portal.api.sessions
 import portal.checkins.ending
 import portal.checkins.sending
@@ -46,7 +47,7 @@ import portal.sent_forms
 import recommendations.covers.stored
 from portal.conversations import next_steps, staff_notices, step_notices
 from portal.notifications import actions as outbox
-from portal.notifications import bounces, settling
+from portal.notifications import bounces, settling, webhooks
 from portal.notifications.facts import Sources
 from portal.notifications.push import delivery as push
 from portal.notifications.push import subscriptions as push_subscriptions
@@ -154,6 +155,8 @@ JOBS = [
     (portal.sent_forms.forget_removals, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
     (portal.api.sessions.forget_answers, EVERY_HOUR),
+    (portal.api.events.announce_numbers, EVERY_HOUR),
+    (webhooks.correct_times_of_events, timedelta(minutes=10)),
     (clear_expired_sign_ins, EVERY_HOUR),
     (clear_expired_cache, EVERY_HOUR),
     (refresh_statistics, EVERY_DAY),

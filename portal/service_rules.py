@@ -155,6 +155,35 @@ def cover_rules():
     ]
 
 
+def webhook_rules():
+    """Return the rules that the settings of the webhook must follow."""
+    address = settings.WEBHOOK_URL
+    return [
+        (
+            "afterword.E055",
+            bool(address) and not _is_server_address(address),
+            f"WEBHOOK_URL is {address!r}, not an https address.",
+            "Set it to the address of the other system, such as https://hooks.library.example/afterword. "
+            "Or remove it to send no events.",
+        ),
+        (
+            "afterword.E056",
+            bool(address) and not _is_webhook_secret(settings.WEBHOOK_SECRET),
+            "WEBHOOK_SECRET is not a secret of 24 to 64 bytes.",
+            "Set it to whsec_ and the bytes in base64, as docs/api.md shows. The other system needs the same "
+            "secret.",
+        ),
+    ]
+
+
+def _is_webhook_secret(text):
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return text.startswith("whsec_") and 24 <= len(secret) <= 64
+
+
 def doi_rules():
     """Return the rule that DOI_RESOLVER must follow."""
     resolver = settings.DOI_RESOLVER

@@ -336,6 +336,11 @@ PUSH_HOSTS = env_list(
 # Whether push messages may go to a server on this machine. Only tests need this.
 PUSH_LOCAL = env_flag("PUSH_LOCAL")
 
+# The https address of another system, to which the worker sends events, and the secret that signs them:
+# "whsec_" and at least 24 bytes in base64. If the address is empty, nothing is sent.
+WEBHOOK_URL = env("WEBHOOK_URL").strip()
+WEBHOOK_SECRET = env("WEBHOOK_SECRET").strip()
+
 # The https address, with {isbn}, at which the worker asks for real covers. If it is empty, the portal draws
 # every cover.
 COVER_URL = env("COVER_URL").strip()

@@ -23,7 +23,7 @@ from portal.imports.harvest import nightly as harvests
 from portal.incoming import mailbox
 from portal.jobs import JOBS, SOURCES
 from portal.notifications import actions as outbox
-from portal.notifications import bounces, delivery, settling
+from portal.notifications import bounces, delivery, settling, webhooks
 from portal.notifications.models import Notification
 from portal.notifications.push import delivery as push
 from portal.notifications.push.keys import is_set_up as push_is_set_up
@@ -75,6 +75,7 @@ class Worker:
             self.deliver_due,
             *([self.fetch_emails] if settings.IMAP else []),
             *([self.push_due] if push_is_set_up() else []),
+            *([self.send_events] if webhooks.is_set_up() else []),
             *([self.ask_for_covers] if settings.COVER_URL else []),
             *([self.harvest_catalog] if settings.OAI_URL else []),
             self.import_desk_logs,
@@ -93,6 +94,7 @@ class Worker:
         self.deliver_due()
         self.outgoing.close()
         self.push_due()
+        self.send_events()
         self.run_jobs()
 
     def deliver_due(self):
@@ -160,6 +162,15 @@ class Worker:
         badge = SOURCES.count_unread(subscription.person, subscription.about)
         if host := push.deliver(message, badge=badge, at=at):
             self.push_pauses[host] = time.monotonic() + PUSH_HOST_PAUSE_SECONDS
+
+    def send_events(self):
+        """Send all events for another system that are due now. Stop at the first one that isn't accepted."""
+        while not self.stopping and webhooks.is_set_up():
+            self._note_progress(self.send_events)
+            at = timezone.now()
+            event = webhooks.take_next(at=at)
+            if event is None or not webhooks.deliver(event, at=at):
+                break
 
     def fetch_emails(self):
         """Receive the emails in the mailbox, if it is this worker's turn."""

@@ -13,20 +13,34 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Absence, Branch, Library, User
+from portal.notifications import webhooks
 from portal.notifications.models import StaffNotice
 from portal.notifications.writing import announce
 
 from .models import Conversation, DeskEvent, NoteMention
 
 NEW, REPLY, PROMISE_DUE = "conversations/new", "conversations/reply", "conversations/promise_due"
+# The type of the event for another system.
+NEW_EVENT = "conversation.new"
 ANNOUNCED_BEFORE = datetime.timedelta(hours=2)
 Status = Conversation.Status
 
 
 def announce_new(conversation, *, at, due_at=None):
-    """Tell the staff of the branch about a new conversation, once for each branch and conversation."""
+    """Tell the staff of the branch about a new conversation, once for each branch and conversation.
+
+    If the library has a webhook, also tell the other system. It never learns about a conversation that is
+    about a quiet visit or with a child.
+    """
     mark = f"new.{conversation.branch_id}"
     announce([_notice(NEW, conversation, at=at, due_at=due_at, mark=mark)])
+    if webhooks.is_set_up() and not _is_kept_from_other_systems(conversation):
+        webhooks.announce(NEW_EVENT, {"branch": conversation.branch.slug}, at=at)
+
+
+def _is_kept_from_other_systems(conversation):
+    visit, patron = conversation.help_session, conversation.patron
+    return bool(visit and (visit.quiet or visit.with_child)) or bool(patron and patron.is_child)
 
 
 def announce_reply(conversation, *, at):

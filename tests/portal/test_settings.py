@@ -197,6 +197,24 @@ def test_web_server_reports_a_data_folder_that_cannot_be_created(tmp_path):
                 "covers.library.example/{isbn}",
             )
         ),
+        (
+            {"WEBHOOK_URL": "http://hooks.library.example/", "WEBHOOK_SECRET": "whsec_" + "A" * 32},
+            "E055",
+            "https://hooks.library.example/afterword",
+        ),
+        (
+            {"WEBHOOK_URL": "http://127.0.0.1/", "WEBHOOK_SECRET": "whsec_" + "A" * 32},
+            "E055",
+            "https://hooks.library.example/afterword",
+        ),
+        *(
+            (
+                {"WEBHOOK_URL": "https://hooks.library.example/", "WEBHOOK_SECRET": secret},
+                "E056",
+                "whsec_ and the bytes in base64",
+            )
+            for secret in ("", "secret", "whsec_", "whsec_c2hvcnQ=", "whsec_no base64!", "A" * 44)
+        ),
         ({"IMAP_URL": "https://a:b@imap.library.example"}, "E010", "imaps://"),
         ({"IMAP_URL": "imaps://a@imap.library.example"}, "E010", "IMAP_PASSWORD"),
         ({"IMAP_URL": "imaps://a:b@imap.library.example:x"}, "E010", "imaps://"),

@@ -1,4 +1,4 @@
-"""The outbox, what people choose about notices, their devices, and the models of the worker's jobs."""
+"""The outbox, what people choose about notices, their devices, webhook events, and the worker's jobs."""
 
 from .outbox import (
     DeskUse,
@@ -11,6 +11,7 @@ from .outbox import (
     StaffNotice,
 )
 from .push import PushMessage, PushSubscription
+from .webhooks import WebhookEvent
 
 __all__ = [
     "DeskUse",
@@ -23,4 +24,5 @@ __all__ = [
     "PushSubscription",
     "RepeatedJob",
     "StaffNotice",
+    "WebhookEvent",
 ]

@@ -105,6 +105,12 @@ LINES = {
         "to know which systems had access",
         Group.LIBRARY,
     ),
+    "notifications.WebhookEvent": Line(
+        "events for another system: their kind, branch and hour, without words or names",
+        "Deleted when that system accepts them, or after the last of seven tries in two days.",
+        "to tell that system about new conversations",
+        Group.LIBRARY,
+    ),
     "api.CreatedSession": Line(
         "which help session a request of another system recorded",
         "Deleted after {0}.",

@@ -84,7 +84,14 @@ def test_hours_step_is_done_when_unchanged_hours_are_saved(desk, branch, coordin
 
 
 def test_settings_pages_link_to_the_first_week_until_the_list_is_hidden(desk, branch, coordinator, library):
-    pages = ["library_settings", "people", "invite", "reply_templates", "starter_templates", "check_in_settings"]
+    pages = [
+        "library_settings",
+        "people",
+        "invite",
+        "reply_templates",
+        "starter_templates",
+        "check_in_settings",
+    ]
     urls = [*map(reverse, pages), reverse("branch_settings", args=[branch.slug])]
     for hidden_at, count in [(None, 1), (timezone.now(), 0)]:
         library.first_week_hidden_at = hidden_at

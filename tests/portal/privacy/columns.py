@@ -166,6 +166,7 @@ LEFT_OUT = {
         LIBRARY: "id public_id name scopes may_send_words made_at last_used_on revoked_at",
         SECRET: "token_hash",
     },
+    "notifications.WebhookEvent": {LIBRARY: "id public_id content due_at leased_until attempts"},
     "api.CreatedSession": {SECRET: "id token key body help_session created_at"},
     "surveys.RuleSet": {LIBRARY: "id public_id survey starts_on method weeks multiplier tallies_count_as"},
     "surveys.CountingRule": {LIBRARY: "id rule_set question_type mode counts_as"},

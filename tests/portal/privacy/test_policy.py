@@ -14,6 +14,8 @@ TEXTS_NOT_ABOUT_PEOPLE = {
     "imports.Harvest",
     # The scopes of a token.
     "api.ApiToken",
+    # Only the kind, the branch and the hour of an event.
+    "notifications.WebhookEvent",
     # This model has the names of groups on library cards.
     "helpsessions.PatronGroup",
     # This model leaves out values that look like names or addresses.

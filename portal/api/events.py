@@ -1,0 +1,56 @@
+"""Tell another system once a day how many patrons have answered."""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from accounts.models import Library
+from portal import once
+from portal.checkins.models import CheckIn
+from portal.desk.figures.pooling import MIN_PEOPLE
+from portal.helpsessions.models import SessionRecommendation
+from portal.notifications import webhooks
+from recommendations.models import Recommendation
+
+NUMBERS_EVENT = "answers.day"
+TWO_DAYS = 2 * 24 * 60 * 60
+
+
+@transaction.atomic
+def announce_numbers(*, at):
+    """Announce the numbers of the day before, for the whole library. The worker runs this job.
+
+    A number below five is left out. Without any number, there is no event. Quiet visits and visits with a
+    child don't count.
+    """
+    library = Library.current()
+    day = library.today(at) - datetime.timedelta(days=1)
+    if not webhooks.is_set_up() or not once.claim("webhook_numbers", day, seconds=TWO_DAYS):
+        return
+    begins, ends = (
+        datetime.datetime.combine(each, datetime.time(), library.zone)
+        for each in (day, day + datetime.timedelta(days=1))
+    )
+    numbers = {
+        "verdicts": _verdicts().filter(decided_at__gte=begins, decided_at__lt=ends).count(),
+        "check_ins": _check_ins().filter(answered_at__gte=begins, answered_at__lt=ends).count(),
+    }
+    if shown := {name: number for name, number in numbers.items() if number >= MIN_PEOPLE}:
+        webhooks.announce(NUMBERS_EVENT, {"day": day.isoformat(), **shown}, at=begins)
+
+
+def _verdicts():
+    of_visit = SessionRecommendation.objects.filter(recommendation=OuterRef("pk"))
+    with_child = of_visit.exclude(help_session__with_child="")
+    given = Recommendation.objects.filter(~Exists(with_child), never_counted=False, patron__child_since=None)
+    return given.exclude(verdict="")
+
+
+def _check_ins():
+    visits = {
+        "help_session__quiet": False,
+        "help_session__with_child": "",
+        "help_session__patron__child_since": None,
+    }
+    return CheckIn.objects.filter(status=CheckIn.Status.ANSWERED, **visits)
