@@ -37,6 +37,7 @@ from portal.data_folder import (
     private_folder,
 )
 from portal.database_copies import BackupError, dump, load
+from portal.imports.desk_logs import notes as desk_logs
 from portal.notifications.actions import running_worker
 from portal.notifications.models import Heartbeat
 from portal.privacy import erased_list
@@ -107,10 +108,11 @@ def make(target):
 def _belongs_in_backups(member):
     """Return the tar `member`, or None if backups leave it out.
 
-    Backups leave out cover images, the mark of the folder, and the temporary folder of a restore that was
-    killed. The worker asks for missing cover images again, so they need no room in each night's archive.
+    Backups leave out cover images, uploaded desk logs, the mark of the folder, and the temporary folder of a
+    restore that was killed. The worker asks for missing cover images again, so they need no room in each
+    night's archive. Desk logs have words of people and are deleted after a day.
     """
-    is_left_out = PurePosixPath(member.name).parts[1:2] in {(covers.FOLDER,), (MARK,)}
+    is_left_out = PurePosixPath(member.name).parts[1:2] in {(covers.FOLDER,), (desk_logs.FOLDER,), (MARK,)}
     return None if is_left_out or member.name.startswith(f"private/{SCRATCH}") else member
 
 

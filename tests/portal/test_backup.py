@@ -209,11 +209,13 @@ def test_backup_does_not_contain_temporary_files_of_a_killed_restore(old, tmp_pa
 
 
 @pytest.mark.only_long
-def test_backup_contains_no_covers_and_restore_deletes_no_covers(old, tmp_path):
+def test_backup_contains_no_covers_or_desk_logs_and_restore_deletes_no_covers(old, tmp_path):
     covers = old.private / "covers"
     covers.mkdir()
     (covers / "9780141439600.webp").write_bytes(b"a cover")
     (old.private / "covers-of-a-report.pdf").write_bytes(b"a file")
+    (old.private / "desk-logs").mkdir()
+    (old.private / "desk-logs" / "covers.log").write_bytes(b"Date,Question")
     old.manage("backup", str(tmp_path / "later.tar.gz"))
     with tarfile.open(tmp_path / "later.tar.gz") as opened:
         assert [name for name in opened.getnames() if "covers" in name] == ["private/covers-of-a-report.pdf"]

@@ -5,7 +5,7 @@ import datetime
 from portal.imports.desk_logs.describing import columns_of
 from portal.imports.desk_logs.mapping import make_plan
 
-DAYS_SHOWN = 20
+DAYS_SHOWN, REASONS_SHOWN = 20, 10
 
 
 def preview_page(notes):
@@ -20,6 +20,8 @@ def preview_page(notes):
         "left_out": [fate for fate in fates if fate.reason],
         "months": [(_day(f"{month}-01"), contacts) for month, contacts in preview["months"]],
         "days": days[:DAYS_SHOWN],
+        "reasons": preview["reasons"][:REASONS_SHOWN],
+        "more_reasons": max(len(preview["reasons"]) - REASONS_SHOWN, 0),
         "more_failed": preview["failures"] - len(preview["failed"]),
         "more_days": max(len(days) - DAYS_SHOWN, 0),
     }

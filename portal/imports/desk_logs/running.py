@@ -9,6 +9,7 @@ from portal.imports.lock import catalog_lock
 from .failed_rows import FailedRows
 from .mapping import make_plan
 from .overview import overview_of
+from .undoing import finish_undoing
 from .writing import Result, begin_import, end_import, import_rows
 
 CHUNK = 1024 * 1024
@@ -63,6 +64,7 @@ def run_import(
     False, stop here: the next run with the same file continues. The LogImport is None if nothing was added.
     """
     with catalog_lock("import of a desk log") as lock:
+        finish_undoing(lock=lock)
         log_import = begin_import(key_of(log.file, mapping), file_name=file_name, person=person, at=at)
         failed_rows = FailedRows(failed_file, plan, log_import) if failed_file else None
         result = Result()

@@ -13,8 +13,10 @@ from portal.imports.models import LogUpload
 
 from .notes import FOLDER, Notes, write_notes
 from .saved import save_mapping
-from .writing import UNDID, ReplacedLater
+from .undoing import ReplacedLater, later_imports
 
+# The action of the audit trail.
+UNDID = "undid_import_of_desk_log"
 # How many files a coordinator can have at once. Each can have 40 MB.
 MAX_UPLOADS = 5
 
@@ -106,11 +108,6 @@ def ask_to_undo(log_import, *, by, at):
     log_import.save(update_fields=["undo_asked_at"])
     audit.record(UNDID, log_import, by=by, at=at)
     return log_import
-
-
-def later_imports(log_import):
-    """Return the imports that have replaced rows of this one, so they must be undone first."""
-    return LogImport.objects.filter(replaced_rows__log_import=log_import).distinct().order_by("pk")
 
 
 def _lock(upload):

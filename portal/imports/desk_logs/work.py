@@ -27,8 +27,9 @@ from .notes import FOLDER, Notes, numbers_of, preview_of, read_notes, write_note
 from .overview import overview_of
 from .reading import open_log
 from .running import dry_run, run_import
+from .undoing import ReplacedLater, undo_import
 from .uploads import forget, remove_files
-from .writing import ReplacedLater, days_with_contacts, undo_import
+from .writing import days_with_contacts
 
 # What is done in the request: it takes less than a second.
 SMALL_BYTES, SMALL_ROWS = 512 * 1024, 2_000

@@ -28,21 +28,13 @@ from .rows import LEFT_OUT, TOTALS, Failed, read_row
 BATCH = 500
 # The number of failed rows that a Result has, and of the reasons that it counts.
 FAILED_SHOWN, REASONS_MAX = 50, 200
-# The actions of the audit trail.
-IMPORTED, UNDID = "imported_desk_log", "undid_import_of_desk_log"
+# The action of the audit trail.
+IMPORTED = "imported_desk_log"
 PURPOSE = "row of a desk log"
 SEAL = "sealed row of a desk log"
 # Each row is sealed with a key of its own, made of its number and content, so no key seals two texts.
 NONCE = bytes(12)
 DAYS_MAX = 5_000
-
-
-class ReplacedLater(Exception):
-    """The import can't be undone, because later imports replaced some of its rows. `imports` has them."""
-
-    def __init__(self, imports):
-        super().__init__(imports)
-        self.imports = imports
 
 
 @dataclass
@@ -316,32 +308,6 @@ def _opened(row, numbered):
 
 def _seal_keys(numbered, content):
     return [bytes.fromhex(key) for key in keys.fingerprints(SEAL, f"{numbered}\n{content}")]
-
-
-@transaction.atomic
-def undo_import(log_import, *, lock=None):
-    """Delete what the import has added, and bring back the rows that it replaced. Raises ReplacedLater.
-
-    Afterward the help sessions and the counts are as before the import. Return the number of deleted rows.
-    """
-    if lock:
-        lock.renew()
-    later = LogImport.objects.filter(replaced_rows__log_import=log_import).distinct().order_by("pk")
-    if later:
-        raise ReplacedLater(list(later))
-    rows = ImportedRow.objects.filter(log_import=log_import)
-    mine = list(rows.values_list("help_session", flat=True).order_by("help_session"))
-    rows.delete()
-    for start in range(0, len(mine), BATCH):
-        HelpSession.objects.filter(pk__in=mine[start : start + BATCH]).delete()
-    number = log_import.added
-    before = ImportedRow.objects.filter(replaced_in=log_import)
-    HelpSession.objects.filter(pk__in=before.values("help_session")).update(
-        status=HelpSession.Status.RECORDED
-    )
-    before.update(replaced_in=None)
-    log_import.delete()
-    return number
 
 
 def days_with_contacts(result, branches):

@@ -27,7 +27,7 @@ from tests.portal.imports.desk_logs.test_import_help_sessions import stored
 from tests.portal.imports.desk_logs.test_reading import zeros
 from tests.portal.pages import HTMX, text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 PAGE = "/desk/settings/desk-logs/"
 HEADER = ["Date", "Time", "Type", "Mode", "Minutes"]
 ROW = ["3/14/2024", "2:30 PM", "Reference", "Phone", "10"]
@@ -146,7 +146,7 @@ def test_realistic_log_of_500_rows_comes_in_through_the_pages(desk, branch, west
     before = stored()
     page = upload(desk, encoded(with_difficulties(libanswers(500))), name)
     assert "This looks like an export of LibAnswers" in text(page)
-    page = send(desk, send(desk, page), branch=branch.slug, **{"place-0": f"branch:{branch.pk}"})
+    page = send(desk, send(desk, page), branch=branch.slug, **{"place-3-0": f"branch:{branch.pk}"})
     assert "New contacts 495 Rows of totals, skipped 1 Rows that fail 5" in text(page)
     assert "is not a day of the calendar" in text(page)
     assert "Staff already recorded contacts here on 1 of these days, so both would count." in text(page)
@@ -164,7 +164,7 @@ def test_realistic_log_of_500_rows_comes_in_through_the_pages(desk, branch, west
 
 def test_no_word_of_a_log_is_in_the_database_or_in_a_file_after_the_import(desk, branch, west, commits):
     with commits():
-        to_preview(desk, libanswers(60), branch=branch.slug, **{"place-0": f"branch:{branch.pk}"})
+        to_preview(desk, libanswers(60), branch=branch.slug, **{"place-3-0": f"branch:{branch.pk}"})
     row = LogUpload.objects.get()
     everything = f"{stored()} {vars(row)}".lower()
     assert [word for word in ("secret", "maria", "café", "quoted") if word in everything] == []
@@ -281,7 +281,7 @@ def test_order_of_day_and_month_is_asked_and_saved_for_the_next_file(desk):
     assert page.status_code == 422
     assert "Choose one. Otherwise contacts would be counted on wrong days." in text(page)
     assert "Say what this value means here." in text(page)
-    answers = {"order": "day first", "question_type-0": "directional", "save_as": "Old log"}
+    answers = {"order": "day first", "question_type-1-0": "directional", "save_as": "Old log"}
     assert "New contacts 1" in text(send(desk, page, **answers))
     press_import(desk)
     assert HelpSession.objects.get().happened_on == datetime.date(2024, 6, 1)
@@ -371,7 +371,7 @@ def test_killed_import_is_continued_and_stays_one_import(desk, branch, west, mon
     work.do_all()
     row = LogUpload.objects.get()
     page = send(desk, desk.get(f"{PAGE}{row.public_id}/columns/"))
-    send(desk, page, branch=branch.slug, **{"place-0": f"branch:{branch.pk}"})
+    send(desk, page, branch=branch.slug, **{"place-3-0": f"branch:{branch.pk}"})
     work.do_all()
     press_import(desk)
     save, batches = writing._Writer._save, []
@@ -446,8 +446,17 @@ def test_unknown_patron_group_counts_as_other(desk):
     assert "Patron type the patron group (2 of 2 rows)" in text(page)
 
 
+def test_old_form_of_values_answers_nothing_about_another_column(desk):
+    rows = [["Date", "Kind", "Sort"], ["3/14/2024", "Blue", "Red"]]
+    page = send(desk, upload(desk, rows), **{"column-1": "question_type"})
+    columns = f"{PAGE}{LogUpload.objects.get().public_id}/columns/"
+    send(desk, desk.get(columns), **{"column-1": "", "column-2": "question_type"})
+    answer = send(desk, page, **{"question_type-1-0": "reference"})
+    assert (answer.status_code, "Say what this value means here." in text(answer)) == (422, True)
+
+
 def test_notes_keep_the_answers_between_the_pages(desk):
-    to_preview(desk, [HEADER, ROW], **{"question_type-0": "technology"})
+    to_preview(desk, [HEADER, ROW], **{"question_type-2-0": "technology"})
     notes = read_notes(LogUpload.objects.get())
     assert notes.mapping.values["question_type"] == {"reference": "technology"}
 

@@ -176,7 +176,9 @@ class ValuesForm(forms.Form):
         choices = [*first, *_choices_of(name), (LEFT_OUT, _("Leave out these rows"))]
         names = []
         for number, (value, rows) in enumerate(column.values.items()):
-            key = f"{name}-{number}"
+            # With the position in the name, a form that was opened before the columns were changed answers
+            # nothing about another column.
+            key = f"{name}-{column.position}-{number}"
             names.append(key)
             self.fields[key] = forms.ChoiceField(
                 label=value[:60],

@@ -15,11 +15,11 @@ from portal.desk.library.forms.desk_logs import ColumnsForm, ValuesForm
 from portal.desk.library.log_preview import preview_page
 from portal.desk.params import number_or_none
 from portal.htmx import render_page
-from portal.imports.desk_logs import uploads, work
+from portal.imports.desk_logs import undoing, uploads, work
 from portal.imports.desk_logs.mapping import make_plan
 from portal.imports.desk_logs.notes import read_notes
 from portal.imports.desk_logs.saved import load_mapping
-from portal.imports.desk_logs.writing import IMPORTED, ReplacedLater
+from portal.imports.desk_logs.writing import IMPORTED
 from portal.imports.models import LogUpload, SavedMapping
 from portal.paging import page_of
 from portal.text import clean
@@ -231,14 +231,14 @@ def undo_log_import(request, public_id):
         except uploads.StillRunning:
             messages.error(request, _("The import isn't complete yet. Undo it when it is."))
             return redirect("desk_logs")
-        except ReplacedLater:
+        except undoing.ReplacedLater:
             return redirect("undo_log_import", public_id)
         if log_import.added <= work.SMALL_ROWS and work.undo_now(log_import):
             messages.success(request, _undone(log_import))
         else:
             messages.info(request, _("The import will be undone in a few minutes."))
         return redirect("desk_logs")
-    later = uploads.later_imports(log_import)
+    later = undoing.later_imports(log_import)
     return render(request, "desk/library/undo_log_import.html", {"log_import": log_import, "later": later})
 
 

@@ -17,8 +17,9 @@ from portal.imports.desk_logs.mapping import Mapping, Places, Question
 from portal.imports.desk_logs.reading import open_log
 from portal.imports.desk_logs.running import Undecided, dry_run, plan_of, run_import
 from portal.imports.desk_logs.saved import load_mapping, save_mapping
+from portal.imports.desk_logs.undoing import ReplacedLater, undo_import
 from portal.imports.desk_logs.values import CHOICES, GUESSES, LEFT_OUT
-from portal.imports.desk_logs.writing import ReplacedLater, days_with_contacts, undo_import
+from portal.imports.desk_logs.writing import days_with_contacts
 from portal.imports.lock import AlreadyRunning, LockLost, catalog_lock, let_others_go_first
 from portal.imports.models import SavedMapping
 from portal.imports.records import Unreadable

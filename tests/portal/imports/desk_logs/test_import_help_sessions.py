@@ -13,6 +13,7 @@ from portal.counts.actions import rebuild
 from portal.counts.models import TABLES, DayCount, GroupCount, LanguageCount, LogImport, TopicCount
 from portal.helpsessions.models import HelpSession
 from portal.imports.desk_logs import writing
+from portal.imports.desk_logs.undoing import undo_import
 from portal.imports.models import ImportedRow, SavedMapping
 from portal.privacy import retention
 from tests.factories import (
@@ -153,7 +154,7 @@ def test_longer_export_adds_only_what_is_new(run, west):
     run(rows)
     once = {table.__name__: counted(table) for table in TABLES}
     for log_import in LogImport.objects.order_by("-pk"):
-        writing.undo_import(log_import)
+        undo_import(log_import)
     run(rows)
     assert {table.__name__: counted(table) for table in TABLES} == once
 

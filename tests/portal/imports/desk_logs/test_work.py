@@ -8,8 +8,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from portal.counts.models import DayCount, LogImport
 from portal.helpsessions.models import HelpSession
-from portal.imports.desk_logs import work, writing
+from portal.imports.desk_logs import undoing, work, writing
 from portal.imports.desk_logs.mapping import Mapping
 from portal.imports.desk_logs.notes import Notes, read_notes, write_notes
 from portal.imports.desk_logs.overview import overview_of
@@ -22,7 +23,7 @@ from tests.factories import LogUploadFactory, UserFactory
 
 from .uploaded import uploaded
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 ROWS = [["Date", "Type"], *[["1/16/2024", "Reference"]] * 5]
 
 
@@ -138,3 +139,25 @@ def test_csv_of_failed_rows_is_recognized_by_its_columns(coordinator):
         "Why it was not imported",
         "Import and row",
     ]
+
+
+def test_killed_undo_is_finished_before_the_next_import(coordinator, monkeypatch):
+    uploaded(coordinator, ROWS, stage="done")
+    monkeypatch.setattr(undoing, "BATCH", 2)
+    delete, batches = undoing._delete_rows, []
+
+    def killed(*args):
+        if batches:
+            raise KeyboardInterrupt
+        batches.append(1)
+        return delete(*args)
+
+    monkeypatch.setattr(undoing, "_delete_rows", killed)
+    with pytest.raises(KeyboardInterrupt):
+        undoing.undo_import(LogImport.objects.get())
+    assert (HelpSession.objects.count(), DayCount.objects.count()) == (3, 0)
+    assert LogImport.objects.get().undo_asked_at is not None
+    monkeypatch.setattr(undoing, "_delete_rows", delete)
+    uploaded(coordinator, ROWS, stage="done")
+    assert (HelpSession.objects.count(), LogImport.objects.get().added) == (5, 5)
+    assert DayCount.objects.get().contacts == 5

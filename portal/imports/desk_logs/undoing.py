@@ -1,0 +1,96 @@
+"""Undo an import of a desk log.
+
+It is done in many short transactions, so that others can write meanwhile. SQLite has only one writer at a
+time, and a large import has 100,000 rows. While an import is being undone, `undo_asked_at` is set.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.counts.importing import COLUMNS
+from portal.counts.models import LogImport
+from portal.helpsessions.models import HelpSession
+from portal.imports.models import ImportedRow
+
+BATCH = 500
+# How many rows of a table of counts are deleted at once.
+COUNTS_BATCH = 2_000
+
+
+class ReplacedLater(Exception):
+    """The import can't be undone, because later imports replaced some of its rows. `imports` has them."""
+
+    def __init__(self, imports):
+        super().__init__(imports)
+        self.imports = imports
+
+
+def later_imports(log_import):
+    """Return the imports that have replaced rows of this one, so they must be undone first."""
+    return LogImport.objects.filter(replaced_rows__log_import=log_import).distinct().order_by("pk")
+
+
+def undo_import(log_import, *, lock=None):
+    """Delete what the import has added, and bring back the rows that it replaced. Raises ReplacedLater.
+
+    Afterward the help sessions and the counts are as before the import. Return the number of deleted rows.
+    If it is interrupted, call it again. `lock` is the HeldLock of this process.
+    """
+    number = log_import.added
+    with transaction.atomic():
+        _renew(lock)
+        if later := list(later_imports(log_import)):
+            raise ReplacedLater(later)
+        asked = LogImport.objects.filter(pk=log_import.pk, undo_asked_at=None)
+        asked.update(undo_asked_at=timezone.now())
+    for table in COLUMNS:
+        _delete_counts(table.objects.filter(log_import=log_import), lock)
+    while _delete_rows(log_import, lock):
+        pass
+    while _bring_back_rows(log_import, lock):
+        pass
+    log_import.delete()
+    return number
+
+
+def finish_undoing(*, lock=None):
+    """Undo the imports that are to be undone. Otherwise a new import would take their rows as known."""
+    for log_import in LogImport.objects.exclude(undo_asked_at=None).order_by("-pk"):
+        try:
+            undo_import(log_import, lock=lock)
+        except ReplacedLater:
+            LogImport.objects.filter(pk=log_import.pk).update(undo_asked_at=None)
+
+
+def _renew(lock):
+    if lock:
+        lock.renew()
+
+
+def _delete_counts(counts, lock):
+    while last := counts.order_by("pk").values_list("pk", flat=True)[:COUNTS_BATCH]:
+        with transaction.atomic():
+            _renew(lock)
+            counts.filter(pk__lte=max(last)).delete()
+
+
+def _delete_rows(log_import, lock):
+    """Delete some of the sessions that the import has added, and return how many."""
+    rows = ImportedRow.objects.filter(log_import=log_import).order_by("pk")
+    sessions = list(rows.values_list("help_session", flat=True)[:BATCH])
+    with transaction.atomic():
+        _renew(lock)
+        ImportedRow.objects.filter(help_session__in=sessions).delete()
+        HelpSession.objects.filter(pk__in=sessions).delete()
+    return len(sessions)
+
+
+def _bring_back_rows(log_import, lock):
+    """Bring back some of the rows that the import has replaced, and return how many."""
+    rows = ImportedRow.objects.filter(replaced_in=log_import).order_by("pk")
+    sessions = list(rows.values_list("help_session", flat=True)[:BATCH])
+    with transaction.atomic():
+        _renew(lock)
+        HelpSession.objects.filter(pk__in=sessions).update(status=HelpSession.Status.RECORDED)
+        ImportedRow.objects.filter(help_session__in=sessions).update(replaced_in=None)
+    return len(sessions)
