@@ -9,6 +9,8 @@ from django.db.migrations.exceptions import MigrationSchemaMissing
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
+# What SQLite says if migrations are missing.
+NOT_UP_TO_DATE = ("no such table", "no such column", "has no column named")
 
 
 def in_one_sentence(error):
@@ -29,8 +31,13 @@ def in_one_sentence(error):
 def database_problem(error):
     """Return why the database can't be used, and what to do."""
     reason, database = " ".join(str(error).split()).rstrip(".?"), settings.DATABASES["default"]
-    if "no such table" in reason:
+    if any(words in reason for words in NOT_UP_TO_DATE):
         return "The database is not up to date. Run first: manage.py migrate"
+    if reason == "database is locked":
+        return (
+            f"The database {database['NAME']} is busy: another process has been writing to it for too long. "
+            "Run the command again."
+        )
     if database["ENGINE"] == "django.db.backends.sqlite3":
         return (
             f"The database {database['NAME']} can't be used: {reason}. Free up space on its disk, and let "

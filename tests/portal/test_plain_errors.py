@@ -48,6 +48,22 @@ def system_error(number, *where):
             "The database is not up to date. Run first: manage.py migrate",
         ),
         (
+            SQLITE,
+            OperationalError("table accounts_library has no column named note"),
+            "The database is not up to date. Run first: manage.py migrate",
+        ),
+        (
+            SQLITE,
+            OperationalError("no such column: accounts_library.note"),
+            "The database is not up to date. Run first: manage.py migrate",
+        ),
+        (
+            SQLITE,
+            OperationalError("database is locked"),
+            "The database /data/afterword.sqlite3 is busy: another process has been writing to it for too long. "
+            "Run the command again.",
+        ),
+        (
             POSTGRES,
             OperationalError('connection to server at "db" failed:\n\tConnection refused'),
             'The database can\'t be used: connection to server at "db" failed: Connection refused. Start it, or '
