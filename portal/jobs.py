@@ -25,6 +25,7 @@ import portal.conversations.pending_questions
 import portal.conversations.search
 import portal.counts.actions
 import portal.counts.answers
+import portal.counts.outcomes
 import portal.helpsessions.account_codes
 import portal.helpsessions.handover
 import portal.imports.desk_logs.work
@@ -127,6 +128,7 @@ JOBS = [
     (portal.kits.counting.count_what_helped, timedelta(minutes=10)),
     (portal.counts.actions.count_contacts, timedelta(minutes=10)),
     (portal.counts.answers.count_answers, EVERY_HOUR),
+    (portal.counts.outcomes.count_outcomes, EVERY_HOUR),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),
     (accounts.staff.invitations.forget_old_invitations, EVERY_HOUR),

@@ -33,6 +33,14 @@ class Library(models.Model):
         SHARED = "shared", _("shared with an adult")
         OWN = "own", _("in the child's own account")
 
+    class StaffFigures(models.TextChoices):
+        """Who sees figures by staff member. If they aren't off, everybody sees their own."""
+
+        OFF = "off", _("Off. Nobody sees them.")
+        OWN = "own", _("Staff see only their own numbers.")
+        COORDINATORS = "coordinators", _("Staff see their own numbers, and coordinators see all.")
+        BRANCH = "branch", _("Everybody who works at a branch sees the numbers of all who work there.")
+
     name = models.CharField(_("name"), max_length=120)
     time_zone = models.CharField(
         _("time zone"),
@@ -126,6 +134,9 @@ class Library(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(12)],
         help_text="the first month of the reporting year, from 1 to 12",
     )
+    staff_figures = models.CharField(
+        max_length=12, choices=StaffFigures, default=StaffFigures.OFF, db_default=StaffFigures.OFF
+    )
     first_week_hidden_at = models.DateTimeField(
         null=True, blank=True, help_text="when a coordinator hid the list of first steps"
     )
@@ -149,6 +160,10 @@ class Library(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(year_starts_in__gte=1, year_starts_in__lte=12), name="year_starts_in_a_month"
+            ),
+            models.CheckConstraint(
+                condition=Q(staff_figures__in=["off", "own", "coordinators", "branch"]),
+                name="known_choice_for_staff_figures",
             ),
         ]
 

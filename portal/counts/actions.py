@@ -1,10 +1,12 @@
 """Write the tables of counts, and keep the counts of help sessions that are forgotten."""
 
+from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import groupby
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.models import Library
 from portal.helpsessions import forgetting
@@ -13,9 +15,9 @@ from portal.notifications.actions import take_turn
 from portal.prepared import update_all
 
 from .counting import COUNTED, count, days_of, month_of
-from .models import TABLES, CountsLock, DayCount
+from .models import TABLES, CheckInAnswers, CountsLock, DayCount
+from .outcome_counting import check_ins_answered
 
-NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
 RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_group", "own_value"))
 # By day, the job counts only the days of contacts that were recorded in this time. At night, it counts all.
 RECENT = timedelta(days=2)
@@ -70,7 +72,9 @@ def keeping_counts(sessions):
     The caller has locked the sessions and has begun a transaction. The block must forget all of them.
     """
     lock_counts()
-    months = _add_to_final([session for session in sessions if session.forgotten_on is None])
+    sessions = [session for session in sessions if session.forgotten_on is None]
+    months = _add_to_final(sessions)
+    _keep_check_in_answers(sessions)
     yield
     for month, days in months:
         _write(month, days)
@@ -117,14 +121,24 @@ def _add_to_final(sessions):
     return months
 
 
+def _keep_check_in_answers(sessions):
+    """Add the answered check-ins about these sessions to the number that stays."""
+    recorded = [session.pk for session in sessions if session.status == HelpSession.Status.RECORDED]
+    answered = check_ins_answered(recorded).values_list("help_session__happened_on", "help_session__branch")
+    counted = Counter((month_of(day), branch) for day, branch in answered)
+    for (month, branch), number in counted.items():
+        CheckInAnswers.objects.get_or_create(month=month, branch_id=branch, defaults={"answered": 0})
+        CheckInAnswers.objects.filter(month=month, branch=branch).update(answered=F("answered") + number)
+
+
 def _add_rows(table, month, days, rows):
     """Add the numbers to the final rows with these keys, or make the rows."""
     known = {}
     for key, (pk, numbers) in _stored(table, month, days, is_final=True).items():
         if key in rows:
             sums = [a + b for a, b in zip(numbers, rows[key], strict=True)]
-            known[key] = table(pk=pk, **dict(zip(NUMBERS, sums, strict=True)))
-    update_all(list(known.values()), NUMBERS)
+            known[key] = table(pk=pk, **dict(zip(table.NUMBERS, sums, strict=True)))
+    update_all(list(known.values()), table.NUMBERS)
     _insert(table, {key: numbers for key, numbers in rows.items() if key not in known}, is_final=True)
 
 
@@ -155,12 +169,12 @@ def _stored(table, month, days, *, is_final):
     else:
         rows = rows.filter(happened_on__in=days)
     size = len(table.KEY)
-    values = rows.values_list(*table.KEY, *NUMBERS, "pk")
+    values = rows.values_list(*table.KEY, *table.NUMBERS, "pk")
     return {tuple(row[:size]): (row[-1], list(row[size:-1])) for row in values}
 
 
 def _insert(table, rows, *, is_final):
-    columns = [*map(_column, table.KEY), *NUMBERS]
+    columns = [*map(_column, table.KEY), *table.NUMBERS]
     new = [
         table(is_final=is_final, **dict(zip(columns, [*key, *numbers], strict=True)))
         for key, numbers in rows.items()

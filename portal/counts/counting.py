@@ -10,18 +10,22 @@ from django.db.models.functions import Coalesce
 from portal.checkins.models import CheckIn
 from portal.helpsessions.models import HelpSession, OwnValue
 
-from .models import DayCount, GroupCount, LanguageCount, OwnCount, TopicCount
+from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, OwnCount, TopicCount
 
 Status = HelpSession.Status
 # Only sessions with these statuses count. A replaced session doesn't, because its new session counts.
 COUNTED = (Status.RECORDED, Status.TALLY)
 # {table: the columns of a session that make the key of a row}. In the tables by month, the key also has the
 # month. OwnCount is missing, because `_own_values` counts its rows.
+# The tables of all sessions. The others leave out quiet sessions and visits with a child.
+OF_ALL = (DayCount, MonthTotal, HourTotal)
 COLUMNS = {
     DayCount: (
         *("happened_on", "hour", "branch", "service_point", "mode", "question_type", "read_level"),
         *("status", "tally_kind"),
     ),
+    MonthTotal: ("branch", "service_point", "mode", "question_type", "read_level", "status", "tally_kind"),
+    HourTotal: ("branch", "hour", "happened_on"),
     TopicCount: ("branch", "topic"),
     GroupCount: ("branch", "patron_group"),
     LanguageCount: ("branch", "language"),
@@ -42,8 +46,8 @@ def days_of(month):
 def count(sessions, month, days=None):
     """Count the sessions that were in this month, and return {table: {key: numbers}}.
 
-    `key` has the values of the fields `table.KEY`. `numbers` is [contacts, minutes, sessions handed over,
-    check-ins sent]. If `days` is not None, DayCount has only these days, because it has the most rows.
+    `key` has the values of the fields `table.KEY`. `numbers` is a list with the values of the fields
+    `table.NUMBERS`. If `days` is not None, DayCount has only these days, because it has the most rows.
     """
     sessions = sessions.filter(happened_on__range=days_of(month), status__in=COUNTED).order_by()
     # Quiet sessions and visits with a child count in totals only.
@@ -51,29 +55,39 @@ def count(sessions, month, days=None):
     of_days = sessions if days is None else sessions.filter(happened_on__in=days)
     counted = {}
     for table, columns in COLUMNS.items():
-        rows = _numbers(of_days if table is DayCount else described, columns)
-        counted[table] = {_key(table, values, month): numbers for values, numbers in rows.items()}
+        counts = of_days if table is DayCount else sessions if table in OF_ALL else described
+        counted[table] = {}
+        for values, numbers in _numbers(counts, columns, table.NUMBERS).items():
+            key = _key(table, values, month)
+            before = counted[table].get(key)
+            counted[table][key] = [*map(sum, zip(before, numbers, strict=True))] if before else numbers
     counted[OwnCount] = _own_values(described, month)
     return counted
 
 
 def _key(table, values, month):
-    if table is DayCount:
+    if table is HourTotal:
+        branch, hour, day = values
+        return month, branch, hour, day.weekday()
+    if table in (DayCount, MonthTotal):
         *others, status, kind = values
-        return (*others, status == Status.TALLY, kind)
-    return (month, *values)
+        values = (*others, status == Status.TALLY, kind)
+    return values if table is DayCount else (month, *values)
 
 
-def _numbers(sessions, columns):
-    """Return {values of these columns: numbers}."""
+def _numbers(sessions, columns, names):
+    """Return {values of these columns: numbers}. `names` are the names of the numbers."""
     sums = {
         "contacts": CountOf("pk"),
         "sum_of_minutes": Coalesce(Sum("minutes"), 0),
         "number_handed_over": CountOf("handed_over_at"),
     }
-    numbers = {}
-    for *values, contacts, minutes, handed_over in sessions.values_list(*columns).annotate(**sums):
-        numbers[tuple(values)] = [contacts, minutes, handed_over, 0]
+    size, numbers = len(columns), {}
+    if "questions" in names:
+        sums["sum_of_questions"] = Sum("questions")
+    for row in sessions.values_list(*columns).annotate(**sums):
+        contacts, minutes, handed_over, *questions = row[size:]
+        numbers[row[:size]] = [contacts, minutes, handed_over, 0, *questions]
     of_session = [f"help_session__{name}" for name in columns]
     sent = CheckIn.objects.filter(asked_at__isnull=False, help_session__in=sessions.values("pk"))
     for *values, check_ins in sent.order_by().values_list(*of_session).annotate(CountOf("pk")):

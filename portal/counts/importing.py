@@ -5,13 +5,18 @@ from collections import defaultdict
 from portal.prepared import insert_all
 
 from .counting import month_of
-from .models import DayCount, GroupCount, LanguageCount, TopicCount
+from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, TopicCount
 
 COLUMNS = {
     DayCount: (
         *("happened_on", "hour", "branch_id", "service_point_id", "mode", "question_type", "read_level"),
         *("is_tally", "tally_kind_id"),
     ),
+    MonthTotal: (
+        *("month", "branch_id", "service_point_id", "mode", "question_type", "read_level", "is_tally"),
+        "tally_kind_id",
+    ),
+    HourTotal: ("month", "branch_id", "hour", "weekday"),
     TopicCount: ("month", "branch_id", "topic_id"),
     GroupCount: ("month", "branch_id", "patron_group_id"),
     LanguageCount: ("month", "branch_id", "language"),
@@ -49,8 +54,11 @@ class Counted:
 
     def _add(self, row, hour, branch, point, day, topic, group, numbers):
         month = month_of(day)
+        kind = (branch, point, row.mode, row.question_type, row.read_level, False, None)
         by_key = (
-            (DayCount, (day, hour, branch, point, row.mode, row.question_type, row.read_level, False, None)),
+            (DayCount, (day, hour, *kind)),
+            (MonthTotal, (month, *kind)),
+            (HourTotal, (month, branch, hour, day.weekday())),
             (TopicCount, (month, branch, topic)),
             (GroupCount, (month, branch, group)),
             (LanguageCount, (month, branch, "")),
@@ -70,6 +78,7 @@ def add_counts(counted, log_import):
     for table, sums in counted.tables.items():
         columns = COLUMNS[table]
         common = table(is_final=True, log_import=log_import, handed_over=0, check_ins=0)
+        has_questions = "questions" in table.NUMBERS
         insert_all(
             common,
             [
@@ -77,6 +86,8 @@ def add_counts(counted, log_import):
                     "contacts": contacts,
                     "minutes": minutes,
                     "estimated_minutes": estimated,
+                    # A log doesn't say how many questions a contact had.
+                    **({"questions": contacts} if has_questions else {}),
                     **dict(zip(columns, key, strict=True)),
                 }
                 for key, (contacts, minutes, estimated) in sums.items()

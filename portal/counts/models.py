@@ -7,11 +7,12 @@ in the library's time zone.
 import uuid
 
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import Branch
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import OwnValue, PatronGroup, ServicePoint, TallyKind
-from recommendations.models import Topic
+from recommendations.models import Item, Topic
 
 
 class LogImport(models.Model):
@@ -51,6 +52,7 @@ class Count(models.Model):
     """
 
     KEY: tuple = ()
+    NUMBERS: tuple = ("contacts", "minutes", "handed_over", "check_ins")
 
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
     is_final = models.BooleanField(default=False)
@@ -81,6 +83,7 @@ class DayCount(Count):
         *("happened_on", "hour", "branch", "service_point", "mode", "question_type", "read_level"),
         *("is_tally", "tally_kind"),
     )
+    NUMBERS = (*Count.NUMBERS, "questions")
 
     happened_on = models.DateField()
     hour = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -95,6 +98,8 @@ class DayCount(Count):
         TallyKind, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
+    questions = models.IntegerField(db_default=0, help_text="the sum of the questions of the contacts")
+
     class Meta:
         indexes = [models.Index(fields=["happened_on", "branch"], name="day_counts")]
 
@@ -103,7 +108,7 @@ class DayCount(Count):
 
 
 class MonthCount(Count):
-    """Base of the tables by month. They leave out quiet sessions and visits with a child."""
+    """Base of the tables by month. Those that describe the patron leave out some sessions (counting.py)."""
 
     month = models.DateField(help_text="the first day of the month")
 
@@ -112,6 +117,44 @@ class MonthCount(Count):
 
     def __str__(self):
         return f"{self.month}: {self.contacts}"
+
+
+class MonthTotal(MonthCount):
+    """The contacts of a month with the same columns as DayCount, but without their days and hours.
+
+    It has only a part of the rows of DayCount, so figures of many years are fast.
+    """
+
+    KEY = (
+        *("month", "branch", "service_point", "mode", "question_type", "read_level", "is_tally"),
+        "tally_kind",
+    )
+
+    service_point = models.ForeignKey(
+        ServicePoint, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    mode = models.CharField(max_length=12)
+    question_type = models.CharField(max_length=20)
+    read_level = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_tally = models.BooleanField(default=False)
+    tally_kind = models.ForeignKey(
+        TallyKind, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="month_totals")]
+
+
+class HourTotal(MonthCount):
+    """The contacts of a month by hour and day of the week. Monday is 0."""
+
+    KEY = ("month", "branch", "hour", "weekday")
+
+    hour = models.PositiveSmallIntegerField(null=True, blank=True)
+    weekday = models.PositiveSmallIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="hour_totals")]
 
 
 class TopicCount(MonthCount):
@@ -191,7 +234,90 @@ class CountedAnswer(models.Model):
         return f"answer of {self.conversation_id}"
 
 
-TABLES = (DayCount, TopicCount, GroupCount, LanguageCount, OwnCount)
+class CheckInAnswers(models.Model):
+    """How many check-ins about forgotten visits of a month were answered.
+
+    Forgetting deletes the check-ins, so it adds their number before (portal/counts/actions.py).
+    """
+
+    month = models.DateField(help_text="the first day of the month of the visits")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
+    answered = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["month", "branch"], name="one_row_of_check_in_answers")
+        ]
+
+    def __str__(self):
+        return f"{self.month}: {self.answered}"
+
+
+class OutcomePeriod(models.Model):
+    """A quarter or a reporting year whose outcomes are counted. They never change after that."""
+
+    class Kind(models.TextChoices):
+        QUARTER = "quarter", "quarter"
+        YEAR = "year", "year"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    first_day = models.DateField()
+    last_day = models.DateField()
+    counted_on = models.DateField()
+    is_late = models.BooleanField(
+        help_text="it was counted long after its end, so what was deleted before isn't in it"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "first_day"], name="one_period_of_outcomes"),
+            models.CheckConstraint(condition=Q(kind__in=["quarter", "year"]), name="known_outcome_period"),
+        ]
+
+    def __str__(self):
+        return f"{self.kind} from {self.first_day}"
+
+
+class Outcome(models.Model):
+    """One row of a table of outcomes.
+
+    If `is_shown` is false, the row is only in the sum of other rows. It is stored so that the year can be
+    counted. Then `branch` is null, because the hidden rows are those of the whole library.
+    """
+
+    period = models.ForeignKey(OutcomePeriod, on_delete=models.CASCADE, related_name="rows")
+    branch = models.ForeignKey(
+        Branch,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="null in the tables of the whole library",
+    )
+    question = models.CharField(max_length=12)
+    breakdown = models.CharField(max_length=16, blank=True, help_text="blank in the sum of a table")
+    topic = models.ForeignKey(Topic, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    question_type = models.CharField(max_length=20, blank=True)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    is_shown = models.BooleanField()
+    numbers = models.JSONField(help_text="a number for each answer, in the order of ANSWERS")
+    visits = models.JSONField(help_text="different visits, see Cell in portal/counts/outcome_counting.py")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["period", "branch", "question", "breakdown"], name="tables_of_outcomes")
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_shown=True) | Q(branch=None), name="hidden_outcomes_are_of_the_library"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.period_id}: {self.question}"
+
+
+TABLES = (DayCount, MonthTotal, HourTotal, TopicCount, GroupCount, LanguageCount, OwnCount)
 
 
 class CountsLock(models.Model):

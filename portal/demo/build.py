@@ -14,7 +14,7 @@ from portal.conversations import jobs, next_steps
 from portal.notifications.models import Notification
 from portal.privacy import retention
 
-from . import desk_log, kits, links, lists, notices
+from . import desk_log, kits, links, lists, notices, past_quarter
 from . import library as demo
 from .base_data import add_base_data
 from .calendar import Calendar
@@ -81,6 +81,7 @@ class Builder:
         desk_log.make(self)
         plan_check_ins(self)
         settle_outcomes(at=self.now)
+        past_quarter.add(self)
         send_emails(at=self.now)
         self.codes["blank"] = self.visits.code_cards[-1]
         _mark_old_emails_delivered(but=self.people[notices.GETS_A_DIGEST])

@@ -10,11 +10,10 @@ from collections import Counter
 from django.db.models import Count
 from django.db.models.functions import TruncDate
 
+from portal.counts.pooling import is_small
+from portal.counts.quarters import Quarter
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
-
-from .figures.pooling import is_small
-from .figures.quarters import Quarter
 
 QUARTERS = 8
 Verdict = Recommendation.Verdict

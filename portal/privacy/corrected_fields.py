@@ -13,6 +13,7 @@ COLUMNS = (
     *(
         "minutes",
         "people",
+        "questions",
         "language",
         "patron_group",
         "own_values",
@@ -33,6 +34,7 @@ LABELS = {
     "read_level": _("READ level"),
     "minutes": _("minutes"),
     "people": _("people"),
+    "questions": _("questions"),
     "language": _("language of the patron"),
     "patron_group": _("patron group"),
     "own_values": _("the library's own fields"),

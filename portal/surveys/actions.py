@@ -6,10 +6,10 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.models import Library
+from accounts.reporting_year import ReportingYear
 from accounts.staff_actions import staff_action
 
 from .models import CountingRule, RuleSet, SampledWeek, TallyRule
-from .years import ReportingYear
 
 SIX_DAYS = datetime.timedelta(days=6)
 
@@ -81,6 +81,13 @@ def _changes_past_years(rule_set, day, at):
     return bool(rule_set.pk) or RuleSet.objects.filter(survey=rule_set.survey, starts_on__lte=day).exists()
 
 
+def _estimates_past_year(week, at):
+    library = Library.current()
+    year = ReportingYear.of(week.starts_on, library.year_starts_in)
+    estimates = RuleSet.objects.filter(method=RuleSet.Method.ESTIMATE, starts_on__lte=year.last_day)
+    return year.last_day < library.today(at) and estimates.exists()
+
+
 @staff_action
 def mark_week(starts_on, *, by, at):
     """Mark the seven days from this day on as a sampled week. Raises WeekOverlaps."""
@@ -96,7 +103,13 @@ def mark_week(starts_on, *, by, at):
 
 
 @staff_action
-def unmark_week(week, *, by, at):
-    """Delete the mark of the sampled week. The contacts of the week stay."""
+def unmark_week(week, *, may_change_past=False, by, at):
+    """Delete the mark of the sampled week. The contacts of the week stay.
+
+    Raises ChangesPastYears if an estimate of a year that has ended may use the week, unless `may_change_past`
+    is true.
+    """
+    if not may_change_past and _estimates_past_year(week, at):
+        raise ChangesPastYears
     SampledWeek.objects.filter(pk=week.pk).delete()
     audit.record("changed_library", Library.current(), by=by, at=at)

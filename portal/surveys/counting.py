@@ -22,6 +22,13 @@ class Part:
     last_day: datetime.date
 
 
+def asks_for_questions(day):
+    """Return whether a survey counts questions by the rules that are in force on this day."""
+    started = RuleSet.objects.filter(starts_on__lte=day).order_by("starts_on")
+    newest = dict(started.values_list("survey", "counts_questions"))
+    return any(newest.values())
+
+
 def rule_sets(survey):
     """Return the rule sets of the survey with their rules, oldest first."""
     found = RuleSet.objects.filter(survey=survey).order_by("starts_on")
@@ -44,7 +51,8 @@ def parts(sets, first_day, last_day):
 def count(sets, first_day, last_day, days=None):
     """Count the contacts of the period, and return Counter({CountsAs: number of contacts}).
 
-    If `days` is not None, count only the contacts of these days. Contacts without a rule have the key None.
+    Where the rules count questions, it is the number of questions. If `days` is not None, count only the
+    contacts of these days. Contacts without a rule have the key None.
     """
     of_parts = parts(sets, first_day, last_day)
     rows = DayCount.objects.filter(happened_on__range=(first_day, last_day)).order_by()
@@ -56,8 +64,10 @@ def count(sets, first_day, last_day, days=None):
     )
     functions = [counts_as_by(part.rules) for part in of_parts]
     counted: Counter = Counter()
-    for part, *contact, contacts in columns.annotate(Sum("contacts")):
-        counted[functions[part](*contact)] += contacts
+    for part, *contact, contacts, questions in columns.annotate(Sum("contacts"), Sum("questions")):
+        rules = of_parts[part].rules
+        counts_questions = rules is not None and rules.counts_questions
+        counted[functions[part](*contact)] += questions if counts_questions else contacts
     return counted
 
 

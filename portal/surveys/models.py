@@ -43,6 +43,11 @@ class RuleSet(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(53)],
         help_text="by which an estimate multiplies the contacts of an average week",
     )
+    counts_questions = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="whether each question of a contact counts; otherwise a contact counts once",
+    )
     tallies_count_as = models.CharField(
         max_length=12,
         choices=CountsAs,

@@ -5,10 +5,11 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.reporting_year import ReportingYear
+
 from . import counting
 from .models import RuleSet, SampledWeek
 from .presets import PRESETS, Preset, Question
-from .years import ReportingYear
 
 WEEK = datetime.timedelta(days=7)
 Method = RuleSet.Method

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from portal.counts.answers import BANDS
 
 from . import labels
+from .by_staff import STAFF
 from .workload import ANSWERS, OTHER
 
 # Many steps of time are drawn as columns, with only the first and the last label. All other rows are drawn as
@@ -41,7 +42,12 @@ class Columns:
 
 
 def chart_of(figure):
-    """Return Columns, or a list of Bar, or None if there is nothing to draw."""
+    """Return Columns, or a list of Bar, or None if there is nothing to draw.
+
+    Figures by staff member are not drawn, because a chart would rank people.
+    """
+    if figure.by == STAFF:
+        return None
     rows = [row for row in figure.rows if row.contacts is not None or row.contacts_before is not None]
     most = max((max(row.contacts or 0, row.contacts_before or 0) for row in rows), default=0)
     if not most:
@@ -51,11 +57,19 @@ def chart_of(figure):
     return [Bar(row.label, row.contacts, _bar(row, most, figure.earlier)) for row in rows]
 
 
+def bars_of(numbers):
+    """Return a list of Bar for [(label, number)], or None if all numbers are 0."""
+    most = max((number for _label, number in numbers), default=0)
+    if not most:
+        return None
+    return [Bar(label, number, _single_bar(number, most)) for label, number in numbers]
+
+
 def sentence_of(figure):
     """Say how many contacts there were, how this compares, and which row has the most.
 
-    If several rows have the most, name none of them. For first answers, say the median, the 90th percentile
-    and how many came in time.
+    If several rows have the most, or if the rows are people, name none of them. For first answers, say the
+    median, the 90th percentile and how many came in time.
     """
     if figure.by == ANSWERS:
         return _sentence_of_answers(figure)
@@ -67,6 +81,8 @@ def sentence_of(figure):
     if figure.earlier is not None:
         values = {"earlier": labels.of_period(figure.earlier), "before": _grouped(before)}
         first = f"{first} {_('%(earlier)s: %(before)s.') % values}"
+    if figure.by == STAFF:
+        return first
     named = [row for row in figure.rows if row.key != OTHER and row.contacts]
     if len(named) < 2:
         return first
@@ -148,6 +164,11 @@ def _columns(rows, most):
 
 def _upright(name, left, width, height):
     return f'<rect class="{name}" x="{left}" y="{100 - height}" width="{width}" height="{height}"/>'
+
+
+def _single_bar(number, most):
+    width = _share(number, most) if number else 0
+    return _svg("0 0 100 10", f'<rect class="now" x="0" y="0" width="{width}" height="10"/>')
 
 
 def _bar(row, most, earlier):

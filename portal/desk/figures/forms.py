@@ -8,12 +8,14 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch
+from accounts.reporting_year import ReportingYear
 from portal.counts.models import DayCount
 from portal.desk.forms.fields import DayField
 from portal.desk.widgets import LongSelect
 from portal.helpsessions.models import OwnField
 
 from . import labels, workload
+from .by_staff import STAFF, figure_by_staff
 from .periods import Period
 
 # Own days are between these days, so that a mistyped year can't ask for thousands of years.
@@ -29,10 +31,10 @@ COMPARISONS = [
 
 
 class FigureForm(forms.Form):
-    """A month or own days, a branch, a breakdown, and a period to compare with."""
+    """A month, a reporting year or own days, a branch, a breakdown, and a period to compare with."""
 
     by = forms.ChoiceField(label=_("Break down by"), widget=LongSelect, required=False)
-    month = forms.ChoiceField(label=_("Month"), widget=LongSelect, required=False)
+    dates = forms.ChoiceField(label=_("Period"), widget=LongSelect, required=False)
     first_day = DayField(label=_("From"), required=False)
     last_day = DayField(label=_("To"), required=False)
     branch = forms.ChoiceField(label=_("Branch"), widget=LongSelect, required=False)
@@ -40,37 +42,43 @@ class FigureForm(forms.Form):
         label=_("Compare with"), choices=COMPARISONS, widget=LongSelect, required=False
     )
 
-    def __init__(self, data, *, branches, user, today):
+    def __init__(self, data, *, branches, user, sees_all, library):
         """`branches` are the branches that `user` may see, from `branches_of`."""
+        today = library.today()
         first = (
             DayCount.objects.order_by("happened_on").values_list("happened_on", flat=True).first() or today
         )
         # In the first month with contacts, show this month. Later, show the last whole month.
         usual = Period.of_month(max(Period.of_month(today).before.first, min(first, today)))
-        has_days = any(name in data for name in ("month", "first_day", "last_day"))
-        super().__init__({"by": "time"} | ({} if has_days else {"month": _key(usual)}) | data)
-        self.branches, self.user = {branch.slug: branch for branch in branches}, user
-        months = _months(first, today)
-        self.fields["month"].choices = [
+        has_days = any(name in data for name in ("dates", "first_day", "last_day"))
+        super().__init__({"by": "time"} | ({} if has_days else {"dates": _key(usual)}) | data)
+        self.branches = {branch.slug: branch for branch in branches}
+        self.user, self.sees_all, self.library = user, sees_all, library
+        periods = [*_years(first, today, library.year_starts_in), *_months(first, today)]
+        self.fields["dates"].choices = [
             ("", _("Other dates")),
-            *((_key(each), labels.of_period(each)) for each in months),
+            *((_key(each), labels.of_period(each)) for each in periods),
         ]
         self.fields["branch"].choices = [
             ("", _("All branches")),
             *((branch.slug, branch.name) for branch in branches),
         ]
-        self.fields["by"].choices = _breakdowns(with_branch=len(branches) > 1)
-        self.months = months
+        self.fields["by"].choices = _breakdowns(
+            with_branch=len(branches) > 1, with_staff=library.staff_figures != library.StaffFigures.OFF
+        )
+        self.periods = {_key(each): each for each in periods}
 
     def clean(self):
         cleaned = super().clean()
         if self.errors:
             return cleaned
-        if cleaned["month"]:
-            cleaned["period"] = Period.of_month(datetime.date.fromisoformat(f"{cleaned['month']}-01"))
+        if cleaned["dates"]:
+            cleaned["period"] = self.periods[cleaned["dates"]]
         else:
             self._clean_days(cleaned)
         period, by = cleaned.get("period"), cleaned["by"] or "time"
+        if by == STAFF and cleaned["compare"]:
+            self.add_error("compare", _now("Figures by staff member can't be compared. Choose Nothing."))
         if period and workload.is_by_month(by) and not period.is_whole_months:
             self.add_error(
                 "by",
@@ -94,14 +102,18 @@ class FigureForm(forms.Form):
 
     def figure(self):
         """Return the Figure that the filter asks for. The form must be valid."""
-        period = self.cleaned_data["period"]
+        period, branches = self.cleaned_data["period"], [branch.pk for branch in self.chosen_branches]
+        if self.is_by_staff:
+            return figure_by_staff(
+                period, branches, user=self.user, sees_all=self.sees_all, library=self.library
+            )
         earlier = {"before": period.before, "year": period.year_before}.get(self.cleaned_data["compare"])
-        return workload.figure(
-            period,
-            [branch.pk for branch in self.chosen_branches],
-            self.cleaned_data["by"] or "time",
-            earlier=earlier,
-        )
+        return workload.figure(period, branches, self.cleaned_data["by"] or "time", earlier=earlier)
+
+    @property
+    def is_by_staff(self):
+        """Return whether the figure names people. Then it must be in no file. The form must be valid."""
+        return self.cleaned_data["by"] == STAFF
 
     @property
     def chosen_branches(self):
@@ -121,12 +133,16 @@ class FigureForm(forms.Form):
         is_small = branch.people < FEWEST_PEOPLE and branch.pk not in self.user.desk_branch_ids
         return is_small and self.cleaned_data["by"] in ABOUT_FEW_PEOPLE
 
-    def month_links(self):
-        """Return the months before and after the chosen one, or None where there is no link."""
+    def neighbors(self):
+        """Return the months or years before and after the chosen one as values of `dates`.
+
+        A value is None if the form doesn't offer that period, or if the chosen period is neither.
+        """
         period = self.cleaned_data["period"]
-        if not period.is_month:
+        if not (period.is_month or period.is_year):
             return None, None
-        return tuple(each if each in self.months else None for each in (period.before, period.after))
+        near = (period.before, period.after)
+        return tuple(_key(each) if self.periods.get(_key(each)) == each else None for each in near)
 
 
 def branches_of(user, *, sees_all):
@@ -146,13 +162,26 @@ def _months(first, today):
     return months
 
 
-def _key(month):
-    return f"{month.first:%Y-%m}"
+def _years(first, today, first_month):
+    """Return the reporting years from the first counted day until today, the newest first."""
+    oldest, year = ReportingYear.of(first, first_month), ReportingYear.of(today, first_month)
+    years = [Period.of_year(year)]
+    while year > oldest:
+        year = year.before
+        years.append(Period.of_year(year))
+    return years
 
 
-def _breakdowns(*, with_branch):
+def _key(period):
+    """Return the value of a month or a year in the form. A year has the number of its ReportingYear."""
+    return f"{period.first:%Y-%m}" if period.is_month else f"{period.first:%Y}"
+
+
+def _breakdowns(*, with_branch, with_staff):
     names = labels.breakdowns()
     if not with_branch:
         del names["branch"]
+    if not with_staff:
+        del names[STAFF]
     own = [(f"{workload.OWN}{row.pk}", row.name) for row in OwnField.objects.order_by(*OwnField.ORDER)]
     return [*names.items(), *own]

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.models import Branch
+from accounts.reporting_year import ReportingYear
 from portal.desk.languages import language_name
 from portal.helpsessions.models import HelpSession, OwnField, OwnValue, PatronGroup, ServicePoint, TallyKind
 from portal.templatetags.portal import whole_day
@@ -38,6 +39,7 @@ def breakdowns():
         "patron_group": _("Patron group"),
         "language": _("Language"),
         "answers": _("Time to first answer"),
+        "staff": _("Staff member"),
     }
 
 
@@ -57,11 +59,25 @@ def of_number(name):
 
 def of_period(period):
     """Return a period in words, such as "October 2026" or "October 5, 2026 – October 9, 2026"."""
-    if period.is_month:
-        return of_month(period.first)
+    if period.is_whole_months:
+        return of_months(period.first, period.last)
     if period.first == period.last:
         return whole_day(period.first)
     return f"{whole_day(period.first)} – {whole_day(period.last)}"
+
+
+def of_months(first_day, last_day):
+    """Return whole months in words, such as "October 2026", "July 2025 – June 2026", or "2026"."""
+    if (first_day.month, last_day.month) == (1, 12) and first_day.year == last_day.year:
+        return str(first_day.year)
+    if first_day.replace(day=1) == last_day.replace(day=1):
+        return of_month(first_day)
+    return f"{of_month(first_day)} – {of_month(last_day)}"
+
+
+def of_year(year):
+    """Return a ReportingYear in words: "2026" if it is the calendar year, else "July 2025 – June 2026"."""
+    return of_months(year.first_day, year.last_day)
 
 
 def of_month(day):
@@ -82,10 +98,10 @@ def of_time(minutes):
     return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
 
 
-def of(breakdown, keys, *, period, earlier, branches):
+def of(breakdown, keys, *, period, earlier, branches, year_starts_in):
     """Return the keys with their labels as [(key, label)], in the order of the rows."""
     if breakdown == "time":
-        return _of_time(keys, period, earlier)
+        return _of_time(keys, period, earlier, year_starts_in)
     if breakdown in ORDERED:
         return [(key, ORDERED[breakdown](key)) for key in sorted(keys, key=_none_last)]
     if breakdown in CHOICES:
@@ -96,17 +112,18 @@ def of(breakdown, keys, *, period, earlier, branches):
     )
 
 
-def _of_time(keys, period, earlier):
+def _of_time(keys, period, earlier, year_starts_in):
     """Label each step by its days, and a step that only the earlier period has by its days there."""
     step = period.step
-    steps = dict(enumerate(earlier.steps(step) if earlier else [])) | dict(enumerate(period.steps(step)))
-    return [(key, _of_step(step, steps[key][0])) for key in sorted(keys)]
+    steps = dict(enumerate(earlier.steps(step, year_starts_in) if earlier else []))
+    steps |= dict(enumerate(period.steps(step, year_starts_in)))
+    return [(key, _of_step(step, steps[key][0], year_starts_in)) for key in sorted(keys)]
 
 
-def _of_step(step, day):
+def _of_step(step, day, year_starts_in):
     if step == "day":
         return capfirst(date_format(day, pgettext("format of a weekday with its day", "D, M j")))
-    return of_month(day) if step == "month" else str(day.year)
+    return of_month(day) if step == "month" else of_year(ReportingYear.of(day, year_starts_in))
 
 
 def _none_last(key):

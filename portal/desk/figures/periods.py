@@ -3,6 +3,8 @@
 import datetime
 from dataclasses import dataclass
 
+from accounts.reporting_year import ReportingYear
+
 # A period of up to MOST_DAYS shows its days. Up to MOST_MONTHS, it shows its months, and otherwise its years.
 MOST_DAYS = 62
 MOST_MONTHS = 36
@@ -21,6 +23,11 @@ class Period:
         first = day.replace(day=1)
         return cls(first, _months_later(first, 1) - datetime.timedelta(days=1))
 
+    @classmethod
+    def of_year(cls, year):
+        """Return all days of a ReportingYear."""
+        return cls(year.first_day, year.last_day)
+
     @property
     def days(self):
         return (self.last - self.first).days + 1
@@ -35,8 +42,29 @@ class Period:
         return self.first.day == 1 and (self.last + datetime.timedelta(days=1)).day == 1
 
     @property
+    def whole_months(self):
+        """Return the Period of all whole months in this period, or None."""
+        first = self.first if self.first.day == 1 else _months_later(self.first.replace(day=1), 1)
+        next_day = self.last + datetime.timedelta(days=1)
+        last = next_day.replace(day=1) - datetime.timedelta(days=1)
+        return Period(first, last) if first <= last else None
+
+    def without(self, part):
+        """Return the Periods before and after `part`, which is in this period. It can be None."""
+        if part is None:
+            return [self]
+        day = datetime.timedelta(days=1)
+        around = [Period(self.first, part.first - day), Period(part.last + day, self.last)]
+        return [each for each in around if each.first <= each.last]
+
+    @property
     def is_month(self):
         return self.is_whole_months and self.months == 1
+
+    @property
+    def is_year(self):
+        """Return whether the period is twelve whole months, such as a reporting year."""
+        return self.is_whole_months and self.months == 12
 
     @property
     def before(self):
@@ -51,8 +79,9 @@ class Period:
 
     @property
     def after(self):
-        """Return the month after this one. The period must be a month."""
-        return Period.of_month(self.last + datetime.timedelta(days=1))
+        """Return as many whole months after this period. The period must have whole months."""
+        first = self.last + datetime.timedelta(days=1)
+        return Period(first, _months_later(first, self.months) - datetime.timedelta(days=1))
 
     @property
     def year_before(self):
@@ -60,16 +89,29 @@ class Period:
         first, last = _year_before(self.first), _year_before(self.last)
         return Period(first, Period.of_month(last).last if self.is_whole_months else last)
 
-    def steps(self, step):
-        """Return the days, months or years of the period, as [(first day, last day)].
+    def steps(self, step, year_starts_in):
+        """Return the days, months or reporting years of the period, as [(first day, last day)].
 
-        `step` is "day", "month" or "year". The first and the last step can be shorter.
+        `step` is "day", "month" or "year". `year_starts_in` is the first month of a reporting year. The first
+        and the last step can be shorter.
         """
         firsts = [self.first]
-        while (following := _step_after(firsts[-1], step)) <= self.last:
+        while (following := _step_after(firsts[-1], step, year_starts_in)) <= self.last:
             firsts.append(following)
         lasts = [first - datetime.timedelta(days=1) for first in firsts[1:]]
         return list(zip(firsts, [*lasts, self.last], strict=True))
+
+    def by_reporting_year(self, year_starts_in):
+        """Divide whole months by reporting year, as [(ReportingYear, its months)].
+
+        The months are their first days, or None if the period has the whole year.
+        """
+        parts = []
+        for first, last in self.steps("year", year_starts_in):
+            year = ReportingYear.of(first, year_starts_in)
+            months = [day for day, _last in Period(first, last).steps("month", year_starts_in)]
+            parts.append((year, None if len(months) == 12 else months))
+        return parts
 
     @property
     def step(self):
@@ -79,10 +121,12 @@ class Period:
         return "month" if self.months <= MOST_MONTHS else "year"
 
 
-def _step_after(day, step):
+def _step_after(day, step, year_starts_in):
     if step == "day":
         return day + datetime.timedelta(days=1)
-    return _months_later(day.replace(day=1), 1) if step == "month" else datetime.date(day.year + 1, 1, 1)
+    if step == "month":
+        return _months_later(day.replace(day=1), 1)
+    return ReportingYear.of(day, year_starts_in).after.first_day
 
 
 def _months_later(first_day, number):

@@ -1,4 +1,4 @@
-"""The pages of figures: how much work the desk had, and how patrons rated the help."""
+"""The page about how much work the desk had."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -6,17 +6,14 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from accounts.sign_in.access import coordinator_only, has_shown_second_factor, staff_only
+from accounts.sign_in.access import has_shown_second_factor, staff_only
 from portal.conversations.models import Conversation
 from portal.text import csv_file
 
-from . import counts
+from .by_staff import complete_from
 from .charts import chart_of, sentence_of
 from .forms import FigureForm, branches_of
 from .labels import of_period
-from .pooling import MIN_PEOPLE
-from .quarters import Quarter
-from .tables import follow_ups, outcome_tables
 from .workload import ANSWERS
 
 
@@ -28,7 +25,7 @@ def figures(request):
     context = {"form": form}
     if form.is_valid():
         figure = form.figure()
-        earlier_month, later_month = form.month_links()
+        earlier, later = form.neighbors()
         context |= {
             "figure": figure,
             "period": of_period(figure.period),
@@ -36,9 +33,10 @@ def figures(request):
             "table": figure.table(),
             "chart": chart_of(figure),
             "sentence": sentence_of(figure),
-            "csv": f"{reverse('figures_csv')}?{request.GET.urlencode()}",
-            "earlier_month": earlier_month and _address(request, earlier_month),
-            "later_month": later_month and _address(request, later_month),
+            "csv": "" if form.is_by_staff else f"{reverse('figures_csv')}?{request.GET.urlencode()}",
+            "complete_from": complete_from(request.library.today()) if form.is_by_staff else None,
+            "earlier": earlier and _address(request, earlier),
+            "later": later and _address(request, later),
             "compares_days": bool(figure.earlier) and figure.by == "time" and figure.period.step == "day",
             "branches": form.chosen_branches,
             "left_out": form.left_out,
@@ -53,8 +51,8 @@ def figures(request):
 def figures_csv(request):
     """Send the table of the page as a CSV file."""
     form = _form(request)
-    if not form.is_valid():
-        # The page says what is wrong.
+    if not form.is_valid() or form.is_by_staff:
+        # The page says what is wrong. Figures by staff member are only on the page.
         return redirect(f"{reverse('figures')}?{request.GET.urlencode()}")
     figure = form.figure()
     response = HttpResponse(csv_file(figure.headings, figure.table()), content_type="text/csv; charset=utf-8")
@@ -64,50 +62,25 @@ def figures_csv(request):
     return response
 
 
-@coordinator_only
-@require_safe
-def outcomes(request):
-    """Show how the help of a quarter turned out.
-
-    If the URL contains no valid quarter, show the last quarter that has ended.
-
-    Patrons' replies appear only after the quarter has ended. Otherwise, a coordinator could find out one
-    patron's reply by comparing the page before and after the reply. A reply that arrives after the end of the
-    quarter is counted immediately, so it is not protected in this way.
-    """
-    now = Quarter.of(request.library.today())
-    first = min(counts.first_quarter() or now, now)
-    asked = Quarter.read(request.GET.get("quarter", ""))
-    quarter = asked if asked and first <= asked <= now else max(now.before, first)
-    tables = outcome_tables(quarter) if quarter < now else []
-    context = {
-        "quarter": quarter,
-        "earlier": quarter.before if quarter > first else None,
-        "later": quarter.after if quarter < now else None,
-        "has_sessions": counts.has_sessions(quarter),
-        "follow_ups": follow_ups(quarter) if quarter < now else [],
-        "is_over": quarter < now,
-        "outcomes": tables,
-        "has_other": any(table["has_other"] for table in tables),
-        "least": MIN_PEOPLE,
-    }
-    return render(request, "desk/figures/outcomes.html", context)
-
-
 def _form(request):
     # With a PIN alone, a coordinator sees no more than other staff.
     sees_all = request.user.is_coordinator and has_shown_second_factor(request)
     branches = branches_of(request.user, sees_all=sees_all)
-    today = request.library.today()
-    return FigureForm(request.GET.dict(), branches=branches, user=request.user, today=today)
+    return FigureForm(
+        request.GET.dict(),
+        branches=branches,
+        user=request.user,
+        sees_all=sees_all,
+        library=request.library,
+    )
 
 
-def _address(request, month):
-    """Return the address of the same figure for another month."""
+def _address(request, dates):
+    """Return the address of the same figure for another month or year."""
     asked = request.GET.copy()
     for name in ("first_day", "last_day"):
         asked.pop(name, None)
-    asked["month"] = f"{month.first:%Y-%m}"
+    asked["dates"] = dates
     return f"?{asked.urlencode()}"
 
 

@@ -4,36 +4,49 @@ The numbers come from the tables of counts (portal/counts/), so they stay the sa
 forgotten or people are erased.
 """
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from accounts.models import Library
+from accounts.reporting_year import ReportingYear
 from portal.counts.answers import LONGER
-from portal.counts.models import AnswerCount, DayCount, GroupCount, LanguageCount, OwnCount, TopicCount
+from portal.counts.models import (
+    AnswerCount,
+    DayCount,
+    GroupCount,
+    HourTotal,
+    LanguageCount,
+    MonthTotal,
+    OwnCount,
+    TopicCount,
+)
 
 from . import labels
-from .pooling import MIN_PEOPLE
+from .small_numbers import YearTable, shown_numbers
 
 NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
 # The breakdown of first answers by the time that patrons waited, and the names of its numbers.
 ANSWERS, OF_ANSWERS = "answers", ("answers", "in_time")
 # The breakdown by hour with a number for each day of the week. Monday is 0.
 GRID, OF_GRID = "hour_weekday", ("contacts", *range(7))
-# Breakdowns for any days: {name: the columns of DayCount that make a key}. `_folded` combines the days into
-# steps of time and into weekdays.
-BY_DAY = {
-    "time": ("happened_on",),
-    "branch": ("branch",),
-    "service_point": ("service_point",),
-    "mode": ("mode",),
-    "question_type": ("is_tally", "question_type"),
-    "read_level": ("is_tally", "read_level"),
-    "tally_kind": ("is_tally", "tally_kind"),
-    "hour": ("hour",),
-    "weekday": ("happened_on",),
+# Breakdowns for any days: {name: (the columns that make a key, the table of whole months)}. DAY is a day or a
+# month, and WEEKDAY is a column of HourTotal alone. `_folded` combines them into the rows of the figure.
+DAY, WEEKDAY = "day", "weekday"
+BY_DAY: dict = {
+    "time": ((DAY,), MonthTotal),
+    "branch": (("branch",), MonthTotal),
+    "service_point": (("service_point",), MonthTotal),
+    "mode": (("mode",), MonthTotal),
+    "question_type": (("is_tally", "question_type"), MonthTotal),
+    "read_level": (("is_tally", "read_level"), MonthTotal),
+    "tally_kind": (("is_tally", "tally_kind"), MonthTotal),
+    "hour": (("hour",), HourTotal),
+    "weekday": ((WEEKDAY,), HourTotal),
 }
 ONE_ROW_OF_TALLIES = ("question_type", "read_level")
 # Breakdowns for whole months: {name: (table, column)}. Those of the library's own fields are named `own-` and
@@ -115,9 +128,17 @@ def figure(period, branches, breakdown, *, earlier=None):
     compare with.
     """
     count, names = _counting(breakdown)
-    now = count(period, branches, breakdown, period.step)
-    before = count(earlier, branches, breakdown, period.step) if earlier else {}
-    known = labels.of(breakdown, {*now, *before} - {OTHER}, period=period, earlier=earlier, branches=branches)
+    step, year_starts_in = period.step, Library.current().year_starts_in
+    now = count(period, branches, breakdown, step, year_starts_in)
+    before = count(earlier, branches, breakdown, step, year_starts_in) if earlier else {}
+    known = labels.of(
+        breakdown,
+        {*now, *before} - {OTHER},
+        period=period,
+        earlier=earlier,
+        branches=branches,
+        year_starts_in=year_starts_in,
+    )
     missing = None if names == NUMBERS[:1] or breakdown == "time" else 0
     rows = [
         Row(
@@ -159,47 +180,69 @@ def _headings(breakdown, names, period, earlier):
     return headings + [labels.of_number(name) for name in names[1:]]
 
 
-def _by_day(period, branches, breakdown, step):
-    """Return {key: numbers} of DayCount."""
-    columns = BY_DAY[breakdown]
-    rows = DayCount.objects.filter(happened_on__range=(period.first, period.last), branch__in=branches)
-    sums = [Sum(name) for name in NUMBERS]
-    counted = {}
-    for row in rows.order_by().values_list(*columns).annotate(*sums):
-        key, numbers = row[: len(columns)], row[len(columns) :]
-        counted[key if len(key) > 1 else key[0]] = numbers
-    return _folded(counted, period, breakdown, step)
+def _by_day(period, branches, breakdown, step, year_starts_in):
+    """Return {key: numbers} of the contacts of any days."""
+    columns, of_months = BY_DAY[breakdown]
+    counted: dict = defaultdict(lambda: (0,) * len(NUMBERS))
+    for key, numbers in _sums(period, branches, columns, NUMBERS, of_months, step):
+        key = key if len(key) > 1 else key[0]
+        counted[key] = _sum((counted[key], numbers), len(NUMBERS))
+    return _folded(counted, breakdown, period.steps(step, year_starts_in))
 
 
-def _grid(period, branches, _by, _step):
+def _sums(period, branches, columns, names, of_months, step):
+    """Yield (key, numbers) from DayCount. Whole months come from the table `of_months` if `step` isn't "day".
+
+    A key can come more than once.
+    """
+    months = period.whole_months if step != "day" else None
+    if months:
+        rows = of_months.objects.filter(month__range=(months.first, months.last), branch__in=branches)
+        yield from _grouped(rows, ["month" if name == DAY else name for name in columns], names)
+    for days in period.without(months):
+        rows = DayCount.objects.filter(happened_on__range=(days.first, days.last), branch__in=branches)
+        of_days = ["happened_on" if name in (DAY, WEEKDAY) else name for name in columns]
+        for key, numbers in _grouped(rows, of_days, names):
+            yield tuple(_of_day(*each) for each in zip(columns, key, strict=True)), numbers
+
+
+def _grouped(rows, columns, names):
+    for row in rows.order_by().values_list(*columns).annotate(*[Sum(name) for name in names]):
+        yield row[: len(columns)], row[len(columns) :]
+
+
+def _of_day(column, value):
+    return value.weekday() if column == WEEKDAY else value
+
+
+def _grid(period, branches, _by, step, _year):
     """Return {hour: (contacts, those on Mondays, …)}."""
-    rows = DayCount.objects.filter(happened_on__range=(period.first, period.last), branch__in=branches)
     cells: dict = defaultdict(lambda: [0] * len(OF_GRID))
-    columns = "hour", "happened_on"
-    for hour, day, contacts in rows.order_by().values_list(*columns).annotate(Sum("contacts")):
+    for (hour, weekday), (contacts,) in _sums(
+        period, branches, ("hour", WEEKDAY), NUMBERS[:1], HourTotal, step
+    ):
         cells[hour][0] += contacts
-        cells[hour][1 + day.weekday()] += contacts
+        cells[hour][1 + weekday] += contacts
     hours = [hour for hour in cells if hour is not None]
     every_hour = range(min(hours), max(hours) + 1) if hours else ()
     return {hour: tuple(cells[hour]) for hour in {*every_hour, *cells}}
 
 
-def _folded(counted, period, breakdown, step):
+def _folded(counted, breakdown, steps):
     """Combine the keys of one row of the figure, and add the steps, weekdays and hours without contacts."""
+    nothing = (0,) * len(NUMBERS)
     if breakdown == "time":
         # A step has the number of its place, so that the first step is compared with the first one before.
-        steps = period.steps(step)
-        places = {
-            day: place for place, (first, last) in enumerate(steps) for day in _days(first, last, counted)
-        }
-        empty = dict.fromkeys(range(len(steps)), (0,) * len(NUMBERS))
+        firsts = [first for first, _last in steps]
+        places = {day: bisect_right(firsts, day) - 1 for day in counted}
+        empty = dict.fromkeys(range(len(steps)), nothing)
     elif breakdown == "weekday":
-        places = {day: day.weekday() for day in counted}
-        empty = dict.fromkeys(range(7), (0,) * len(NUMBERS))
+        places = {weekday: weekday for weekday in counted}
+        empty = dict.fromkeys(range(7), nothing)
     elif breakdown == "hour":
         hours = [hour for hour in counted if hour is not None]
         places = {hour: hour for hour in counted}
-        empty = dict.fromkeys(range(min(hours), max(hours) + 1), (0,) * len(NUMBERS)) if hours else {}
+        empty = dict.fromkeys(range(min(hours), max(hours) + 1), nothing) if hours else {}
     else:
         # A contact that was only counted has no question type and no READ level of its own.
         places = {key: (True, None) if breakdown in ONE_ROW_OF_TALLIES and key[0] else key for key in counted}
@@ -210,32 +253,50 @@ def _folded(counted, period, breakdown, step):
     return empty | {place: _sum(rows, len(NUMBERS)) for place, rows in groups.items()}
 
 
-def _days(first, last, days):
-    return [day for day in days if first <= day <= last]
+def _by_month(period, branches, breakdown, _step, year_starts_in):
+    """Return {key: (contacts,)} of a table by month. Small numbers are only in OTHER (small_numbers.py).
 
-
-def _by_month(period, branches, breakdown, _step):
-    """Return {key: (contacts,)} of a table by month.
-
-    A number below MIN_PEOPLE is only in OTHER, and OTHER itself is not below it, as long as there is another
-    row. OTHER also has the quiet sessions and the visits with a child.
+    OTHER also has the quiet sessions and the visits with a child.
     """
-    table, column = BY_MONTH.get(breakdown) or (OwnCount, "own_value")
-    rows = table.objects.filter(month__range=(period.first, period.last), branch__in=branches)
-    if breakdown.startswith(OWN):
-        rows = rows.filter(own_value__field=breakdown.removeprefix(OWN))
-    counted = dict(rows.order_by().values_list(column).annotate(Sum("contacts")))
-    shown = {key: contacts for key, contacts in counted.items() if contacts >= MIN_PEOPLE}
-    all_days = DayCount.objects.filter(happened_on__range=(period.first, period.last), branch__in=branches)
-    of_all = all_days.filter(is_tally=False).aggregate(contacts=Sum("contacts"))["contacts"] or 0
-    # The table by day can be some hours older than the tables by month.
-    hidden = max(of_all, sum(counted.values())) - sum(shown.values())
-    while 0 < hidden < MIN_PEOPLE and shown:
-        hidden += shown.pop(min(shown, key=lambda key: shown[key]))
+    parts = period.by_reporting_year(year_starts_in)
+    days = parts[0][0].first_day, parts[-1][0].last_day
+    counted, totals = _cells(breakdown, days), _totals(days)
+    cells = []
+    for year, months in parts:
+        in_year = [
+            cell
+            for cell in counted.keys() | totals.keys()
+            if ReportingYear.of(cell[0], year_starts_in) == year
+        ]
+        table = YearTable(
+            {cell: counted.get(cell, {}) for cell in in_year}, {cell: totals[cell] for cell in in_year}
+        )
+        cells += [(table, cell) for cell in table.cells(months, branches)]
+    shown, hidden = shown_numbers(cells)
     return {key: (contacts,) for key, contacts in shown.items()} | ({OTHER: (hidden,)} if hidden else {})
 
 
-def _answers(period, branches, _by, _step):
+def _cells(breakdown, days):
+    """Return {(month, branch): {key: contacts}} of a table by month."""
+    table, column = BY_MONTH.get(breakdown) or (OwnCount, "own_value")
+    rows = table.objects.filter(month__range=days)
+    if breakdown.startswith(OWN):
+        rows = rows.filter(own_value__field=breakdown.removeprefix(OWN))
+    cells: dict = defaultdict(dict)
+    for month, branch, key, contacts in (
+        rows.order_by().values_list("month", "branch", column).annotate(Sum("contacts"))
+    ):
+        cells[month, branch][key] = contacts
+    return cells
+
+
+def _totals(days):
+    """Return {(month, branch): contacts}, without contacts that were only counted."""
+    rows = MonthTotal.objects.filter(month__range=days, is_tally=False)
+    return Counter({key: contacts for key, (contacts,) in _grouped(rows, ["month", "branch"], NUMBERS[:1])})
+
+
+def _answers(period, branches, _by, _step, _year):
     """Return {end of a band in minutes: (answers, those in the promised time)}.
 
     The key of the last band is None, because it has no end.

@@ -51,6 +51,10 @@ class CorrectionForm(RecordForm):
         if branches.count() > 1:
             self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
 
+    def hide_questions(self):
+        """Hide the number of questions. The page posts it all the same, so that the session keeps it."""
+        self.fields["questions"].widget = forms.HiddenInput()
+
     def branches_of_points(self, user):
         return sorted({*user.desk_branch_ids, self.help_session.branch_id})
 

@@ -16,6 +16,7 @@ from portal.checkins.planning import Wish
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import choices, codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
+from portal.surveys.counting import asks_for_questions
 from portal.text import TextField, looks_like_secret_number, uuid_or_none
 from portal.times import time_of_day
 from recommendations.models import QuestionType, Topic, topic_names
@@ -129,6 +130,13 @@ class RecordForm(ListFields, forms.Form):
     )
     minutes = WholeNumber(label=_("Minutes"), min_value=0, max_value=600, required=False)
     people = WholeNumber(label=_("People"), min_value=1, max_value=500)
+    questions = WholeNumber(
+        label=_("Questions"),
+        min_value=1,
+        max_value=500,
+        required=False,
+        help_text=_("A survey of this library counts each question. Without a number, it is 1."),
+    )
     language = language_field(_("Language of the patron"))
     # The language that the page chose by itself. It is empty once staff chose another language.
     default_language = forms.CharField(required=False, max_length=12, widget=forms.HiddenInput)
@@ -217,7 +225,11 @@ class RecordForm(ListFields, forms.Form):
         else:
             for name in CHECK_IN_FIELDS:
                 del self.fields[name]
-        for name in ("minutes", "people"):
+        if not asks_for_questions(self.now.date()):
+            self.hide_questions()
+        for name in ("minutes", "people", "questions"):
+            if name not in self.fields:
+                continue
             self.fields[name].widget.attrs["inputmode"] = "numeric"
         if len(user.desk_branch_ids) == 1:
             self.fields["branch"].widget = forms.HiddenInput()
@@ -225,9 +237,13 @@ class RecordForm(ListFields, forms.Form):
     @property
     def details(self):
         """Return the fields in the second column of the page."""
-        names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language"]
+        names = ["topic", "read_level", "minutes", "people", "questions", "mode", "question_type", "language"]
         names += ["patron_group", *self.own_names, "happened_on", "hour", "branch", "service_point"]
         return [self[name] for name in names if name in self.fields and not self[name].is_hidden]
+
+    def hide_questions(self):
+        """Don't ask for the number of questions, because no survey counts them."""
+        del self.fields["questions"]
 
     def leave_focus_to_errors(self):
         """Remove the autofocus from the field `question`, so that the page can focus the list of errors."""
@@ -267,6 +283,9 @@ class RecordForm(ListFields, forms.Form):
         if day < self.now.date() - MAX_AGE:
             raise forms.ValidationError(gettext("This is more than ten years ago. Check the year."))
         return day
+
+    def clean_questions(self):
+        return self.cleaned_data["questions"] or 1
 
     def clean_with_child(self):
         """Return how the library hands over a child's visit, or "" if no child was helped."""

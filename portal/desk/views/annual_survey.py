@@ -4,11 +4,11 @@ from django.db.models import Min
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.reporting_year import ReportingYear
 from accounts.sign_in.access import coordinator_only
 from portal.counts.models import DayCount
 from portal.surveys.models import RuleSet, Survey
 from portal.surveys.report import report
-from portal.surveys.years import ReportingYear
 
 
 @coordinator_only

@@ -5,7 +5,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import staff_only
 from portal.checkins.quotes import shared_with
-from portal.desk.figures.pooling import MIN_PEOPLE
+from portal.counts.pooling import MIN_PEOPLE
 from portal.desk.made_possible import quarters_of
 
 MAX_QUOTES = 50

@@ -179,6 +179,13 @@ class HelpSession(models.Model):
     people = models.PositiveSmallIntegerField(
         _("people"), default=1, validators=[MinValueValidator(1), MaxValueValidator(500)]
     )
+    questions = models.PositiveSmallIntegerField(
+        _("questions"),
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(500)],
+        help_text="how many questions the contact had; staff are asked only while a survey counts questions",
+    )
     language = models.CharField(_("language of the patron"), max_length=12, default="en")
     patron_group = models.ForeignKey(
         PatronGroup,

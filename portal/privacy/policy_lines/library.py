@@ -86,6 +86,8 @@ LINES = {
     **dict.fromkeys(
         [
             "counts.DayCount",
+            "counts.MonthTotal",
+            "counts.HourTotal",
             "counts.TopicCount",
             "counts.GroupCount",
             "counts.LanguageCount",
@@ -118,6 +120,15 @@ LINES = {
         Group.LIBRARY,
         periods=(timedelta(days=1),),
         ended_by="forget_answers",
+    ),
+    **dict.fromkeys(
+        ["counts.CheckInAnswers", "counts.OutcomePeriod", "counts.Outcome"],
+        Line(
+            "numbers of what patrons said about their visits in a quarter or a year",
+            "Kept until the portal is removed.",
+            "to report how the library's help turned out",
+            Group.LIBRARY,
+        ),
     ),
     "surveys.RuleSet": Line(
         "from which day the library counts for which survey, and how",

@@ -1,5 +1,9 @@
 """The states of the pages at the desk."""
 
+from django.utils import timezone
+
+from portal.counts.quarters import Quarter
+
 from .steps import (
     address_off,
     ask_at_the_desk,
@@ -281,6 +285,12 @@ def desk(rows, words, steps):
         State("desk-figures-compared", "/desk/figures/?by=question_type&compare=before"),
         State("desk-figures-error", "/desk/figures/?first_day=2026-03-02&last_day=2026-03-01"),
         State("desk-outcomes", "/desk/figures/outcomes/"),
+        State("desk-outcomes-topics", "/desk/figures/outcomes/?by=topic"),
+        State("desk-outcomes-items", "/desk/figures/outcomes/?by=item"),
+        State("desk-outcomes-waiting", f"/desk/figures/outcomes/?period={Quarter.of(timezone.localdate())}"),
+        State("desk-outcomes-error", "/desk/figures/outcomes/?by=staff"),
+        State("desk-director", "/desk/figures/director/"),
+        State("desk-director-year", f"/desk/figures/director/?dates={timezone.localdate().year}"),
         State("desk-holds", "/desk/holds/"),
         State("desk-hold", f"/desk/sessions/{rows.kept.public_id}/hold/"),
         State("desk-hold-error", f"/desk/sessions/{rows.kept.public_id}/hold/", empty("reason", "#hold")),

@@ -84,6 +84,8 @@ from tests.factories import (
 from tests.portal.imports.desk_logs.uploaded import uploaded
 from tests.portal.surveys.rules import mark_weeks, save_preset
 
+from .past_outcomes import add_past_outcomes
+
 
 def verdict_path(recommendation):
     return f"/recommendations/{recommendation.public_id}/verdict/"
@@ -116,6 +118,7 @@ class Rows:
         self.add_people_at_the_desk()
         self.add_lists()
         self.list_people()
+        add_past_outcomes(branch, topic=words.topic, title=words.title, creators=words.name)
 
     def add_library(self):
         for thing, name in (

@@ -9,7 +9,16 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from portal.counts import actions
-from portal.counts.models import TABLES, DayCount, GroupCount, LanguageCount, OwnCount, TopicCount
+from portal.counts.models import (
+    TABLES,
+    DayCount,
+    GroupCount,
+    HourTotal,
+    LanguageCount,
+    MonthTotal,
+    OwnCount,
+    TopicCount,
+)
 from portal.helpsessions.models import HelpSession, OwnField
 from portal.privacy import erasure, retention
 from portal.privacy.correcting import correct
@@ -30,7 +39,7 @@ AT = datetime.datetime(2026, 11, 20, 17, 30, tzinfo=datetime.UTC)
 NIGHT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 MARCH, APRIL = datetime.date(2026, 3, 1), datetime.date(2026, 4, 1)
-NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
+NUMBERS = DayCount.NUMBERS
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
@@ -38,9 +47,9 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 def figures(table):
     """Return {key: numbers} of a table. The numbers are the sums for forgotten and other sessions."""
     sums: dict = {}
-    for row in table.objects.values_list(*table.KEY, *NUMBERS):
+    for row in table.objects.values_list(*table.KEY, *table.NUMBERS):
         key, numbers = row[: len(table.KEY)], row[len(table.KEY) :]
-        sums[key] = tuple(a + b for a, b in zip(sums.get(key, (0, 0, 0, 0)), numbers, strict=True))
+        sums[key] = tuple(a + b for a, b in zip(sums.get(key, (0,) * len(numbers)), numbers, strict=True))
     return sums
 
 
@@ -77,7 +86,7 @@ def year(branch, patron, own_value):
     sessions = [
         made(branch, march, patron=patron, kept_at=AT - 250 * DAY, handed_over_at=AT, minutes=10, **full),
         made(branch, march, minutes=5, **full),
-        made(branch, march, hour=9),
+        made(branch, march, hour=9, questions=4),
         made(west, march, minutes=7, topic=topic, language="fr"),
         made(branch, APRIL - DAY, minutes=20, handed_over_at=AT),
         made(branch, april, minutes=1, patron_group=group),
@@ -98,20 +107,20 @@ def expected(table):
     for session in HelpSession.objects.filter(status__in=["recorded", "tally"]):
         month = session.happened_on.replace(day=1)
         is_described = session.status == "recorded" and not session.quiet and not session.with_child
+        kind = (
+            session.branch_id,
+            session.service_point_id,
+            session.mode,
+            session.question_type,
+            session.read_level,
+            session.status == "tally",
+            session.tally_kind_id,
+        )
+        weekday = session.happened_on.weekday()
         keys = {
-            DayCount: [
-                (
-                    session.happened_on,
-                    session.hour,
-                    session.branch_id,
-                    session.service_point_id,
-                    session.mode,
-                    session.question_type,
-                    session.read_level,
-                    session.status == "tally",
-                    session.tally_kind_id,
-                )
-            ],
+            DayCount: [(session.happened_on, session.hour, *kind)],
+            MonthTotal: [(month, *kind)],
+            HourTotal: [(month, session.branch_id, session.hour, weekday)],
             TopicCount: [(month, session.branch_id, session.topic_id)] * is_described,
             GroupCount: [(month, session.branch_id, session.patron_group_id)] * is_described,
             LanguageCount: [(month, session.branch_id, session.language)] * is_described,
@@ -120,11 +129,12 @@ def expected(table):
             ],
         }
         sent = session.check_ins_made.filter(asked_at__isnull=False).count()
-        numbers = (1, session.minutes or 0, int(session.handed_over_at is not None), sent)
+        handed_over = int(session.handed_over_at is not None)
+        numbers = (1, session.minutes or 0, handed_over, sent, session.questions)
         for key in keys[table]:
             counted.update({(key, name): number for name, number in zip(NUMBERS, numbers, strict=True)})
     keys = {key for key, _name in counted}
-    return {key: tuple(counted[key, name] for name in NUMBERS) for key in keys}
+    return {key: tuple(counted[key, name] for name in table.NUMBERS) for key in keys}
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
@@ -251,7 +261,7 @@ def test_sessions_forgotten_before_counts_existed_are_counted_and_reduced(branch
     assert (session.hour, session.patron_group, session.is_counted) == (None, None, True)
 
 
-def test_only_the_table_by_day_has_hours_and_no_table_has_two_facts_about_a_patron():
+def test_only_tables_without_facts_about_a_patron_have_hours_and_no_table_has_two_such_facts():
     columns = {table: {field.name for field in table._meta.fields} for table in TABLES}
     shared = {"id", "branch", "is_final", "log_import", "estimated_minutes", *NUMBERS}
     assert columns.pop(DayCount) - shared == {
@@ -259,6 +269,10 @@ def test_only_the_table_by_day_has_hours_and_no_table_has_two_facts_about_a_patr
         *("is_tally", "tally_kind"),
     }
     assert {table: names - shared for table, names in columns.items()} == {
+        MonthTotal: {
+            *("month", "service_point", "mode", "question_type", "read_level", "is_tally", "tally_kind")
+        },
+        HourTotal: {"month", "hour", "weekday"},
         TopicCount: {"month", "topic"},
         GroupCount: {"month", "patron_group"},
         LanguageCount: {"month", "language"},

@@ -13,6 +13,7 @@ from portal.surveys.models import RuleSet, SampledWeek, Survey
 from portal.surveys.presets import PRESETS
 from recommendations.models import QuestionType
 from tests.factories import HelpSessionFactory, ServicePointFactory, TallyKindFactory
+from tests.portal.desk.test_corrections import filled_in
 from tests.portal.pages import text
 from tests.portal.surveys.rules import mark_weeks, save_preset
 
@@ -204,6 +205,44 @@ def test_rules_of_a_year_that_has_ended_are_removed_only_after_a_warning(desk, b
     assert not RuleSet.objects.exists()
 
 
+# The number of questions.
+
+
+def test_record_form_asks_for_questions_only_while_rules_count_them(desk, branch, typed):
+    assert "questions" not in desk.get(reverse("record")).context["form"].fields
+    desk.post(reverse("record"), typed(action="save_only", questions="7"))
+    save_preset("pls", YEAR, counts_questions=True)
+    assert "A survey of this library counts each question." in text(desk.get(reverse("record")))
+    for number in ("", "4"):
+        desk.post(reverse("record"), typed(action="save_only", questions=number))
+    assert list(HelpSession.objects.order_by("pk").values_list("questions", flat=True)) == [1, 1, 4]
+    assert "Enter a whole number from 1 to 500." in text(desk.post(reverse("record"), typed(questions="0")))
+
+
+@pytest.mark.parametrize("counts_questions", [False, True])
+def test_correction_keeps_the_number_of_questions_and_changes_it_while_rules_count_them(
+    desk, branch, coordinator, counts_questions
+):
+    visit = HelpSessionFactory(branch=branch, staff=coordinator, questions=3)
+    save_preset("pls", YEAR, counts_questions=counts_questions)
+    url = reverse("correct_session", args=[visit.public_id])
+    assert desk.get(url).context["form"]["questions"].is_hidden is not counts_questions
+    changes = {"minutes": "9"} | ({"questions": "5"} if counts_questions else {})
+    fields = filled_in(desk.get(url), **changes)
+    assert desk.post(url, fields).status_code == 302
+    visit.refresh_from_db()
+    assert (visit.minutes, visit.questions) == (9, 5 if counts_questions else 3)
+
+
+def test_rules_say_whether_each_question_counts(desk, branch):
+    desk.post(NEW, posted(desk.get(NEW)))
+    assert RuleSet.objects.get().counts_questions is False
+    url = f"{RULES}{RuleSet.objects.get().public_id}/"
+    desk.post(url, posted(desk.get(url), counts_questions="on"))
+    assert RuleSet.objects.get().counts_questions is True
+    assert "Each question counts." in text(desk.get(SURVEY, {"year": "2026"}))
+
+
 # Sampled weeks.
 
 
@@ -213,6 +252,30 @@ def test_coordinator_marks_a_week_and_removes_the_mark(desk, branch):
     assert week.starts_on == MARCH
     assert "March 1, 2026 – March 7, 2026" in text(desk.get(WEEKS))
     desk.post(WEEKS, {"week": week.pk})
+    assert not SampledWeek.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "method", "warns"),
+    [
+        (YEAR - 30 * DAY, "estimate", True),
+        (YEAR - 30 * DAY, "count", False),
+        (YEAR, "estimate", False),
+    ],
+)
+def test_removing_a_week_of_a_year_that_has_ended_warns_first_if_it_can_change_an_estimate(
+    desk, branch, library, starts_on, method, warns
+):
+    years = library.today().year - YEAR.year
+    starts_on = starts_on.replace(year=starts_on.year + years)
+    save_preset("pls", datetime.date(2024, 1, 1), method=method)
+    mark_weeks(starts_on)
+    week = SampledWeek.objects.get()
+    response = desk.post(WEEKS, {"week": week.pk}, follow=True)
+    assert ("can change the estimate of a year that has ended" in text(response)) is warns
+    assert SampledWeek.objects.exists() is warns
+    assert (b'name="changes_past"' in response.content) is warns
+    desk.post(WEEKS, {"week": week.pk, "changes_past": "1"})
     assert not SampledWeek.objects.exists()
 
 

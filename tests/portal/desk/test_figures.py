@@ -1,8 +1,11 @@
-"""Test the figures about outcomes, for coordinators. They must not reveal anything about a single patron."""
+"""Test the pages about how help turned out. They must not reveal anything about a single patron."""
 
+import csv
 import datetime
 import html
+import io
 import re
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
@@ -11,11 +14,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as searching
 from hypothesis import strategies as st
 
-from portal.desk.figures.pooling import MIN_PEOPLE, is_small, pooled
-from portal.desk.figures.quarters import Quarter
-from portal.helpsessions.forgetting import forget
-from portal.helpsessions.models import HelpSession
-from tests.factories import HelpSessionFactory, TopicFactory
+from portal.counts.models import OutcomePeriod
+from portal.counts.outcomes import DAYS_TO_ANSWER, count_outcomes, readable_on
+from portal.counts.pooling import MIN_PEOPLE, is_small, pooled
+from portal.counts.quarters import Quarter
+from portal.templatetags.portal import whole_day
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, TopicFactory, recommend_in
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.sql
@@ -69,25 +73,25 @@ def test_statistics_are_hidden_if_a_total_is_between_one_and_four():
 
 
 @pytest.mark.parametrize(
-    ("day", "quarter", "first", "last"),
+    ("day", "starts_in", "quarter", "last"),
     [
-        ("2026-01-01", "2026-1", "2026-01-01", "2026-03-31"),
-        ("2024-12-31", "2024-4", "2024-10-01", "2024-12-31"),
-        ("2026-08-15", "2026-3", "2026-07-01", "2026-09-30"),
+        ("2026-01-01", 1, "2026-01", "2026-03-31"),
+        ("2024-12-31", 1, "2024-10", "2024-12-31"),
+        ("2026-08-15", 7, "2026-07", "2026-09-30"),
+        ("2026-01-15", 9, "2025-12", "2026-02-28"),
+        ("2026-09-01", 8, "2026-08", "2026-10-31"),
     ],
 )
-def test_quarter_has_the_right_first_and_last_day_and_the_right_neighboring_quarters(
-    day, quarter, first, last
-):
-    found = Quarter.of(datetime.date.fromisoformat(day))
-    assert (str(found), str(found.first_day), str(found.last_day)) == (quarter, first, last)
+def test_quarter_begins_with_the_reporting_year(day, starts_in, quarter, last):
+    found = Quarter.of(datetime.date.fromisoformat(day), starts_in)
+    assert (str(found), str(found.last_day)) == (quarter, last)
     assert found.before.after == found == Quarter.read(quarter)
 
 
 @pytest.fixture
 def quarter(library):
-    """Return the last quarter that has ended."""
-    return Quarter.of(library.today()).before
+    """Return the last quarter that is counted."""
+    return Quarter.of(library.today() - DAYS_TO_ANSWER + datetime.timedelta(days=1)).before
 
 
 @pytest.fixture
@@ -97,109 +101,163 @@ def desk(client, coordinator, sign_in):
 
 @pytest.fixture
 def recorded(quarter, branch, staff):
-    def recorded(count=1, *, month=0, **more):
-        return HelpSessionFactory.create_batch(
-            count, happened_on=quarter.months[month], branch=branch, staff=staff, **more
-        )
+    def recorded(count=1, **more):
+        more = {"happened_on": quarter.first_day, "branch": branch, "staff": staff} | more
+        return HelpSessionFactory.create_batch(count, **more)
 
     return recorded
 
 
-def table(page, heading):
-    """Return the rows of the table under a heading as {first cell: [other cells]}."""
-    part = html.unescape(page.content.decode()).partition(f">{heading}</h2>")[2].partition("</section>")[0]
-    rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
+def table(page, question):
+    """Return the rows of the table of a question as {first cell: [other cells]}."""
+    part = html.unescape(page.content.decode()).partition(f'id="{question}"')[2].partition("</table>")[0]
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part, re.DOTALL)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
     return {row[0]: row[1:] for row in rows[1:]}
 
 
-def test_visits_that_were_kept_or_rated_still_count_after_they_are_deleted(desk, recorded, quarter, library):
-    recorded(6, month=2, kept_at=timezone.now())
-    recorded(4, answered_at=timezone.now())
-    recorded(5, status="unfinished", kept_at=timezone.now())
-    HelpSessionFactory(happened_on=quarter.before.last_day, kept_at=timezone.now())
-    HelpSessionFactory(happened_on=quarter.after.first_day, kept_at=timezone.now())
-    forget(list(HelpSession.objects.filter(status="recorded")), on=library.today(), zone=library.zone)
-    page = html.unescape(text(desk.get(reverse("outcomes"), {"quarter": quarter})))
-    assert "Kept in a patron's account 6 Patron gave feedback on the visit fewer than 5" in page
+def show(desk, **query):
+    return desk.get(reverse("outcomes"), query)
 
 
-def test_statistics_page_combines_topics_with_counts_below_five_into_one_row(desk, recorded):
+def test_page_shows_a_quarter_by_topic_and_adds_up_small_rows(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")
     recorded(1, topic=law, found="part")
     recorded(4, topic=taxes, found="part")
-    page = desk.get(reverse("outcomes"))
-    assert "“Other topics together” combines" in text(page)
-    counted = table(page, "Did patrons find what they needed?")
-    assert counted == {
+    count_outcomes(at=timezone.now())
+    page = show(desk, by="topic")
+    assert table(page, "found") == {
         "Health": ["6", "0", "0", "0", "0"],
-        "Other topics together": ["0", "5", "0", "5", "0"],
-        "All topics": ["6", "5", "0", "5", "0"],
+        "Other": ["0", "5", "0", "5", "0"],
+        "Total": ["6", "5", "0", "5", "0"],
     }
+    assert "16 answers. Most often: “Yes, everything” (6)." in text(page)
+    assert list(table(show(desk), "found")) == ["Total"]
 
 
-def test_statistics_page_hides_a_table_if_a_total_would_reveal_a_count_below_five(desk, recorded):
-    taxes = TopicFactory(name="Taxes")
-    recorded(5, topic=taxes, satisfaction="good", would_return="yes")
-    recorded(6, topic=taxes, would_return="no")
-    recorded(4, topic=TopicFactory(name="Law"), would_return="maybe")
-    page = desk.get(reverse("outcomes"))
-    assert "Other topics together" not in text(page)
-    assert table(page, "How was the help?") == {
-        "Taxes": ["0", "5", "0", "0"],
-        "All topics": ["0", "5", "0", "0"],
-    }
-    # Only four patrons answered "maybe". A row or a total could reveal this count, so the table is empty.
-    assert table(page, "Would patrons come back with another question?") == {}
-
-
-def test_statistics_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(desk, recorded):
+def test_page_says_that_a_table_is_not_shown_or_that_nobody_answered(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
-    page = desk.get(reverse("outcomes"))
-    assert table(page, "Did patrons find what they needed?") == {}
-    assert "Too few patrons answered" in text(page)
+    count_outcomes(at=timezone.now())
+    page = show(desk, by="topic")
+    assert table(page, "found") == {}
     assert "Bereavement" not in text(page)
+    assert text(page).count("Not shown, because small numbers would follow from it.") == 1
+    assert text(page).count("Nobody has answered.") == 3
 
 
-def test_statistics_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, library):
-    HelpSessionFactory.create_batch(9, branch=branch, happened_on=library.today(), found="no")
-    page = text(desk.get(reverse("outcomes")))
-    assert "Did patrons find what they needed?" not in page
-    assert "after the quarter ends" in page
+def test_page_says_from_which_day_a_quarter_can_be_read(desk, recorded, library):
+    recorded()
+    count_outcomes(at=timezone.now())
+    today = Quarter.of(library.today())
+    for quarter in (today, today.before) if today.before.last_day > library.today() else (today,):
+        HelpSessionFactory.create_batch(9, happened_on=today.first_day, found="no")
+        page = show(desk, period=str(quarter))
+        assert f"can be read from {whole_day(readable_on(quarter))} on" in text(page)
+        assert table(page, "found") == {}
 
 
 @pytest.mark.few_cases
-@pytest.mark.parametrize("asked", ["", "2026", "2026-5", "1999-1", "9999-4", "nonsense", "٢٠٢٦-1"])
-def test_invalid_quarter_in_the_url_shows_the_last_complete_quarter(desk, recorded, quarter, asked):
+@pytest.mark.parametrize("asked", ["", "2026", "2026-13", "1999-01", "9999-04", "nonsense", "٢٠٢٦-01"])
+def test_unknown_period_in_the_url_shows_the_last_counted_quarter(desk, recorded, quarter, asked):
     recorded()
-    page = desk.get(reverse("outcomes"), {"quarter": asked})
-    assert (page.status_code, page.context["quarter"]) == (200, quarter)
+    count_outcomes(at=timezone.now())
+    page = show(desk, period=asked)
+    last = OutcomePeriod.objects.filter(kind="quarter").latest("first_day")
+    assert (page.status_code, page.context["period"]) == (200, last)
 
 
-def test_statistics_page_links_to_no_quarter_before_the_first_recorded_visit(desk, recorded, quarter, branch):
-    HelpSessionFactory(branch=branch, happened_on=quarter.before.first_day)
-    pages = [
-        desk.get(reverse("outcomes"), {"quarter": each}).context
-        for each in (quarter.before, quarter, quarter.after)
-    ]
-    assert [(page["earlier"], page["later"]) for page in pages] == [
-        (None, quarter),
-        (quarter.before, quarter.after),
-        (quarter, None),
-    ]
+@pytest.mark.parametrize("query", [{"branch": "west"}, {"branch": "nowhere"}, {"by": "staff"}])
+def test_page_refuses_branches_of_others_and_unknown_breakdowns(client, staff, sign_in, recorded, query):
+    BranchFactory(name="West", slug="west")
+    recorded(6, found="all")
+    count_outcomes(at=timezone.now())
+    page = show(sign_in(client, staff), **query)
+    assert "Select a valid choice" in text(page)
+    assert table(page, "found") == {}
+    file = client.get(reverse("outcomes_csv"), query)
+    assert (file.status_code, file["Location"]) == (302, f"{reverse('outcomes')}?{urlencode(query)}")
 
 
-def test_statistics_page_without_data_says_that_nothing_was_recorded(desk):
-    assert "No help sessions in this quarter" in text(desk.get(reverse("outcomes")))
+def test_staff_see_the_library_and_their_own_branches(client, staff, branch, sign_in, recorded):
+    west = BranchFactory(name="West")
+    recorded(6, found="all")
+    recorded(7, found="all", branch=west)
+    count_outcomes(at=timezone.now())
+    desk = sign_in(client, staff)
+    assert table(show(desk), "found") == {"Total": ["13", "0", "0", "0", "0"]}
+    assert table(show(desk, branch=branch.slug), "found") == {"Total": ["6", "0", "0", "0", "0"]}
+    assert dict(show(desk).context["form"].fields["branch"].choices).keys() == {"", branch.slug}
+
+
+def test_coordinator_sees_every_branch(desk, recorded):
+    west = BranchFactory(name="West")
+    recorded(6, found="all")
+    recorded(7, found="all", branch=west)
+    count_outcomes(at=timezone.now())
+    assert table(show(desk, branch=west.slug), "found") == {"Total": ["7", "0", "0", "0", "0"]}
+
+
+def test_page_shows_what_patrons_did(desk, recorded):
+    recorded(6, kept_at=timezone.now())
+    recorded(5, answered_at=timezone.now(), found="all")
+    count_outcomes(at=timezone.now())
+    page = html.unescape(text(show(desk)))
+    assert "Visits kept in a library account 6" in page
+    assert "Visits about which the patron said how it went 5" in page
+    assert "Check-ins answered 0" in page
+
+
+def test_page_says_that_a_past_quarter_was_counted_late(desk, recorded):
+    recorded(6, found="all", happened_on=datetime.date(2020, 2, 3))
+    count_outcomes(at=timezone.now())
+    assert 'id="counted-late"' in show(desk, period="2020-01").content.decode()
+    assert 'id="counted-late"' in show(desk, period="year-2020-01").content.decode()
+    assert 'id="counted-late"' not in show(desk).content.decode()
+
+
+def test_page_without_visits_says_that_nothing_is_counted(desk):
+    assert "Nothing to count yet" in text(desk.get(reverse("outcomes")))
+
+
+@pytest.mark.parametrize("by", ["", "topic", "question_type", "item"])
+@pytest.mark.parametrize("period", ["2020-01", "year-2020-01"])
+def test_file_has_the_numbers_of_the_page_cell_by_cell(desk, recorded, by, period):
+    for number in range(3):
+        visits = recorded(
+            9,
+            topic=TopicFactory(),
+            found="all" if number else "part",
+            satisfaction="good",
+            would_return="yes",
+            happened_on=datetime.date(2020, 2, 3),
+            kept_at=timezone.now(),
+        )
+        item = ItemFactory()
+        for visit in visits:
+            recommend_in(visit, item=item, verdict="helped", decided_at=timezone.now())
+    count_outcomes(at=timezone.now())
+    page = show(desk, by=by, period=period)
+    file = desk.get(reverse("outcomes_csv"), {"by": by, "period": period})
+    rows = list(csv.reader(io.StringIO(file.content.decode("utf-8-sig"))))[1:]
+    on_page = []
+    titles = {question.question: question for question in page.context["tables"]}
+    for question in ("found", "satisfaction", "would_return", "verdicts"):
+        for label, numbers in table(page, question).items():
+            for answer, number in zip(titles[question].answers, numbers, strict=True):
+                on_page.append([titles[question].title, label, answer, number])
+    assert [row for row in rows if row[2]] == on_page
+    assert len(on_page) >= 17
+    assert [row[3] for row in rows if not row[2]] == ["27", "0", "0"]
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_statistics_page_runs_the_same_number_of_queries_for_any_amount_of_data(
+def test_page_runs_the_same_number_of_queries_for_any_amount_of_data(
     desk, recorded, django_assert_num_queries, rows
 ):
-    for number in range(rows):
-        recorded(topic=TopicFactory(), found="all", satisfaction="good", month=number % 3)
-    with django_assert_num_queries(9):
-        desk.get(reverse("outcomes"))
+    for _number in range(rows):
+        recorded(5, topic=TopicFactory(), found="all", satisfaction="good")
+    count_outcomes(at=timezone.now())
+    with django_assert_num_queries(10):
+        show(desk, by="topic")

@@ -133,6 +133,7 @@ LIBRARY = {
     "closes_after_days": "21",
     "released_after_days": "0",
     "year_starts_in": "7",
+    "staff_figures": "own",
     "desk_locks_after_minutes": "3",
 }
 

@@ -70,7 +70,7 @@ LEFT_OUT = {
         "closes_after_days "
         "released_after_days desk_locks_after_minutes default_branch children childrens_groups "
         "first_week_hidden_at backed_up_at email_tried_at check_ins check_ins_of_children "
-        "children_may_share_lists key_mark year_starts_in"
+        "children_may_share_lists key_mark year_starts_in staff_figures"
     },
     "accounts.Branch": {
         LIBRARY: "id name slug address phone promise_hours send_button back_to_writer call_tries covered_by "
@@ -106,7 +106,7 @@ LEFT_OUT = {
         PORTAL: "id status tally_kind is_the_childs_alone",
         PERSON: "patron",
         OTHERS: "shared_with",
-        STATISTICS: "read_level minutes people",
+        STATISTICS: "read_level minutes people questions",
         QUIET: "quiet",
         ELSEWHERE: "created_at is_group_from_card",
         FORGOTTEN: "forgotten_on answered_within is_counted",
@@ -145,7 +145,16 @@ LEFT_OUT = {
     "helpsessions.ServicePoint": {LIBRARY: "id branch name retired_at"},
     "counts.DayCount": {
         STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
-        "happened_on hour service_point mode question_type read_level is_tally tally_kind"
+        "happened_on hour service_point mode question_type read_level is_tally tally_kind "
+        "questions"
+    },
+    "counts.MonthTotal": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
+        "month service_point mode question_type read_level is_tally tally_kind"
+    },
+    "counts.HourTotal": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
+        "month hour weekday"
     },
     "counts.TopicCount": {
         STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import month topic"
@@ -159,6 +168,11 @@ LEFT_OUT = {
     "counts.OwnCount": {
         STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import month own_value"
     },
+    "counts.CheckInAnswers": {STATISTICS: "id month branch answered"},
+    "counts.OutcomePeriod": {STATISTICS: "id kind first_day last_day counted_on is_late"},
+    "counts.Outcome": {
+        STATISTICS: "id period branch question breakdown topic question_type item is_shown numbers visits"
+    },
     "counts.AnswerCount": {STATISTICS: "id month branch up_to is_late answers"},
     "counts.CountedAnswer": {STATISTICS: "conversation"},
     "counts.CountsLock": {LIBRARY: "id"},
@@ -168,7 +182,9 @@ LEFT_OUT = {
     },
     "notifications.WebhookEvent": {LIBRARY: "id public_id content due_at leased_until attempts"},
     "api.CreatedSession": {SECRET: "id token key body help_session created_at"},
-    "surveys.RuleSet": {LIBRARY: "id public_id survey starts_on method weeks multiplier tallies_count_as"},
+    "surveys.RuleSet": {
+        LIBRARY: "id public_id survey starts_on method weeks multiplier counts_questions tallies_count_as"
+    },
     "surveys.CountingRule": {LIBRARY: "id rule_set question_type mode counts_as"},
     "surveys.TallyRule": {LIBRARY: "id rule_set tally_kind counts_as"},
     "surveys.SampledWeek": {LIBRARY: "id starts_on"},
@@ -333,8 +349,8 @@ CHANGED = "its value is replaced by a value that doesn't lead to the person"
 ERASED = {
     "accounts.AuditEvent": {STAYS: "id at action subject_type where results", EMPTIED: "by patron subject"},
     "helpsessions.HelpSession": {
-        STAYS: "id status branch happened_on mode question_type topic read_level minutes people quiet "
-        "with_child found satisfaction would_return answered_by_link",
+        STAYS: "id status branch happened_on mode question_type topic read_level minutes people "
+        "questions quiet with_child found satisfaction would_return answered_by_link",
         EMPTIED: "patron staff shared_with shared_at is_the_childs_alone question summary corrected_on "
         "check_ins found_at satisfaction_at would_return_at hour service_point tally_kind patron_group "
         "is_group_from_card language own_values",

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connection, models
 
 from accounts.models import StaffRole, User
-from portal.counts.actions import NUMBERS, rebuild
+from portal.counts.actions import rebuild
 from portal.counts.answers import count_answers
 from portal.counts.models import TABLES
 from portal.demo import build as demo_build
@@ -129,11 +129,12 @@ def exported(person):
 
 def totals():
     """Return {model label: {key: sums of the numbers}} of the tables of counts."""
-    sums = [models.Sum(name) for name in NUMBERS]
     return {
         label_of(table): {
             row[: len(table.KEY)]: row[len(table.KEY) :]
-            for row in table.objects.order_by().values_list(*table.KEY).annotate(*sums)
+            for row in table.objects.order_by()
+            .values_list(*table.KEY)
+            .annotate(*[models.Sum(name) for name in table.NUMBERS])
         }
         for table in TABLES
     }

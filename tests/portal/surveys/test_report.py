@@ -7,6 +7,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
+from accounts.reporting_year import ReportingYear
 from portal.conversations import desk_actions
 from portal.counts.actions import rebuild
 from portal.counts.models import DayCount
@@ -14,7 +15,6 @@ from portal.helpsessions.models import HelpSession
 from portal.surveys import counting
 from portal.surveys.models import CountsAs, Survey
 from portal.surveys.report import Problem, report
-from portal.surveys.years import ReportingYear
 from recommendations.models import QuestionType
 from tests.factories import (
     BranchFactory,
@@ -108,6 +108,32 @@ def test_one_contact_counts_once_however_many_people_were_there(branch):
     save_rules("pls", YEAR.first_day, ALL)
     contacts(branch, MARCH, people=30, minutes=500)
     assert number() == 1
+
+
+def test_each_question_counts_if_the_rules_say_so_and_from_their_day_on(branch):
+    save_rules("pls", YEAR.first_day, ALL)
+    save_rules("pls", APRIL, ALL, counts_questions=True, tallies_count_as="transaction")
+    contacts(branch, MARCH, APRIL, questions=3, people=30)
+    contacts(branch, APRIL)
+    contacts(branch, APRIL, status="tally", question_type="directional")
+    assert number() == 1 + 3 + 1 + 1
+    assert counted(counting.rule_sets("pls"), MARCH, MARCH) == {"transaction": 1}
+
+
+@pytest.mark.parametrize(
+    ("sets", "asks"),
+    [
+        ([], False),
+        ([("pls", YEAR.first_day, True)], True),
+        ([("pls", YEAR.first_day, True), ("pls", MARCH, False)], False),
+        ([("pls", YEAR.first_day, False), ("arl", MARCH, True)], True),
+        ([("pls", APRIL, True)], False),
+    ],
+)
+def test_staff_are_asked_for_questions_while_rules_in_force_count_them(library, sets, asks):
+    for survey, starts_on, counts_questions in sets:
+        save_rules(survey, starts_on, ALL, counts_questions=counts_questions)
+    assert counting.asks_for_questions(MARCH) is asks
 
 
 def test_conversations_never_count_and_contacts_logged_from_them_do(branch, staff, patron):

@@ -4,10 +4,10 @@ import datetime
 
 import pytest
 
+from accounts.reporting_year import ReportingYear
 from portal.counts.actions import rebuild
 from portal.surveys.models import Survey
 from portal.surveys.report import report
-from portal.surveys.years import ReportingYear
 from tests.factories import HelpSessionFactory, TallyKindFactory
 
 from .rules import mark_weeks, save_preset

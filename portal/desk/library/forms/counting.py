@@ -47,6 +47,14 @@ class RuleSetForm(forms.Form):
         max_value=53,
         widget=forms.NumberInput(attrs=NUMERIC),
     )
+    counts_questions = forms.BooleanField(
+        label=gettext_lazy("Each question of a contact counts"),
+        required=False,
+        help_text=gettext_lazy(
+            "Choose this only if your state asks for it. Staff then enter a number of questions. Otherwise a "
+            "contact counts once."
+        ),
+    )
     tallies = forms.ChoiceField(label=gettext_lazy("All tallies"), choices=[], widget=LongSelect)
     warned_day = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
 
@@ -87,7 +95,7 @@ class RuleSetForm(forms.Form):
 
     @property
     def first_fields(self):
-        return [self["starts_on"], self["method"]]
+        return [self["starts_on"], self["method"], self["counts_questions"]]
 
     @property
     def estimate_fields(self):
@@ -117,7 +125,7 @@ class RuleSetForm(forms.Form):
                 if counts_as := data[f"mode-{kind}-{mode}"]:
                     counting[kind.value, mode.value] = counts_as
         tallies = {kind.pk: data[name] for name, kinds in self.kinds.items() for kind in kinds if data[name]}
-        names = ("starts_on", "method", "weeks", "multiplier")
+        names = ("starts_on", "method", "weeks", "multiplier", "counts_questions")
         return {name: data[name] for name in names} | {
             "tallies_count_as": data["tallies"],
             "counting": counting,

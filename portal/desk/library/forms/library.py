@@ -49,7 +49,14 @@ class LibraryForm(forms.Form):
         label=gettext_lazy("First month of the reporting year"),
         choices=[(month, capfirst(MONTHS[month])) for month in range(1, 13)],
         coerce=int,
-        help_text=gettext_lazy("Annual surveys use this year."),
+        help_text=gettext_lazy("Figures and annual surveys use this year."),
+    )
+    staff_figures = forms.ChoiceField(
+        label=gettext_lazy("Figures by staff member"),
+        choices=Library.StaffFigures.choices,
+        help_text=gettext_lazy(
+            "How many contacts and minutes each person recorded. They appear only on the page Figures."
+        ),
     )
     accent_color = forms.CharField(
         label=gettext_lazy("Accent color"),

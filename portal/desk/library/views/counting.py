@@ -8,13 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.reporting_year import ReportingYear
 from accounts.sign_in.access import coordinator_only
 from portal.desk.library.forms.counting import RuleSetForm, SampledWeekForm
 from portal.desk.params import number_or_none
 from portal.surveys import actions
 from portal.surveys.models import CountsAs, RuleSet, SampledWeek, Survey
 from portal.surveys.presets import PRESETS
-from portal.surveys.years import ReportingYear
 from portal.templatetags.portal import whole_day
 
 
@@ -48,6 +48,7 @@ def add_rule_set(request):
         "method": RuleSet.Method.COUNT,
         "weeks": preset.weeks,
         "multiplier": preset.multiplier,
+        "counts_questions": False,
         "tallies": CountsAs.NEITHER,
         "counting": {(kind.value, ""): counts_as for kind, counts_as in preset.counts_as.items()},
         "of_kinds": {},
@@ -91,6 +92,7 @@ def _shown_rules(found):
         "method": found.method,
         "weeks": found.weeks,
         "multiplier": found.multiplier,
+        "counts_questions": found.counts_questions,
         "tallies": found.tallies_count_as,
         "counting": {(rule.question_type, rule.mode): rule.counts_as for rule in found.counting_rules.all()},
         "of_kinds": {rule.tally_kind_id: rule.counts_as for rule in found.tally_rules.all()},
@@ -124,24 +126,30 @@ def _save(form, survey, found, *, by):
 def sampled_weeks(request):
     """List the sampled weeks and mark one.
 
-    If the request has the primary key of a `week`, remove the mark of this week instead.
+    If the request has the primary key of a `week`, remove the mark of this week instead. If this may change
+    an estimate of a year that has ended, the page warns first.
     """
-    form, by = SampledWeekForm(), {"by": request.user, "at": timezone.now()}
+    form, by, warned = SampledWeekForm(), {"by": request.user, "at": timezone.now()}, None
     if request.method == "POST":
         pk = number_or_none(request.POST.get("week"))
         week = SampledWeek.objects.filter(pk=pk).first() if pk else None
         form = SampledWeekForm(request.POST)
         if week:
-            actions.unmark_week(week, **by)
-            messages.success(request, _("The week is no longer sampled."))
-            return redirect("sampled_weeks")
-        if form.is_valid() and _mark(form, **by):
+            try:
+                actions.unmark_week(week, may_change_past="changes_past" in request.POST, **by)
+            except actions.ChangesPastYears:
+                form, warned = SampledWeekForm(), week
+            else:
+                messages.success(request, _("The week is no longer sampled."))
+                return redirect("sampled_weeks")
+        elif form.is_valid() and _mark(form, **by):
             messages.success(request, _("Week marked."))
             return redirect("sampled_weeks")
     weeks = list(SampledWeek.objects.order_by("-starts_on"))
     for week in weeks:
         week.ends_on = week.starts_on + actions.SIX_DAYS
-    return render(request, "desk/library/sampled_weeks.html", {"form": form, "weeks": weeks})
+    context = {"form": form, "weeks": weeks, "warned": warned}
+    return render(request, "desk/library/sampled_weeks.html", context)
 
 
 def _mark(form, *, by, at):

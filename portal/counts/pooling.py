@@ -23,19 +23,23 @@ class Pooled:
     total: tuple
 
 
-def pooled(rows):
+def pooled(rows, *, never_alone=(), sum_of=None, too_small=None):
     """Pool the small counts of these rows, and return a Pooled.
 
     Return None if even the total is too small to be shown. `rows` is {key: (count, …)}, and all its tuples
-    must have the same length.
+    must have the same length. The rows with the keys `never_alone` are always pooled. `sum_of` counts the
+    people of several keys, if one person can be in several rows. `too_small` replaces `is_small`.
     """
-    alone = {key: counts for key, counts in rows.items() if not is_small(counts)}
-    others = [counts for key, counts in rows.items() if key not in alone]
-    while others and is_small(_sum(others)):
+    too_small = too_small or is_small
+    sum_of = sum_of or (lambda keys: sum_rows(rows[key] for key in keys))
+    alone = {key: counts for key, counts in rows.items() if key not in never_alone and not too_small(counts)}
+    others = [key for key in rows if key not in alone]
+    while others and too_small(sum_of(others)):
         if not alone:
             return None
-        others.append(alone.pop(min(alone, key=lambda key: sum(alone[key]))))
-    return Pooled(alone, _sum(others) if others else None, _sum(rows.values()))
+        others.append(smallest := min(alone, key=lambda key: sum(alone[key])))
+        del alone[smallest]
+    return Pooled(alone, sum_of(others) if others else None, sum_rows(rows.values()))
 
 
 def is_small(counts):
@@ -43,5 +47,6 @@ def is_small(counts):
     return any(0 < count < MIN_PEOPLE for count in counts)
 
 
-def _sum(rows):
+def sum_rows(rows):
+    """Add tuples of the same length, number by number."""
     return tuple(map(sum, zip(*rows, strict=True)))

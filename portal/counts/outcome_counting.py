@@ -1,0 +1,242 @@
+"""Count the outcomes of a quarter: what patrons said about their visits, and what they did after them.
+
+A Cell also counts different visits, because a threshold is about visits, and one visit can have several
+verdicts. Forgotten visits are counted too.
+"""
+
+import datetime
+from collections import defaultdict
+from typing import NamedTuple
+
+from django.db.models import Count, Q, Sum
+
+from portal.checkins.models import CheckIn
+from portal.helpsessions.models import HelpSession, SessionRecommendation
+from recommendations.models import Recommendation
+
+from .models import CheckInAnswers, DayCount
+from .pooling import sum_rows
+
+Verdict = Recommendation.Verdict
+# What patrons are asked about a visit: {question, which is a column of HelpSession: its choices}.
+OF_VISITS = {
+    "found": HelpSession.Found,
+    "satisfaction": HelpSession.Satisfaction,
+    "would_return": HelpSession.WouldReturn,
+}
+VERDICTS = "verdicts"
+# What patrons did after their visits. These numbers have no breakdown.
+FOLLOW_UPS = ("kept", "answered", "check_ins")
+# {question: the values of its answers}, in the order of the pages.
+ANSWERS = {
+    **{question: tuple(choices.values) for question, choices in OF_VISITS.items()},
+    VERDICTS: tuple(Verdict.values),
+    **dict.fromkeys(FOLLOW_UPS, ("yes",)),
+}
+# How many numbers of visits a Cell has besides those of the answers.
+GUARDS = {**dict.fromkeys(OF_VISITS, 1), VERDICTS: 0, "kept": 1, "answered": 4, "check_ins": 2}
+# The breakdowns of each question. "" is the table without a breakdown.
+NONE, TOPIC, QUESTION_TYPE, ITEM = "", "topic", "question_type", "item"
+BREAKDOWNS = {
+    **dict.fromkeys(OF_VISITS, (NONE, TOPIC, QUESTION_TYPE)),
+    VERDICTS: (NONE, TOPIC, QUESTION_TYPE, ITEM),
+    **dict.fromkeys(FOLLOW_UPS, (NONE,)),
+}
+# The key of visits that have no row of their own: quiet ones, visits with a child, and those without a topic.
+UNNAMED = None
+
+
+class Cell(NamedTuple):
+    """The numbers of a row.
+
+    `numbers` has a number for each answer. `visits` has the number of different visits for each answer, and
+    then those that follow if somebody subtracts the answers from other figures, such as the visits without an
+    answer. Each of them must be 0 or large enough, or the row isn't shown.
+    """
+
+    numbers: tuple
+    visits: tuple
+
+
+class Given(NamedTuple):
+    """A verdict. `visit` identifies the visit, or a conversation without a visit."""
+
+    visit: int
+    branch: int
+    topic: int | None
+    question_type: str | None
+    item: int | None
+    verdict: str
+
+
+def count_outcomes_of(quarter, zone):
+    """Count the quarter, and return {(question, breakdown): {branch: {key: Cell}}}.
+
+    `key` is a primary key of a topic or item, a question type, or UNNAMED. Without a breakdown, it is
+    UNNAMED.
+    """
+    counted = {}
+    for breakdown in (NONE, TOPIC, QUESTION_TYPE):
+        for question, cells in _of_visits(quarter, breakdown).items():
+            counted[question, breakdown] = cells
+    given = [*_given_in_visits(quarter), *_given_later(quarter, zone)]
+    for breakdown in BREAKDOWNS[VERDICTS]:
+        counted[VERDICTS, breakdown] = _of_verdicts(given, breakdown)
+    return counted | {(name, NONE): cells for name, cells in _follow_ups(quarter, counted).items()}
+
+
+def visits_of(quarter):
+    """Return the recorded help sessions of the quarter."""
+    days = (quarter.first_day, quarter.last_day)
+    return HelpSession.objects.recorded().filter(happened_on__range=days).order_by()
+
+
+def _of_visits(quarter, breakdown):
+    """Return {question: {branch: {key: Cell}}} for the questions about visits."""
+    key = breakdown or "status"
+    columns = ("branch", key, "quiet", "with_child", *OF_VISITS)
+    sums: dict = {
+        question: defaultdict(lambda: defaultdict(lambda: defaultdict(int))) for question in OF_VISITS
+    }
+    for branch, value, quiet, child, *answers, visits in (
+        visits_of(quarter).values_list(*columns).annotate(Count("pk"))
+    ):
+        row = UNNAMED if quiet or child or not breakdown else value
+        for question, answer in zip(OF_VISITS, answers, strict=True):
+            sums[question][branch][row][answer] += visits
+    return {
+        question: {
+            branch: {row: _cell(ANSWERS[question], counts) for row, counts in rows.items()}
+            for branch, rows in branches.items()
+        }
+        for question, branches in sums.items()
+    }
+
+
+def _cell(values, counts):
+    numbers = tuple(counts[value] for value in values)
+    return Cell(numbers, (*numbers, counts[""]))
+
+
+def _given_in_visits(quarter):
+    """Return the verdicts on items that were recommended in the visits, or in answers about the visits."""
+    visits = {
+        pk: (branch, None if hidden else topic, None if hidden else question_type, hidden)
+        for pk, branch, topic, question_type, hidden in (
+            (pk, branch, topic, question_type, quiet or bool(child))
+            for pk, branch, topic, question_type, quiet, child in visits_of(quarter).values_list(
+                "pk", "branch", "topic", "question_type", "quiet", "with_child"
+            )
+        )
+    }
+    in_visits = SessionRecommendation.objects.filter(
+        removed_at=None,
+        help_session__in=visits_of(quarter),
+        recommendation__in=_decided(),
+    ).values_list("help_session", "recommendation__item", "recommendation__verdict")
+    in_answers = (
+        _decided()
+        .filter(sessionrecommendation=None, visit_number__in=visits_of(quarter).values("pk"))
+        .values_list("visit_number", "item", "verdict")
+    )
+    for pk, item, verdict in [*in_visits.order_by(), *in_answers.order_by()]:
+        branch, topic, question_type, hidden = visits[pk]
+        yield Given(pk, branch, topic, question_type, None if hidden else item, verdict)
+
+
+def _given_later(quarter, zone):
+    """Return the verdicts on items in conversations without a visit.
+
+    A conversation belongs to the quarter of its first recommendation.
+    """
+    start, end = (
+        datetime.datetime.combine(day, datetime.time(), zone)
+        for day in (quarter.first_day, quarter.after.first_day)
+    )
+    alone = _decided().filter(Q(visit_number__lt=0) | Q(visit_number=None), sessionrecommendation=None)
+    rows = list(
+        alone.filter(recommended_at__gte=start, recommended_at__lt=end)
+        .order_by()
+        .values_list("pk", "visit_number", "branch", "topic", "question_type", "item", "verdict")
+    )
+    numbers = {row[1] for row in rows if row[1] is not None}
+    earlier = set(alone.filter(recommended_at__lt=start).order_by().values_list("visit_number", flat=True))
+    branch_of: dict = {}
+    for pk, number, branch, *facts in rows:
+        if number in earlier & numbers:
+            continue
+        visit = -(10**16) - pk if number is None else number
+        yield Given(visit, branch_of.setdefault(visit, branch), *facts)
+
+
+def _decided():
+    return Recommendation.objects.filter(never_counted=False).exclude(verdict="")
+
+
+def _of_verdicts(given, breakdown):
+    """Return {branch: {key: Cell}}."""
+    found: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    key_of_visit: dict = {}
+    for verdict in given:
+        key = getattr(verdict, breakdown) if breakdown else UNNAMED
+        if breakdown in (TOPIC, QUESTION_TYPE):
+            # A visit has one topic, also if an answer about it had another one.
+            key = key_of_visit.setdefault(verdict.visit, key)
+        found[verdict.branch][key][verdict.verdict].append(verdict.visit)
+    values = ANSWERS[VERDICTS]
+    return {
+        branch: {
+            key: Cell(
+                tuple(len(visits[value]) for value in values),
+                tuple(len({*visits[value]}) for value in values),
+            )
+            for key, visits in rows.items()
+        }
+        for branch, rows in found.items()
+    }
+
+
+def _follow_ups(quarter, counted):
+    """Return {name: {branch: {UNNAMED: Cell}}} for what patrons did after their visits."""
+    rows = visits_of(quarter).values_list("branch")
+    rows = rows.annotate(Count("pk"), Count("kept_at"), Count("answered_at"))
+    days = (quarter.first_day, quarter.last_day)
+    sent = DayCount.objects.filter(happened_on__range=days).order_by().values_list("branch")
+    sent_at = dict(sent.annotate(Sum("check_ins")))
+    reacted_at = _check_in_answers(quarter)
+    cells: dict = {name: {} for name in FOLLOW_UPS}
+    for branch, visits, kept, answered in rows:
+        reacted = reacted_at.get(branch, 0)
+        # The patrons of some visits answered another question than this one.
+        others = [answered - sum(counted[name, NONE][branch][UNNAMED].numbers) for name in OF_VISITS]
+        guards = {
+            "kept": (kept, visits - kept),
+            "answered": (answered, visits - answered, *others),
+            "check_ins": (reacted, sent_at.get(branch, 0) - reacted, answered - reacted),
+        }
+        for name, numbers in guards.items():
+            cells[name][branch] = {UNNAMED: Cell(numbers[:1], tuple(max(0, number) for number in numbers))}
+    return cells
+
+
+def check_ins_answered(visits):
+    """Return the check-ins that were sent about these visits and that patrons answered."""
+    return CheckIn.objects.filter(
+        help_session__in=visits, asked_at__isnull=False, status=CheckIn.Status.ANSWERED
+    )
+
+
+def _check_in_answers(quarter):
+    """Return {branch: how many check-ins were answered}. Those of forgotten visits are in CheckInAnswers."""
+    answers: dict = defaultdict(int)
+    now = check_ins_answered(visits_of(quarter)).order_by().values_list("help_session__branch")
+    forgotten = CheckInAnswers.objects.filter(month__in=quarter.months).order_by().values_list("branch")
+    for branch, number in [*now.annotate(Count("pk")), *forgotten.annotate(Sum("answered"))]:
+        answers[branch] += number
+    return answers
+
+
+def together(cells):
+    """Add cells of different visits."""
+    cells = list(cells)
+    return Cell(sum_rows(cell.numbers for cell in cells), sum_rows(cell.visits for cell in cells))

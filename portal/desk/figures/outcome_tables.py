@@ -1,0 +1,176 @@
+"""How help turned out: the one function from which the page, the file and the report get their numbers.
+
+The worker has decided which rows may be shown, and has stored them (portal/counts/outcomes.py).
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.utils.formats import number_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from portal.counts.models import Outcome
+from portal.counts.outcome_counting import (
+    BREAKDOWNS,
+    FOLLOW_UPS,
+    ITEM,
+    NONE,
+    OF_VISITS,
+    QUESTION_TYPE,
+    TOPIC,
+    UNNAMED,
+    VERDICTS,
+)
+from portal.counts.outcomes import key_of
+from portal.counts.pooling import sum_rows
+from recommendations.models import Item, QuestionType, Recommendation, Topic, topic_names
+
+from .charts import bars_of
+
+# The key of the row with the sum of all rows that are not shown.
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The answers to one question.
+
+    `rows` is [(label, numbers)], without the sum. `total` is None if the answers may not be shown.
+    """
+
+    question: str
+    title: str
+    answers: list
+    rows: list
+    total: tuple | None
+    has_breakdown: bool
+
+    @property
+    def is_empty(self):
+        return self.total is not None and not any(self.total)
+
+    @property
+    def is_only_total(self):
+        """Return whether the table has a breakdown, but no row of it may be shown."""
+        return self.has_breakdown and not self.rows and bool(self.total and any(self.total))
+
+    @property
+    def sum(self):
+        return sum(self.total or ())
+
+    def table(self):
+        """Return the rows with the sum at the end, as lists of cells: the label, and a number per answer."""
+        return [[label, *numbers] for label, numbers in [*self.rows, (_("Total"), self.total)]]
+
+    @property
+    def chart(self):
+        return bars_of(list(zip(self.answers, self.total, strict=True)))
+
+    @property
+    def sentence(self):
+        """Say how many answers there are, and which answer is the most frequent."""
+        total = self.sum
+        values = {"number": number_format(total, use_l10n=True, force_grouping=True)}
+        first = ngettext("%(number)s answer.", "%(number)s answers.", total) % values
+        most = max(self.total)
+        if self.total.count(most) > 1:
+            return first
+        values = {
+            "answer": self.answers[self.total.index(most)],
+            "number": number_format(most, use_l10n=True, force_grouping=True),
+        }
+        return f"{first} {_('Most often: “%(answer)s” (%(number)s).') % values}"
+
+
+def tables_of(period, branch, breakdown):
+    """Return the Tables of an OutcomePeriod: what patrons found, the help, coming back, and the verdicts.
+
+    `branch` is None for the whole library. A question without this breakdown has only the sum.
+    """
+    rows = _rows(period, branch, [*OF_VISITS, VERDICTS], [NONE, breakdown])
+    names = _names(breakdown, {key for (_question, of), found in rows.items() if of for key in found})
+    return [
+        _table(question, breakdown if breakdown in BREAKDOWNS[question] else NONE, rows, names)
+        for question in (*OF_VISITS, VERDICTS)
+    ]
+
+
+def follow_ups_of(period, branch):
+    """Return what patrons did after their visits, as [(label, number)]. None means it may not be shown."""
+    rows = _rows(period, branch, FOLLOW_UPS, [NONE])
+    labels = {
+        "kept": _("Visits kept in a library account"),
+        "answered": _("Visits about which the patron said how it went"),
+        "check_ins": _("Check-ins answered"),
+    }
+    found = {name: rows[name, NONE].get(UNNAMED) for name in FOLLOW_UPS}
+    return [(labels[name], numbers and numbers[0]) for name, numbers in found.items()]
+
+
+def cells_of(tables, follow_ups):
+    """Return all numbers that may be shown as rows of a file: question, row, answer, number."""
+    cells = [[label, "", "", number] for label, number in follow_ups if number is not None]
+    for table in tables:
+        if table.total is not None:
+            for label, *numbers in table.table():
+                for answer, number in zip(table.answers, numbers, strict=True):
+                    cells.append([table.title, label, answer, number])
+    return cells
+
+
+def breakdowns():
+    """Return [(breakdown, label)]."""
+    return [
+        (NONE, _("Nothing")),
+        (TOPIC, _("Topic")),
+        (QUESTION_TYPE, _("Question type")),
+        (ITEM, _("Item")),
+    ]
+
+
+def _rows(period, branch, questions, of_breakdowns):
+    """Return {(question, breakdown): {key: numbers}} of what may be shown."""
+    found = Outcome.objects.filter(
+        period=period, branch=branch, question__in=questions, breakdown__in=of_breakdowns, is_shown=True
+    )
+    rows: dict = defaultdict(dict)
+    for row in found:
+        rows[row.question, row.breakdown][key_of(row)] = tuple(row.numbers)
+    return rows
+
+
+def _table(question, breakdown, rows, names):
+    total = rows[question, NONE].get(UNNAMED)
+    shown = {key: numbers for key, numbers in rows[question, breakdown].items() if breakdown and any(numbers)}
+    labelled = sorted(
+        ((names.get(key, ""), numbers) for key, numbers in shown.items()), key=lambda row: row[0].casefold()
+    )
+    if labelled and total:
+        rest = tuple(a - b for a, b in zip(total, sum_rows(shown.values()), strict=True))
+        labelled += [(_("Other"), rest)] if any(rest) else []
+    return Table(question, _titles()[question], _answers(question), labelled, total, bool(breakdown))
+
+
+def _titles():
+    return {
+        "found": _("Did patrons find what they needed?"),
+        "satisfaction": _("How was the help?"),
+        "would_return": _("Would patrons come back with another question?"),
+        VERDICTS: _("Did the items work out?"),
+    }
+
+
+def _answers(question):
+    choices = OF_VISITS.get(question, Recommendation.Verdict)
+    return [capfirst(str(label)) for label in choices.labels]
+
+
+def _names(breakdown, keys):
+    if breakdown == TOPIC:
+        topics = Topic.objects.filter(pk__in=keys).prefetch_related(*topic_names())
+        return {topic.pk: str(topic) for topic in topics}
+    if breakdown == ITEM:
+        return {item.pk: item.title for item in Item.objects.filter(pk__in=keys).only("pk", "title")}
+    return {value: capfirst(str(label)) for value, label in QuestionType.choices}

@@ -1,0 +1,102 @@
+"""Choose which numbers of the tables by month appear only inside *Other*.
+
+No number below MIN_PEOPLE may be shown, and none may follow from two shown tables by subtraction: the library
+less a branch, a year less its months, or one breakdown less another. So a number that is large enough can be
+hidden too. What is hidden depends only on the counts of the whole reporting year at all branches. It doesn't
+depend on who asks, so tables that two people see can't be subtracted either.
+
+A cell is (month, branch). If the month is None, it is the whole year. If the branch is None, it is all
+branches.
+"""
+
+from collections import Counter, defaultdict
+
+from portal.counts.pooling import MIN_PEOPLE
+
+YEAR = (None, None)
+
+
+class YearTable:
+    """The counts of a breakdown in a reporting year.
+
+    `counted` is {(month, branch): {key: contacts}}. `totals` is {(month, branch): all contacts}, with quiet
+    sessions and visits with a child, which `counted` doesn't have.
+    """
+
+    def __init__(self, counted, totals):
+        self.counts: dict = defaultdict(Counter)
+        self.totals: Counter = Counter()
+        self.lines: dict = defaultdict(set)
+        for month, branch in counted.keys() | totals.keys():
+            cell, of_month, of_branch = (month, branch), (month, None), (None, branch)
+            # A cell and the cells beside it add up to the cell above them.
+            self.lines[YEAR, "months"].add(of_month)
+            self.lines[YEAR, "branches"].add(of_branch)
+            self.lines[of_month, "branches"].add(cell)
+            self.lines[of_branch, "months"].add(cell)
+            for each in (cell, of_month, of_branch, YEAR):
+                self.counts[each].update(counted.get(cell, {}))
+                self.totals[each] += totals.get(cell, 0)
+        self.hidden = {
+            cell: {key for key, contacts in counts.items() if 0 < contacts < MIN_PEOPLE}
+            for cell, counts in self.counts.items()
+        }
+        while self._hide_beside_small_numbers() or self._hide_what_can_be_subtracted():
+            pass
+
+    def cells(self, months, branches):
+        """Return the cells that add up to a table. If `months` is None, it is the whole year.
+
+        A table of all branches with contacts is made of the cells of all branches.
+        """
+        known = {branch for _axis, branch in self.lines[YEAR, "branches"]}
+        of_branches = [None] if known <= set(branches) else [each for each in branches if each in known]
+        cells = [(month, branch) for month in months or [None] for branch in of_branches]
+        return [cell for cell in cells if cell in self.counts]
+
+    def _hide_beside_small_numbers(self):
+        """Hide another number of a cell if the hidden ones are too small together. Return whether any was."""
+        found = False
+        for cell, counts in self.counts.items():
+            hidden = self.hidden[cell]
+            shown = [key for key, contacts in counts.items() if contacts and key not in hidden]
+            # Without `described`, one breakdown less another would tell it: the rest of *Other* is the same.
+            described = sum(counts[key] for key in hidden)
+            other = self.totals[cell] - sum(counts[key] for key in shown)
+            if shown and (0 < described < MIN_PEOPLE or 0 < other < MIN_PEOPLE):
+                hidden.add(min(shown, key=lambda key: counts[key]))
+                found = True
+        return found
+
+    def _hide_what_can_be_subtracted(self):
+        """Hide another number of a line if its sum would tell the hidden ones. Return whether any was."""
+        found = False
+        for (above, _axis), line in self.lines.items():
+            for key in self.counts[above].keys() - self.hidden[above]:
+                cells = [cell for cell in line if self.counts[cell][key]]
+                hidden = [cell for cell in cells if key in self.hidden[cell]]
+                if hidden and (
+                    len(hidden) == 1 or sum(self.counts[cell][key] for cell in hidden) < MIN_PEOPLE
+                ):
+                    shown = [cell for cell in cells if cell not in hidden]
+                    cell = min(shown, key=lambda cell: self.counts[cell][key]) if shown else above
+                    self.hidden[cell].add(key)
+                    found = True
+        return found
+
+
+def shown_numbers(cells_of_tables):
+    """Return {key: contacts} that the sum of these cells may show, and the contacts in *Other*.
+
+    `cells_of_tables` is [(YearTable, cell)]. A key is shown only if each of the cells may show it.
+    """
+    counted: Counter = Counter()
+    hidden: set = set()
+    total = 0
+    for table, cell in cells_of_tables:
+        counted.update(table.counts[cell])
+        hidden |= table.hidden[cell]
+        total += table.totals[cell]
+    shown = {key: contacts for key, contacts in counted.items() if contacts and key not in hidden}
+    # The table by day can be some hours older than the tables by month.
+    return shown, max(total, sum(counted.values())) - sum(shown.values())

@@ -1,0 +1,84 @@
+"""One page about a month or a reporting year, which coordinators print for the director."""
+
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts.sign_in.access import coordinator_only
+from portal.counts.models import OutcomePeriod
+from portal.desk.figures import workload
+from portal.desk.figures.charts import chart_of, sentence_of
+from portal.desk.figures.forms import FigureForm, branches_of
+from portal.desk.figures.labels import of_period
+from portal.desk.figures.outcome_forms import name_of
+from portal.desk.figures.outcome_tables import follow_ups_of, tables_of
+
+
+@coordinator_only
+@require_safe
+def director(request):
+    """Show the main numbers of a month or year, compared with a year earlier, and how help turned out.
+
+    `dates` in the URL is a month or a reporting year. By default, it is the last month that is over.
+    """
+    branches = branches_of(request.user, sees_all=True)
+    dates = request.GET.get("dates")
+    form = FigureForm(
+        ({"dates": dates} if dates else {}) | {"by": "time", "compare": "year"},
+        branches=branches,
+        user=request.user,
+        sees_all=True,
+        library=request.library,
+    )
+    context: dict = {"form": form}
+    if form.is_valid():
+        figure = form.figure()
+        keys = [branch.pk for branch in branches]
+        period = figure.period
+        context |= {
+            "period": of_period(period),
+            "before": of_period(figure.earlier),
+            "is_over": period.last < request.library.today(),
+            "figure": figure,
+            "numbers": _numbers(figure, keys),
+            "chart": chart_of(figure),
+            "sentence": sentence_of(figure),
+            "answers": sentence_of(workload.figure(period, keys, workload.ANSWERS)),
+            **_outcomes(period),
+        }
+    return render(request, "desk/figures/director.html", context)
+
+
+def _numbers(figure, branches):
+    """Return [(label, number, number a year earlier, change, what it means)]."""
+    now = figure.total.numbers
+    before = workload.figure(figure.earlier, branches, "time").total.numbers
+    labels = {
+        "contacts": (_("Contacts"), _("Each time staff helped somebody, however short.")),
+        "minutes": (_("Minutes"), _("The time that staff recorded for these contacts.")),
+        "handed_over": (
+            _("Visits given to the patron"),
+            _("Patrons took home what was said and recommended."),
+        ),
+        "check_ins": (_("Check-ins sent"), _("The library asked how it turned out.")),
+    }
+    rows = zip(figure.names, now, before, strict=False)
+    return [
+        (labels[name][0], number, earlier, number - earlier, labels[name][1])
+        for name, number, earlier in rows
+        if name in labels
+    ]
+
+
+def _outcomes(period):
+    """Return what the page says about outcomes: of the year itself, or of the last counted quarter."""
+    counted = OutcomePeriod.objects.filter(last_day__lte=period.last).order_by("first_day")
+    year = counted.filter(kind=OutcomePeriod.Kind.YEAR, first_day=period.first, last_day=period.last).last()
+    found = year or counted.filter(kind=OutcomePeriod.Kind.QUARTER).last()
+    if found is None:
+        return {"outcomes": None}
+    return {
+        "outcomes": name_of(found),
+        "tables": tables_of(found, None, ""),
+        "follow_ups": follow_ups_of(found, None),
+    }

@@ -1,0 +1,50 @@
+"""Print the report for the director. It must fit on one page of each size."""
+
+import datetime
+import re
+
+import pytest
+from django.utils import timezone
+
+from portal.counts.actions import rebuild
+from portal.desk.figures.periods import Period
+from tests.extent import rarely
+from tests.factories import BranchFactory, HelpSessionFactory
+
+from .conftest import DESK
+from .states.past_outcomes import add_past_outcomes
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def report(branch, coordinator, opened, show):
+    """Return report(dates), which opens the report of a busy library."""
+    BranchFactory(name="West")
+    today = timezone.localdate()
+    month = Period.of_month(today.replace(day=1) - datetime.timedelta(days=1))
+    for period in (month, month.year_before):
+        for day in range(28):
+            HelpSessionFactory.create_batch(
+                1 + day % 3, branch=branch, happened_on=period.first + datetime.timedelta(days=day), minutes=7
+            )
+    add_past_outcomes(branch)
+    rebuild()
+
+    def report(dates, *, javascript=True):
+        page = show(opened(DESK, javascript=javascript), coordinator)
+        dates = f"{month.first:%Y-%m}" if dates == "month" else f"{month.first.year}"
+        page.goto(f"/desk/figures/director/?dates={dates}")
+        return page
+
+    return report
+
+
+@pytest.mark.parametrize("dates", [pytest.param("month", marks=pytest.mark.core), *[rarely("year")]])
+def test_report_fits_on_one_sheet_of_each_size(report, dates):
+    page = report(dates)
+    assert page.locator("#main-numbers tbody tr").count() == 4
+    assert page.locator(".chart svg").count() == 1
+    for size in ("A4", "Letter"):
+        content = page.pdf(format=size, margin=dict.fromkeys(("top", "bottom", "left", "right"), "10mm"))
+        assert len(re.findall(rb"/Type\s*/Page\b", content)) == 1, size

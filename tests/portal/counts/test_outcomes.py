@@ -1,0 +1,201 @@
+"""Test what the tables of outcomes count, and that a counted quarter never changes."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from portal.counts import outcomes
+from portal.counts.models import Outcome, OutcomePeriod
+from portal.counts.outcome_counting import UNNAMED, Cell, count_outcomes_of
+from portal.counts.quarters import Quarter
+from portal.desk.figures.outcome_tables import cells_of, follow_ups_of, tables_of
+from portal.helpsessions.models import HelpSession
+from portal.privacy import erasure, retention
+from recommendations.models import Recommendation
+from tests.factories import (
+    BranchFactory,
+    CheckInFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    RecommendationFactory,
+    TopicFactory,
+    recommend_in,
+)
+
+SPRING = Quarter(datetime.date(2026, 4, 1))
+# The last moment before the quarter is counted, and the first one after it.
+BEFORE = datetime.datetime(2026, 8, 14, 1, tzinfo=datetime.UTC)
+AFTER = datetime.datetime(2026, 8, 14, 18, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
+
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
+
+
+def made(branch, count=1, *, day=SPRING.first_day, **fields):
+    created_at = timezone.make_aware(datetime.datetime.combine(day, datetime.time(20)), datetime.UTC)
+    return HelpSessionFactory.create_batch(
+        count, branch=branch, happened_on=day, created_at=created_at, **fields
+    )
+
+
+def decided(visit, item, verdict, **fields):
+    return recommend_in(visit, item=item, verdict=verdict, decided_at=visit.created_at, **fields)[0]
+
+
+def everything_shown():
+    """Return all cells of all tables that the page can show."""
+    branches = [None, *{row.branch for row in Outcome.objects.exclude(branch=None)}]
+    return {
+        (period.first_day, period.kind, branch and branch.pk, by): cells_of(
+            tables_of(period, branch, by), follow_ups_of(period, branch)
+        )
+        for period in OutcomePeriod.objects.all()
+        for branch in branches
+        for by in ("", "topic", "question_type", "item")
+    }
+
+
+def test_quarter_counts_the_answers_of_its_visits(library, branch):
+    topic, west = TopicFactory(), BranchFactory()
+    made(branch, 2, found="all", satisfaction="good", topic=topic)
+    made(branch, 1, found="no", would_return="no", topic=topic, quiet=True)
+    made(branch, 1, found="part", with_child="own", topic=topic)
+    made(west, 1, topic=topic)
+    made(branch, 1, found="all", status="unfinished")
+    made(branch, 1, found="all", status="replaced")
+    made(branch, 1, found="all", day=SPRING.first_day - DAY)
+    made(branch, 1, found="all", day=SPRING.last_day + DAY)
+    counted = count_outcomes_of(SPRING, library.zone)
+    assert counted["found", "topic"] == {
+        branch.pk: {
+            topic.pk: Cell((2, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0)),
+            UNNAMED: Cell((0, 1, 0, 1, 0), (0, 1, 0, 1, 0, 0)),
+        },
+        west.pk: {topic.pk: Cell((0,) * 5, (0, 0, 0, 0, 0, 1))},
+    }
+    assert counted["found", ""][branch.pk] == {UNNAMED: Cell((2, 1, 0, 1, 0), (2, 1, 0, 1, 0, 0))}
+    assert counted["would_return", ""][branch.pk] == {UNNAMED: Cell((0, 0, 1), (0, 0, 1, 3))}
+
+
+def test_verdicts_are_counted_with_different_visits(library, branch):
+    one, two = ItemFactory(), ItemFactory()
+    first, second = made(branch, 2)
+    decided(first, one, "helped")
+    decided(first, two, "helped")
+    decided(second, one, "helped")
+    decided(second, two, "not_tried", never_counted=True)
+    answer = {"verdict": "partly", "decided_at": AFTER, "recommended_at": AFTER, "branch": branch}
+    # An item that staff recommended later, in an answer about the first visit.
+    RecommendationFactory(item=two, visit_number=first.pk, **answer)
+    # Two items in a conversation without a visit.
+    alone = answer | {"visit_number": -7, "recommended_at": first.created_at}
+    RecommendationFactory.create_batch(2, item=one, **alone)
+    counted = count_outcomes_of(SPRING, library.zone)
+    assert counted["verdicts", ""] == {branch.pk: {UNNAMED: Cell((3, 3, 0, 0, 0), (2, 2, 0, 0, 0))}}
+    assert counted["verdicts", "item"][branch.pk] == {
+        one.pk: Cell((2, 2, 0, 0, 0), (2, 1, 0, 0, 0)),
+        two.pk: Cell((1, 1, 0, 0, 0), (1, 1, 0, 0, 0)),
+    }
+
+
+def test_quarter_is_counted_45_days_after_its_end_and_only_once(library, branch):
+    visits = made(branch, 6, found="all")
+    outcomes.count_outcomes(at=BEFORE)
+    assert not OutcomePeriod.objects.exists()
+    outcomes.count_outcomes(at=AFTER)
+    period = OutcomePeriod.objects.get()
+    assert (period.first_day, period.last_day, period.is_late) == (
+        SPRING.first_day,
+        SPRING.last_day,
+        False,
+    )
+    before = everything_shown()
+    HelpSession.objects.filter(pk__in=[visit.pk for visit in visits]).update(found="no")
+    outcomes.count_outcomes(at=AFTER)
+    assert everything_shown() == before
+    assert ["Did patrons find what they needed?", "Total", "Yes, everything", 6] in next(
+        iter(before.values())
+    )
+
+
+def test_nothing_changes_when_counted_visits_are_forgotten_or_erased(library, branch, patron):
+    item = ItemFactory()
+    for visit in made(branch, 7, found="all", patron=patron, kept_at=AFTER, answered_at=AFTER):
+        decided(visit, item, "helped", patron=patron)
+    outcomes.count_outcomes(at=AFTER)
+    before = everything_shown()
+    erasure.erase(patron, language="en", at=AFTER)
+    assert everything_shown() == before
+    retention.forget(at=AFTER + 400 * DAY)
+    assert everything_shown() == before
+
+
+def test_quarter_counts_the_same_if_visits_are_forgotten_or_erased_before(library, branch, patron):
+    item = ItemFactory()
+    visits = made(branch, 7, found="all", patron=patron, kept_at=AFTER, answered_at=AFTER)
+    for visit in visits:
+        decided(visit, item, "helped", patron=patron)
+        CheckInFactory(help_session=visit, asked_at=AFTER, status="answered", answered_at=AFTER)
+    before = count_outcomes_of(SPRING, library.zone)
+    assert before["check_ins", ""][branch.pk][UNNAMED].numbers == (7,)
+    erasure.erase(patron, language="en", at=AFTER)
+    assert not visits[0].check_ins_made.exists()
+    after = count_outcomes_of(SPRING, library.zone)
+    assert {key: cells for key, cells in after.items() if key[0] != "check_ins"} == {
+        key: cells for key, cells in before.items() if key[0] != "check_ins"
+    }
+    assert after["check_ins", ""][branch.pk][UNNAMED].numbers == (7,)
+
+
+def test_past_quarters_are_counted_at_once_and_say_so(library, branch):
+    made(branch, 6, found="all", day=datetime.date(2024, 2, 3))
+    outcomes.count_outcomes(at=AFTER)
+    quarters = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")
+    assert [(str(row.first_day)[:7], row.is_late) for row in quarters] == [
+        *((month, True) for month in ["2024-01", "2024-04", "2024-07", "2024-10"]),
+        *((month, True) for month in ["2025-01", "2025-04", "2025-07", "2025-10", "2026-01"]),
+        ("2026-04", False),
+    ]
+    years = OutcomePeriod.objects.filter(kind="year").order_by("first_day")
+    assert [str(row.first_day) for row in years] == ["2024-01-01", "2025-01-01"]
+
+
+def test_year_is_the_reporting_year_and_never_overlaps_another_one(library, branch):
+    made(branch, 6, found="all", day=datetime.date(2024, 2, 3))
+    outcomes.count_outcomes(at=datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC))
+    library.year_starts_in = 8
+    library.save()
+    outcomes.count_outcomes(at=AFTER + 365 * DAY)
+    years = OutcomePeriod.objects.filter(kind="year").order_by("first_day")
+    assert [str(row.first_day) for row in years] == ["2024-01-01", "2025-08-01"]
+    # The quarters of the new year begin after those of the old one, in other months.
+    quarters = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")
+    assert [str(row.first_day)[:7] for row in quarters][3:6] == ["2024-10", "2025-02", "2025-05"]
+
+
+def test_year_shows_what_is_too_small_in_each_of_its_quarters(library, branch):
+    topic = TopicFactory()
+    for month in (1, 4, 7, 10):
+        made(branch, 3, found="all", topic=topic, day=datetime.date(2025, month, 5))
+        made(branch, 8, found="all", topic=TopicFactory(), day=datetime.date(2025, month, 5))
+    outcomes.count_outcomes(at=AFTER)
+    rows = Outcome.objects.filter(topic=topic, question="found", branch=None)
+    assert [(row.period.kind, row.is_shown, row.numbers[0]) for row in rows.order_by("pk")] == [
+        *[("quarter", False, 3)] * 4,
+        ("year", True, 12),
+    ]
+
+
+@pytest.mark.parametrize(("kept", "shown"), [(0, 0), (4, None), (5, 5), (6, None), (9, None), (10, 10)])
+def test_visits_that_were_not_kept_do_not_follow_from_the_number_of_contacts(library, branch, kept, shown):
+    made(branch, kept, kept_at=AFTER)
+    made(branch, 10 - kept)
+    outcomes.count_outcomes(at=AFTER)
+    assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][1] == shown
+
+
+def test_library_without_visits_counts_nothing(library):
+    outcomes.count_outcomes(at=AFTER)
+    assert not OutcomePeriod.objects.exists()
+    assert not Recommendation.objects.exists()

@@ -1,0 +1,108 @@
+"""Test that an attacker who reads every page and file about outcomes learns nothing from one more answer.
+
+The pages and files are read before and after one answer or verdict is added, changed or removed, and before
+and after a visit is forgotten or erased.
+"""
+
+import datetime
+import itertools
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from portal.conversations import outcomes as answers
+from portal.conversations.verdicts import take_verdict
+from portal.counts.actions import rebuild
+from portal.counts.models import OutcomePeriod
+from portal.counts.outcomes import count_outcomes
+from portal.privacy import erasure, retention
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, TopicFactory, recommend_in
+from tests.portal.pages import text
+
+pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
+
+# The quarter from July to September 2026 is counted on November 14.
+BEFORE = datetime.datetime(2026, 11, 13, 18, tzinfo=datetime.UTC)
+AFTER = datetime.datetime(2026, 11, 14, 18, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def visits(library, branch, staff, patron):
+    """Record visits of one patron in two quarters, at two branches, with answers and verdicts."""
+    west = BranchFactory(name="West")
+    topics, items = [TopicFactory(name="Law"), TopicFactory(name="Taxes")], ItemFactory.create_batch(2)
+    made = []
+    for month, number in itertools.product((5, 8), range(24)):
+        at = datetime.datetime(2026, month, 5, 18, tzinfo=datetime.UTC)
+        visit = HelpSessionFactory(
+            branch=west if number % 3 == 0 else branch,
+            staff=staff,
+            patron=patron,
+            topic=topics[number % 2],
+            happened_on=at.date(),
+            created_at=at,
+            kept_at=at,
+            found="all",
+            satisfaction="good",
+            answered_at=at,
+        )
+        recommend_in(visit, item=items[number % 2], verdict="helped", decided_at=at, topic=visit.topic)
+        made.append(visit)
+    return made
+
+
+def read_everything(client):
+    """Return the text of every page and file that the filters of the page offer."""
+    form = client.get(reverse("outcomes")).context["form"]
+    fields = {name: [value for value, _label in form.fields[name].choices] for name in form.fields}
+    assert len(fields["period"]) >= 3
+    read = {}
+    for values in itertools.product(*fields.values()):
+        query = dict(zip(fields, values, strict=True))
+        read["page", values] = text(client.get(reverse("outcomes"), query))
+        read["file", values] = client.get(reverse("outcomes_csv"), query).content
+    for dates in ("2026-05", "2026-08", "2026-10", "2026"):
+        read["report", dates] = text(client.get(reverse("director"), {"dates": dates}))
+    return read
+
+
+def add_answer(visit, patron):
+    answers.take_outcome(visit, by=patron, at=BEFORE, would_return="no")
+
+
+def change_answer(visit, patron):
+    answers.take_outcome(visit, by=patron, at=BEFORE, found="part")
+
+
+def change_verdict(visit, patron):
+    recommendation = visit.recommendation_links.get().recommendation
+    take_verdict(recommendation, by=patron, at=BEFORE, verdict="did_not_help", why="", comment="")
+
+
+def remove_verdict(visit, patron):
+    recommendation = visit.recommendation_links.get().recommendation
+    take_verdict(recommendation, by=patron, at=BEFORE, verdict="", why="", comment="")
+
+
+def erase(visit, patron):
+    erasure.erase(patron, language="en", at=AFTER)
+
+
+def forget(visit, patron):
+    retention.forget(at=AFTER + 500 * DAY)
+
+
+@pytest.mark.parametrize("change", [add_answer, change_answer, change_verdict, remove_verdict, erase, forget])
+@pytest.mark.parametrize("now", [BEFORE, AFTER], ids=["before it is counted", "after it is counted"])
+def test_pages_and_files_do_not_change(client, coordinator, sign_in, visits, patron, change, now):
+    rebuild()
+    with time_machine.travel(now, tick=False):
+        count_outcomes(at=now)
+        assert OutcomePeriod.objects.filter(kind="quarter").count() == (1 if now == BEFORE else 2)
+        desk = sign_in(client, coordinator)
+        before = read_everything(desk)
+        change(visits[-1], patron)
+        count_outcomes(at=now)
+        assert read_everything(desk) == before
