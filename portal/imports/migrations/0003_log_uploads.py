@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('counts', '0004_log_imports_of_the_desk'),
+        ('counts', '0007_log_imports_of_the_desk'),
         ('imports', '0002_desk_logs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

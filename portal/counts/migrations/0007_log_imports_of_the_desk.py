@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('counts', '0003_log_imports'),
+        ('counts', '0006_outcomes'),
     ]
 
     operations = [
