@@ -34,6 +34,7 @@ class YearTable:
             self.lines[YEAR, "branches"].add(of_branch)
             self.lines[of_month, "branches"].add(cell)
             self.lines[of_branch, "months"].add(cell)
+            self.lines[YEAR, "cells"].add(cell)
             for each in (cell, of_month, of_branch, YEAR):
                 self.counts[each].update(counted.get(cell, {}))
                 self.totals[each] += totals.get(cell, 0)

@@ -33,6 +33,7 @@ from .steps import (
     show_kits_in_answer,
     snooze_menu,
     unfold_branches,
+    with_staff_figures,
     without_address,
 )
 from .words import State
@@ -283,6 +284,7 @@ def desk(rows, words, steps):
         ),
         State("desk-figures-grid", "/desk/figures/?by=hour_weekday"),
         State("desk-figures-compared", "/desk/figures/?by=question_type&compare=before"),
+        State("desk-figures-staff", "/desk/figures/?by=staff", with_staff_figures),
         State("desk-figures-error", "/desk/figures/?first_day=2026-03-02&last_day=2026-03-01"),
         State("desk-outcomes", "/desk/figures/outcomes/"),
         State("desk-outcomes-topics", "/desk/figures/outcomes/?by=topic"),

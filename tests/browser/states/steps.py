@@ -7,9 +7,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
-from accounts.models import (
-    User,
-)
+from accounts.models import Library, User
 from accounts.sign_in.access import BORROWED
 from accounts.sign_in.kept_devices import KEEPS_PAGE
 from portal.home.address_off import ADDRESS_OFF
@@ -92,6 +90,14 @@ def with_choice_of_phone(page):
     )
     page.reload()
     page.locator("#no-phone").wait_for()
+
+
+def with_staff_figures(page):
+    """Show the page as it is if the library shows figures by staff member."""
+    Library.objects.update(staff_figures=Library.StaffFigures.BRANCH)
+    page.reload()
+    page.locator("#not-to-judge").wait_for()
+    Library.objects.update(staff_figures=Library.StaffFigures.OFF)
 
 
 def without_address(page):

@@ -610,10 +610,10 @@ def test_correction_page_runs_the_same_number_of_queries_for_1_and_15_items(
 ):
     recommend_in(visit, 1)
     desk.get(url(visit))
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         desk.get(url(visit))
     recommend_in(visit, 14)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         desk.get(url(visit))
 
 
