@@ -9,6 +9,7 @@ from portal.text import (
     clean,
     looks_like_secret_number,
     parse_json,
+    spreadsheet_cell,
     uuid_or_none,
 )
 
@@ -132,3 +133,16 @@ def test_json_that_is_invalid_or_too_deep_or_too_large_is_refused(text):
 
 def test_valid_json_is_parsed():
     assert parse_json('{"a": [1]}') == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    "before", ["", " ", "\xa0", "\u2003", "\u3000", "\u200b", "\ufeff", "\x1f", '"', " \xa0\u2009 "]
+)
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+def test_formula_after_any_space_or_invisible_character_is_text_in_a_csv_cell(before, sign):
+    assert spreadsheet_cell(f"{before}{sign}1+2") == f"'{before}{sign}1+2"
+
+
+@pytest.mark.parametrize("text", ["1984", "\xa0A title", "A = B", "(=1)"])
+def test_text_that_is_no_formula_is_unchanged_in_a_csv_cell(text):
+    assert spreadsheet_cell(text) == text
