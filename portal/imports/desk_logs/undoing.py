@@ -7,8 +7,7 @@ time, and a large import has 100,000 rows. While an import is being undone, `und
 from django.db import transaction
 from django.utils import timezone
 
-from portal.counts.importing import COLUMNS
-from portal.counts.models import LogImport
+from portal.counts.models import TABLES, LogImport
 from portal.helpsessions.models import HelpSession
 from portal.imports.models import ImportedRow
 
@@ -43,7 +42,7 @@ def undo_import(log_import, *, lock=None):
             raise ReplacedLater(later)
         asked = LogImport.objects.filter(pk=log_import.pk, undo_asked_at=None)
         asked.update(undo_asked_at=timezone.now())
-    for table in COLUMNS:
+    for table in TABLES:
         _delete_counts(table.objects.filter(log_import=log_import), lock)
     while _delete_rows(log_import, lock):
         pass
