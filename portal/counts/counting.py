@@ -53,7 +53,7 @@ def count(sessions, month, days=None):
     # Quiet sessions and visits with a child count in totals only.
     described = sessions.filter(quiet=False, with_child="", status=Status.RECORDED)
     of_days = sessions if days is None else sessions.filter(happened_on__in=days)
-    counted = {}
+    counted: dict = {}
     for table, columns in COLUMNS.items():
         counts = of_days if table is DayCount else sessions if table in OF_ALL else described
         counted[table] = {}

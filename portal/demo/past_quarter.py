@@ -10,22 +10,26 @@ from portal.helpsessions.models import HelpSession, SessionRecommendation
 from recommendations.models import Recommendation
 from recommendations.visit_numbers import number_of
 
-PAST_VISITS = 180
-# The answers of the visits, one after the other and then again from the beginning. "" is no answer.
-FOUND = ("all", "", "all", "part", "", "all", "something_else", "all", "", "no")
-SATISFACTION = ("very_good", "", "good", "very_good", "", "very_good", "good")
-WOULD_RETURN = ("yes", "", "yes", "maybe", "yes")
-VERDICTS = ("helped", "", "helped", "partly", "not_tried", "helped")
+PAST_VISITS = 240
+# The answers of the visits, one after the other and then again from the beginning. "" is no answer. Each
+# answer is frequent enough to be shown, even at one branch.
+FOUND = ("all", "", "all", "part", "", "all", "something_else", "all", "still_working", "all", "", "no")
+SATISFACTION = ("very_good", "", "good", "very_good", "not_so_good", "good", "poor")
+WOULD_RETURN = ("yes", "", "yes", "maybe", "yes", "yes", "no")
+VERDICTS = (
+    *("helped", "", "helped", "partly", "not_tried", "helped", "did_not_help", "helped"),
+    *("could_not_get_it", "helped", "not_tried"),
+)
 QUESTION_TYPES = ("reference", "reference", "readers_advisory", "technology")
 # Most visits are at the first branch.
-BRANCHES = (0, 0, 0, 1, 0, 0, 2)
+BRANCHES = (0, 1, 0, 2, 0)
 
 
 def add(builder):
     """Add the visits, and count the quarter."""
     today = builder.now.astimezone(Library.current().zone).date()
     quarter = Quarter.of(today - DAYS_TO_ANSWER + datetime.timedelta(days=1)).before
-    branches, topics = list(Branch.objects.order_by("pk")), [*builder.topics.values()][:4]
+    branches, topics = list(Branch.objects.order_by("pk")), [*builder.topics.values()][:2]
     items = [*builder.items.values()][:3]
     visits = HelpSession.objects.bulk_create(
         _visit(number, quarter, branches, topics) for number in range(PAST_VISITS)
@@ -43,7 +47,7 @@ def add(builder):
 
 
 def _visit(number, quarter, branches, topics):
-    day = quarter.first_day + datetime.timedelta(days=number // 2)
+    day = quarter.first_day + datetime.timedelta(days=number // 3)
     at = datetime.datetime.combine(day, datetime.time(), Library.current().zone)
     found, satisfaction = FOUND[number % len(FOUND)], SATISFACTION[number % len(SATISFACTION)]
     return HelpSession(

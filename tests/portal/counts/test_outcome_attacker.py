@@ -41,6 +41,7 @@ def attack(library, branch, staff, monkeypatch):
     return attack
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(times(4, 60)))
 def test_no_number_below_five_follows_from_shown_tables(attack, seed):
     assert attack(seed) == []

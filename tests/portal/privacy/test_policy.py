@@ -11,6 +11,8 @@ from portal.privacy.policy_lines.line import Group
 
 # Models whose texts are not about a person, and unused models of packages.
 TEXTS_NOT_ABOUT_PEOPLE = {
+    # This model has only numbers in its JSON fields.
+    "counts.Outcome",
     "imports.Harvest",
     # The scopes of a token.
     "api.ApiToken",
