@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from accounts.models import Library
 from portal import once
 from portal.checkins.models import CheckIn
-from portal.desk.figures.pooling import MIN_PEOPLE
+from portal.counts.pooling import MIN_PEOPLE
 from portal.helpsessions.models import SessionRecommendation
 from portal.notifications import webhooks
 from recommendations.models import Recommendation

@@ -121,5 +121,5 @@ def test_staff_members_are_in_no_figure(read, counted, branch):
 def test_reading_runs_the_same_number_of_queries_for_1_and_30_days(read, counted, django_assert_num_queries):
     read()
     for last in ("2026-03-01", "2026-03-30"):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(10):
             assert read(last_day=last).status_code == 200
