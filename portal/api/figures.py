@@ -53,7 +53,7 @@ def answer(asked, *, token):
     left_out = [branch for branch in branches if _is_left_out(branch, asked.by)]
     counted = [branch for branch in branches if branch not in left_out]
     figure = workload.figure(period, [branch.pk for branch in counted], asked.by)
-    slugs = {branch.pk: branch.slug for branch in counted}
+    names = _names_of_keys(figure, counted)
     return {
         "first_day": period.first,
         "last_day": period.last,
@@ -62,7 +62,7 @@ def answer(asked, *, token):
         "left_out": [branch.slug for branch in left_out],
         "names": [labels.of_number(name) for name in figure.names],
         "rows": [
-            {"key": _key(figure, row.key, slugs), "label": str(row.label), "numbers": row.numbers}
+            {"key": _key(row.key, names), "label": str(row.label), "numbers": row.numbers}
             for row in figure.rows
         ],
         "total": figure.total.numbers,
@@ -86,18 +86,23 @@ def _is_left_out(branch, breakdown):
     return branch.people < FEWEST_PEOPLE and breakdown in ABOUT_FEW_PEOPLE
 
 
-def _key(figure, key, slugs):
+def _names_of_keys(figure, branches):
+    """Return {key of a row: its text} for the rows whose keys are places or primary keys of branches."""
+    if figure.by == "branch":
+        return {branch.pk: branch.slug for branch in branches}
+    if figure.by == "time":
+        steps = figure.period.steps(figure.period.step, Library.current().year_starts_in)
+        return {place: first.isoformat() for place, (first, _last) in enumerate(steps)}
+    return {}
+
+
+def _key(key, names):
     """Return the key of a row as text: a day, a code such as "phone", the name of a branch, or a number.
 
     It doesn't depend on the language. A row of contacts without this value has an empty key.
     """
-    if key == workload.OTHER:
-        return key
-    if figure.by == "time":
-        steps = figure.period.steps(figure.period.step, Library.current().year_starts_in)
-        return steps[key][0].isoformat()
-    if figure.by == "branch":
-        return slugs[key]
+    if key in names:
+        return names[key]
     if isinstance(key, tuple):
         is_tally, key = key
         if is_tally and key is None:
