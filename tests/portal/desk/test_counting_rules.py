@@ -223,7 +223,7 @@ def test_record_form_asks_for_questions_only_while_rules_count_them(desk, branch
 def test_correction_keeps_the_number_of_questions_and_changes_it_while_rules_count_them(
     desk, branch, coordinator, counts_questions
 ):
-    visit = HelpSessionFactory(branch=branch, staff=coordinator, questions=3)
+    visit = HelpSessionFactory(branch=branch, staff=coordinator, happened_on=MARCH, hour=10, questions=3)
     save_preset("pls", YEAR, counts_questions=counts_questions)
     url = reverse("correct_session", args=[visit.public_id])
     assert desk.get(url).context["form"]["questions"].is_hidden is not counts_questions
