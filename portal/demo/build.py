@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts.models import Library
 from portal.conversations import jobs, next_steps
+from portal.counts.actions import rebuild
 from portal.notifications.models import Notification
 from portal.privacy import retention
 
@@ -82,6 +83,7 @@ class Builder:
         plan_check_ins(self)
         settle_outcomes(at=self.now)
         past_quarter.add(self)
+        rebuild()
         send_emails(at=self.now)
         self.codes["blank"] = self.visits.code_cards[-1]
         _mark_old_emails_delivered(but=self.people[notices.GETS_A_DIGEST])

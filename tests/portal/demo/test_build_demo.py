@@ -28,6 +28,7 @@ from portal.conversations.models import (
     ReplyTemplate,
 )
 from portal.conversations.quotes import parts_of
+from portal.counts.actions import rebuild
 from portal.counts.models import OutcomePeriod
 from portal.counts.quarters import Quarter
 from portal.demo import build as demo_build
@@ -136,6 +137,10 @@ def past_visits():
 
 def of_the_story():
     return HelpSession.objects.filter(imported_row=None).exclude(pk__in=past_visits())
+
+
+def test_figures_of_the_demo_contain_every_visit_immediately(built):
+    assert rebuild() == 0
 
 
 def test_demo_shows_how_the_last_counted_quarter_turned_out(built):
