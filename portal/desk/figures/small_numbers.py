@@ -36,7 +36,8 @@ class YearTable:
             self.lines[of_branch, "months"].add(cell)
             self.lines[YEAR, "cells"].add(cell)
             for each in (cell, of_month, of_branch, YEAR):
-                self.counts[each].update(counted.get(cell, {}))
+                for key, contacts in counted.get(cell, {}).items():
+                    self.counts[each][key] += contacts
                 self.totals[each] += totals.get(cell, 0)
         self.hidden = {
             cell: {key for key, contacts in counts.items() if 0 < contacts < MIN_PEOPLE}
@@ -95,7 +96,8 @@ def shown_numbers(cells_of_tables):
     hidden: set = set()
     total = 0
     for table, cell in cells_of_tables:
-        counted.update(table.counts[cell])
+        for key, contacts in table.counts[cell].items():
+            counted[key] += contacts
         hidden |= table.hidden[cell]
         total += table.totals[cell]
     shown = {key: contacts for key, contacts in counted.items() if contacts and key not in hidden}

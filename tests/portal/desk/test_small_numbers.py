@@ -6,7 +6,8 @@ import random
 
 import pytest
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as searching
 from hypothesis import strategies as st
 
 from accounts.models import Branch
@@ -41,6 +42,7 @@ def tables_of(year):
 
 
 def test_no_number_below_five_is_shown_or_follows_by_subtraction():
+    @searching(suppress_health_check=[HealthCheck.too_slow])
     @given(YEARS, st.integers(0, 3))
     def check(counted, quiet):
         totals = {cell: sum(keys.values()) + quiet for cell, keys in counted.items()}

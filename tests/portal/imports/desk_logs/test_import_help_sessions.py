@@ -230,7 +230,7 @@ def test_import_whose_rows_were_replaced_later_is_undone_after_the_later_one(run
         call_command("import_help_sessions", undo=str(first.public_id))
     undo_last(capsys)
     undo_last(capsys)
-    assert [model.objects.count() for model in (HelpSession, ImportedRow, LogImport, *TABLES)] == [0] * 8
+    assert [model.objects.count() for model in (HelpSession, ImportedRow, LogImport, *TABLES)] == [0] * 10
 
 
 def test_edit_of_the_words_alone_changes_nothing(run):
@@ -259,7 +259,7 @@ def test_killed_import_is_continued_and_undone_as_a_whole(run, west, monkeypatch
     assert "99 added (0 of them replace an earlier version), 0 already imported" in run(rows)[1]
     assert LogImport.objects.get().added == 99
     undo_last(capsys)
-    assert [model.objects.count() for model in (HelpSession, ImportedRow, *TABLES)] == [0] * 7
+    assert [model.objects.count() for model in (HelpSession, ImportedRow, *TABLES)] == [0] * 9
 
 
 def test_failed_rows_are_a_file_that_can_be_corrected_and_imported(run, tmp_path):
