@@ -36,8 +36,10 @@ class YearTable:
             self.lines[of_branch, "months"].add(cell)
             self.lines[YEAR, "cells"].add(cell)
             for each in (cell, of_month, of_branch, YEAR):
+                # A month can have only quiet sessions, and then no keys.
+                sums = self.counts[each]
                 for key, contacts in counted.get(cell, {}).items():
-                    self.counts[each][key] += contacts
+                    sums[key] += contacts
                 self.totals[each] += totals.get(cell, 0)
         self.hidden = {
             cell: {key for key, contacts in counts.items() if 0 < contacts < MIN_PEOPLE}
