@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 MAX_WAIT_SECONDS = 40
 # The limit for the memory of all processes, after the portal has answered a few requests. They used 158 MB on
-# Python 3.13, and 183 MB on a busy machine. If they didn't share memory, they would need twice as much.
+# Python 3.13, and 183 MB on a busy machine. Without shared memory, an earlier version used 247 MB.
 MAX_MEGABYTES = 220
 
 
