@@ -86,10 +86,10 @@ def address_of(name, branch, staff, rows):
     ("name", "queries"),
     [
         ("queue", 10),
-        ("record", 12),
+        ("record", 13),
         ("sessions", 11),
         ("patron", 13),
-        ("outcomes", 10),
+        ("outcomes", 8),
         ("topics", 6),
         ("ask", 11),
     ],
