@@ -70,7 +70,8 @@ def test_default_service_point_is_cleared_when_staff_change_the_day(branch, staf
     page = show(opened(DESK), staff)
     page.goto(reverse("desk_computers"))
     page.locator("#id_name").fill("Front desk")
-    page.locator("#unlock-desk").click()
+    with page.expect_navigation():
+        page.locator("#unlock-desk").click()
     page.goto("/desk/record/")
     point = page.locator("#id_service_point")
     expect(point).to_have_value(str(front.pk))
