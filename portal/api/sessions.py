@@ -132,11 +132,12 @@ def _time(sent, at, refuse):
     if timezone.is_naive(happened_at):
         refuse("happened_at", "Add the offset from UTC, such as 2026-05-01T10:30:00-05:00.")
         return {}
+    if happened_at < at - MAX_AGE:
+        refuse("happened_at", "This is more than ten years ago.")
+        return {}
     if happened_at > at + CLOCK_TOLERANCE:
         refuse("happened_at", "This is in the future.")
-    elif happened_at < at - MAX_AGE:
-        refuse("happened_at", "This is more than ten years ago.")
-    return day_and_hour(min(happened_at, at)) if not happened_at < at - MAX_AGE else {}
+    return day_and_hour(min(happened_at, at))
 
 
 def _choices(sent, branch, refuse):
