@@ -151,12 +151,30 @@ class CachedCompiler(SQLCompiler):
 def insert(row):
     """Save a new row as `row.save()` does, but without signals, and set its primary key."""
     fields, _sql, sql = _insertion(type(row))
+    _insert(row, fields, sql)
+
+
+def insert_if_new(row):
+    """Do what `insert` does, unless a unique value of this row is in the table. Return whether it was saved.
+
+    If another transaction has inserted the same value, wait until this transaction has ended.
+    """
+    fields, sql, _returning = _insertion(type(row))
+    key = connection.ops.quote_name(row._meta.pk.column)
+    return _insert(row, fields, f"{sql} ON CONFLICT DO NOTHING RETURNING {key}")
+
+
+def _insert(row, fields, sql):
+    """Run the SQL with the values of this row, and set its primary key. Return whether a row was inserted."""
     with connection.cursor() as cursor:
         cursor.execute(
             sql, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
         )
-        [row.pk] = cursor.fetchone()
-    row._state.adding, row._state.db = False, connection.alias
+        inserted = cursor.fetchone()
+    if inserted:
+        [row.pk] = inserted
+        row._state.adding, row._state.db = False, connection.alias
+    return inserted is not None
 
 
 @cache

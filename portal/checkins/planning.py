@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import BigAutoField, Max
 
 from accounts.models import Library
 from accounts.staff_actions import staff_action
 from portal.helpsessions.check_ins import choose_for_visit
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
+from portal.prepared import insert, prepared
 from portal.sent_forms import check_not_removed, remember_removals
 from recommendations.models import Recommendation
 
@@ -69,7 +70,7 @@ def plan(help_session, *, at, wish=NO_WISH):
     library = Library.current()
     if not library.check_ins or not is_asked_about(help_session):
         return None
-    if CheckIn.objects.filter(help_session=help_session).exists():
+    if _first_of(help_session=help_session.pk):
         return None
     return _plan_new(help_session, library, wish, at=at)
 
@@ -128,7 +129,7 @@ def _plan_new(help_session, library, wish, *, at):
     day, set_by = (wish.day, SetBy.STAFF) if wish.day else (day, SetBy.RULE)
     if day is None:
         return None
-    return CheckIn.objects.create(
+    check_in = CheckIn(
         help_session=help_session,
         status=Status.SKIPPED if wish.dismissed else Status.PLANNED,
         ended_at=at if wish.dismissed else None,
@@ -139,6 +140,13 @@ def _plan_new(help_session, library, wish, *, at):
         tone=wish.tone,
         created_at=at,
     )
+    insert(check_in)
+    return check_in
+
+
+@prepared(help_session=BigAutoField())
+def _first_of(help_session):
+    return CheckIn.objects.filter(help_session=help_session).values_list("pk")[:1]
 
 
 @staff_action

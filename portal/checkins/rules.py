@@ -6,6 +6,7 @@ A rule for the visit's topic overrides the rule for its question type. Days are 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from portal.prepared import prepared
 from recommendations.models import QuestionType
 
 from .models import CheckInRule
@@ -46,7 +47,7 @@ class Rules:
 
     @classmethod
     def read(cls):
-        rows = list(CheckInRule.objects.all())
+        rows = _rows()
         return cls(
             {row.topic_id: Rule(row.since, row.days) for row in rows if row.topic_id},
             {row.question_type: Rule(row.since, row.days) for row in rows if row.question_type},
@@ -75,6 +76,11 @@ class Rules:
             recorded_on=recorded_on,
             got_on=got_on,
         )
+
+
+@prepared()
+def _rows():
+    return CheckInRule.objects.all()
 
 
 def due_on(rule, *, happened_on, recorded_on, got_on=None):

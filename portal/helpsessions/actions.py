@@ -6,6 +6,7 @@ from django.db.models import ProtectedError
 from accounts import audit
 from accounts.models import User
 from accounts.staff_actions import staff_action
+from portal.prepared import insert
 from recommendations.actions import mark_as_helped
 from recommendations.chosen_items import recommend_chosen
 from recommendations.visit_numbers import number_of
@@ -163,10 +164,10 @@ def _record(
         visit_number=number_of(help_session=help_session.pk),
         never_counted=quiet,
     )
-    SessionRecommendation.objects.bulk_create(
-        SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
-        for position, recommendation in enumerate(recommendations)
-    )
+    for position, recommendation in enumerate(recommendations):
+        insert(
+            SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
+        )
     search.add_words(help_session, items=[recommendation.item for recommendation in recommendations])
     audit.record("recorded", help_session, by=by, at=at)
     return help_session, True

@@ -8,7 +8,7 @@ from django.db.models import BigAutoField, UUIDField
 from accounts import audit
 from accounts.models import Library
 from accounts.staff_actions import staff_action
-from portal.prepared import insert, prepared
+from portal.prepared import insert_if_new, prepared
 from portal.text import clean
 
 from .models import HelpSession, UnfinishedForm
@@ -34,19 +34,13 @@ def get_or_create_session(token, *, by, at, **fields):
     The session may exist already, because another request may have sent the same form. `by` is None if
     another system records the session. Then there must be no token.
     """
-    if token and (known := _lock(token=token, staff=by.pk)):
-        return known[0], False
-    token = token or uuid.uuid4()
-    help_session = HelpSession(public_id=token, staff=by, created_at=at, **fields)
-    try:
-        with transaction.atomic():
-            insert(help_session)
-    except IntegrityError:
-        # Another request may just have saved the same form.
-        if by and (known := _lock(token=token, staff=by.pk)):
-            return known[0], False
-        raise
-    return help_session, True
+    help_session = HelpSession(public_id=token or uuid.uuid4(), staff=by, created_at=at, **fields)
+    if insert_if_new(help_session):
+        return help_session, True
+    known = by and _lock(token=token, staff=by.pk)
+    if not known:
+        raise IntegrityError("A session of another staff member has this token.")
+    return known[0], False
 
 
 @prepared(token=UUIDField(), staff=BigAutoField())

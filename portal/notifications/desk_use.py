@@ -4,6 +4,8 @@ import time
 
 from django.utils import timezone
 
+from portal.prepared import update_rows
+
 from .deciding import USE_STORED_EVERY
 from .models import DeskUse
 
@@ -32,9 +34,8 @@ class DeskUseMiddleware:
             and request.user.is_staff
         ):
             request.session[WRITTEN_AT] = time.time()
-            DeskUse.objects.bulk_create(
-                [DeskUse(person=request.user, used_at=timezone.now())],
-                update_conflicts=True,
-                unique_fields=["person"],
-                update_fields=["used_at"],
-            )
+            now = timezone.now()
+            if not update_rows(DeskUse, {"used_at": now}, person=request.user.pk):
+                DeskUse.objects.bulk_create(
+                    [DeskUse(person=request.user, used_at=now)], ignore_conflicts=True
+                )

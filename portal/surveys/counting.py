@@ -4,9 +4,10 @@ import datetime
 from collections import Counter
 from dataclasses import dataclass
 
-from django.db.models import Case, IntegerField, Sum, Value, When
+from django.db.models import Case, DateField, IntegerField, Sum, Value, When
 
 from portal.counts.models import DayCount
+from portal.prepared import prepared
 
 from .models import RuleSet
 
@@ -24,9 +25,15 @@ class Part:
 
 def asks_for_questions(day):
     """Return whether a survey counts questions by the rules that are in force on this day."""
-    started = RuleSet.objects.filter(starts_on__lte=day).order_by("starts_on")
-    newest = dict(started.values_list("survey", "counts_questions"))
+    newest = dict(_started(day=day))
     return any(newest.values())
+
+
+@prepared(day=DateField())
+def _started(day):
+    """Return (survey, counts_questions) of the rule sets that start on this day or before, oldest first."""
+    started = RuleSet.objects.filter(starts_on__lte=day).order_by("starts_on")
+    return started.values_list("survey", "counts_questions")
 
 
 def rule_sets(survey):

@@ -10,7 +10,15 @@ from django.utils import timezone
 from accounts.models import Branch, RefusedPost, StaffRole, User
 from accounts.viewer import Viewer, for_viewers
 from portal.helpsessions.models import HelpSession
-from portal.prepared import CachedCompiler, insert, prepared, update, update_all, update_rows
+from portal.prepared import (
+    CachedCompiler,
+    insert,
+    insert_if_new,
+    prepared,
+    update,
+    update_all,
+    update_rows,
+)
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
 
 # Each case runs a different SQL statement.
@@ -195,6 +203,22 @@ def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_asser
     row.path = "/"
     row.save()
     assert RefusedPost.objects.values_list("path", flat=True).get() == "/"
+
+
+def test_row_with_a_unique_value_of_another_row_is_not_inserted(branch, staff, django_assert_num_queries):
+    known = HelpSessionFactory(branch=branch, staff=staff, question="The first one")
+    row, new = (
+        HelpSessionFactory.build(branch=branch, staff=staff, public_id=public_id)
+        for public_id in (known.public_id, uuid.uuid4())
+    )
+    with django_assert_num_queries(2):
+        assert insert_if_new(row) is False
+        assert insert_if_new(new) is True
+    assert row.pk is None
+    assert set(HelpSession.objects.values_list("pk", "question")) == {
+        (known.pk, "The first one"),
+        (new.pk, new.question),
+    }
 
 
 @pytest.mark.django_db
