@@ -29,9 +29,12 @@ def _reasons(result):
         words = _("%(conversation)s has changed since you opened this page. Open it to see what is new.")
         yield words % {"conversation": _quoted(conversation)}
     for conversation in result.unfit[:MAX_NAMED]:
-        yield _("%(conversation)s is already closed, or your colleague doesn't work at its branch.") % {
-            "conversation": _quoted(conversation)
-        }
+        words = (
+            _("Your colleague doesn't work at the branch of %(conversation)s.")
+            if conversation.is_open
+            else _("%(conversation)s is already closed.")
+        )
+        yield words % {"conversation": _quoted(conversation)}
 
 
 def _quoted(conversation):

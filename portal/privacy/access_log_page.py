@@ -131,7 +131,7 @@ def _sentence(row, title):
         words = (
             _("{who} opened your visit “{title}”")
             if title
-            else _("{who} opened a visit of yours that has been deleted since")
+            else _("{who} opened a visit of yours that no longer exists")
         )
     who = row["by__name"] or _("A staff member")
     return format_html(

@@ -30,7 +30,7 @@ def check_workbook(file):
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if len(members) > MEMBERS_MAX:
-                raise _unreadable(_("The workbook has too many parts."))
+                raise _unreadable(_("The workbook contains too many files."))
             if "xl/workbook.xml" not in archive.namelist():
                 raise _unreadable(_("The file is a zip archive, not an Excel workbook (.xlsx)."))
             if any(member.flag_bits & 1 for member in members):

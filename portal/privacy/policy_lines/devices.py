@@ -62,7 +62,7 @@ LINES = {
         ends_with="usersessions.UserSession",
     ),
     "portal.LimitCount": Line(
-        _("how often you did something that we limit, such as asking for a code, but not your name"),
+        _("how often you did something that we limit, such as asking for a code (stored without your name)"),
         _("Kept for {0} at most."),
         _("so that nobody can guess codes or flood the library"),
         Group.DEVICES,
@@ -97,8 +97,8 @@ LINES = {
     "notifications.PushSubscription": Line(
         _("the address at Apple, Google, Mozilla or Microsoft where we send messages for your device"),
         _(
-            "Kept until you turn messages off or sign out, until the code stops working, or for {0} after "
-            "you last used the device."
+            "Kept until you turn messages off or sign out. Deleted earlier if the code that opened the visit "
+            "stops working, or {0} after you last used the device."
         ),
         _("to tell you about answers on that device"),
         Group.DEVICES,

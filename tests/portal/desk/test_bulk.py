@@ -8,7 +8,7 @@ import time_machine
 from django.core import signing
 from django.utils import timezone
 
-from accounts.models import Absence
+from accounts.models import Absence, StaffRole
 from portal.conversations import actions, bulk, changes, desk_actions, verdicts
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, recommend_in
@@ -215,10 +215,21 @@ def test_bulk_assign_skips_a_conversation_that_a_colleague_took_meanwhile(desk, 
 @pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
 def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, staff, many, do):
     actions.close(many[0], by=staff, side="staff", at=timezone.now())
-    assert "“Question 0” is already closed, or your colleague doesn't work at its branch." in messages_on(
-        post(desk, many[:1], do)
-    )
+    assert "“Question 0” is already closed." in messages_on(post(desk, many[:1], do))
     assert rows(many[:1])[0]["status"] == "closed"
+
+
+def test_bulk_assign_names_the_conversation_of_a_branch_where_the_colleague_does_not_work(
+    desk, staff, many, branch, ask
+):
+    other = BranchFactory()
+    StaffRole.objects.create(user=staff, branch=other, role=StaffRole.Role.STAFF)
+    elsewhere, omar = ask("Elsewhere", place=other), StaffFactory(branch=branch)
+    shown = messages_on(post(desk, [many[0], elsewhere], "assign", to=omar.public_id))
+    assert (
+        "1 conversation was not changed. Your colleague doesn't work at the branch of “Elsewhere”." in shown
+    )
+    assert [row["assignee"] for row in rows([many[0], elsewhere])] == [omar.pk, None]
 
 
 @pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])

@@ -215,7 +215,7 @@ def test_failed_rows_are_downloaded_corrected_and_uploaded_again(desk, commits):
     with commits():
         to_preview(desk, [HEADER, ROW, [*ROW[:4], "long"]])
         page = press_import(desk)
-    assert "Download failed rows" in text(page)
+    assert "Download the rows that failed" in text(page)
     row = LogUpload.objects.get()
     assert files() == [Path(row.failed.name).name]
     answer = desk.get(f"{PAGE}{row.public_id}/failed-rows/")

@@ -558,8 +558,8 @@ def test_coordinator_can_merge_and_unmerge_two_records(
         "Sammy Okafor",
         "Sam Okafor",
         "s•••@example.org",
-        "This record is merged into the other one",
-        "The other record is merged into this one",
+        "This record will be merged into the other one",
+        "The other record will be merged into this one",
         "s•••@example.org will no longer work to sign in",
     ):
         assert shown in preview

@@ -494,7 +494,7 @@ def test_page_without_contacts_says_so(desk):
 def test_page_says_how_many_promises_are_open(desk, branch):
     ConversationFactory(branch=branch, promised_at=timezone.now())
     ConversationFactory(branch=BranchFactory(name="West"), promised_at=timezone.now())
-    assert "1 promised answer is open" in text(desk.get(reverse("figures")))
+    assert "1 conversation is waiting for a promised answer now" in text(desk.get(reverse("figures")))
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ class BranchForm(forms.Form):
     )
     call_tries = WholeNumber(
         label=gettext_lazy("Stop calling after this many tries"),
-        help_text=gettext_lazy("A patron who asked for a call then reads that we didn't reach them."),
+        help_text=gettext_lazy("After the last try, the patron reads that we didn't reach them."),
         min_value=1,
         max_value=20,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),

@@ -87,7 +87,7 @@ class ColumnsForm(forms.Form):
             elif columns[name] and name != "number":
                 self.add_error(
                     key,
-                    _("The column “%(name)s” is this already. Leave out one of the two.")
+                    _("The column “%(name)s” already has this meaning. Leave out one of the two.")
                     % {"name": columns[name][0]},
                 )
             else:
@@ -197,7 +197,7 @@ class ValuesForm(forms.Form):
         if self._may_be_empty("place"):
             branches = Branch.objects.filter(closed_at=None).order_by("name")
             self.fields["branch"] = forms.ModelChoiceField(
-                label=_("Branch of rows that name none"),
+                label=_("Branch for rows without a branch"),
                 queryset=branches,
                 to_field_name="slug",
                 empty_label=_("Choose a branch"),
@@ -205,8 +205,8 @@ class ValuesForm(forms.Form):
                 error_messages={"required": _("Choose a branch")},
             )
         for name, label, choices in (
-            ("question_type", _("Question type of rows that name none"), QuestionType.choices),
-            ("mode", _("Mode of rows that name none"), HelpSession.Mode.choices),
+            ("question_type", _("Question type for rows without one"), QuestionType.choices),
+            ("mode", _("Mode for rows without a mode"), HelpSession.Mode.choices),
         ):
             if self._may_be_empty(name):
                 self.fields[name] = forms.ChoiceField(

@@ -49,7 +49,7 @@ class LibraryForm(forms.Form):
         label=gettext_lazy("First month of the reporting year"),
         choices=[(month, capfirst(MONTHS[month])) for month in range(1, 13)],
         coerce=int,
-        help_text=gettext_lazy("Figures and annual surveys use this year."),
+        help_text=gettext_lazy("Figures and annual surveys use the reporting year."),
     )
     staff_figures = forms.ChoiceField(
         label=gettext_lazy("Figures by staff member"),
