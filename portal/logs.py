@@ -35,6 +35,36 @@ SECRETS = [
 ]
 
 
+def log_config(level):
+    """Return the setting LOGGING. `level` is the lowest level that is logged, unless a logger has another."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
+        "filters": {"warning_without_trace": {"()": "portal.logs.WarningWithoutTrace"}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "propagate": True},
+            # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # A form with too much data is not an error of the portal.
+            **{
+                f"django.security.{name}": {"filters": ["warning_without_trace"]}
+                for name in ("RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")
+            },
+            # Leave out Django's warnings about refused requests. RequestLogMiddleware logs their status.
+            "django.request": {"level": "ERROR"},
+            "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
+            # The warnings of bibtexparser quote the text that staff pasted. The page for pasted records shows
+            # each fault.
+            "bibtexparser": {"level": "CRITICAL"},
+            # At the level INFO, fido2 would log each passkey.
+            "fido2": {"level": "WARNING"},
+        },
+    }
+
+
 def redacted(text):
     """Return the text with "…" in place of everything that may be secret."""
     for pattern, replacement in SECRETS:

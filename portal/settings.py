@@ -23,6 +23,7 @@ from portal.env import (
     env_pairs,
     env_single_sign_on,
 )
+from portal.logs import log_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = BASE_DIR / (env("DATA_DIR") or "var")
@@ -391,29 +392,4 @@ STORAGES = {
 if MODE in {"development", "test"}:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
-    "filters": {"warning_without_trace": {"()": "portal.logs.WarningWithoutTrace"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["console"], "level": "INFO" if MODE == "production" else "WARNING"},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # A form with too much data is not an error of the portal.
-        **{
-            f"django.security.{name}": {"filters": ["warning_without_trace"]}
-            for name in ("RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")
-        },
-        # Leave out Django's warnings about refused requests, because RequestLogMiddleware logs their status.
-        "django.request": {"level": "ERROR"},
-        "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-        # The warnings of bibtexparser quote the text that staff pasted. The page for pasted records shows
-        # each fault.
-        "bibtexparser": {"level": "CRITICAL"},
-        # At the level INFO, fido2 would log each passkey.
-        "fido2": {"level": "WARNING"},
-    },
-}
+LOGGING = log_config("INFO" if MODE == "production" else "WARNING")

@@ -1,7 +1,6 @@
 """The form that records a help session."""
 
 import datetime
-import uuid
 
 from django import forms
 from django.urls import reverse_lazy
@@ -17,12 +16,12 @@ from portal.desk.widgets import LongSelect
 from portal.helpsessions import choices, codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
 from portal.surveys.counting import asks_for_questions
-from portal.text import TextField, looks_like_secret_number, uuid_or_none
+from portal.text import TextField, looks_like_secret_number
 from portal.times import time_of_day
 from recommendations.models import QuestionType, Topic, topic_names
 
 from .fields import AskOnField, WholeNumber, language_field
-from .lists import OWN, ListFields
+from .lists import ListFields
 
 MAX_AGE = datetime.timedelta(days=3660)
 # Attributes of the field “For”, where staff enter the patron. desk.js triggers "look-up" when staff leave the
@@ -360,44 +359,3 @@ class RecordForm(ListFields, forms.Form):
         A secret number is a social security number or the number of a payment card.
         """
         return any(looks_like_secret_number(self[name].value() or "") for name in ("question", "summary"))
-
-
-def with_current_names(data):
-    """Return the posted fields under their current names.
-
-    A page that was opened before an update may post a field `thread`. This field is named `conversation` now.
-    """
-    if "thread" not in data:
-        return data
-    data = data.copy()
-    data["conversation"] = data.pop("thread")[-1]
-    return data
-
-
-# The fields that a draft saves. A draft never has the patron's card number or email address.
-SAVED = set(RecordForm.base_fields) - {"for_whom", "agreed", "check_ins", "shown"}
-
-
-def typed_fields(data):
-    """Return {name: value as it was typed} for the posted fields that a draft saves."""
-    typed = {}
-    for name in list(data)[:500]:
-        if name in SAVED or name.startswith(("items-", "new-", OWN)):
-            typed[name[:60]] = data[name]
-    return typed
-
-
-def has_content(data):
-    """Return whether staff entered a text or items in the posted form."""
-    typed = typed_fields(data)
-    names = ["question", "summary", "note", "card", "new-title", "new-url"]
-    names += ["new-pasted", "items-0-item", "items-0-title"]
-    return any(typed.get(name, "").strip() for name in names)
-
-
-def posted_token(data):
-    """Return the token of a posted form. If the form has no token, return a new one.
-
-    When the form is saved, its token becomes the public id of the session.
-    """
-    return uuid_or_none(data.get("token")) or uuid.uuid4()

@@ -19,7 +19,7 @@ from portal.conversations.changes import Erased
 from portal.desk import slips
 from portal.desk.access_log import log_opened
 from portal.desk.branches import branch_for
-from portal.desk.forms.sessions import has_content, posted_token, typed_fields, with_current_names
+from portal.desk.forms.posted_sessions import has_content, posted_token, typed_fields, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.items_part import items_context
 from portal.desk.recipients import checked_recipient

@@ -9,14 +9,13 @@ from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.branches import branch_for
 from portal.desk.check_ins.suggestion import suggestion
-from portal.desk.forms.sessions import (
-    CHECK_IN_FIELDS,
-    RecordForm,
+from portal.desk.forms.posted_sessions import (
     has_content,
     posted_token,
     typed_fields,
     with_current_names,
 )
+from portal.desk.forms.sessions import CHECK_IN_FIELDS, RecordForm
 from portal.desk.items_part import search_context, untouched_items
 from portal.desk.tallies import tally_context
 from portal.desk.unfinished import tray

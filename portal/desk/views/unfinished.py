@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.sign_in.access import staff_only
 from portal.desk.branches import branch_for
 from portal.desk.check_ins.suggestion import suggestion
-from portal.desk.forms.sessions import posted_token, with_current_names
+from portal.desk.forms.posted_sessions import posted_token, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.unfinished import saved_fields, with_first_words
 from portal.helpsessions import unfinished

@@ -55,9 +55,7 @@ LINES = {
         ended_by="end_expired_codes",
     ),
     "checkins.CheckIn": Line(
-        _(
-            "the day planned for asking how a visit turned out, the reason for that day, and when we asked"
-        ),
+        _("the day planned for asking how a visit turned out, the reason for that day, and when we asked"),
         _("Kept until the visit is deleted."),
         _("so that we ask only once, and can help if your answer is no"),
         Group.VISITS,

@@ -303,7 +303,7 @@ def test_column_with_many_values_cannot_become_a_choice_list(desk):
 def test_two_columns_cannot_be_the_same_field(desk):
     rows = [["Date", "Day of entry"], ["1/16/2024", "1/17/2024"]]
     page = send(desk, upload(desk, rows), **{"column-1": "day"})
-    assert "The column “Date” is this already. Leave out one of the two." in text(page)
+    assert "The column “Date” already has this meaning. Leave out one of the two." in text(page)
 
 
 def test_date_is_required(desk):
@@ -402,7 +402,7 @@ def test_import_whose_rows_were_replaced_later_names_the_later_one(desk):
         press_import(desk)
     first = LogImport.objects.earliest("pk")
     page = desk.post(f"{PAGE}imports/{first.public_id}/undo/", follow=True)
-    assert "First undo these, the last one first: log 15.csv" in text(page)
+    assert "First undo those imports, starting with the last one: log 15.csv" in text(page)
     assert LogImport.objects.count() == 2
 
 

@@ -452,7 +452,7 @@ def test_figures_by_staff_member_are_in_no_file_and_judge_nobody(shared_work, de
     asked = {"dates": "2026-03", "by": "staff"}
     page = desk.get(reverse("figures"), asked)
     assert "they are not meant to judge people" in text(page)
-    assert "deletes who helped" in text(page)
+    assert "deletes the staff member's name" in text(page)
     assert not re.search('has the most|table.csv|<svg viewBox="0 0 100', page.content.decode())
     response = desk.get(reverse("figures_csv"), asked)
     assert (response.status_code, response.content) == (302, b"")

@@ -114,7 +114,7 @@ def test_access_log_page_hides_titles_of_visits_that_the_patron_no_longer_has(vi
     AuditEvent.objects.update(by=None)
     assert {sentence for _day, sentence, _where, _times in sentences(patron)} == {
         "A staff member opened a conversation of yours that no longer exists",
-        "A staff member opened a visit of yours that has been deleted since",
+        "A staff member opened a visit of yours that no longer exists",
     }
 
 
