@@ -28,7 +28,7 @@ from .staff.desk_lock import shared_desk_here, start_desk_session
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """allauth's account adapter, which handles sign-in, codes and emails."""
+    """The portal's version of allauth's account adapter, for sign-in, codes and emails."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
@@ -47,9 +47,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request, user):
         """Sign the person in, and set how long the session lasts.
 
-        An anonymous session may expire soon. Signing in gives the session its usual lifetime. On a borrowed
-        device, the session is shorter. On a shared desk computer, the session ends when staff must unlock the
-        computer again.
+        The session of a signed-out person may expire soon, so signing in gives it the usual lifetime. On a
+        borrowed device, the lifetime is shorter. On a shared desk computer, the session ends when staff must
+        unlock the computer again.
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
@@ -145,10 +145,13 @@ class MFAAdapter(DefaultMFAAdapter):
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
-    """allauth's adapter for single sign-on."""
+    """The portal's version of allauth's adapter for single sign-on."""
 
     def list_apps(self, request, provider=None, client_id=None):
-        """Return a list with the provider in the settings, or an empty list. Ignore rows of SocialApp."""
+        """Return [the provider that the settings name], or [] if they name none.
+
+        The rows of allauth's table SocialApp have no effect.
+        """
         sso = settings.SSO
         if not sso["issuer"]:
             return []

@@ -1,7 +1,7 @@
 """The codes that the library's own system (ILS) has for our branches.
 
-Library cards and imports of the catalog find branches here. A code is also known without a row if it is the
-name or the slug of a branch.
+Sign-ins by library card and imports of the catalog use these codes to find a branch. The name and the slug of
+a branch also work as codes, without a BranchCode.
 """
 
 from collections import Counter
@@ -12,15 +12,15 @@ from . import audit
 from .models import Branch, BranchCode
 from .staff_actions import staff_action
 
-# An import stores at most this many unknown codes, the most frequent ones. A file with more has something
-# else in the field, such as notes.
+# An import stores at most this many unknown codes, the most frequent ones. If a file has more unknown codes,
+# its field for the branch probably contains something else, such as notes.
 MAX_UNKNOWN = 200
 # An import counts at most this many different codes, because it keeps them in memory.
 MAX_COUNTED = 10_000
 
 
 class CodeTaken(Exception):
-    """Another row has this code. `branch` is its branch."""
+    """The code already belongs to another branch, `branch`."""
 
     def __init__(self, branch):
         self.branch = branch
@@ -51,7 +51,7 @@ class BranchFinder:
 
 
 def branch_called(code):
-    """Return the primary key of the branch that has this code or name in the ILS, or None."""
+    """Return the primary key of the branch with this code, name or slug, or None."""
     return BranchFinder().find(code) if code else None
 
 
@@ -63,8 +63,8 @@ def _key(code):
 def record_unknown(unknown, *, at):
     """Store the unknown codes that an import met, so that coordinators can assign them.
 
-    `unknown` is a Counter of codes. `at` is when the import began. If an import calls this function several
-    times, the numbers add up.
+    `unknown` is {code: number of holdings}. `at` is the time when the import began. If an import calls this
+    function several times, the numbers add up.
     """
     numbers: Counter[str] = Counter()
     for code, number in unknown.items():
@@ -86,7 +86,7 @@ def record_unknown(unknown, *, at):
 def add_code(code, *, branch, by, at):
     """Say that the ILS has this code for the branch, and return the BranchCode. Raises CodeTaken.
 
-    If an import has met the code, its row gets the branch.
+    If an import has already stored the code as unknown, the code's row gets this branch.
     """
     row = _locked(code)
     if row is None:
@@ -94,7 +94,7 @@ def add_code(code, *, branch, by, at):
             with transaction.atomic():
                 row = BranchCode.objects.create(code=code, branch=branch)
         except IntegrityError:
-            # A colleague or an import has just added it.
+            # A colleague or an import has just added the code.
             row = _locked(code)
             if row is None:
                 raise
@@ -108,7 +108,7 @@ def add_code(code, *, branch, by, at):
 
 @staff_action
 def remove_code(row, *, by, at):
-    """Delete the code. The next import that meets it lists it as unknown."""
+    """Delete the code. The next import whose file has the code stores it as unknown."""
     audit.record("removed_branch_code", row, by=by, at=at)
     BranchCode.objects.filter(pk=row.pk).delete()
 

@@ -221,7 +221,7 @@ def _to_sign_in(request, response, refused_to, url):
     If the person is still signed in, return a redirect to `url` itself.
     """
     if refused_to != "csrf":
-        # Keep the redirect's own parameters. One of them says which person used the page.
+        # Keep the parameters of the earlier redirect. One of them says which person used the page.
         query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
         url = f"{refused_to}?{urlencode(query)}"
     elif not request.user.is_authenticated:

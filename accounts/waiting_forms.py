@@ -23,8 +23,7 @@ from . import audit
 # the phone. The clock of a phone can be wrong, but it measures a duration well enough.
 TOKEN, WRITER, WAITED = "X-Form-Token", "X-Form-Writer", "X-Form-Waited"
 
-# A form can arrive long after the tap. If it waited longer than this, it counts as if it had waited this
-# long.
+# A form that waited longer than this counts as if it had waited this long.
 LONGEST_WAIT = datetime.timedelta(days=400)
 
 

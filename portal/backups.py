@@ -58,7 +58,7 @@ def make(target):
     """Write the archive to the path `target`, and return the manifest.
 
     Raises BackupError if the path exists, or has a name that `remove_old` in old_backups.py would not find.
-    Also raises BackupError if the folder of the private files may be an empty one in the place of a disk.
+    Also raises BackupError if the folder of the private files may be the empty mount point of a missing disk.
     """
     target = Path(target)
     if not target.name.endswith(".tar.gz"):
@@ -110,7 +110,7 @@ def _belongs_in_backups(member):
 
     Backups leave out cover images, uploaded desk logs, the mark of the folder, and the temporary folder of a
     restore that was killed. The worker asks for missing cover images again, so they need no room in each
-    night's archive. Desk logs have words of people and are deleted after a day.
+    night's archive. Desk logs can contain what people wrote, and are deleted after a day.
     """
     is_left_out = PurePosixPath(member.name).parts[1:2] in {(covers.FOLDER,), (desk_logs.FOLDER,), (MARK,)}
     return None if is_left_out or member.name.startswith(f"private/{SCRATCH}") else member

@@ -23,8 +23,8 @@ BETWEEN_WORDS = re.compile(r"\+|%20")
 def own_link(item, library, *, for_anyone=False):
     """Return the web address of the item itself, or "" if it has none that is safe to open.
 
-    The address of a licensed source leads through the library's proxy server. If `for_anyone` is true, it
-    doesn't, because the proxy server asks everybody else for a library account.
+    The address of a licensed source leads through the library's proxy server. If `for_anyone` is true, the
+    address doesn't lead there, because the proxy server asks people for a library account.
     """
     address = item.url or doi_url(item.doi)
     prefix = library.proxy_prefix if library else ""
@@ -71,7 +71,7 @@ def in_catalog(item):
 
 
 def through_catalog(item, library):
-    """Return the address in the catalog where people see whether the item is in, and can reserve it.
+    """Return the item's address in the catalog, where people see if it is available and can reserve it.
 
     Return "" if there is no such address. If the item lacks a value that the library's template needs, use
     the template of the title search.

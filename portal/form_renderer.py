@@ -26,7 +26,7 @@ TEXTAREA = "django/forms/widgets/textarea.html"
 
 
 class FormRenderer(Jinja2):
-    """Render inputs and text areas in Python, as their templates do, and everything else with Jinja2."""
+    """A renderer that writes inputs and text areas in Python, and uses Jinja2 for everything else."""
 
     def render(self, template_name, context, request=None):
         if template_name in INPUTS:

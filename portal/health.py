@@ -148,7 +148,7 @@ def _mailbox(at):
 def _outbox(at):
     """Return "ok", or a problem if emails are late or were given up.
 
-    Return "ok" if other emails were delivered recently, because the problem is then a single address.
+    Also return "ok" if other emails were delivered recently, because then only one address has a problem.
 
     The wait of a failed email counts from its creation, because each failed attempt changes `due_at`. The
     wait of a notice counts from the time when the worker decided to send the notice. If the portal has turned

@@ -28,7 +28,7 @@ def are_enough(words):
 
 
 def searchable(*texts):
-    """Return the folded words of all these texts as one text. `has_words` reads it."""
+    """Return the folded words of all these texts as one text, which `has_words` can search."""
     text = " ".join(texts)
     return fold(" ".join([text, *after_elisions(text)]))
 

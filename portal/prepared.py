@@ -179,7 +179,7 @@ def _insert(row, fields, sql):
 
 @cache
 def _insertion(model):
-    """Return (fields of the parameters, SQL, the same SQL that also returns the primary key) of an INSERT."""
+    """Return (fields of the parameters, SQL, SQL that also returns the primary key) for an INSERT."""
     fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
     quoted = connection.ops.quote_name
     columns, values = ", ".join(quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
@@ -252,7 +252,7 @@ def insert_all(common, rows):
 
 @lru_cache(maxsize=200)
 def _change(model, changed, conditions):
-    """Return (fields of the parameters, SQL) of an UPDATE.
+    """Return (fields of the parameters, SQL) for an UPDATE.
 
     `conditions` are pairs of (name of a field, whether the field must be NULL).
     """

@@ -46,7 +46,7 @@ def has_another_key():
 
 
 def mark_database(*, at):
-    """Write the mark with the current key, unless it has been written. The worker calls this function.
+    """Make sure that the mark was made with the current key. The worker calls this function.
 
     A mark that was made with a fallback key is replaced. Only a portal in production mode writes a mark,
     because in other modes the key is not secret.
@@ -74,7 +74,7 @@ def remove_mark():
 
 
 def _has_marks():
-    """Return whether the database has the column. A database of an earlier version doesn't have it."""
+    """Return whether the database has the column for the mark, which is missing in earlier versions."""
     table = _library()._meta.db_table
     with connection.cursor() as cursor:
         if table not in connection.introspection.table_names(cursor):

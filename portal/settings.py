@@ -212,8 +212,8 @@ USERSESSIONS_TRACK_ACTIVITY = False
 ILS = env("ILS", "demo" if DEMO else "")
 # The time limit, in seconds, for all requests to the ILS during one sign-in.
 ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)
-# A migration of accounts copies these pairs of an earlier version to the table of branch codes. Nothing else
-# reads them.
+# An earlier version read these pairs. A migration of the app `accounts` copies them to the table of branch
+# codes, and nothing else reads them.
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
 ILS_SETTINGS = env_ils(ILS, timeout=ILS_TIMEOUT)
 
@@ -356,8 +356,8 @@ DOI_RESOLVER = env("DOI_RESOLVER").strip()
 # is empty, nothing is harvested.
 OAI_URL = env("OAI_URL").strip()
 OAI_PREFIX = env("OAI_PREFIX", "marc21").strip()
-OAI_SETS = env_list("OAI_SETS")  # empty: all records
-OAI_SOURCE = env("OAI_SOURCE", "catalogue").strip()  # as --source of import_items
+OAI_SETS = env_list("OAI_SETS")  # if empty, all records
+OAI_SOURCE = env("OAI_SOURCE", "catalogue").strip()  # the same as --source of import_items
 OAI_CA_FILE = env("OAI_CA_FILE").strip()
 
 LANGUAGE_CODE = "en"

@@ -57,7 +57,8 @@ class Worker:
         self.next_email_at = 0.0
         # {host of a push service that was unreachable: monotonic time before which it gets no messages}
         self.push_pauses: dict[str, float] = {}
-        # What this worker still has to ask the cover source tonight, and the monotonic time of its next look.
+        # The ISBNs that this worker still has to ask the cover source about tonight, and the monotonic time
+        # of its next request.
         self.covers = covers.Batch()
         self.next_cover_at = 0.0
         # The monotonic time at which this worker checks again whether a harvest is due.

@@ -110,7 +110,7 @@ def _locked(recommendations):
 
 
 def add_item(**described):
-    """Add an item that is not in the catalog, and return the item. `add_items` has the arguments."""
+    """Add an item that is not in the catalog, and return the item. For the arguments, see `add_items`."""
     return add_items([described])[0]
 
 

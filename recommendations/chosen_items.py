@@ -81,7 +81,7 @@ def recommend_chosen(
 def saved_items(chosen, *, at, branch):
     """Return the item of each ChosenItem, in the same order. Add the items that staff described.
 
-    `branch` has the new items. It may be None if no branch does.
+    `branch` is the branch that has the new items, or None if no branch has them.
     """
     described = [_described(row, at=at, branch=branch) for row in chosen if row.item is None]
     # Without new items, `add_items` would only cost a savepoint.

@@ -1,7 +1,7 @@
 """Sort call numbers as the items are sorted on the shelf.
 
-Call numbers are compared part by part. If one is the beginning of the other, it comes first ("nothing before
-something").
+Call numbers are compared part by part. If one call number is the beginning of another, the shorter one comes
+first ("nothing before something").
 
 - Library of Congress: class letters, class number as a whole number with decimals, Cutter numbers as
   decimals, then dates, volumes and copies. So QA9 comes before QA76, and .B125 before .B2. The source is the

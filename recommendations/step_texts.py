@@ -34,7 +34,7 @@ def kinds_for(item):
 def shown_step(recommendation):
     """Return what the patron reads about the item, or None if staff have recorded nothing.
 
-    The recommendation must have been read with `with_next_step`, or this runs a query.
+    Read the recommendation with `with_next_step`, because this function would otherwise run a query.
     """
     step = getattr(recommendation, "next_step", None)
     if step is None:

@@ -16,9 +16,9 @@ CODE_ATTRS = {
 
 
 def count_or_refuse(count, *args):
-    """Call the function `count`, which counts one attempt toward its rate limit.
+    """Call `count(*args)`, which counts one attempt and raises TooOften if a rate limit is reached.
 
-    Raise a ValidationError if the limit is reached. The error says when the person can try again.
+    In that case, raise a ValidationError that says when the person can try again.
     """
     try:
         count(*args)

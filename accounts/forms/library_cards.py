@@ -17,8 +17,8 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# An ILS may reject an unknown card faster or slower than a wrong PIN. Strangers could then tell the two
-# apart. So the portal delays each rejection to a multiple of this many seconds.
+# An ILS may reject an unknown card faster or slower than a wrong PIN, so the time could reveal which of the
+# two was wrong. Therefore each refusal takes this many seconds, or a multiple of them.
 REFUSAL_INTERVAL = 0.5
 
 

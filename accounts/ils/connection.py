@@ -12,7 +12,8 @@ from .base import IlsError, Misconfigured, Unavailable
 
 # The SIP2 standard allows this many attempts for one message.
 MAX_ATTEMPTS = 3
-# The maximum size of a response. Even the response about a patron with a thousand loans is smaller.
+# A response can have at most this many bytes. Even the response about a patron with a thousand loans has
+# fewer.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
@@ -73,9 +74,10 @@ class Connection:
                 self._send(outgoing, deadline)
                 line = self._receive_line(deadline)
             except Unavailable:
-                # A server without error detection sends no checksum, and may ignore our request to repeat the
-                # response. If the checksum is missing, raise the error that says so instead of this one. If
-                # the server ends its lines with only a line feed, the response is still in the buffer.
+                # A server without error detection sends no checksum, and may ignore our request to repeat its
+                # response. Then raise the error about the missing checksum, because it names the setting to
+                # change. If the server ends its lines with only a line feed, its response is still in the
+                # buffer.
                 self._require_checksum(self.buffer if self.buffer.endswith(b"\n") else line)
                 raise
             try:

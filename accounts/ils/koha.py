@@ -130,7 +130,7 @@ class Koha:
         Koha's password check accepts a card number or a user name. If Koha rejects the password, its response
         doesn't name the patron, so a separate request looks up the card number.
         """
-        # Koha combines the members of a list with OR.
+        # Koha returns a patron if any condition of this list is true.
         query = json.dumps([{"cardnumber": typed}, {"userid": typed}])
         path = f"/patrons?_per_page=5&q={quote(query, safe='')}"
         status, patrons = self._ask("GET", path, deadline, kind=list)

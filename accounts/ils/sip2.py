@@ -182,12 +182,11 @@ class Sip2:
         return require_valid_card(patron, blocked=answer.statuses[CARD_LOST] == "Y", today=today)
 
     def _require_alias_allowed(self):
-        """Raise WrongCardOrPin if the response may be for another patron's request.
+        """Raise WrongCardOrPin if the ILS may have answered another patron's request.
 
-        Call this method if the card number in the response differs from the card number in the request. The
-        response is accepted in two cases: if patrons may use an alias of their card number, and if error
-        detection is on. With error detection, a request and its response have the same sequence number. If
-        patrons may not use an alias, log a warning.
+        Call this method if the response and the request have different card numbers. If patrons may type an
+        alias of their card number, do nothing. Otherwise log a warning. If error detection is on, the
+        response is accepted all the same, because its sequence number shows which request it answers.
         """
         if self.card_aliases:
             return

@@ -9,7 +9,7 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return the events where another person looked up the patron, or opened or changed the record."""
+        """Return the events in which somebody else looked up `person`, or opened or changed their data."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
         # A merge of two records writes one event about each record. The patron sees only the event about
         # their own record.

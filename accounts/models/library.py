@@ -34,7 +34,7 @@ class Library(models.Model):
         OWN = "own", _("in the child's own account")
 
     class StaffFigures(models.TextChoices):
-        """Who sees figures by staff member. If they aren't off, everybody sees their own."""
+        """Who sees the figures by staff member. Unless the figures are off, all staff see their own."""
 
         OFF = "off", _("Off. Nobody sees them.")
         OWN = "own", _("Staff see only their own numbers.")

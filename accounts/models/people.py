@@ -325,9 +325,9 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the question in the form, or else the longest text. The author recognizes the form by it.
+        """Return the question in the form, or else the longest text.
 
-        Return "" if the form has no text.
+        The author recognizes the form by this text. Return "" if the form has no text.
         """
         return self.typed.get("question") or max(self.texts, key=len, default="")
 

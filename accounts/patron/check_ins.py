@@ -58,7 +58,7 @@ def offers_push(person, library):
 
 
 def is_asked(person, library):
-    """Return whether the portal asks this person to choose, because they have not chosen yet."""
+    """Return whether the portal asks this person to choose: they may be asked and have not chosen yet."""
     return not person.check_ins and may_be_asked(person, library)
 
 

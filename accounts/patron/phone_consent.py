@@ -18,7 +18,7 @@ def button():
 
 
 def record(person, *, language, at):
-    """Store the person's consent, which contains the sentence and the button's label as they read them."""
+    """Store the person's consent, with the sentence and the button's label in the current language."""
     Consent.objects.create(
         person=person,
         purpose=Consent.Purpose.PUSH,

@@ -161,8 +161,8 @@ def forget_reauthentication(request):
 def recently_authenticated(request):
     """Return whether the person signed in or reauthenticated at most REAUTHENTICATION_LASTS ago.
 
-    For staff, a sign-in by library card doesn't count. Staff who authenticated recently may set up a second
-    factor. A library card's four-digit PIN is too weak for that.
+    For staff, a sign-in by library card doesn't count. Staff may set up a second factor after they have
+    authenticated, and the four-digit PIN of a library card is too weak for that.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [

@@ -42,8 +42,8 @@ def claim(request, what, *secrets, seconds):
 def begin(request):
     """Record that this request checks a code. Return False if an identical request had the correct code.
 
-    If an identical request is running, wait for it. If that request had the correct code, the middleware
-    returns its response to this request too.
+    If an identical request is running, wait until it has finished. If the identical request had the correct
+    code, the middleware returns the response of that request to this request too.
     """
     if not _is_form_of_session(request):
         return True
@@ -66,7 +66,7 @@ def first_response(request):
     """
     if not _is_form_of_session(request):
         return None
-    request.session.keys()  # This loads the session. If the session has ended, it now has no key.
+    request.session.keys()  # Load the session. If it has ended, session_key is now None.
     return _wait_for_first(request) if request.session.session_key is None else None
 
 

@@ -78,7 +78,7 @@ def confirmed_address(person):
 
 
 def confirmed_addresses(people):
-    """Return {primary key: the confirmed address, or ""} for many people, with one query."""
+    """Return {primary key of a person: their confirmed address, or ""} for these people, with one query."""
     addresses = EmailAddress.objects.filter(user__in=[person.pk for person in people], verified=False)
     unverified = set(addresses.values_list("user", "email"))
     return {

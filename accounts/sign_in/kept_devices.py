@@ -37,9 +37,9 @@ class CannotKeep(Exception):
 class KeptDeviceMiddleware:
     """Set request.kept_device to this browser's KeptDevice or None, and send its public id with each page.
 
-    If the browser fetches the page only to keep it, request.kept_at is the current time. Otherwise it is
-    None. Fetching a page to keep it doesn't mark messages as read. Such a page leaves out the visits that
-    were opened by code.
+    If the browser fetches a page only to keep the page, request.kept_at is the current time. Otherwise
+    request.kept_at is None. Fetching a page only to keep it doesn't mark messages as read. A page that is
+    kept leaves out the visits that were opened by code.
     """
 
     def __init__(self, get_response):

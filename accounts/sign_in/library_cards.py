@@ -89,8 +89,8 @@ def _new_card(patron, *, at, language, is_childs):
 def _update_childs_record(card, *, is_childs, at):
     """Make or end a child's record if the ILS has moved the card into or out of a children's group.
 
-    If the card was never in a children's group, staff have made the record a child's record. Such a record
-    stays a child's record.
+    If the card was never in a children's group, only staff can have made the record a child's record. Then
+    change nothing.
     """
     person = card.person
     if is_childs and not person.is_child and not person.is_staff:

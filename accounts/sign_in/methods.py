@@ -24,10 +24,10 @@ def other_methods():
 
 
 def first_method(request):
-    """Return the sign-in method that this device used last, because the page offers this method first.
+    """Return the sign-in method that the page offers first: the method that this device used last.
 
-    Return an empty string if the page should ask for an email address. This is the case on a new device, or
-    if the person has asked for an emailed code.
+    Return an empty string if the page should ask for an email address. This is the case on a new device, if
+    the library no longer offers the method, or if the person has asked for an emailed code.
     """
     method = request.COOKIES.get(METHOD_COOKIE, "")
     available = {PASSKEY: True, CARD: library_ils() is not None, SIGN_ON: bool(sign_on_name())}

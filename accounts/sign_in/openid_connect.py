@@ -26,7 +26,7 @@ from portal.addresses import clean_address
 from portal.once import claim
 from portal.text import clean
 
-# The reasons for sending people to the provider. The values are in sessions, so they never change.
+# The reasons for sending people to the provider. Sessions store these values, so the values never change.
 SIGN_IN, CONNECT, REAUTHENTICATE = "login", "connect", "prove"
 # Only asymmetric algorithms are accepted, so that nobody but the provider can sign an ID token.
 SIGNING_ALGORITHMS = [
@@ -43,7 +43,7 @@ SIGNING_ALGORITHMS = [
 ]
 # Our clock and the provider's clock may differ by this many seconds.
 CLOCK_TOLERANCE = 60
-# allauth forgets an AuthRequest after ten minutes.
+# A used state is remembered for this long. allauth forgets an AuthRequest earlier, after ten minutes.
 USED_STATE_SECONDS = 20 * 60
 # The maximum length of SocialAccount.uid.
 MAX_SUBJECT_LENGTH = 191

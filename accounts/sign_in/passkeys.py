@@ -106,8 +106,8 @@ def registration_options(session: MutableMapping, person: User, *, origin: str) 
 def authentication_options(session: MutableMapping, *, origin: str, person: User | None = None) -> dict:
     """Return the options that the browser needs to ask for a passkey.
 
-    Also store the challenge in the session. The passkey must belong to `person`. If `person` is None, any
-    passkey for this site is possible.
+    Also store the challenge in the session. The browser offers only the passkeys of `person`, or every
+    passkey for this site if `person` is None.
     """
     credentials = (
         [AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()]

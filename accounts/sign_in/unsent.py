@@ -85,9 +85,11 @@ def unsent_form(request, *paths):
 
 
 def with_unsent_text(request, initial):
-    """Return (the form of this page that wasn't sent, the initial values with what the person typed there).
+    """Return (unsent, values) for a form of this page.
 
-    `initial` needs a value for each field of the form. The first result is None if no form waits.
+    `unsent` is the RefusedPost that waits for this page, or None. `values` are the initial values of the
+    form: what the person typed, or `initial` if no RefusedPost waits. `initial` must name every field of the
+    form.
     """
     unsent = unsent_form(request) if request.method != "POST" else None
     if unsent is None:

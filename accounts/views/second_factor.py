@@ -46,7 +46,8 @@ def second_factor(request):
     if app or (has_passkey and not has_shown_second_factor(request)):
         return _ask(request, app, has_passkey)
     if signed_in_by_pin(request):
-        # The person has a PIN but no longer has a second factor. A PIN is too weak to set up a new one.
+        # The person signed in by PIN and no longer has a second factor. A PIN is too weak to set up a new
+        # second factor.
         lock(request)
         messages.error(
             request,

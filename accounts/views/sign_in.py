@@ -108,8 +108,8 @@ def enter_code(request):
 def code_page(request, *, next_page, template="accounts/enter_code.html", context=None, then=None):
     """Ask for the emailed code, sign the person in, and open `next_page`.
 
-    A page with its own code page passes its own template and context. It also passes `then`, a function
-    without arguments. `then` returns the response after the person has signed in.
+    A caller that shows another code page passes the page's `template` and `context`. It also passes `then`, a
+    function without arguments that returns the response after the person has signed in.
     """
     if request.user.is_authenticated:
         return redirect(next_page or "home")

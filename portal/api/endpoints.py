@@ -26,7 +26,7 @@ IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=8, ma
 
 
 class Bearer(HttpBearer):
-    """The header "Authorization: Bearer TOKEN". Cookies of a browser have no effect."""
+    """Authentication with the header "Authorization: Bearer TOKEN". A browser's cookies have no effect."""
 
     def authenticate(self, request, token):
         found = find_token(token)
@@ -40,7 +40,7 @@ class Bearer(HttpBearer):
 
 
 class Api(NinjaAPI):
-    """The API, with the media type of problem details in its description. django-ninja knows only JSON."""
+    """A NinjaAPI whose OpenAPI description says that errors are problem details, and not plain JSON."""
 
     def get_openapi_schema(self, *args, **kwargs):
         schema = super().get_openapi_schema(*args, **kwargs)
@@ -81,12 +81,12 @@ def record_help_session(request: HttpRequest, sent: SentSession, idempotency_key
 
 @api.get("/figures", response={200: FigureAnswer, **ERRORS}, summary="Read how much work the desk had")
 def read_figures(request: HttpRequest, asked: Query[figures.Asked]):
-    """Return the contacts of a period, broken down. The numbers are those of the page Figures."""
+    """Return the numbers of contacts in a period, by a breakdown. The page Figures shows the same numbers."""
     return figures.answer(asked, token=_token(request, Scope.FIGURES))
 
 
 def _token(request, scope):
-    """Return the token of the request. Raises HttpError if the token doesn't allow this."""
+    """Return the ApiToken of the request. Raises HttpError if the token doesn't have this scope."""
     if scope not in request.auth.scopes:
         raise HttpError(403, f"This token doesn't allow this. It needs the scope {scope}.")
     return request.auth
@@ -94,12 +94,12 @@ def _token(request, scope):
 
 @require_safe
 def api_description(request):
-    """Return the OpenAPI description. It is public, because it says nothing about a library."""
+    """Return the OpenAPI description. Anybody can read it, because it says nothing about the library."""
     return JsonResponse(api.get_openapi_schema(path_prefix=PREFIX))
 
 
 def urls():
-    """Return the URL patterns of the operations, without django-ninja's own page at the root."""
+    """Return the URL patterns of the operations, without the page that django-ninja adds at the root."""
     return [pattern for pattern in api.urls[0] if getattr(pattern, "name", "") != "api-root"]
 
 
@@ -124,7 +124,11 @@ def _invalid(request, error):
 
 
 def _path(place, *parts):
-    """Return the path of a field, such as "items.0.reason". A body begins with the name of the argument."""
+    """Return the path of a field, such as "items.0.reason".
+
+    `place` and `parts` say where django-ninja found an error: in the body, the query or the headers. In the
+    body, the first part is the name of the view's argument, so it is left out.
+    """
     return ".".join(str(part) for part in parts[place == "body" :]) or place
 
 

@@ -1,4 +1,4 @@
-"""Tell another system once a day how many patrons have answered."""
+"""Tell another system once a day how many verdicts patrons gave, and how many check-ins they answered."""
 
 import datetime
 
@@ -19,10 +19,10 @@ TWO_DAYS = 2 * 24 * 60 * 60
 
 @transaction.atomic
 def announce_numbers(*, at):
-    """Announce the numbers of the day before, for the whole library. The worker runs this job.
+    """Announce the numbers of the previous day, for the whole library. The worker runs this job.
 
-    A number below five is left out. Without any number, there is no event. Quiet visits and visits with a
-    child don't count.
+    A number below MIN_PEOPLE is left out. If both numbers are left out, nothing is announced. Quiet visits
+    and visits with a child don't count.
     """
     library = Library.current()
     day = library.today(at) - datetime.timedelta(days=1)

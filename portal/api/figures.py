@@ -1,4 +1,4 @@
-"""The figures of the API: how much work the desk had. The numbers come from the function of the page."""
+"""Return figures about the desk's work. The page Figures and the API use the same function to count."""
 
 import datetime
 
@@ -12,12 +12,12 @@ from portal.desk.figures.forms import ABOUT_FEW_PEOPLE, EARLIEST, FEWEST_PEOPLE,
 from portal.desk.figures.periods import Period
 from portal.helpsessions.models import OwnField
 
-# Figures by staff member are missing: they are on no other page and in no file.
+# Figures by staff member are left out. Staff see them only on their page, and no file has them.
 BREAKDOWNS = {*workload.BY_DAY, *workload.BY_MONTH, workload.GRID, workload.ANSWERS}
 
 
 class NoFigure(Exception):
-    """There is no such figure. `errors` says why: a list of {"field": name, "detail": text}."""
+    """The request asks for a figure that doesn't exist. `errors` is [{"field": name, "detail": why}]."""
 
     def __init__(self, field, detail):
         super().__init__(detail)
@@ -25,7 +25,7 @@ class NoFigure(Exception):
 
 
 class Asked(Schema):
-    """The parameters of the address."""
+    """The query parameters of a request for a figure."""
 
     first_day: datetime.date = Field(ge=EARLIEST, le=LATEST)
     last_day: datetime.date = Field(ge=EARLIEST, le=LATEST)
@@ -42,7 +42,8 @@ class Asked(Schema):
 def answer(asked, *, token):
     """Return the fields of a FigureAnswer. Raises NoFigure.
 
-    A branch where few people work is left out of breakdowns that would show when single people work.
+    A breakdown in ABOUT_FEW_PEOPLE could show when a single person works. So it leaves out branches with
+    fewer than FEWEST_PEOPLE staff members.
     """
     period = Period(asked.first_day, asked.last_day)
     _check(asked, period)
@@ -87,7 +88,10 @@ def _is_left_out(branch, breakdown):
 
 
 def _names_of_keys(figure, branches):
-    """Return {key of a row: its text} for the rows whose keys are places or primary keys of branches."""
+    """Return {key of a row: its text} for keys that another system can't understand.
+
+    These are the primary keys of branches, and the positions of days, weeks or months in the period.
+    """
     if figure.by == "branch":
         return {branch.pk: branch.slug for branch in branches}
     if figure.by == "time":
@@ -97,9 +101,9 @@ def _names_of_keys(figure, branches):
 
 
 def _key(key, names):
-    """Return the key of a row as text: a day, a code such as "phone", the name of a branch, or a number.
+    """Return the key of a row as text: a day, a code such as "phone", the slug of a branch, or a number.
 
-    It doesn't depend on the language. A row of contacts without this value has an empty key.
+    The text is the same in every language. The key of the row for contacts without a value is "".
     """
     if key in names:
         return names[key]

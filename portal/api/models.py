@@ -13,7 +13,7 @@ class ApiTokenQuerySet(models.QuerySet):
         return self.filter(revoked_at=None)
 
     def managed_by(self, user):
-        """Return the tokens for at least one branch that this staff member coordinates."""
+        """Return the tokens that work at one or more of the branches that this staff member coordinates."""
         at_branches = self.model.branches.through.objects.filter(branch__in=user.coordinated_branch_ids)
         return self.filter(pk__in=at_branches.values("apitoken"))
 
@@ -53,9 +53,9 @@ class ApiToken(models.Model):
 
 
 class CreatedSession(models.Model):
-    """The answer to a request that recorded a help session. It is kept for a day.
+    """The answer to a request that recorded a help session. The row is kept for a day.
 
-    If the system sends the request again with the same key, it gets the same answer.
+    If the system repeats the request with the same key during this time, the system gets the same answer.
     """
 
     token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="created_sessions")

@@ -7,9 +7,10 @@ from django.http import HttpResponse
 
 CONTENT_TYPE = "application/problem+json"
 API = "/api/"
-# A session with 20 items and the longest words has about 50,000 bytes.
+# A session with 20 items and texts of the maximum length has about 50,000 bytes.
 MAX_BODY_BYTES = 128 * 1024
-# Texts for errors that Django answers with a page. They aren't translated, because programmers read them.
+# Texts for errors for which Django would return a page. Programmers read these texts, so they aren't
+# translated.
 DETAILS = {
     400: "The request can't be read. Send JSON in UTF-8, as the OpenAPI description says.",
     404: "There is nothing at this address. See /api/v1/openapi.json.",
@@ -24,7 +25,7 @@ DETAILS = {
 def problem(status, detail, *, errors=None):
     """Return a response with problem details.
 
-    `errors` is a list of {"field": path, "detail": text}: what is wrong with each field of the request.
+    `errors` is [{"field": path, "detail": what is wrong}] for the invalid fields of the request.
     """
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if errors:
@@ -33,7 +34,7 @@ def problem(status, detail, *, errors=None):
 
 
 class ApiMiddleware:
-    """Refuse large bodies under /api/, and replace error pages by problem details with the same headers."""
+    """Refuse requests under /api/ whose body is too large. Turn error pages there into problem details."""
 
     def __init__(self, get_response):
         self.get_response = get_response

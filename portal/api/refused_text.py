@@ -8,8 +8,9 @@ from stdnum import isbn
 from portal.text import looks_like_secret_number
 
 EMAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
-# A number with nine digits looks like the number of a library card. With spaces, dashes or periods between
-# its digits, a number with up to ten digits is probably a phone number.
+# Nine or more digits in a row look like the number of a library card. Digits with spaces, dashes or periods
+# between them do only if there are at least eleven digits. With fewer digits, they are probably a phone
+# number.
 LONG_NUMBER = re.compile(r"\d{9,}|\d(?:[ .-]?\d){10,}")
 # A line such as "10:42 Hello" or "[10:42:07 p.m.] Hello".
 TIMED_LINE = re.compile(r"\[?\d{1,2}:\d{2}(:\d{2})?( ?[ap]\.?m\.?)?\]?\s", re.IGNORECASE)
@@ -29,9 +30,10 @@ def why_refused(text):
 
 
 def _looks_like_transcript(text):
-    """Return whether three lines begin with a time, or whether two speakers have four lines together.
+    """Return whether three lines begin with a time, or four lines begin with the name of a speaker.
 
-    Three lines such as "Title: …" and "Author: …" are no transcript, because no beginning is repeated.
+    There must be two or more speakers, and one of them must have two or more lines. So a list with lines such
+    as "Title: …" and "Author: …" is no transcript.
     """
     lines = [line.strip() for line in text.splitlines()]
     if sum(bool(TIMED_LINE.match(line)) for line in lines) >= 3:
@@ -42,6 +44,6 @@ def _looks_like_transcript(text):
 
 
 def _is_card_number(text):
-    """Return whether a long number is not the ISBN of a book."""
+    """Return whether this long number could be the number of a card, because it is no ISBN."""
     digits = re.sub(r"[ .-]", "", text)
     return not (len(digits) in {10, 13} and isbn.is_valid(digits))

@@ -1,4 +1,4 @@
-"""What the API reads and answers. django-ninja writes the OpenAPI description from these classes."""
+"""The data that the API reads and returns. django-ninja writes the OpenAPI description from these classes."""
 
 import datetime
 from typing import Annotated
@@ -14,7 +14,7 @@ Slug = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class Strict(Schema):
-    """A part of a request. A field that the API doesn't know is an error, so that no typing error is lost."""
+    """A part of a request. An unknown field is an error, because its name may be misspelled."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -23,7 +23,7 @@ from .tokens import hash_of
 
 # How long the answer to a request is kept, in case the system sends the request again.
 KEPT_FOR = datetime.timedelta(days=1)
-# How far in the future the time of a session may be, because the clocks of two machines differ.
+# The time of a session may be this far in the future, because the other system's clock may be fast.
 CLOCK_TOLERANCE = datetime.timedelta(minutes=5)
 WORDS_OFF = (
     "This token doesn't allow words. Leave the field out, or ask a coordinator for a token that allows them."
@@ -36,7 +36,7 @@ REFUSED = {
 
 
 class NotRecorded(Exception):
-    """The session wasn't recorded. `errors` says why: a list of {"field": path, "detail": text}."""
+    """The session wasn't recorded. `errors` is [{"field": path, "detail": what is wrong}]."""
 
     def __init__(self, errors):
         super().__init__(str(errors))
@@ -44,7 +44,7 @@ class NotRecorded(Exception):
 
 
 class KeyUsed(Exception):
-    """The system used the same key for a request with another body."""
+    """The system has already used this key for a request with another body."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Key:
 
 
 def record_sent(sent, *, token, key, at):
-    """Record a SentSession, and return (its public id, whether it was recorded just now).
+    """Record a SentSession, and return (public id of the help session, whether this call recorded it).
 
-    If the system used the same key in the last day, nothing is recorded, and the answer is the same as then.
-    Raises NotRecorded and KeyUsed.
+    If the system sent the same request with the same key within the last day, record nothing, and return the
+    help session that was recorded then. Raises NotRecorded and KeyUsed.
     """
     if answered := _answered(token, key, at):
         return answered, False
@@ -76,7 +76,7 @@ def record_sent(sent, *, token, key, at):
                 token=token, help_session=help_session.public_id, created_at=at, **key.hashes
             )
     except IntegrityError:
-        # Another process has just recorded the session for the same key, so this one is rolled back.
+        # Another process has just recorded a session with the same key, so ours was rolled back.
         if answered := _answered(token, key, at):
             return answered, False
         raise
@@ -89,7 +89,10 @@ def forget_answers(*, at):
 
 
 def _answered(token, key, at):
-    """Return the public id of the session that this key recorded in the last day, or None. Raises KeyUsed."""
+    """Return the public id of the session that was recorded with this key within the last day, or None.
+
+    Raises KeyUsed.
+    """
     rows = CreatedSession.objects.filter(token=token, key=key.hashes["key"], created_at__gt=at - KEPT_FOR)
     row = rows.first()
     if row and row.body != key.hashes["body"]:
@@ -141,7 +144,10 @@ def _time(sent, at, refuse):
 
 
 def _choices(sent, branch, refuse):
-    """Return the topic, the service point and the patron group. Each is None if the system sent no name."""
+    """Return {"topic": …, "service_point": …, "patron_group": …} with the rows that the system named.
+
+    A value is None if the system sent no name.
+    """
     topics = {topic.name: topic for topic in Topic.objects.filter(retired_at=None)} if sent.topic else {}
     points = choices.offered_points(branches=[branch.pk]) if sent.service_point and branch else []
     groups = choices.offered_groups() if sent.patron_group else []

@@ -12,7 +12,7 @@ from .models import ApiToken
 
 # Programs that look for leaked secrets can recognize a token by this beginning.
 PREFIX = "afterword_"
-# The most tokens that a library can have at once.
+# The maximum number of tokens that are not revoked.
 MAX_TOKENS = 50
 
 
@@ -43,14 +43,14 @@ def make_token(*, name, scopes, branches, may_send_words, by, at):
 
 @staff_action
 def revoke_token(token, *, by, at):
-    """End the token, so that the system can't use the API with it anymore."""
+    """Revoke the token, so that the system can no longer use the API with this token."""
     if ApiToken.objects.active().filter(pk=token.pk).update(revoked_at=at):
         audit.record("revoked_api_token", token, by=by, at=at)
 
 
 @staff_action
 def restore_token(token, *, by, at):
-    """Undo the revoking of the token, so that the system can use it again."""
+    """Undo revoking the token, so that the system can use the API with this token again."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=False).update(revoked_at=None):
         audit.record("restored_api_token", token, by=by, at=at)
 
@@ -67,7 +67,10 @@ def note_use(token, *, today):
 
 
 def listed_tokens(user):
-    """Return the tokens that this coordinator manages: active ones first, then the newest first."""
+    """Return the tokens that this coordinator manages.
+
+    The active tokens come first, newest first. Then come the revoked tokens, last revoked first.
+    """
     tokens = ApiToken.objects.managed_by(user).prefetch_related("branches")
     return tokens.order_by(F("revoked_at").desc(nulls_first=True), "-made_at", "-pk")
 

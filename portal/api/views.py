@@ -16,7 +16,7 @@ from .models import ApiToken
 
 @coordinator_only
 def api_tokens(request):
-    """List the tokens, and make one. The text of a new token is shown once, in the response to the form."""
+    """List the tokens. A POST makes a token. Only the response to this POST shows the text of the token."""
     form = TokenForm(request.POST or None, user=request.user)
     made, text = None, ""
     if form.is_valid():
@@ -44,7 +44,7 @@ def revoke_api_token(request, public_id):
 @coordinator_only
 @require_POST
 def restore_api_token(request, public_id):
-    """Undo the revoking of a token. The message after revoking has the button for this."""
+    """Undo revoking a token. The message that says that a token is revoked has a button for this."""
     token = get_object_or_404(ApiToken.objects.managed_by(request.user), public_id=public_id)
     tokens.restore_token(token, by=request.user, at=timezone.now())
     messages.success(request, _("%(name)s can use the portal again.") % {"name": token.name})

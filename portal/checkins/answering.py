@@ -1,4 +1,4 @@
-"""Save a patron's answers from the link of a check-in, and record in the check-in that the patron answered.
+"""Save the answers that a patron gives with the link of a check-in, and mark the check-in as answered.
 
 Anyone who reads the patron's email can open the link, so these answers are normally saved with
 `by_link=True`. They are saved with `by_link=False` if the browser may open the visit even without the link.

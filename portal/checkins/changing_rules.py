@@ -13,8 +13,8 @@ from .rules import USUAL, Rules
 def set_type_rules(rules, *, by, at):
     """Save the rules of question types, and move the planned check-ins. `rules` is {question type: Rule}.
 
-    Write to the audit trail even if no rule has changed. From this entry, the list of steps for a library's
-    first week learns that a coordinator has decided about check-ins.
+    Add an entry to the audit trail even if no rule has changed. The list of steps for a library's first week
+    shows this step as done if the entry exists.
     """
     before = Rules.read()
     changed = {kind: rule for kind, rule in rules.items() if rule != before.of_type(kind)}

@@ -19,7 +19,7 @@ Tone = Branch.Tone
 # A draft names at most this many items. If there are more items, it says how many more.
 MAX_TITLES = 3
 MAX_TITLE = 70
-# The fields of a visit that appear in the draft or change it. A saved correction uses the same names.
+# The draft depends on these fields of the visit. A saved correction uses the same names.
 DRAFTED_FROM = frozenset(
     {"question", "items", "item_order", "happened_on", "language", "branch", "with_child"}
 )
@@ -134,8 +134,8 @@ def draft(check_in, *, by, tone="", neutral=False, language=None):
 def language_of(help_session, *, library=None):
     """Return the language of the check-in.
 
-    This is the visit's language, or else the patron's, but only if the portal is translated into it.
-    Otherwise it is the library's. Pass `library` to save a query.
+    This is the visit's language, or else the patron's, or else the library's. Languages into which the portal
+    isn't translated are skipped. Pass `library` to save a query.
     """
     patron, translated = help_session.patron, dict(settings.LANGUAGES)
     for code in (help_session.language, patron.language if patron else ""):

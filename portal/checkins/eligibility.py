@@ -73,7 +73,7 @@ class Why(models.TextChoices):
 
 
 ORDER = {why: number for number, why in enumerate(Why)}
-# These reasons only delay the email. If there are no other reasons, it is sent when these no longer apply.
+# These reasons only delay the email. The email is sent as soon as no reason applies.
 WAITS = {Why.CONVERSATION, Why.NOT_DUE, Why.THIS_WEEK, Why.NOT_REVIEWED, Why.CLOSED}
 # These reasons are checked only when the email is written to the outbox. They are not checked again when the
 # email is sent from there.
@@ -195,7 +195,7 @@ def _by_message(library, at):
     unconfirmed = EmailAddress.objects.filter(user=OuterRef(patron), verified=False, **address)
     off = FailingAddress.objects.off().filter(person=OuterRef(patron), **address)
     on_phone = Q(**{f"{patron}__check_ins": User.CheckIns.PUSH})
-    # A time of sending far in the future comes from a clock that was fast and has been set back. Ignore it.
+    # Ignore a sending time that is far in the future, because a fast clock has written it.
     this_week = Q(
         **{f"{patron}__check_in_sent_at__gt": at - WEEK, f"{patron}__check_in_sent_at__lt": at + WEEK}
     )

@@ -16,9 +16,9 @@ BATCH = 500
 
 
 def end_check_ins(*, at):
-    """End check-ins that nobody can answer anymore, and mark check-ins whose questions are all answered.
+    """End check-ins that nobody can answer anymore, and mark check-ins as answered if no question is left.
 
-    Delete the hashes of ended links.
+    Also delete the HMACs of links that have ended.
     """
     gone = ~Q(help_session__status=HelpSession.Status.RECORDED) | Q(help_session__quiet=True)
     visit_is_over = Exists(over(at).filter(pk=OuterRef("help_session")))

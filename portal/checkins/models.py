@@ -61,8 +61,8 @@ class CheckInQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the check-ins that this staff member may open at the desk.
 
-        They are about visits that the staff member may open, or are planned check-ins of colleagues that the
-        staff member covers for.
+        These are the check-ins about visits that the staff member may open, and the planned check-ins of
+        colleagues that the staff member covers for.
         """
         visits = HelpSession.objects.at_desk_of(user, shown).values("pk")
         return self.filter(Q(help_session__in=visits) | _under_cover(user.pk, timezone.localdate()))

@@ -262,7 +262,8 @@ def undo_got_it(recommendation, *, at):
     """Undo a mistaken "I've got it"."""
     is_undone = _save_got_at(recommendation, None, at)
     if is_undone:
-        # A phone may later send an offline tap on "I've got it" from before this undo. Refuse such a tap.
+        # A phone may later send a tap on "I've got it" that the patron made offline before this undo. Such a
+        # tap must be refused.
         remember_removals({_got_it_key(recommendation): at})
     return is_undone
 

@@ -33,8 +33,8 @@ def uncount_unsent_email(check_in):
 def count_emails_to_address(person, *, since):
     """Count the emails that were sent to the person's address after `since`, while another record had it.
 
-    After two records are unmerged, an address may be on another record than at the time of the email. An
-    email that was not sent doesn't count: the worker drops it, because its recipient lost the address.
+    After two records are unmerged, an address may belong to a different record than when the email was sent.
+    Unsent emails don't count. The worker drops them, because their recipient no longer has the address.
     """
     emails = Notification.objects.filter(kind=KIND, to_address=person.email or "", created_at__gt=since)
     emails = emails.exclude(pk__in=emails.not_sent().values("pk")).exclude(way=Notification.Way.PUSH)

@@ -79,14 +79,14 @@ def ask(
 ):
     """Send a question to the library and return its conversation.
 
-    The question is about a recommendation or about a help session. If both are None, it is about something
-    new. `by` is None for a viewer by code, who can't ask about something new. `readers_form` is a dict with
-    the fields of a ReadersForm. `by_link` is true if the person wrote on the page of an emailed link and
-    could not open the visit without that link.
+    The question is about a recommendation or about a help session. If both are None, the question is about
+    something new. `by` is None for a viewer by code, who can't ask about something new. `readers_form` is a
+    dict with the fields of a ReadersForm. `by_link` is true if the person wrote on the page of an emailed
+    link and could not open the visit without that link.
 
     All questions about one recommendation share a conversation. A question about a visit is added to the
-    conversation about the visit's outcome, if that is open and has no messages. Any other question begins a
-    new conversation. If the same `client_token` is sent twice, the question is saved once.
+    conversation about the visit's outcome, if this conversation is open and has no messages. Any other
+    question begins a new conversation. If the same `client_token` is sent twice, the question is saved once.
 
     Raises Erased if the session, the recommendation or the person has been erased.
     """
@@ -138,7 +138,7 @@ def _sent_before(client_token, **about):
 
 
 def _about_outcome(help_session):
-    """Return the open conversation about the outcome of the visit, if it has no messages, or None."""
+    """Return the open conversation about the visit's outcome. Return None if it has messages."""
     return help_session.conversations.filter(
         is_about_outcome=True, status__in=Conversation.OPEN, merged_into=None, messages=None
     ).first()
@@ -175,8 +175,8 @@ def reply(
     If a message with this `client_token` exists, return that message and change nothing, even if its text is
     different.
 
-    The writer's draft is deleted, unless it is newer than the draft that the page last loaded or saved.
-    `draft_sequence` is the number of that draft. See drafts.forget.
+    `draft_sequence` is the number of the draft that the page last loaded or saved. Delete the writer's draft,
+    unless its number is higher. See drafts.forget.
 
     If the message came by email, `by_email` is a Message.ByEmail. `left_out` is then [[name, reason]] of the
     files in the email that could not be stored.
@@ -258,8 +258,8 @@ def _add_message(conversation, *, side, author, client_token, **fields):
     if side == STAFF:
         message.mail_id = mail_id_of(message, conversation, at=at)
     insert(message)
-    # Look for files before updating them. Most messages have no files, and this query takes a quarter of the
-    # time of an update that changes nothing.
+    # Look for files before updating them. Most messages have no files. For such a message, this query takes a
+    # quarter of the time of an UPDATE statement.
     if files := _unsent_files(conversation=conversation.pk, side=side, client_token=client_token):
         _attach(files, message)
     search.index_message(message)

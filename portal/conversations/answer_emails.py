@@ -30,7 +30,7 @@ def mail_id_of(message, conversation, *, at):
 
 
 def _recipients(conversation):
-    """Return the patron and the adult of a shared visit.
+    """Return the patron and, if the visit is shared, the adult. Return [] if the visit is quiet.
 
     Leave out people who have neither an email address nor a device.
     """
@@ -193,7 +193,7 @@ def _public_id(row):
 def count_unread(person, about_visit=""):
     """Return the number of conversations with an answer that the person has not read.
 
-    If `person` is None, count for a viewer by code. The conversations are then about the visit with the key
+    If `person` is None, count for viewers by code, and only conversations about the visit with the key
     `about_visit` (see helpsessions.push.about).
 
     Don't use `last_message_at` here. The worker may send the push message about an answer a moment before it

@@ -25,12 +25,12 @@ from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
 MAX_BYTES_PER_PATRON = 200 * MEGABYTE
-# The total size of the files that all viewers by code can add to one conversation.
+# All viewers by code together can add files of this total size to one conversation.
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-# A stored file without an Attachment row is deleted when it is older than this. A newer file may still get
-# its row, because the portal writes a file before it saves the row.
+# A stored file without an Attachment row is deleted when the file is older than this. A newer file may be one
+# whose row is about to be saved, because the portal writes the file first.
 STRAY_FOR = datetime.timedelta(hours=1)
 NAME_MAX_LENGTH = 100
 ALT_MAX_LENGTH = 300

@@ -43,7 +43,7 @@ class Done:
 def close_many(seen, *, by, at):
     """Close the conversations.
 
-    `seen` is {conversation: its desk_version on the page where the staff member selected it}. A conversation
+    `seen` is {selected conversation: the desk_version that the page of the staff member had}. A conversation
     with a newer version stays open, because the staff member hasn't seen what changed.
     """
     done = Done()

@@ -52,7 +52,7 @@ class CallChanged(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """What a patron enters to ask for a call: a cleaned number, a name, and whether to leave a message."""
+    """What a patron enters to ask for a call. `number` is already cleaned."""
 
     number: str
     ask_for: str = ""
@@ -362,9 +362,9 @@ def _expire(conversation):
     side = PATRON if open_call(conversation) is None else STAFF
     add_event(conversation, Kind.CALL_EXPIRED, side, None, at)
     enter(conversation, states.call_expired(states.state_of(conversation), at))
-    # Nobody can undo this end of the call, so its number isn't needed anymore. `forget_call_numbers` deletes
-    # a number when `done_at` is UNDO_WITHIN ago. With this earlier time, it deletes the number in its next
-    # run.
+    # Nobody can undo the expiry of a call, so the number isn't needed anymore. `forget_call_numbers` deletes
+    # a number UNDO_WITHIN after its `done_at`. Because of this earlier `done_at`, the next run of that job
+    # deletes the number.
     hidden = CallBack.objects.filter(conversation=conversation, done_at=at)
     hidden.update(done_at=at - UNDO_WITHIN)
     if conversation.pending_from is None:

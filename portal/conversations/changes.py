@@ -13,8 +13,8 @@ from .promises import promise_for, set_promise
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# The longest time that a request waits to lock a row. If the time of an earlier change is further in the
-# future than this, it comes from a wrong clock and is ignored.
+# A request waits at most this long to lock a row. So if an earlier change has a time that is further in the
+# future, the time comes from a wrong clock and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 

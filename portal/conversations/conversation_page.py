@@ -84,7 +84,7 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # In a shared visit, False for messages by the person who isn't viewing the page (the child or the adult).
+    # False for messages that the other person of a shared visit wrote: the child or the adult.
     is_mine: bool = True
     # The URL of the original email, or "" if the viewer didn't send this email.
     original: str = ""

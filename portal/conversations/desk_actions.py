@@ -178,9 +178,10 @@ def can_be_undone(conversation, *, by):
 def undo(conversation, *, done_at, by, at, now):
     """Undo an action of the staff member `by`, and return the conversation. Raises CannotUndo.
 
-    `done_at` is the value of the conversation's `changed_at` just after the action. If the action was an
-    assignment, the previous assignee gets the conversation again. Otherwise, the events of the action are
-    deleted. It can have snoozed, woken or closed the conversation, or been about a call or a next step.
+    `done_at` is the value of the conversation's `changed_at` just after the action. Undoing an assignment
+    gives the conversation back to the previous assignee. `undo` also works for actions that snoozed, woke or
+    closed the conversation, and for actions about a call or a next step. The events of such an action are
+    deleted.
     """
     conversation = lock_conversation(conversation, at)
     # Skip events that an answer caused. These events are undone when the answer is taken back.
@@ -199,7 +200,8 @@ def undo(conversation, *, done_at, by, at, now):
         if getattr(event, "recommendation_id", None):
             step_history.restore(event.recommendation)
     if any(event.kind == Event.Kind.CALL_ASKED for event in events) and _is_empty(conversation):
-        # The conversation began with this call. With the call undone it is empty, so hide it from the patron.
+        # The conversation began with this call. Without the call, the conversation is empty, so hide it from
+        # the patron.
         conversation.last_message_at = None
     enter(conversation, states.replay(conversation), undone_at=done_at)
     save(conversation)
@@ -275,7 +277,8 @@ def erase(conversation, *, by, at):
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw_announcement(mail_id)
     NextStep.objects.filter(recommendation__in=conversation.verdicts()).delete()
-    # The number of the visit could connect the items with a patron whose visit stays.
+    # The patron's visit is not erased. If the items kept its visit number, they could still be connected with
+    # the patron.
     recommendations.update(patron=None, reason="", comment="", visit_number=unlinked_number())
     _erase_contacts(conversation)
     _delete_rows(conversation)

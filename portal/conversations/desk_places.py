@@ -50,7 +50,7 @@ class Place:
         return self.turn, moment - EPOCH, self.pk
 
     def _moment(self):
-        """Return the value as a time. For a day, return the time when it begins."""
+        """Return the value as a time. If the value is a day, return the time when that day begins in UTC."""
         if isinstance(self.value, datetime.datetime):
             return self.value
         return datetime.datetime.combine(self.value, datetime.time(), datetime.UTC)

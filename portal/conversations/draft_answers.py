@@ -28,8 +28,8 @@ IS_BEGUN = "(draft.body <> '' OR (draft.kind = 'reply' AND CAST(draft.typed AS t
 def count_out_of_reach(branches, people, person):
     """Return (SQL, parameters) to count the drafts that `drafts_out_of_reach` returns.
 
-    `branches` and `people` are as in desk_lists.Desk: the person can open the conversations of these branches
-    and the conversations that are assigned to these people.
+    `branches` and `people` are as in desk_lists.Desk. The person can open conversations of these branches,
+    and conversations that are assigned to these people.
     """
     places = [
         f"conversation.{column} IN ({', '.join(['%s'] * len(keys))})"

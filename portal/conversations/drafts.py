@@ -79,8 +79,8 @@ def save_draft(
 ):
     """Save what was typed, if `sequence` is higher than that of the saved draft.
 
-    Saving a draft locks the same row as sending a message. So if one tab saves the draft while the message is
-    being sent, the draft is refused. The sent text then doesn't appear in the composer again. Raises
+    Saving a draft locks the same row as sending a message. If another tab saves a draft while its message is
+    being sent, the draft is refused. Otherwise the sent text would appear in the composer again. Raises
     NewerDraft, AlreadySent, and RoleEnded for staff.
     """
     if side == Side.STAFF:
@@ -137,8 +137,9 @@ def _conversation_locked(conversation):
 def put_back(message, *, typed, at):
     """Save an answer as a draft after its writer has taken the answer back.
 
-    The writer may have begun a new draft since then. Its text is added after the answer. The saved draft gets
-    a higher `sequence` than the drafts of all open pages, so that no open page overwrites it.
+    The writer may have begun a new draft since then. The text of this draft is added after the answer's text.
+    The saved draft gets a higher `sequence` than the drafts of all open pages, so that no open page
+    overwrites it.
     """
     key = {
         "conversation": message.conversation,

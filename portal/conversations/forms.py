@@ -57,7 +57,7 @@ class ComposerForm(MessageForm):
 class DraftForm(forms.Form):
     """A form that saves a text while a person is typing.
 
-    The text may be longer than a message may be, because that length is checked when the message is sent.
+    The text may be longer than a message can be. The length of a message is checked when the message is sent.
     """
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
@@ -125,7 +125,7 @@ class AskForm(AboutForm, ComposerForm):
 
 
 class CallForm(forms.Form):
-    """A form to ask for a call. A patron uses it, or staff use it for a patron.
+    """A form to ask for a call. Patrons use this form, and staff use it on behalf of a patron.
 
     The patron chooses what the call is about: one of `visits`, or something new if `may_be_new` is true. If
     `asks_about` is false, the form has no text field "What is it about?".

@@ -61,9 +61,9 @@ def close_after_silence(*, at):
 def release_untouched(*, at):
     """Unassign conversations that have waited for the same assignee for `released_after_days` days.
 
-    A conversation stays assigned if its assignee has written, called or recorded what
-    happens next with an item within these days. The days also begin again if the conversation came back from
-    a snooze, or because an item is late: nobody could see it in the queue before.
+    A conversation stays assigned if its assignee has written, called or recorded a next step for an item
+    within these days. The days begin again when the conversation comes back into the queue after a snooze or
+    because an item is late. Before that, nobody could see the conversation in the queue.
     """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)

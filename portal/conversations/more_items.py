@@ -15,12 +15,12 @@ def ask_for_another(recommendation, *, at, **message):
 
     `message` are further arguments for actions.ask. Raises Erased, like actions.ask.
 
-    If nobody is assigned to the conversation, it is assigned to the person who recommended the item. If that
-    person is away, the covering colleague gets it. In these cases, it stays in the queue of its branch:
-    - Neither of the two is on duty.
-    - It has moved to a branch where the person who recommended the item doesn't work.
+    If nobody is assigned to the conversation, assign it to the helper, who recommended the item. If the
+    helper is away, assign it to the covering colleague. In these cases, nobody is assigned:
+    - Neither the helper nor the covering colleague is on duty.
+    - The conversation has moved to a branch where the helper doesn't work.
 
-    If the conversation comes back to the writer of its last answer, the question brings it back too.
+    If the conversation should come back to the writer of its last answer, assign it to that writer instead.
     """
     known = conversation_of(recommendation)
     helper = None

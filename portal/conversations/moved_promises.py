@@ -49,7 +49,7 @@ class Move:
 
 @dataclass
 class Moves:
-    """The promises that move, and how many don't move.
+    """The promises that move, and the number of promises that can't move.
 
     `overdue` counts the promises that have already passed. `too_early` counts the promises that would move to
     a time in the past.
@@ -129,9 +129,9 @@ def _promised(branch):
 
 
 def _just_answered(branch, at):
-    """Return the answered and closed conversations of the branch in which the last action can be undone.
+    """Return the branch's answered and closed conversations whose last action can still be undone.
 
-    Their last promise must move too, because an undo would restore it.
+    Their last promises must move too, because an undo would restore them.
     """
     return Conversation.objects.filter(
         branch=branch,

@@ -28,7 +28,10 @@ class StepChanged(Exception):
 
 
 class NothingToDo(Exception):
-    """The patron doesn't miss the item anymore, it is no longer in the visit, or nothing is recorded."""
+    """There is nothing to record, take back or mark for this item.
+
+    The patron no longer misses the item, staff have removed the item from its visit, or it has no next step.
+    """
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Step:
 def record(conversation, recommendation, step, *, by, at, seen=None):
     """Record what happens next with the item, and return the conversation. Replace what was recorded before.
 
-    The conversation leaves the queue until the day after the promised day, unless it waits for something
-    else too.
+    The conversation leaves the queue until the day after the promised day, unless the conversation also waits
+    for something else.
 
     `seen` is the result of `step_history.last_event` when the page was loaded. Raises StepChanged if there
     is a newer event. If `seen` is None, this isn't checked. If a form is sent twice, the second one changes
@@ -161,10 +164,10 @@ def end_by_correction(recommendation, *, by, at):
 
 
 def end_by_patron(conversation, recommendation, by):
-    """Record that the patron changed the answer about the item, so that nothing is promised anymore.
+    """Record that the patron changed the verdict on the item. This ends the item's next step.
 
-    Do nothing if staff have recorded nothing. `by` is None for a viewer by code. The caller has locked the
-    recommendation and the conversation, and replays the state of the conversation.
+    Do nothing if the item has no next step. `by` is None for a viewer by code. The caller must lock the
+    recommendation and the conversation before this call, and replay the state of the conversation afterward.
     """
     if not step_history.has_steps(recommendation):
         return
@@ -177,8 +180,8 @@ def end_by_patron(conversation, recommendation, by):
 def resume(conversation, recommendation):
     """Undo `end_by_patron` if the patron soon says again that they couldn't get the item.
 
-    So a mistaken tap loses no promise. Return whether it was undone. The caller has locked the recommendation
-    and the conversation, and replays the state of the conversation.
+    So a mistaken tap loses no promise. Return whether `end_by_patron` was undone. The caller must lock the
+    recommendation and the conversation before this call, and replay the state of the conversation afterward.
     """
     last = step_history.events_of(recommendation).last()
     if last is None or last.kind != Kind.STEP_ENDED or conversation.changed_at - last.at > UNDO_WITHIN:
@@ -199,7 +202,8 @@ def return_late_items(*, at):
     """Put a conversation back into the queue if the promised day of its item has passed.
 
     The worker runs this job. The day ends in the library's time zone. An item that has arrived is not late.
-    The worker runs this before `wake_snoozed`, so that the row returns for this reason, not after a snooze.
+    The worker runs this job before `wake_snoozed`. So the queue says that the item is late, not that the
+    snooze has ended.
     """
     today = Library.current().today(at)
     late = NextStep.objects.filter(promised_on__lt=today, arrived_at=None, overdue_at=None)

@@ -87,13 +87,16 @@ def _save(help_session, given, *, by_link, at, tapped_at=None):
     if any(given.values()):
         patron_answered.send(HelpSession, visits=[help_session], at=at)
     else:
-        # A phone may later send an offline answer from before the answers were cleared. It must be refused.
+        # A phone may later send an answer that the patron gave offline before the answers were cleared. Such
+        # an answer must be refused.
         remember_removals({_answers_key(help_session): at})
     return help_session
 
 
 def _repeats(help_session, given, tapped_at, at):
-    """Return whether the same answers, given offline, are already saved. False if `tapped_at` is None.
+    """Return whether these answers, which the patron gave offline at `tapped_at`, are already saved.
+
+    If `tapped_at` is None, the patron gave the answers online. Return False in this case.
 
     Raises ChangedMeanwhile if the patron has given a different answer or cleared the answers after the tap.
     Raises TooOld if the tap is so old that the portal can't tell.
@@ -183,9 +186,9 @@ def wish_for_answer(about, *, wanted, by, at, language, body="", client_token=No
     didn't find what I needed". If `wanted` is false, staff can't write in the conversation, but they can
     close it.
 
-    The choice isn't changed if staff have already answered, or if there is no open conversation. A message
-    that the patron wrote while signed in needs an answer. So the link in an email can't set `wanted=False`
-    for it.
+    The choice isn't changed if staff have already answered, or if there is no open conversation. If the
+    patron wrote a message while signed in, staff must answer it. In this case, `wanted=False` has no effect
+    if `by_link` is true.
 
     Raises Erased if the visit, or the answer with the recommendation, was erased after the caller read it.
     """
@@ -206,7 +209,7 @@ def _set_wish(conversation, wanted, at, by_link):
     conversation = lock_conversation(conversation, at)
     is_answered = conversation.messages.filter(side=STAFF).exists()
     # If the patron wrote a message while signed in, staff must answer it. So a person who uses the link in an
-    # email can't choose "no answer" for it.
+    # email can't choose "no answer" then.
     must_answer = by_link and conversation.messages.filter(side=PATRON, by_link=False).exists()
     if must_answer and not wanted:
         return conversation

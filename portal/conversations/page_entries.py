@@ -84,7 +84,7 @@ def arrival_text(part, quiet):
 
 
 def _items(part, conversation, viewer, quiet):
-    """Return the recommendations in the messages of a MessageRange, with their `message_id`."""
+    """Return the recommendations in the messages of a MessageRange. Each has the attribute `message_id`."""
     items = each_once(
         Recommendation.objects.filter(
             messagerecommendation__message__in=[message.pk for message in part.messages]
@@ -145,7 +145,7 @@ def _step_text(event):
     if event.kind == Kind.STEP_RECORDED:
         return STEPS[event.step] % words
     if event.other_item and event.kind in {Kind.STEP_ARRIVED, Kind.STEP_GIVEN, Kind.STEP_LATE}:
-        # These are about what staff recommended instead.
+        # Events of these kinds are about the other item, which staff recommended instead.
         words["title"] = words["other"]
     text = {
         Kind.STEP_TAKEN_BACK: _("Our plan for “%(title)s” has changed"),

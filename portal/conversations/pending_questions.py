@@ -86,8 +86,8 @@ def restore(request):
 def forget_pending_questions(*, at):
     """Remove the expired questions from browser sessions. The worker runs this job.
 
-    A browser session is checked if it was last saved more than KEPT_FOR ago. If it was last saved more than
-    KEPT_FOR + LOOKED_BACK ago, it is skipped, because an earlier run has checked it.
+    Check the browser sessions that were last saved more than KEPT_FOR ago. Skip sessions that were last saved
+    more than KEPT_FOR + LOOKED_BACK ago, because an earlier run has checked them.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

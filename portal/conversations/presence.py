@@ -52,7 +52,7 @@ def _rows(conversation, person, since):
 
 
 def refresh(conversation, *, person, at, writing=False, read_until=None, around=None):
-    """Record that this staff member has the conversation open, whether they write, and what they have read.
+    """Record that this staff member has the page open, whether they are writing, and what they have read.
 
     If nothing has changed, write to the database at most once per WRITTEN_EVERY. `around` is the result of
     `look`, or None if the caller has not called `look`.

@@ -42,9 +42,9 @@ def recipients(moved):
 
 
 def browsers(moved, *, at):
-    """Return [(visit, moves)] for each visit without an account whose page shows a new promised day.
+    """Return [(visit, moves)] for the visits in no account whose conversations show a new promised day.
 
-    A visit is included only if a browser that opened it by code gets push messages about it.
+    A visit is left out if no browser that opened it by code gets push messages about it.
     """
     own = defaultdict(list)
     for move in moved:
@@ -60,7 +60,7 @@ def count(moved, *, at):
 
 
 def _is_shown(move):
-    """Return whether the conversation's page shows another promised day than before the move.
+    """Return whether the conversation's page shows a different promised day after the move.
 
     The page shows no promise in three cases: the visit is quiet, the conversation has no message, or the
     patron wants no answer. While an answer is pending, also return False, because the patron will get a
@@ -144,8 +144,8 @@ def delete(person, conversations):
 def _email_context(own):
     """Return the context of the email's template.
 
-    If several promises of this person moved, the context has no day, and its URL is that of the list of
-    conversations.
+    If several promises of this person moved, the context has no day, and its URL is the URL of the page that
+    lists the conversations.
     """
     conversation = own[0].conversation
     context = {"branch": conversation.branch, "day": None}

@@ -7,8 +7,7 @@ def promise_for(conversation, waiting_since):
     """Return when the library promises to answer a patron who has waited since `waiting_since`.
 
     Return None if `waiting_since` is None. If the last promise was made for the same `waiting_since`, return
-    that promise. It stays the same even if another branch made it, or if the opening hours were changed
-    later.
+    that promise, even if another branch made it or the opening hours have changed since then.
     """
     if waiting_since is None:
         return None

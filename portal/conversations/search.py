@@ -41,8 +41,8 @@ ADD_ROW = (
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
-# How many database pages of its index FTS5 merges in one transaction. This many pages have about 2 MB. Other
-# requests can write to the database between two of these transactions.
+# In one transaction, FTS5 merges at most this many pages of its index, which are about 2 MB. Other requests
+# can write to the database between two of these transactions.
 PAGES = 500
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 

@@ -20,7 +20,7 @@ from portal.notifications.writing import announce
 from .models import Conversation, DeskEvent, NoteMention
 
 NEW, REPLY, PROMISE_DUE = "conversations/new", "conversations/reply", "conversations/promise_due"
-# The type of the event for another system.
+# The type of the event that the webhook sends.
 NEW_EVENT = "conversation.new"
 ANNOUNCED_BEFORE = datetime.timedelta(hours=2)
 Status = Conversation.Status
@@ -29,8 +29,8 @@ Status = Conversation.Status
 def announce_new(conversation, *, at, due_at=None):
     """Tell the staff of the branch about a new conversation, once for each branch and conversation.
 
-    If the library has a webhook, also tell the other system. It never learns about a conversation that is
-    about a quiet visit or with a child.
+    If the library has a webhook, also send an event to the webhook. Send no event if the patron is a child,
+    or if the visit is quiet or with a child.
     """
     mark = f"new.{conversation.branch_id}"
     announce([_notice(NEW, conversation, at=at, due_at=due_at, mark=mark)])
@@ -92,8 +92,8 @@ def assignee(notice, at):
 def new(rows, person, at):
     """Return {primary key: True} for the notices whose new conversation still waits for the library.
 
-    A staff member who took the conversation knows about it, so they get no notice. If a colleague assigned
-    it to them, they do.
+    Staff who took the conversation already know about it, so they get no notice. Staff to whom a colleague
+    assigned the conversation get a notice.
     """
     taken = DeskEvent.objects.filter(kind=DeskEvent.Kind.TAKEN, by=person, conversation=OuterRef("pk"))
     return dict.fromkeys((row.pk for row, _conversation in _waiting(rows, person, at, ~Exists(taken))), True)
@@ -151,7 +151,7 @@ def _waiting(rows, person, at, *conditions):
 
 
 def _notice(kind, conversation, *, at, due_at=None, mark=""):
-    """Return an unsaved notice. If a notice with the same `mark` exists, this one will not be saved."""
+    """Return an unsaved notice. `announce` doesn't save the notice if its `mark` is already in use."""
     return StaffNotice(
         kind=kind,
         about=about(conversation),

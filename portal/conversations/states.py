@@ -90,7 +90,7 @@ def staff_answered(state, at, then, comes_back_to):
         return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
     if state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
         return state
-    # If the last reason was a call, that call has ended, so it can't be what the conversation waits for now.
+    # If the last reason was a call, that call has ended. So the conversation can't be waiting for it now.
     reason = Reason.ASKED if state.reason == Reason.CALL else state.reason
     return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
 
@@ -288,8 +288,8 @@ CHANGES = {
     Event.Kind.CALL_CANCELED.value: call_canceled,
     Event.Kind.CALL_EXPIRED.value: call_expired,
 }
-# The same for the events about next steps. Their functions also get `leaves_queue` and `promised_on` of the
-# event.
+# {kind of an event about a next step: the function that returns the state after this event}. These functions
+# also get the event's `leaves_queue` and `promised_on`.
 STEP_CHANGES = {
     Event.Kind.STEP_RECORDED.value: step_recorded,
     Event.Kind.STEP_TAKEN_BACK.value: step_taken_back,

@@ -26,7 +26,7 @@ def restore(recommendation):
 
 
 def current_step(events):
-    """Return the fields of the NextStep that these events lead to, or None if they leave none."""
+    """Return the fields of the NextStep that results from these events, or None if no next step is left."""
     fields = None
     for event in events:
         if event.kind == Kind.STEP_RECORDED:
@@ -78,9 +78,9 @@ def has_steps(recommendation):
 def waits_for_items_only(conversation, recommendation):
     """Return whether the conversation waits only for items with a next step.
 
-    `recommendation` is the item for which staff are recording a next step now, so it counts as having one.
-    The conversation also waits for something else if the patron has written, or if another item or the visit
-    didn't help.
+    Staff are recording a next step for the item of `recommendation` now, so this item counts as having a next
+    step. The conversation also waits for something else if the patron has written, or if another item or the
+    visit didn't help.
     """
     since = conversation.waiting_since
     if conversation.call_since is not None:

@@ -31,8 +31,8 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at, by_link=False
     If the item failed, the conversation about the recommendation is put into the desk's queue. If there is no
     conversation yet, begin one without a message, and assign it to the helper of the visit. The patron
     doesn't see the new conversation until someone writes a message there. If the patron changes the verdict
-    later, the conversation leaves the queue again. If the patron no longer says that they couldn't get the
-    item, what staff had recorded about it ends.
+    later, the conversation leaves the queue again. The item's next step ends as soon as the verdict is no
+    longer "could not get it".
 
     Raises Erased if the visit or the answer that contains the recommendation was erased after the caller read
     the recommendation.

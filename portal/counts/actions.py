@@ -1,4 +1,4 @@
-"""Write the tables of counts, and keep the counts of help sessions that are forgotten."""
+"""Write the tables of counts, and keep the numbers of help sessions that are forgotten."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -19,7 +19,8 @@ from .models import TABLES, CheckInAnswers, CountsLock, DayCount
 from .outcome_counting import check_ins_answered
 
 RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_group", "own_value"))
-# By day, the job counts only the days of contacts that were recorded in this time. At night, it counts all.
+# During the day, the job only counts the days of contacts that were recorded this recently. At night, it
+# counts all days.
 RECENT = timedelta(days=2)
 # The hours of the night, in the library's time zone.
 NIGHT = range(0, 6)
@@ -57,9 +58,9 @@ def rebuild():
 
 @transaction.atomic
 def count_month(month, days=None):
-    """Count the month again, without the forgotten sessions. Return how many rows changed.
+    """Count the sessions of the month that are not forgotten. Return how many rows changed.
 
-    If `days` is not None, the table by day is written only for these days.
+    If `days` is not None, write the table by day only for these days.
     """
     lock_counts()
     return _write(month, days)
@@ -67,7 +68,7 @@ def count_month(month, days=None):
 
 @contextmanager
 def keeping_counts(sessions):
-    """Add the sessions to the counts of forgotten sessions, before the block forgets them.
+    """Add the sessions to the final counts, before the `with` block forgets the sessions.
 
     The caller has locked the sessions and has begun a transaction. The block must forget all of them.
     """
@@ -81,7 +82,9 @@ def keeping_counts(sessions):
 
 
 def count_sessions_forgotten_before():
-    """Count the sessions that were forgotten before the portal had tables of counts, and strip them.
+    """Count the sessions that were forgotten before the portal had tables of counts.
+
+    Then remove from these sessions what has been counted.
 
     The worker does this in batches, until none is left.
     """
@@ -106,13 +109,13 @@ def lock_counts():
 
 
 def _by_month(days):
-    """Return [(month, its days)], in order."""
+    """Group the days by month, and return [(first day of the month, [days])], sorted."""
     days = sorted(days)
     return [(month, [*of_month]) for month, of_month in groupby(days, key=month_of)]
 
 
 def _add_to_final(sessions):
-    """Add the sessions to the final rows. Return [(month, its days)] for the days of the sessions."""
+    """Add the sessions to the final rows. Return the days of the sessions as `_by_month` does."""
     months = _by_month({session.happened_on for session in sessions})
     rows_of_sessions = HelpSession.objects.filter(pk__in=[session.pk for session in sessions])
     for month, days in months:
@@ -122,7 +125,7 @@ def _add_to_final(sessions):
 
 
 def _keep_check_in_answers(sessions):
-    """Add the answered check-ins about these sessions to the number that stays."""
+    """Add the number of answered check-ins about these sessions to CheckInAnswers."""
     recorded = [session.pk for session in sessions if session.status == HelpSession.Status.RECORDED]
     answered = check_ins_answered(recorded).values_list("help_session__happened_on", "help_session__branch")
     counted = Counter((month_of(day), branch) for day, branch in answered)
@@ -132,7 +135,7 @@ def _keep_check_in_answers(sessions):
 
 
 def _add_rows(table, month, days, rows):
-    """Add the numbers to the final rows with these keys, or make the rows."""
+    """Add the numbers to the final rows with these keys. Insert the rows that are missing."""
     known = {}
     for key, (pk, numbers) in _stored(table, month, days, is_final=True).items():
         if key in rows:
@@ -143,7 +146,7 @@ def _add_rows(table, month, days, rows):
 
 
 def _write(month, days=None):
-    """Write the rows of the month whose sessions still exist. Return how many rows changed."""
+    """Write the rows that count sessions which are not forgotten. Return how many rows changed."""
     counted = count(HelpSession.objects.filter(forgotten_on=None), month, days)
     return sum(_write_table(table, month, days, rows) for table, rows in counted.items())
 
@@ -160,7 +163,10 @@ def _write_table(table, month, days, rows):
 
 
 def _stored(table, month, days, *, is_final):
-    """Return {key: (primary key, numbers)} for the month. If `days` is set, DayCount has only these days."""
+    """Return {key: (primary key, numbers)} for the month.
+
+    If `days` is not None, return only the rows of these days from DayCount.
+    """
     rows = table.objects.filter(is_final=is_final, log_import=None)
     if table is not DayCount:
         rows = rows.filter(month=month)
@@ -183,5 +189,5 @@ def _insert(table, rows, *, is_final):
 
 
 def _column(name):
-    """Return the name of the attribute with the value of this field, such as `topic_id` for `topic`."""
+    """Return the attribute with the value of this field, such as "topic_id" for "topic"."""
     return f"{name}_id" if name in RELATED else name

@@ -1,7 +1,7 @@
-"""Count how long patrons waited for the first answer in a conversation, in opening hours.
+"""Count how many opening hours patrons waited for the first answer in a conversation.
 
 A conversation is counted once, soon after its first answer, with the calendar and the promise that its branch
-has then. The number stays when the conversation is erased or forgotten.
+has at that time. It stays counted when it is erased or forgotten.
 """
 
 import datetime
@@ -18,13 +18,13 @@ from .actions import lock_counts
 from .counting import month_of
 from .models import AnswerCount, CountedAnswer
 
-# The ends of the bands, in minutes. They are close enough for a median and a 90th percentile. The last one is
-# longer than the longest promise.
+# The upper ends of the bands, in minutes. The bands are narrow enough for a median and a 90th percentile. The
+# last end is longer than the longest promise.
 BANDS = (
     *(5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 360, 480, 600, 720, 960, 1200),
     *(1440, 1920, 2400, 2880, 3840, 4800, 5760, 7200, 9600, 12000, 14400, 19200, 24000, 48000, 96000),
 )
-# The band of answers that took longer than the last band.
+# The value of `up_to` for answers that took longer than the last of BANDS.
 LONGER = 0
 BATCH = 200
 
@@ -37,7 +37,8 @@ def count_answers(*, at):
 
 @transaction.atomic
 def _count_some(at):
-    # Lock conversations before the counts, as forgetting does. One that is locked now is counted next time.
+    # Lock the conversations before the counts, as forgetting does. Skip a conversation that is locked now.
+    # The next run counts it.
     found = _not_counted(Conversation.objects.all(), at).order_by("pk")
     rows = list(found.select_for_update(of=("self",), no_key=True, skip_locked=True)[:BATCH])
     _count(rows)
@@ -54,9 +55,10 @@ def count_answers_of(conversations, *, at):
 
 
 def _not_counted(conversations, at):
-    """Return those with an answer that the patron can see, with the times `asked` and `answered`.
+    """Return the uncounted conversations with an answer that the patron can see.
 
-    `asked` is the time of the patron's first message, or None.
+    Each has two annotations: `asked` is the time of the patron's first message, or None. `answered` is the
+    time of the first answer.
     """
     messages = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
     asked = messages.filter(side=Side.PATRON).annotate(first=Min("sent_at")).values("first")
@@ -69,7 +71,10 @@ def _not_counted(conversations, at):
 
 
 def _count(rows):
-    """Add the conversations to the table. One that staff began has no waiting time, so it is only marked."""
+    """Count the conversations, and mark them as counted.
+
+    If staff began a conversation, it has no waiting time, so it is only marked.
+    """
     if not rows:
         return
     lock_counts()
@@ -93,6 +98,6 @@ def _count(rows):
 
 
 def band_of(waited):
-    """Return the end of the band of this time, in minutes, or LONGER."""
+    """Return the upper end in minutes of the band that contains this time, or LONGER."""
     minutes = waited / datetime.timedelta(minutes=1)
     return next((end for end in BANDS if minutes <= end), LONGER)

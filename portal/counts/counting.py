@@ -13,12 +13,12 @@ from portal.helpsessions.models import HelpSession, OwnValue
 from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, OwnCount, TopicCount
 
 Status = HelpSession.Status
-# Only sessions with these statuses count. A replaced session doesn't, because its new session counts.
+# Only sessions with these statuses count. A replaced session doesn't count, because the new session does.
 COUNTED = (Status.RECORDED, Status.TALLY)
+# These tables count all sessions. The other tables leave out tallies, quiet sessions and visits with a child.
+OF_ALL = (DayCount, MonthTotal, HourTotal)
 # {table: the columns of a session that make the key of a row}. In the tables by month, the key also has the
 # month. OwnCount is missing, because `_own_values` counts its rows.
-# The tables of all sessions. The others leave out quiet sessions and visits with a child.
-OF_ALL = (DayCount, MonthTotal, HourTotal)
 COLUMNS = {
     DayCount: (
         *("happened_on", "hour", "branch", "service_point", "mode", "question_type", "read_level"),
@@ -47,10 +47,11 @@ def count(sessions, month, days=None):
     """Count the sessions that were in this month, and return {table: {key: numbers}}.
 
     `key` has the values of the fields `table.KEY`. `numbers` is a list with the values of the fields
-    `table.NUMBERS`. If `days` is not None, DayCount has only these days, because it has the most rows.
+    `table.NUMBERS`. If `days` is not None, count only these days for DayCount, because that table has the
+    most rows.
     """
     sessions = sessions.filter(happened_on__range=days_of(month), status__in=COUNTED).order_by()
-    # Quiet sessions and visits with a child count in totals only.
+    # Tallies, quiet sessions and visits with a child are only in the tables OF_ALL.
     described = sessions.filter(quiet=False, with_child="", status=Status.RECORDED)
     of_days = sessions if days is None else sessions.filter(happened_on__in=days)
     counted: dict = {}
@@ -76,7 +77,7 @@ def _key(table, values, month):
 
 
 def _numbers(sessions, columns, names):
-    """Return {values of these columns: numbers}. `names` are the names of the numbers."""
+    """Return {values of these columns: numbers}. `names` are the NUMBERS of the table."""
     sums = {
         "contacts": CountOf("pk"),
         "sum_of_minutes": Coalesce(Sum("minutes"), 0),
@@ -96,7 +97,7 @@ def _numbers(sessions, columns, names):
 
 
 def _own_values(sessions, month):
-    """Count the values of the library's own fields. A session can have a value of each field."""
+    """Return {(month, branch, own value): numbers}. A session can have a value in each own field."""
     known = set(OwnValue.objects.values_list("pk", flat=True))
     counted: dict = defaultdict(lambda: [0, 0, 0, 0])
     if not known:

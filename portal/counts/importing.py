@@ -1,4 +1,4 @@
-"""Count the rows of imported desk logs. Their counts are rows of their own, so they can be undone."""
+"""Count the rows of imported desk logs. Each import has separate rows in the tables, so it can be undone."""
 
 from collections import defaultdict
 
@@ -24,13 +24,13 @@ COLUMNS = {
 
 
 class Counted:
-    """The numbers of imported rows: {table: {values of COLUMNS: [contacts, minutes, estimated minutes]}}."""
+    """The sums of imported rows. `tables` is {table: {key: [contacts, minutes, estimated minutes]}}."""
 
     def __init__(self):
         self.tables: dict = {table: defaultdict(lambda: [0, 0, 0]) for table in COLUMNS}
 
     def add(self, contact):
-        """Count a row. It has the attributes of Contact in portal/imports/desk_logs/rows.py."""
+        """Count a Contact of portal/imports/desk_logs/rows.py."""
         numbers = 1, contact.minutes or 0, (contact.minutes or 0) if contact.band else 0
         self._add(
             contact,
@@ -44,7 +44,7 @@ class Counted:
         )
 
     def take_out(self, session, sealed, *, is_band):
-        """Take a replaced row out of the counts. `sealed` is [hour, service point, patron group]."""
+        """Subtract a row that was replaced. `sealed` is [hour, service point, patron group]."""
         hour, point, group = sealed
         minutes = session.minutes or 0
         numbers = -1, -minutes, -minutes if is_band else 0
@@ -72,8 +72,8 @@ class Counted:
 def add_counts(counted, log_import):
     """Write the counts as rows of this import.
 
-    An import writes several rows with the same key, one for each batch. A figure is the sum of all. The
-    numbers of a row are negative if the import replaced more contacts than it added.
+    Each batch of an import writes new rows, so several rows can have the same key, and a figure is their sum.
+    The numbers of a row are negative if the batch replaced more contacts than it added.
     """
     for table, sums in counted.tables.items():
         columns = COLUMNS[table]
@@ -86,7 +86,8 @@ def add_counts(counted, log_import):
                     "contacts": contacts,
                     "minutes": minutes,
                     "estimated_minutes": estimated,
-                    # A log doesn't say how many questions a contact had.
+                    # A log doesn't say how many questions a contact had, so count one question for each
+                    # contact.
                     **({"questions": contacts} if has_questions else {}),
                     **dict(zip(columns, key, strict=True)),
                 }

@@ -16,9 +16,9 @@ from recommendations.models import Item, Topic
 
 
 class LogImport(models.Model):
-    """One import of a desk log from another system. Undoing it deletes the row, and its counts with it.
+    """One import of a desk log from another system. Undoing the import deletes this row and its counts.
 
-    An import that was killed is continued if the same file is imported again.
+    If an import was killed, importing the same file again continues it.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -44,11 +44,12 @@ class LogImport(models.Model):
 class Count(models.Model):
     """The numbers of the help sessions that have the same values in the fields KEY.
 
-    If `is_final` is true, the sessions are forgotten, so the row only grows. Otherwise the sessions still
-    exist, and the row is counted again when they change. A figure is the sum of both.
+    If `is_final` is true, the row counts forgotten sessions, so its numbers only grow. Otherwise it counts
+    sessions that are not forgotten, and is written again when they change. A figure is the sum of both kinds
+    of rows.
 
-    The counts of an imported desk log are rows of their own, so that the import can be undone. Their numbers
-    can be negative, if the import replaced contacts of an earlier one.
+    An imported desk log has separate rows, so that the import can be undone. Their numbers can be negative if
+    the import replaced contacts of an earlier import.
     """
 
     KEY: tuple = ()
@@ -77,7 +78,7 @@ class Count(models.Model):
 
 
 class DayCount(Count):
-    """The contacts of an hour at a service point with the same mode, question type and READ level."""
+    """The contacts in one hour at one service point that have the same mode, question type and READ level."""
 
     KEY = (
         *("happened_on", "hour", "branch", "service_point", "mode", "question_type", "read_level"),
@@ -108,7 +109,7 @@ class DayCount(Count):
 
 
 class MonthCount(Count):
-    """Base of the tables by month. Those that describe the patron leave out some sessions (counting.py)."""
+    """Base of the tables by month. The tables that describe patrons leave out some sessions (counting.py)."""
 
     month = models.DateField(help_text="the first day of the month")
 
@@ -122,7 +123,7 @@ class MonthCount(Count):
 class MonthTotal(MonthCount):
     """The contacts of a month with the same columns as DayCount, but without their days and hours.
 
-    It has only a part of the rows of DayCount, so figures of many years are fast.
+    This table has far fewer rows than DayCount, so figures of many years are fast.
     """
 
     KEY = (
@@ -169,7 +170,7 @@ class TopicCount(MonthCount):
 
 
 class GroupCount(MonthCount):
-    """The contacts of a month with one patron group. Null means that nobody asked for the group."""
+    """The contacts of a month with one patron group. Null means that no group was recorded."""
 
     KEY = ("month", "branch", "patron_group")
 
@@ -204,7 +205,7 @@ class OwnCount(MonthCount):
 
 
 class AnswerCount(models.Model):
-    """How many first answers of a month took a time in the same band. portal/counts/answers.py fills it."""
+    """The number of first answers in a month whose waiting time is in the same band (answers.py)."""
 
     month = models.DateField(help_text="the first day of the month of the answers")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
@@ -224,7 +225,7 @@ class AnswerCount(models.Model):
 
 
 class CountedAnswer(models.Model):
-    """A mark that the time until the first answer of this conversation is in AnswerCount."""
+    """A mark that the first answer of this conversation has been counted."""
 
     conversation = models.OneToOneField(
         Conversation, on_delete=models.CASCADE, primary_key=True, related_name="counted_answer"
@@ -235,9 +236,9 @@ class CountedAnswer(models.Model):
 
 
 class CheckInAnswers(models.Model):
-    """How many check-ins about forgotten visits of a month were answered.
+    """How many check-ins about a month's forgotten visits were answered.
 
-    Forgetting deletes the check-ins, so it adds their number before (portal/counts/actions.py).
+    Forgetting a visit deletes its check-ins, so `keeping_counts` adds their number first.
     """
 
     month = models.DateField(help_text="the first day of the month of the visits")
@@ -254,7 +255,7 @@ class CheckInAnswers(models.Model):
 
 
 class OutcomePeriod(models.Model):
-    """A quarter or a reporting year whose outcomes are counted. They never change after that."""
+    """A quarter or a reporting year whose outcomes have been counted. These outcomes never change."""
 
     class Kind(models.TextChoices):
         QUARTER = "quarter", "quarter"
@@ -281,8 +282,8 @@ class OutcomePeriod(models.Model):
 class Outcome(models.Model):
     """One row of a table of outcomes.
 
-    If `is_shown` is false, the row is only in the sum of other rows. It is stored so that the year can be
-    counted. Then `branch` is null, because the hidden rows are those of the whole library.
+    If `is_shown` is false, no page shows the row by itself. The row is stored, because the numbers of the
+    year are computed from it. Such a row is always about the whole library, so its `branch` is null.
     """
 
     period = models.ForeignKey(OutcomePeriod, on_delete=models.CASCADE, related_name="rows")
@@ -321,7 +322,7 @@ TABLES = (DayCount, MonthTotal, HourTotal, TopicCount, GroupCount, LanguageCount
 
 
 class CountsLock(models.Model):
-    """One row. A process locks it while it writes counts, so two can't count the same month at once."""
+    """The only row of its table. A process locks the row while it writes counts."""
 
     def __str__(self):
         return "lock of the counts"

@@ -1,7 +1,7 @@
-"""Count the outcomes of a quarter: what patrons said about their visits, and what they did after them.
+"""Count the outcomes of a quarter: what patrons said about their visits, and what they did afterward.
 
-A Cell also counts different visits, because a threshold is about visits, and one visit can have several
-verdicts. Forgotten visits are counted too.
+Forgotten visits are counted too. One visit can have several verdicts, and the smallest number that may be
+shown is a number of visits. So a Cell also says how many different visits it counts.
 """
 
 import datetime
@@ -18,7 +18,7 @@ from .models import CheckInAnswers, DayCount
 from .pooling import sum_rows
 
 Verdict = Recommendation.Verdict
-# What patrons are asked about a visit: {question, which is a column of HelpSession: its choices}.
+# The questions to patrons about a visit: {column of HelpSession with the answer: its choices}.
 OF_VISITS = {
     "found": HelpSession.Found,
     "satisfaction": HelpSession.Satisfaction,
@@ -33,25 +33,25 @@ ANSWERS = {
     VERDICTS: tuple(Verdict.values),
     **dict.fromkeys(FOLLOW_UPS, ("yes",)),
 }
-# How many numbers of visits a Cell has besides those of the answers.
+# {question: how many numbers `Cell.visits` has after the numbers of the answers}
 GUARDS = {**dict.fromkeys(OF_VISITS, 1), VERDICTS: 0, "kept": 1, "answered": 4, "check_ins": 2}
-# The breakdowns of each question. "" is the table without a breakdown.
+# BREAKDOWNS is {question: its breakdowns}. NONE is the table with only the sum.
 NONE, TOPIC, QUESTION_TYPE, ITEM = "", "topic", "question_type", "item"
 BREAKDOWNS = {
     **dict.fromkeys(OF_VISITS, (NONE, TOPIC, QUESTION_TYPE)),
     VERDICTS: (NONE, TOPIC, QUESTION_TYPE, ITEM),
     **dict.fromkeys(FOLLOW_UPS, (NONE,)),
 }
-# The key of visits that have no row of their own: quiet ones, visits with a child, and those without a topic.
+# The key of visits that get no separate row: quiet visits, visits with a child, and visits without a topic.
 UNNAMED = None
 
 
 class Cell(NamedTuple):
     """The numbers of a row.
 
-    `numbers` has a number for each answer. `visits` has the number of different visits for each answer, and
-    then those that follow if somebody subtracts the answers from other figures, such as the visits without an
-    answer. Each of them must be 0 or large enough, or the row isn't shown.
+    `numbers` has a number for each answer. `visits` has the number of different visits for each answer. After
+    these, it has numbers that somebody could find out by subtracting, such as the visits without an answer.
+    The row is shown only if each number in `visits` is 0 or large enough.
     """
 
     numbers: tuple
@@ -59,7 +59,7 @@ class Cell(NamedTuple):
 
 
 class Given(NamedTuple):
-    """A verdict. `visit` identifies the visit, or a conversation without a visit."""
+    """A verdict. `visit` is a number that identifies the visit, or a conversation without a visit."""
 
     visit: int
     branch: int
@@ -72,8 +72,8 @@ class Given(NamedTuple):
 def count_outcomes_of(quarter, zone):
     """Count the quarter, and return {(question, breakdown): {branch: {key: Cell}}}.
 
-    `key` is a primary key of a topic or item, a question type, or UNNAMED. Without a breakdown, it is
-    UNNAMED.
+    `key` is the primary key of a topic or item, or a question type, or UNNAMED. If the breakdown is NONE, the
+    key is UNNAMED.
     """
     counted = {}
     for breakdown in (NONE, TOPIC, QUESTION_TYPE):
@@ -119,7 +119,7 @@ def _cell(values, counts):
 
 
 def _given_in_visits(quarter):
-    """Return the verdicts on items that were recommended in the visits, or in answers about the visits."""
+    """Yield a Given for each verdict on an item recommended in a visit or in an answer about a visit."""
     visits = {
         pk: (branch, None if hidden else topic, None if hidden else question_type, hidden)
         for pk, branch, topic, question_type, hidden in (
@@ -145,7 +145,7 @@ def _given_in_visits(quarter):
 
 
 def _given_later(quarter, zone):
-    """Return the verdicts on items in conversations without a visit.
+    """Yield a Given for each verdict on an item in a conversation without a visit.
 
     A conversation belongs to the quarter of its first recommendation.
     """
@@ -174,13 +174,13 @@ def _decided():
 
 
 def _of_verdicts(given, breakdown):
-    """Return {branch: {key: Cell}}."""
+    """Return the verdicts as {branch: {key: Cell}}."""
     found: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     key_of_visit: dict = {}
     for verdict in given:
         key = getattr(verdict, breakdown) if breakdown else UNNAMED
         if breakdown in (TOPIC, QUESTION_TYPE):
-            # A visit has one topic, also if an answer about it had another one.
+            # A visit is counted under one topic, even if an answer about the visit has another topic.
             key = key_of_visit.setdefault(verdict.visit, key)
         found[verdict.branch][key][verdict.verdict].append(verdict.visit)
     values = ANSWERS[VERDICTS]
@@ -207,7 +207,7 @@ def _follow_ups(quarter, counted):
     cells: dict = {name: {} for name in FOLLOW_UPS}
     for branch, visits, kept, answered in rows:
         reacted = reacted_at.get(branch, 0)
-        # The patrons of some visits answered another question than this one.
+        # For each question, count the visits whose patrons answered only other questions.
         others = [answered - sum(counted[name, NONE][branch][UNNAMED].numbers) for name in OF_VISITS]
         guards = {
             "kept": (kept, visits - kept),
@@ -227,7 +227,7 @@ def check_ins_answered(visits):
 
 
 def _check_in_answers(quarter):
-    """Return {branch: how many check-ins were answered}. Those of forgotten visits are in CheckInAnswers."""
+    """Return {branch: how many check-ins were answered}, including check-ins about forgotten visits."""
     answers: dict = defaultdict(int)
     now = check_ins_answered(visits_of(quarter)).order_by().values_list("help_session__branch")
     forgotten = CheckInAnswers.objects.filter(month__in=quarter.months).order_by().values_list("branch")
@@ -237,6 +237,6 @@ def _check_in_answers(quarter):
 
 
 def together(cells):
-    """Add cells of different visits."""
+    """Add cells that have no visit in common."""
     cells = list(cells)
     return Cell(sum_rows(cell.numbers for cell in cells), sum_rows(cell.visits for cell in cells))

@@ -27,9 +27,9 @@ from .pooling import sum_rows
 from .publishing import Part, Shown, by_key, shown_branches, shown_in_year, shown_rows, too_small
 from .quarters import Quarter, months_later
 
-# Patrons answer until then. Afterward, an answer changes no figure.
+# How long after the end of a quarter patrons can answer. Later answers change no figure.
 DAYS_TO_ANSWER = datetime.timedelta(days=45)
-# A quarter that is counted this much later was over before the portal counted outcomes.
+# If a quarter is counted later than this, it ended before the portal counted outcomes.
 IS_LATE_AFTER = datetime.timedelta(days=30)
 BATCH = 500
 Kind = OutcomePeriod.Kind
@@ -41,14 +41,14 @@ def readable_on(quarter):
 
 
 def count_outcomes(*, at):
-    """Count the outcomes of the quarters that are due, in their order. The worker runs this job."""
+    """Count the outcomes of all quarters that are due, oldest first. The worker runs this job."""
     while _count_next(at):
         pass
 
 
 @transaction.atomic
 def _count_next(at):
-    """Count the next quarter if it is due, and the year that it completes. Return whether it was due."""
+    """Count the next quarter if it is due, and the year that ends with it. Return whether it was due."""
     lock_counts()
     library = Library.current()
     quarter = next_quarter(library.year_starts_in)
@@ -66,7 +66,8 @@ def _count_next(at):
 def next_quarter(year_starts_in):
     """Return the next quarter to count, or None if no visit was recorded yet.
 
-    If the library has changed the first month of its year, the next quarter begins after those counted.
+    If the library has changed the first month of its year, the next quarter begins after all counted
+    quarters.
     """
     last = OutcomePeriod.objects.filter(kind=Kind.QUARTER).order_by("first_day").last()
     if last is not None:
@@ -82,7 +83,7 @@ def _new_period(kind, first_day, last_day, today):
 
 
 def _rows_of_quarter(period, counted):
-    """Return the Outcomes of a quarter. `counted` is from count_outcomes_of."""
+    """Return the Outcomes of a quarter. `counted` is a result of count_outcomes_of."""
     rows, all_branches = [], list(Branch.objects.values_list("pk", flat=True))
     for question, breakdowns in BREAKDOWNS.items():
         sums = {branch: together(of_keys.values()) for branch, of_keys in counted[question, NONE].items()}
@@ -113,7 +114,7 @@ def _rows_of_breakdown(period, question, breakdown, cells, branches):
 
 
 def _count_year(quarter, year_starts_in, today):
-    """Count the reporting year that ends with this quarter, if its four quarters are counted."""
+    """If this quarter ends a reporting year, and its four quarters are counted, count the year."""
     first_day = months_later(quarter.first_day, -9)
     if first_day.month != year_starts_in:
         return
@@ -121,7 +122,7 @@ def _count_year(quarter, year_starts_in, today):
     first_days = [months_later(first_day, months) for months in (0, 3, 6, 9)]
     found = OutcomePeriod.objects.filter(kind=Kind.QUARTER, first_day__in=first_days)
     quarters = list(found.order_by("first_day"))
-    # A year that overlaps with a shown one could be subtracted from it.
+    # If two shown years overlapped, somebody could subtract one from the other.
     if len(quarters) < 4 or years.exists():
         return
     year = _new_period(Kind.YEAR, first_day, quarter.last_day, today)
@@ -134,7 +135,7 @@ def _count_year(quarter, year_starts_in, today):
 
 
 def _rows_of_year(year, question, breakdown, stored):
-    """Return the Outcomes of a year, computed from those of its quarters (see `_stored`)."""
+    """Return the Outcomes of a year. `stored` is [result of `_stored` for each of its quarters]."""
     sums = [of_quarter.get((None, question, NONE), {}).get(UNNAMED) for of_quarter in stored]
     not_shown = [number for number, found in enumerate(sums) if found and not found[1]]
     if too_small(sum_rows(sums[number][0].visits for number in not_shown), question):
@@ -160,7 +161,7 @@ def _rows_of_year(year, question, breakdown, stored):
 
 
 def _hidden(of_quarters):
-    """Return {key: {quarter: Cell}} for the rows that the quarters didn't show."""
+    """Return {key: {number of the quarter: Cell}} for the rows that the quarters don't show."""
     hidden: dict = defaultdict(dict)
     for number, rows in of_quarters.items():
         for key, (cell, is_shown) in rows.items():
@@ -170,7 +171,10 @@ def _hidden(of_quarters):
 
 
 def _branch_rows_of_year(year, question, breakdown, stored):
-    """Return the rows of branches: the sums of rows that all four quarters show, so they tell nothing new."""
+    """Return the rows of branches for a year.
+
+    They are sums of numbers that all four quarters already show, so they reveal nothing new.
+    """
     rows = []
     for branch in {branch for of_quarter in stored for branch, *_table in of_quarter if branch}:
         sums = [of_quarter.get((branch, question, NONE), {}).get(UNNAMED) for of_quarter in stored]
@@ -191,7 +195,7 @@ def _branch_rows_of_year(year, question, breakdown, stored):
 
 
 def _stored(period):
-    """Return {(branch or None, question, breakdown): {key: (Cell, whether it is shown)}} of a quarter."""
+    """Return a quarter's rows as {(branch or None, question, breakdown): {key: (Cell, is_shown)}}."""
     tables: dict = defaultdict(dict)
     for row in period.rows.all():
         key = key_of(row)

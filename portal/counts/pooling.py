@@ -27,8 +27,9 @@ def pooled(rows, *, never_alone=(), sum_of=None, too_small=None):
     """Pool the small counts of these rows, and return a Pooled.
 
     Return None if even the total is too small to be shown. `rows` is {key: (count, …)}, and all its tuples
-    must have the same length. The rows with the keys `never_alone` are always pooled. `sum_of` counts the
-    people of several keys, if one person can be in several rows. `too_small` replaces `is_small`.
+    must have the same length. The rows with the keys `never_alone` are always pooled. If one person can be in
+    several rows, `sum_of(keys)` must return the counts of these rows together. `too_small` replaces
+    `is_small`.
     """
     too_small = too_small or is_small
     sum_of = sum_of or (lambda keys: sum_rows(rows[key] for key in keys))

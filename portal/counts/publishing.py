@@ -1,8 +1,8 @@
-"""Decide which rows of outcomes may be shown, so that no number from 1 to 4 follows from those that are.
+"""Decide which rows of outcomes may be shown, so that nobody can compute a number from 1 to 4.
 
-The shown tables of a quarter are the library's and those of some branches, each with its sum. The tables of a
-year are added to those of its quarters. docs/decisions/0051-outcomes-are-counted-once.md explains why it is
-enough to test the parts that these functions test.
+A quarter has a table of the whole library and tables of some branches, each with its sum. A year has tables
+in addition to those of its quarters. These functions test only some combinations of rows.
+docs/decisions/0051-outcomes-are-counted-once.md explains why this is enough.
 """
 
 from dataclasses import dataclass, field
@@ -14,24 +14,28 @@ from .pooling import is_small, pooled, sum_rows
 
 @dataclass(frozen=True)
 class Shown:
-    """What may be shown of one breakdown: rows of the library, and for each of some branches its own rows."""
+    """The rows of one breakdown that may be shown.
+
+    `keys` are those of the whole library, and `branches` is {branch: keys of its rows}.
+    """
 
     keys: frozenset = frozenset()
     branches: dict = field(default_factory=dict)
 
 
 def too_small(visits, question):
-    """Return whether a number from 1 to 4 would follow from a row with these visits, see Cell.
+    """Return whether a row with these `Cell.visits` would reveal a number from 1 to 4.
 
-    Without any answer there is nothing to protect.
+    If there is no answer at all, there is nothing to protect.
     """
     return any(visits[: len(ANSWERS[question])]) and is_small(visits)
 
 
 def shown_branches(cells, question):
-    """Return the branches whose sums may be shown, or None if not even the library's sum may be.
+    """Return the branches whose sums may be shown. Return None if even the library's sum must be hidden.
 
-    `cells` is {branch: Cell}. What remains of the library without these branches is 0 or large enough.
+    `cells` is {branch: Cell}. The branches are chosen so that the sum of all other branches is 0 or large
+    enough.
     """
     if cells and too_small(sum_rows(cell.visits for cell in cells.values()), question):
         return None
@@ -50,8 +54,8 @@ def shown_rows(cells, branches, question, breakdown):
     """Return what may be shown of this breakdown, as Shown.
 
     `cells` is {branch: {key: Cell}}, and `branches` are those whose sums are shown. All branches with a table
-    show the same keys. So what they hide is a complete rectangle of branches and keys, of which others can
-    only compute whole rows and whole columns.
+    show the same keys. So the hidden cells are a complete rectangle of branches and keys. Somebody who
+    subtracts can only compute the sums of its whole rows and columns.
     """
     keys = _keys_of_library(cells, question, breakdown)
     best = Shown(frozenset(keys))
@@ -64,7 +68,7 @@ def shown_rows(cells, branches, question, breakdown):
 
 
 def _keys_of_library(cells, question, breakdown):
-    """Return the keys that have a row in the library's table."""
+    """Return the keys that may have a separate row in the library's table."""
     of_library = by_key(cells)
     table = pooled(
         {key: cell.visits for key, cell in of_library.items()},
@@ -98,9 +102,9 @@ def _keys_of_branches(cells, branches, keys, question, breakdown):
 
 @dataclass(frozen=True)
 class Part:
-    """A quarter of a year, or several quarters of which nothing was shown.
+    """One quarter of a year, or all of its quarters that show nothing.
 
-    `hidden` has {key: {quarter: Cell}} of what the library's tables didn't show.
+    `hidden` is {key: {number of the quarter: Cell}} for the rows that the library's tables don't show.
     """
 
     hidden: dict
@@ -109,8 +113,8 @@ class Part:
 def shown_in_year(parts, keys, question, breakdown):
     """Return the keys that the library's table of a year may show.
 
-    Somebody can subtract what the quarters show. So for every choice of quarters, what they hide is tested
-    without the rows that the year gives away.
+    Somebody can subtract what the quarters show from the year. So for every set of quarters, this function
+    tests the sum of what they hide, without the rows that can be computed from the year.
     """
     where = {key: frozenset(n for n, part in enumerate(parts) if key in part.hidden) for key in keys}
     sizes = {
@@ -121,7 +125,7 @@ def shown_in_year(parts, keys, question, breakdown):
         for key in keys
         if key is not UNNAMED and not too_small(_visits_in_parts(parts, [key], breakdown), question)
     ]
-    # Those that were hidden nowhere come first, because leaving them out hides nothing.
+    # Keys that no quarter hides come first, because leaving them out would protect nothing.
     shown.sort(key=lambda key: (bool(where[key]), -sizes[key]))
     while (risky := _risky_key(parts, keys, shown, where, question, breakdown)) is not None:
         shown.remove(risky)
@@ -131,7 +135,8 @@ def shown_in_year(parts, keys, question, breakdown):
 def _risky_key(parts, keys, shown, where, question, breakdown):
     """Return a key that the year must not show, or None if the year is safe.
 
-    `where` has the numbers of the parts that hide a key. The sum of the other rows counts as a row too.
+    `where` is {key: numbers of the parts that hide it}. The year also shows the sum of its other rows, so
+    this sum is tested like a row.
     """
     others = frozenset().union(*(where[key] for key in keys if key not in shown))
     for chosen in _choices(len(parts)):
@@ -143,20 +148,20 @@ def _risky_key(parts, keys, shown, where, question, breakdown):
             return given_away[-1]
         staying &= {*shown}
         if others <= chosen and too_small(_visits_in_parts(of_chosen, staying, breakdown), question):
-            # The smallest row joins the others, so that their sum gives away less.
+            # Add the smallest row to this sum, so that the sum reveals less.
             return shown[-1]
     return None
 
 
 def _choices(number):
-    """Return every set of the numbers below this one, without the empty set."""
+    """Return all sets of whole numbers from 0 to `number` - 1, except the empty set."""
     return [
         frozenset(chosen) for size in range(1, number + 1) for chosen in combinations(range(number), size)
     ]
 
 
 def by_key(cells):
-    """Return {key: Cell} of the whole library for {branch: {key: Cell}}."""
+    """Add the cells of all branches, and return {key: Cell}. `cells` is {branch: {key: Cell}}."""
     rows: dict = {}
     for of_branch in cells.values():
         for key, cell in of_branch.items():
@@ -165,7 +170,7 @@ def by_key(cells):
 
 
 def _visits(cells, branches, keys, breakdown):
-    """Return how many different visits these rows of these branches have, at least."""
+    """Return the smallest possible numbers of different visits in these rows, as in `Cell.visits`."""
     groups = [[cells[branch][key] for key in keys if key in cells[branch]] for branch in branches]
     return _of_groups(groups, breakdown)
 
@@ -180,7 +185,11 @@ def _visits_in_parts(parts, keys, breakdown):
 
 
 def _of_groups(groups, breakdown):
-    """Add the visits of cells. If a visit can be in several cells of a group, use the largest cell."""
+    """Add the visits of all cells.
+
+    In a breakdown by item, a visit can be in several cells of a group. So take only the largest number of
+    each group.
+    """
     combine = _largest if breakdown == ITEM else sum_rows
     return sum_rows(combine([cell.visits for cell in group]) for group in groups if group) or ()
 

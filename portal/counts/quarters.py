@@ -1,4 +1,4 @@
-"""Quarters of a year. A library's quarters begin with its reporting year, so four of them are such a year."""
+"""The quarters of a library's reporting year."""
 
 import datetime
 import re
@@ -34,7 +34,7 @@ class Quarter:
 
     @property
     def months(self):
-        """Return the first day of each month."""
+        """Return the first days of the three months."""
         return [months_later(self.first_day, number) for number in range(3)]
 
     @property

@@ -1,4 +1,4 @@
-"""Import a small desk log of the year before, so that the demo shows an import."""
+"""Import a small desk log from the year before, so that the demo shows an import."""
 
 import datetime
 import io

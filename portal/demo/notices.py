@@ -49,7 +49,7 @@ ENDPOINT = "https://updates.push.services.mozilla.com/wpush/v2/demo"
 
 
 def add(builder):
-    """Call this after the emails of the demo were marked as delivered."""
+    """Add the choices, failures and devices. Call this after the demo's emails were marked as delivered."""
     _choose(builder)
     _return_emails(builder.people[GETS_NO_EMAILS])
     at, rosa = builder.now, builder.people["rosa"]

@@ -1,4 +1,4 @@
-"""Visits of the last quarter that is counted, and how they turned out. They are forgotten already."""
+"""Add visits of the last counted quarter and their outcomes. The visits are forgotten already."""
 
 import datetime
 
@@ -11,8 +11,8 @@ from recommendations.models import Recommendation
 from recommendations.visit_numbers import number_of
 
 PAST_VISITS = 240
-# The answers of the visits, one after the other and then again from the beginning. "" is no answer. Each
-# answer is frequent enough to be shown, even at one branch.
+# The answers to each question. Visit after visit gets the next answer, and after the last answer the first
+# one again. "" is no answer. Each answer is frequent enough to be shown, even at one branch.
 FOUND = ("all", "", "all", "part", "", "all", "something_else", "all", "still_working", "all", "", "no")
 SATISFACTION = ("very_good", "", "good", "very_good", "not_so_good", "good", "poor")
 WOULD_RETURN = ("yes", "", "yes", "maybe", "yes", "yes", "no")

@@ -17,7 +17,7 @@ from .kit_rows import offered_kits
 
 MAX_ITEMS, MAX_KITS, MAX_VISITS = 6, 5, 5
 KEY = BigAutoField()
-# Shorter words, such as "for" and "how", say little about a question. Neither do filler words.
+# Shorter words, such as "for" and "how", say little about a question, so they are ignored.
 MIN_LETTERS = 4
 # At most this many words of a question are compared with past visits.
 MAX_WORDS = 8
@@ -25,7 +25,7 @@ MAX_WORDS = 8
 
 @dataclass(frozen=True)
 class AskedBefore:
-    """The contents of the page. `topic` is None if nobody chose a topic and the question names none."""
+    """The result of `asked_before`. `topic` is None if nobody chose a topic and the question names none."""
 
     topic: Topic | None
     question_type: str
@@ -39,7 +39,7 @@ class AskedBefore:
 
 
 def asked_before(user, *, topic=None, question_type=QuestionType.REFERENCE, question="", today):
-    """Return what helped before with this topic, the kits about it, and the staff member's own visits.
+    """Return an AskedBefore: items that helped with this topic, kits, and the staff member's own visits.
 
     If `topic` is None, use the topic that the question names, if there is one.
     """
@@ -127,9 +127,9 @@ def _own_visits(user, topic, words):
 
 
 def _sharing_words(user, words):
-    """Return the visits that contain at least two of these words, or the word if there is only one.
+    """Return the visits that contain at least two of these words, those with the most of the words first.
 
-    The visits with the most of these words come first.
+    If there is only one word, return the visits that contain this word.
     """
     numbers = _numbers_of_words(person=user.pk, words=words, least=min(2, len(words)))
     keys = [row["help_session"] for row in numbers]

@@ -104,7 +104,7 @@ class ItemPicker:
         # The number of the row whose reason field gets the focus, or None.
         self.new_row = None
         self.focuses_by_hand = False
-        # How many items of a kit had no room, and how many were withdrawn or are over.
+        # How many items of a kit did not fit, and how many were left out as withdrawn items or past events.
         self.left_out = self.withdrawn = 0
 
     @cached_property

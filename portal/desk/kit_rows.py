@@ -70,7 +70,7 @@ def items_of(kit):
 
 
 def with_their_kits(chosen, user):
-    """Return these ChosenItems, without kits that they can't come from.
+    """Return these ChosenItems. If an item can't come from its kit, its `kit` is None.
 
     A ChosenItem keeps its kit only if the kit has the item and the staff member may use the kit.
     """
@@ -83,14 +83,14 @@ def with_their_kits(chosen, user):
 
 
 def can_be_recommended(item):
-    """Return whether the item is neither withdrawn nor over."""
+    """Return False if the item was withdrawn, or if it is an event or course that is over."""
     return not (item.retired_at or item.is_over)
 
 
 def rows_of_kit(kit, language):
     """Return (rows of the item picker, number of items left out). The reasons are in this language.
 
-    Items that were withdrawn or are over are left out, because staff should not recommend them.
+    Withdrawn items and past events are left out, because staff should not recommend them.
     """
     items = items_of(kit)
     usable = [row for row in items if can_be_recommended(row.item)]

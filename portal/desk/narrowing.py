@@ -18,7 +18,7 @@ MAX_CHOICES = 8
 
 
 class Choice(NamedTuple):
-    """A word that narrows the search, or that does so now. `value` is the text after staff press it."""
+    """A word that staff press to narrow the search, or to undo that. `value` is the text after the press."""
 
     label: str
     code: str
@@ -27,7 +27,7 @@ class Choice(NamedTuple):
 
 
 def read_narrowing(text, branch):
-    """Return the Narrowing for a text of the form. Ignore what isn't known."""
+    """Return the Narrowing that `text` describes, and ignore unknown codes."""
     codes = str(text)[:80].split(".")
     kinds = [code[1:] for code in codes if code[:1] == "k" and code[1:] in Item.Kind.values]
     languages = [code[1:] for code in codes if code[:1] == "l" and code[1:] in LANGUAGES]
@@ -38,12 +38,12 @@ def read_narrowing(text, branch):
 
 
 def choices(narrowing, marks, branch, *, is_cut=False):
-    """Return the Choices for a search. Choices that narrow it now come before choices that would.
+    """Return the Choices for a search. Those that staff have chosen come first.
 
-    `marks` are the marks of the found items. A kind or language that all of them have is left out, unless
-    staff chose it. If `branch` is None, no branch is offered. Print comes last, because people seldom ask for
-    it. If `is_cut` is true, the search found more items than it looked at, so large print is offered whenever
-    the catalog has any.
+    `marks` are the marks of the found items. If all of them have the same kind or language, it is left out,
+    unless staff chose it. If `branch` is None, no branch is offered. Print comes last, because people seldom
+    ask for it. If `is_cut` is true, the search found more items than it looked at, so large print is offered
+    whenever the catalog has any.
     """
     here = branch and (narrowing.branch or marks.intersection(Narrowing(branch.pk).marks))
     offered = [("here", gettext("At %(branch)s") % {"branch": branch.name}, narrowing.branch)] if here else []

@@ -20,7 +20,7 @@ KEY = BigAutoField()
 def patron_history_context(conversation, user):
     """Return the context of desk/patron_history.html, with at most three queries.
 
-    The help session and the readers' form of the conversation must be loaded already.
+    The conversation's `help_session` and `readers_form` must be loaded already.
     """
     session = conversation.help_session
     is_hidden = conversation.patron_id is None or (session is not None and session.quiet)

@@ -63,8 +63,8 @@ LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
     ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
 # The valid values of the URL parameter `reason`.
 REASONS = {FAILED, *Conversation.Reason.values}
-# These queries count a staff member's unfinished sessions, tallies and unseen mentions. `counted` joins these
-# queries and the counts of the lists into one query.
+# These queries count a staff member's unfinished sessions, tallies and unseen mentions. The function
+# `counted` runs them and the counts of the lists as one query.
 SESSIONS = f"SELECT COUNT(*) FROM {HelpSession._meta.db_table} WHERE staff_id = %s AND status ="
 COUNT_UNFINISHED = f"{SESSIONS} '{HelpSession.Status.UNFINISHED.value}'"
 COUNT_TALLIED = f"{SESSIONS} '{HelpSession.Status.TALLY.value}' AND happened_on = %s"

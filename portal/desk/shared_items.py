@@ -70,8 +70,8 @@ def is_kit_shareable(kit):
 def without_private(items):
     """Leave out items by hand from private visits.
 
-    If the items of a visit can't be shared, what staff typed for it could say what the visit was about. An
-    imported record can't.
+    Staff typed such an item for a visit whose items can't be shared. So its text could reveal what the visit
+    was about. The text of an imported record can't.
     """
     by_hand = [item.pk for item in items if not item.source]
     if not by_hand:

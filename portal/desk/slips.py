@@ -22,8 +22,9 @@ from portal.helpsessions import codes
 from portal.printing import paragraph_height, qr_svg
 
 KEPT_SECONDS = 600
-# request.session[SEALED] is {hash of the name of a list of codes: the encrypted codes}. Names contain public
-# ids. The session has only their hashes, so no public id is left there if a person or visit is erased.
+# request.session[SEALED] is {hash of a `name`: the codes stored under this name, encrypted}. Names contain
+# public ids. The session has only hashes, so it contains no public id of a person or visit that is erased
+# later.
 SEALED = "sealed_codes"
 # The `name` for `keep` that stores the codes of code cards.
 CARDS = "cards"

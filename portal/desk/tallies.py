@@ -16,8 +16,8 @@ POINT = "tally_point"
 def tally_context(request, point=None):
     """Return a context with the numbers of contacts that were tallied today.
 
-    `tallied_today` has those of the staff member, and `tallied_here` those of `tally_point`. This is the
-    service point `point`, or the result of `point_of`, which can be None.
+    `tallied_today` counts the contacts of the staff member, and `tallied_here` the contacts at `tally_point`.
+    `tally_point` is the service point `point`, or else the result of `point_of`, which can be None.
     """
     point = point or point_of(request)
     counted = _tallied(user=request.user.pk, day=request.library.today(), point=point and point.pk)
@@ -38,7 +38,7 @@ def _tallied(user, day, point):
 def point_of(request):
     """Return the service point where this person counts, or None.
 
-    It is the one that they last chose today, or the service point of the shared desk computer.
+    This is the point that the person chose last today, or else the point of the shared desk computer.
     """
     pk, day = request.session.get(POINT) or (None, None)
     point = chosen_point(request, str(pk)) if pk and day == str(request.library.today()) else None

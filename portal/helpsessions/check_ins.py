@@ -17,7 +17,7 @@ from .models import HelpSession
 
 @dataclass(frozen=True)
 class Question:
-    """The question whether the library may ask later, as a page shows it.
+    """The question "May the library ask you later?", as a page shows it.
 
     `visit` is the visit that the page asks about. A viewer by code must keep this visit before the library
     can write to them. People who have answered are not asked again.
@@ -58,7 +58,7 @@ def _question(viewer, library, visit):
 
 
 def _said_no(viewer):
-    """Return whether this browser opened several visits by code, with "don't ask" chosen for at least one."""
+    """Return whether the viewer has chosen "don't ask" for a visit, and opened several visits by code."""
     opened, no = viewer.opened_by_code, HelpSession.CheckIns.NONE
     return len(opened) > 1 and HelpSession.objects.filter(pk__in=opened, check_ins=no).exists()
 

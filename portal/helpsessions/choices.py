@@ -19,7 +19,7 @@ OTHER = "Other"
 MAX_GROUPS = 12
 # The most kinds of tallies of a service point.
 MAX_KINDS = 12
-# The most fields of its own that a library can add, and the most values of such a field.
+# The most own fields that a library can add, and the most values of one own field.
 MAX_FIELDS, MAX_VALUES = 5, 20
 # The page that counts contacts uses these keys itself, so no kind of tally can have them.
 RESERVED_KEYS = frozenset("tvz")
@@ -95,9 +95,10 @@ def names_of_values(own_values):
 
 
 def group_from_card(person):
-    """Return the patron group to which the person's library card is mapped, or None.
+    """Return the patron group for the group that the person's library card names.
 
-    None means that the library counts no groups, or that no card of the person names a group.
+    If the library has not mapped the card's group, return *Other*. Return None if the library counts no
+    groups, or if no card of the person names a group.
     """
     groups = offered_groups()
     if not groups:
@@ -148,7 +149,7 @@ def save_group(group, *, name, card_groups, by, at):
 
 @staff_action
 def retire_group(group, *, by, at):
-    """Stop offering the group. Help sessions that have it keep it."""
+    """Stop offering the group. Past help sessions keep the group."""
     PatronGroup.objects.filter(pk=group.pk).update(retired_at=at)
     audit.record("changed_library", Library.current(), by=by, at=at)
 
@@ -219,7 +220,7 @@ def save_kinds(point, *, kinds, seen, by, at):
     TallyKind.objects.filter(service_point=point).exclude(pk__in=kept).update(
         retired_at=Coalesce("retired_at", Value(at, output_field=DateTimeField())), key=""
     )
-    # Clear all keys and names first. Otherwise, two kinds could not swap theirs, because each must be unique.
+    # Keys and names must be unique. So clear them first, or else two kinds couldn't swap their keys or names.
     for kind, _name, _key in kinds:
         if kind:
             TallyKind.objects.filter(pk=kind.pk).update(key="", name=f"#{kind.pk}")

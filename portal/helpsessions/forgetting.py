@@ -82,7 +82,7 @@ def forget(sessions, *, on, zone):
     The caller must also have counted the sessions (see keeping_counts in portal/counts/actions.py). Of what
     staff recorded, only the kind of help, the day, the branch and the topic remain. The rows also say whether
     the session was handed over and kept, and what the patron replied to its questions. Each session gets a
-    new public id, so that no old URL, code or event leads to it.
+    new public id, so that nobody can find the session with an old URL, code or event.
 
     `on` is the current day. `zone` is the time zone of the library.
     """
@@ -125,7 +125,7 @@ def _strip(session, zone):
 
 
 def _delete_what_is_not_counted(sessions):
-    """Delete what nothing counts: recommendations that staff removed, and replaced sessions."""
+    """Delete what no statistics count: recommendations that staff removed, and replaced sessions."""
     replaced = HelpSession.objects.filter(
         pk__in=[session.pk for session in sessions], status=HelpSession.Status.REPLACED
     )

@@ -100,8 +100,8 @@ def make_code(help_session, *, by, at):
 def email_code(help_session, code, *, to_address, at, base_url):
     """Send an email with a link that opens the session.
 
-    The email says nothing about the question. The address is deleted after the email was sent, or
-    after the last attempt failed.
+    The email says nothing about the question. The address is deleted as soon as the email is sent or the last
+    attempt has failed.
     """
     notify(
         "helpsessions/hand_over",
@@ -109,7 +109,8 @@ def email_code(help_session, code, *, to_address, at, base_url):
         at=at,
         language=help_session.language,
         context={
-            # A mail scanner opens this link. So its page only has a button that opens the visit.
+            # Mail scanners open every link. So this link opens a page with a button, and the button opens the
+            # visit.
             "url": f"{base_url}/c/{code}/?email",
             "code": codes.grouped(code),
             "days": KEPT_BY_CODE_FOR_DAYS,
@@ -172,8 +173,8 @@ def attach_code_card(help_session, *, code, by, at, now):
 def withdraw_emails(help_session):
     """Delete the unsent emails with a code of this session.
 
-    An email doesn't say which session it is about, so the codes in all unsent emails are compared.
-    An email that a worker is sending now can't be deleted.
+    An email doesn't say which session it is about. So compare the codes in all unsent emails with the codes
+    of the session. An email that a worker is sending now can't be deleted.
     """
     hmacs = set(help_session.claim_codes.values_list("hmac", flat=True))
     waiting = Notification.objects.filter(
@@ -206,7 +207,7 @@ def _lock_if_open(help_session):
 
 
 def mark_handed_over(help_session, at):
-    """Save when the patron first got the session, for the statistics."""
+    """Save the time when the session was first given to its patron, for the statistics."""
     update_rows(HelpSession, {"handed_over_at": at}, pk=help_session.pk, handed_over_at=None)
 
 

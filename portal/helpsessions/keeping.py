@@ -49,7 +49,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).filter(pk=help_session.pk).first()
-    # The session may be deleted. It may also be replaced, because staff made a new one for the right patron.
+    # The session may have been deleted. It may also have been replaced, if it was in the account of the wrong
+    # patron.
     exists = help_session is not None and help_session.status == HelpSession.Status.RECORDED
     if not exists or help_session.forgotten_on:
         raise Forgotten

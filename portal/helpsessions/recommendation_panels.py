@@ -54,7 +54,7 @@ def recommendation_panels(
         recommendation.why_choices = reasons_for(recommendation)
         recommendation.conversation = conversation
         recommendation.step = step = shown_step(recommendation)
-        # The library does something about the item, so the page doesn't ask whether it should write.
+        # Staff are already getting the item, so the page doesn't ask whether they should write.
         is_in_hand = step is not None and not step.is_late
         recommendation.asked_since = bool(
             conversation

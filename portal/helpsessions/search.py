@@ -1,7 +1,7 @@
 """The desk's search for help sessions by their words.
 
-The words of the question, of the summary, and of the items' titles and creators are stored in rows of
-SessionWord. Titles and creators in their original script are stored too. Private notes and patrons' names are
+Rows of SessionWord store the words of the question and the summary, and the words of the titles and creators
+of items. Titles and creators in their original script are stored too. Private notes and patrons' names are
 not searched. Quiet sessions and sessions with a child have no rows, so the search never finds them. Code that
 changes the texts of a session must call `index`.
 """
@@ -34,7 +34,7 @@ def add_words(help_session, *, items):
 
 
 def with_words(sessions, text):
-    """Return the sessions that have all words of the text. A word may be the beginning of a longer word."""
+    """Return the sessions that have all words of the text. Longer words that begin with a word match too."""
     for word in fold(text).split()[:WORDS_ASKED]:
         found = SessionWord.objects.beginning_with(word).values("help_session")
         sessions = sessions.filter(pk__in=found)

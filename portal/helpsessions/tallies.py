@@ -50,14 +50,14 @@ def tally_several(*, by, at, service_point, happened_on, hour, numbers, token):
     except IntegrityError:
         if _contents(_counted_with(token, by)) == _contents(rows):
             return token
-        # The token is that of a different form, or the public id of another session.
+        # Staff have changed the form and sent it again, or another session has this public id.
         rows[0].public_id = uuid.uuid4()
         HelpSession.objects.bulk_create(rows)
     return rows[0].public_id
 
 
 def _counted_with(token, by):
-    """Return the contacts that this staff member counted with one tick sheet. `token` is its form token."""
+    """Return the contacts that this staff member counted with the form that has this token."""
     own = HelpSession.objects.filter(staff=by, status=HelpSession.Status.TALLY)
     return own.filter(created_at__in=own.filter(public_id=token).values("created_at"))
 
@@ -81,7 +81,7 @@ def _tallied(by, branch, service_point, kind):
 def undo_several(*, by, at, token):
     """Delete the contacts that this staff member counted with one form. Return how many were deleted.
 
-    `token` is the UUID of the form. Contacts that were counted on an earlier day stay.
+    `token` is the UUID of the form. Contacts that were counted on an earlier day are not deleted.
     """
     counted = _counted_with(token, by)
     counted_at = counted.aggregate(counted_at=Min("created_at"))["counted_at"]
@@ -93,7 +93,7 @@ def undo_several(*, by, at, token):
 
 @staff_action
 def undo_tally(help_session, *, by, at):
-    """Delete a tally that the same staff member made today."""
+    """Delete this tally, if the same staff member made it today."""
     tallies_of(by, at).filter(pk=help_session.pk).delete()
 
 

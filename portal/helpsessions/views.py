@@ -217,7 +217,7 @@ def _planned_day(session, library):
 
 
 def _contact(session, library):
-    """Return how to reach the branch of the visit, or the default branch if it is permanently closed."""
+    """Return how to reach the visit's branch. If it is permanently closed, use the default branch instead."""
     now = timezone.now()
     found = contact_of(session.branch, library=library, at=now)
     if found is None and library.default_branch:

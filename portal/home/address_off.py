@@ -2,8 +2,8 @@
 
 from portal.notifications import bounces
 
-# This key of the session has the person's email address while notices to this address are turned off. Pages
-# then show components/address_off.html.
+# request.session[ADDRESS_OFF] is the person's email address while notices to this address are turned off.
+# Pages then show components/address_off.html.
 ADDRESS_OFF = "address_off"
 
 

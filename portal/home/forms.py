@@ -3,7 +3,7 @@ from django.utils.translation import gettext as _
 
 
 class SubscriptionForm(forms.Form):
-    """A browser's push subscription. A script of the page fills in the hidden fields."""
+    """The form with a browser's push subscription. A script of the page fills in the hidden fields."""
 
     endpoint = forms.CharField(widget=forms.HiddenInput, max_length=2000)
     p256dh = forms.CharField(widget=forms.HiddenInput, max_length=200)

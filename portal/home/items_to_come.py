@@ -1,4 +1,4 @@
-"""The items that the library is getting for a viewer who could not get them."""
+"""Find the items that a viewer could not get and that the library is getting for them."""
 
 from django.db.models import DateTimeField
 

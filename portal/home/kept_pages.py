@@ -1,8 +1,8 @@
 """List which pages of a person a device may keep for reading offline, and until when.
 
-The list never has a quiet visit, or a visit that the device opened by code. A device deletes a page with a
-visit no later than the day on which the visit is due for deletion. It deletes Home and the lists on the day
-when the first of the person's visits is due for deletion.
+The list never has a quiet visit, or a visit that the device opened by code. A device deletes the page of a
+visit when the visit is due for deletion. It deletes Home and the lists when the first of the person's visits
+is due for deletion.
 """
 
 import hashlib
@@ -47,8 +47,9 @@ def kept_pages(person, library, *, at):
     viewer = BrowserViewer(person, [])
     visits = _visits(viewer)
     conversations = _conversations(viewer)
-    # The overviews show parts of older visits too: Home asks about their items, and saved items show their
-    # reasons. So the end and the version of an overview depend on all visits, not only on the latest PAGE.
+    # The overviews also show parts of older visits: Home asks about items of these visits, and saved items
+    # show reasons from these visits. So the end and the version of an overview depend on all visits, and not
+    # only on the latest PAGE visits.
     ends = [_end_of_visit(visit, person, library) for visit in visits]
     ends += filter(None, [_end_of_conversation(each, person, library) for each in conversations])
     lists = _lists(viewer)
@@ -105,7 +106,10 @@ def _conversations(viewer):
 
 
 def _given_in(visits):
-    """Return {primary key of a visit: the columns of its items and of their recommendations}."""
+    """Return {primary key of a visit: [values, …]}.
+
+    `values` are the columns of one recommendation in the visit, and those of its link to the visit.
+    """
     given: dict[int, list] = {}
     columns = [f"recommendation__{field.attname}" for field in Recommendation._meta.concrete_fields]
     rows = SessionRecommendation.objects.filter(help_session__in=visits).order_by("position", "pk")

@@ -10,8 +10,8 @@ from portal.helpsessions.models import HelpSession
 def add_occasions(recommendations, viewer):
     """Set `found_at` and `quiet` on each recommendation.
 
-    `found_at` is the visit or conversation with the recommendation, or None if the viewer can no longer open
-    it. `quiet` says whether the recommendation belongs to a quiet visit.
+    `found_at` is the visit or conversation in which the item was recommended. It is None if the viewer can no
+    longer open that visit or conversation. `quiet` says whether the recommendation belongs to a quiet visit.
     """
     keys = [recommendation.pk for recommendation in recommendations]
     found = {}

@@ -1,4 +1,4 @@
-"""Find what was recommended to a viewer, by the verdict and by the visit."""
+"""Find what was recommended to a viewer, with one verdict or in one visit."""
 
 from django.db.models import BigAutoField, CharField, DateTimeField, Exists, OuterRef, Q
 
@@ -15,9 +15,9 @@ MAX_VISITS = 30
 def recommended_to(viewer, *, at, verdict=None, visit=None):
     """Return the recommendations that this viewer may open at the time `at`.
 
-    Recommendations of quiet visits are left out, and items that staff have removed. `verdict` is a verdict,
-    or "" for recommendations without one. `visit` is the primary key of a help session: return only what was
-    recommended in this visit or in answers about it. None returns all.
+    Leave out recommendations of quiet visits, and items that staff have removed. If `verdict` is not None,
+    return only recommendations with this verdict, or only those without a verdict if it is "". If `visit` is
+    the primary key of a help session, return only what was recommended in this visit or in answers about it.
     """
     rows = Recommendation.objects.belonging_to(viewer, at).not_removed()
     rows = rows.exclude(sessionrecommendation__help_session__quiet=True)
@@ -37,16 +37,16 @@ def recommended_to(viewer, *, at, verdict=None, visit=None):
 
 @for_viewers(at=DateTimeField(), verdict=CharField(), visit=BigAutoField())
 def first_recommended_to(viewer, at, verdict, visit):
-    """Return the rows of the first page of `recommended_to`, and one more if there is a second page."""
+    """Return the rows of the first page of `recommended_to`, and one more row if there is a second page."""
     rows = recommended_to(viewer, at=at, verdict=verdict, visit=visit)
     return rows.order_by("-recommended_at", "-pk")[: PAGE + 1]
 
 
 @for_viewers()
 def visits_with_recommendations(viewer):
-    """Return the viewer's latest visits with recommendations, in the visit or in its conversations.
+    """Return the viewer's latest visits in which something was recommended, at most MAX_VISITS.
 
-    Quiet visits are left out.
+    A recommendation in an answer about a visit counts too. Quiet visits are left out.
     """
     in_visit = SessionRecommendation.objects.not_removed().filter(help_session=OuterRef("pk"))
     in_answers = MessageRecommendation.objects.filter(message__conversation__help_session=OuterRef("pk"))

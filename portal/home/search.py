@@ -95,7 +95,7 @@ def _visits(viewer):
 
 
 def _items_in(visits):
-    """Return {primary key of a visit: [(title, normalized text to search) of each of its items]}."""
+    """Return {primary key of a visit: [(title, normalized text), …]}, with a pair for each item."""
     item = "recommendation__item__"
     entry = f"{item}search_entry__"
     columns = [f"{entry}title", f"{entry}names", "recommendation__reason"]

@@ -46,7 +46,7 @@ class Tally:
     """The result of an import so far.
 
     `isbns` counts the records for each value of isbns.Repair. `remarks` are about records that were imported
-    although something is wrong with them. `unknown_codes` counts the copies whose branch is unknown.
+    although something is wrong with them. `unknown_codes` counts the copies for each unknown branch code.
     """
 
     faults: Faults

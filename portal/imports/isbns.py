@@ -23,7 +23,7 @@ MIN_DIGITS = 6
 
 
 class Repair(StrEnum):
-    """Whether a record in a file has an ISBN, and whether the ISBN had to be repaired."""
+    """A label that says whether a record has an ISBN, and whether the ISBN had to be repaired."""
 
     ABSENT = "absent"
     AS_GIVEN = "as given"

@@ -91,7 +91,7 @@ class Harvest(models.Model):
     def size(self):
         """Return how many records this list and the earlier lists of the harvest have.
 
-        Return None if the server doesn't say it.
+        Return None if the server doesn't say how many.
         """
         return self.read - self.listed + self.list_size if self.list_size else None
 
@@ -145,9 +145,9 @@ class SavedMapping(models.Model):
 class ImportedRow(models.Model):
     """A row of a desk log that was imported as a help session.
 
-    `identity` and `content` are HMACs, so the row has no words. `identity` is made of the number of the
-    ticket or chat, if the log has one, and else of the content. Both also count the equal rows before this
-    row. If the log had only a band of minutes, the row keeps it.
+    `identity` and `content` are HMACs, so this row contains no words of the log. `identity` is made of the
+    number of the ticket or chat, if the log has one, or else of the content. Both HMACs include how many
+    equal rows came before. If the log had only a band of minutes, the band is stored.
     """
 
     log_import = models.ForeignKey(LogImport, on_delete=models.CASCADE, related_name="imported_rows")
@@ -189,7 +189,7 @@ class LogUploadQuerySet(models.QuerySet):
         return self.filter(person=user)
 
     def with_task(self, at):
-        """Return the uploads that have a task which no process is doing, the oldest first."""
+        """Return the uploads with a task that no process is working on, oldest first."""
         free = Q(leased_until=None) | Q(leased_until__lte=at)
         return self.exclude(task="").filter(free).order_by("uploaded_at", "pk")
 
@@ -197,9 +197,9 @@ class LogUploadQuerySet(models.QuerySet):
 class LogUpload(models.Model):
     """A desk log that a coordinator uploaded to import it.
 
-    The log and what is known about it are private files, because they have words of people. `notes` is a
-    JSON file with the columns, the mapping and the result of the preview. `failed` has the rows that failed.
-    The row and its files are deleted at `kept_until` at the latest.
+    The log and the notes about it are private files, because they contain what people wrote. `notes` is a
+    JSON file with the columns, the mapping and the result of the preview. `failed` is a CSV file with the
+    failed rows. The row and its files are deleted at `kept_until` at the latest.
     """
 
     KEPT_FOR = datetime.timedelta(hours=24)
@@ -247,5 +247,5 @@ class LogUpload(models.Model):
 
     @property
     def stored_names(self):
-        """Return the names of its private files."""
+        """Return the names of the upload's private files."""
         return [field.name for field in (self.file, self.notes, self.failed) if field]

@@ -86,9 +86,9 @@ SCRIPTS = {
 def lang_of(text, codes):
     """Return the BCP 47 tag of a text in its original script, such as "he" or "und-Hebr".
 
-    Return "" if the script is unknown, or if no language has all scripts of the text. `codes` are the
-    languages that the record names, such as "heb" or "zh-TW". Use the first language that is written in the
-    script of the text, because the record of a translation names several languages. Ignore Latin letters,
+    Return "" if the script is unknown, or if no language is written in all scripts of the text. `codes` are
+    the languages that the record names, such as "heb" or "zh-TW". Use the first language that is written in
+    the script of the text, because the record of a translation names several languages. Ignore Latin letters,
     because titles in all scripts contain some.
     """
     names = {

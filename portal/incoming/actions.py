@@ -95,7 +95,7 @@ def receive(raw, *, at, recipient="", sender=None, is_cut=False):
     for _number in range(MAX_MATCHES):
         found = match(email.recipients, email.sender, at=at)
         try:
-            return _match_and_save(raw, email, email_id, found, is_cut=is_cut, at=at)
+            return _save(raw, email, email_id, found, is_cut=is_cut, at=at)
         except (Erased, _MatchChanged):
             continue
     return _keep(raw, email, email_id, Reason.ERASED, Match(Reason.ERASED), at=at)
@@ -139,8 +139,10 @@ def add_to_conversation(email, *, by, at):
     return message
 
 
-def _match_and_save(raw, email, email_id, found, *, is_cut, at):
-    """Add the email to its conversation, or store it for staff. The Match `found` decides which.
+def _save(raw, email, email_id, found, *, is_cut, at):
+    """Add the email to its conversation, or store it for staff, as the Match `found` says.
+
+    If the same email was saved before, only count it.
 
     Raises Erased and _MatchChanged.
     """
@@ -317,9 +319,10 @@ def _counted(person, name, file, why):
 
 
 def _sent(email, person):
-    """Return the texts of the library's emails to this person that `email` is an answer to.
+    """Find the library's emails to this person that `email` answers, and return their texts.
 
-    Each email has two texts: its plain text and the text of its HTML. Mail programs quote either of them.
+    Each of these emails has two texts: its plain text and the text of its HTML. A mail program quotes one of
+    the two.
     """
     sent = Notification.objects.filter(message_id__in=email.answers_to[:MAX_ANSWERED], recipient=person)
     return [

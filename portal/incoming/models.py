@@ -24,8 +24,8 @@ class IncomingEmailQuerySet(models.QuerySet):
     def sent_by(self, person):
         """Return the emails that this person sent.
 
-        Staff may have added an email from another address to the person's conversation. These emails are left
-        out, because somebody else may have sent them.
+        Leave out emails from other addresses that staff have added to the person's conversations, because
+        somebody else may have sent them.
         """
         own = Q(message__by_email=Message.ByEmail.OWN)
         if address := confirmed_address(person):

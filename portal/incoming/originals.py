@@ -20,8 +20,8 @@ from .models import IncomingEmail
 FOLDER = "incoming"
 # The total size limit for the originals of emails that were not matched.
 MAX_NOT_MATCHED_BYTES = 500 * 1024 * 1024
-# Emails without a reply address have a separate limit, because anybody can send them. If one is larger than
-# MAX_NO_ADDRESS_SIZE, its original is not stored.
+# Emails that were not sent to a reply address have a separate limit, because anybody can send them. If such
+# an email is larger than MAX_NO_ADDRESS_SIZE, its original is not stored.
 MAX_NO_ADDRESS_BYTES = 100 * 1024 * 1024
 MAX_NO_ADDRESS_SIZE = 1024 * 1024
 # A file without a row in the database is deleted only if the file is older than this. An original is written
@@ -71,7 +71,7 @@ def _without_tokens_in_base64(raw):
         if without != text:
             part.set_payload(base64.encodebytes(without).decode("ascii"))
             has_tokens = True
-    # Writing the message again could change its headers.
+    # Writing the message again could change its headers. So return `raw` if no token was removed.
     return message.as_bytes() if has_tokens else raw
 
 

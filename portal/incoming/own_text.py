@@ -15,12 +15,13 @@ from portal.conversations.reply_addresses import first_lines
 # time for a search grows at least quadratically with the length of a line.
 PROBED_LINE_LENGTH = 300
 PROBED_LINES = 3000
-# A line can be a part of a line from the library's email. It counts as copied if it has at least this many
+# A line that is a part of a line from the library's email counts as copied if it has at least this many
 # characters. A shorter line could be the sender's own words.
 KNOWN_LENGTH = 12
 RUNS = re.compile(r"([ \t*])[ \t*]+")
 LINKS = re.compile(r"<[^<>\s]*>|https?://\S+|\[image:[^\]]*\]")
-# HTML emails have invisible characters after the preview sentence.
+# Matches characters that are not text. They include the invisible characters that HTML emails have after the
+# preview sentence.
 DECORATION = re.compile(r"[\s>_*=\-–—\u00ad\u034f\u200b-\u200d\u2060\ufeff]+")
 LABEL = re.compile(r"<[^<>\s]*>")
 # Matches the line above a quote in a language that mail-parser-reply doesn't know.
@@ -84,10 +85,11 @@ def _headers(lines, quoted, markers):
 
 
 def _warnings(lines, headers, markers):
-    """Return the numbers of the warnings between a header and the beginning of the library's email.
+    """Return the numbers of the lines that warn of emails from outside, above the library's email.
 
-    All other lines there are the sender's own, because the library's email begins with "Write your answer
-    above this line."
+    Only lines between a header and the beginning of the library's email are searched.
+    The sender wrote all other lines there, because the library's email begins with "Write your answer above
+    this line."
     """
     found: set[int] = set()
     for marker in markers:
@@ -98,7 +100,7 @@ def _warnings(lines, headers, markers):
 
 @cache
 def _header_pattern():
-    """Return the pattern of mail-parser-reply for the beginning of a quote, in all its languages."""
+    """Return a pattern for the beginning of a quote, in all languages that mail-parser-reply knows."""
     patterns = [GENERIC_MAIL_SEPARATOR]
     for language in MAIL_LANGUAGES.values():
         patterns += [language[name] for name in ("wrote_header", "from_header") if name in language]

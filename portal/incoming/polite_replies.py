@@ -21,8 +21,8 @@ def reply_to(person, *, conversation, reason="", files=(), at):
     Do nothing if the person got such an email less than ONE_EVERY ago.
 
     `reason` is the IncomingEmail.Reason why the email could not be read. `files` are the NotAdded files of an
-    email that was read. Nobody gets an email at an address that they have not confirmed. Call this in a
-    transaction.
+    email that was read. Patrons who have died or have no confirmed address get no email. Call this function
+    in a transaction.
     """
     # The lock makes a second worker wait until the first worker has saved its email.
     person = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()

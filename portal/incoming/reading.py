@@ -240,7 +240,7 @@ def _parts(message):
     leaves = list(_leaves(message))
     if any(part.get_content_type() in ENCRYPTED for part in leaves):
         raise Unreadable
-    # The parser finds no parts if the line that separates them is missing.
+    # If the line that separates the parts is missing, the parser returns a multipart without parts.
     if damaged := [part for part in leaves if part.get_content_maintype() == "multipart"]:
         raise Unreadable(_content_of(damaged[0])[:MAX_TEXT_BYTES].decode("utf-8", "replace"))
     texts = [part for part in leaves if _is_text(part)]

@@ -24,17 +24,17 @@ from .own_kits import fill_own_kits
 
 Verdict = Recommendation.Verdict
 
-# The smallest number of visits in a group that remain if a staff member subtracts the visits that they
-# recorded themselves.
+# At least this many visits of a group remain if a staff member subtracts the visits that they recorded
+# themselves.
 STEP = 5
 # Verdicts of people who have tried the item.
 TRIED = [Verdict.HELPED, Verdict.PARTLY, Verdict.DID_NOT_HELP]
 # The hours of the night, in the library's time zone.
 NIGHT = range(1, 6)
-# The normal quantile of a confidence of 95 percent, for Wilson's interval.
+# The quantile of the normal distribution for Wilson's interval with a confidence of 95 percent.
 Z = 1.96
-# An item is hard to get if at least STEP patrons could not get it, and if they are at least this share of
-# those who answered.
+# An item is hard to get if at least STEP patrons could not get it, and if these patrons are at least this
+# share of all patrons who answered.
 HARD_TO_GET = 1 / 3
 FIELDS = ["recommended_at", "decided_at", "pk", "verdict", "visit_number", "patron", "recommended_by"]
 BATCH = 2000
@@ -62,7 +62,7 @@ class Outcome(NamedTuple):
     """The result of one visit for an item or a kit.
 
     `staff` has the primary keys of the staff members who recorded the visit. None in this set means that a
-    recorder is unknown. `rows` has the primary keys of the recommendations that are used up with this
+    recorder is unknown. `rows` has the primary keys of the recommendations that can't count again after this
     outcome: those of the visit, and those of the patron's other visits.
     """
 
@@ -97,8 +97,8 @@ def wilson_lower_bound(helped: int, visits: int) -> float:
 def may_publish(outcomes: list[Outcome]) -> bool:
     """Return whether these visits may be added to a published number.
 
-    No staff member may have recorded all but a few of them. At least STEP visits must be left if any one
-    staff member subtracts their own. A visit whose recorder is unknown doesn't count as left.
+    Any one staff member could subtract the visits that they recorded. At least STEP visits with known
+    recorders must then remain.
     """
     known = [outcome.staff for outcome in outcomes if None not in outcome.staff]
     recorded = Counter(person for staff in known for person in staff)
@@ -108,9 +108,9 @@ def may_publish(outcomes: list[Outcome]) -> bool:
 def outcomes_of(rows: list[Row], good: str = Verdict.HELPED, *, any_good=False) -> list[Outcome]:
     """Return an Outcome for each patron, and for each visit without a patron.
 
-    Leave out patrons and visits of which a recommendation was already added. If a patron has several visits,
-    the visit with the latest verdict counts. Of its verdicts, the latest decides whether the outcome is good.
-    If `any_good` is true, one good verdict is enough.
+    Leave out a patron or visit if one of their recommendations was already added. If a patron has several
+    visits, only the visit with the latest verdict counts. The outcome is good if this verdict equals `good`.
+    If `any_good` is true, the outcome is good if any verdict of that visit equals `good`.
     """
     patron_of = {row.visit: row.patron for row in rows if row.patron is not None}
     units: dict[tuple, list[Row]] = {}

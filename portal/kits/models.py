@@ -50,8 +50,8 @@ def at_desk_of(person, branches):
 class Kit(models.Model):
     """Items with reasons that staff often recommend together, such as "first job applications".
 
-    A kit belongs to one branch, or to all branches if `branch` is None. If it has an owner, it is that staff
-    member's own kit. Only the owner sees it, and the worker fills it.
+    A kit belongs to one branch, or to all branches if `branch` is None. A kit with an owner is the own kit of
+    this staff member. Only the owner sees this kit, and the worker fills it.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -83,7 +83,7 @@ class Kit(models.Model):
 
     @cached_property
     def text(self):
-        """Return the KitWords to show: in the language of the page, or else of the library, or else any."""
+        """Return the KitWords in the page's language, or else in the library's language, or else any."""
         return words_in(self.words.all(), get_language())
 
     @property

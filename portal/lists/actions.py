@@ -22,11 +22,11 @@ class ListFull(Exception):
 def save(item, *, patron, at, now, recommendation=None, saved_list=None, tapped_at=None):
     """Save the item in a list of the patron, and return the SavedItem. Raises ListFull.
 
-    If `saved_list` is None and the item is in any list of the patron, nothing changes. If it is in none, it
-    goes into the list that the patron used last. If the patron has no list, the first one is created.
+    If `saved_list` is None, save the item in the list that the patron used last. If the patron has no list,
+    create the first one. Change nothing if any list of the patron already has the item.
 
     If the patron has removed the item and can still restore it, the item is restored to its old place.
-    `tapped_at` is the same as in `restore`. Raises ChangedMeanwhile and TooOld.
+    `tapped_at` is explained in `restore`. Raises ChangedMeanwhile and TooOld.
     """
     lock_lists(patron)
     same = SavedItem.objects.filter(item=item, saved_list__patron=patron).select_related("saved_list")
@@ -65,7 +65,7 @@ def _check_not_removed(same, patron, item, *, tapped_at, now):
 
 
 def remember_deleted(rows):
-    """Store when the items of these removed rows were removed, before retention deletes the rows.
+    """Store the times when the items of these rows were removed, because retention deletes the rows next.
 
     `check_not_removed` reads these times.
     """

@@ -20,8 +20,8 @@ def copy_list(link, *, patron, name, at):
     """Copy the titles that visitors see into the patron's list with this name.
 
     Return (list, number of copied titles). If the patron has no list with this name, make one. Titles that
-    are in the list already are not copied again. The copied titles go to the top, in their order. Notes are
-    copied only if the link shows them.
+    are in the list already are not copied again. The copied titles go to the top, in the order of the shared
+    list. Notes are copied only if the link shows them.
 
     Raises NoRoom if not all titles fit. Raises TooManyLists if the patron can't have one more list.
     """

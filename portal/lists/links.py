@@ -1,8 +1,8 @@
-"""Make, change and end the links to a list, and find the link of an address.
+"""Make, change and end the links to a list, and find the link that a URL belongs to.
 
 The links with which staff share items are made in staff_links.py. Their addresses look the same. The database
-stores the token of a link in two forms: encrypted, so that the patron can see the address again, and as an
-HMAC, so that the link can be found.
+stores the token of a link in two forms. The encrypted token lets the patron see the address again. Requests
+find the link by the HMAC of the token.
 """
 
 from datetime import datetime, time, timedelta

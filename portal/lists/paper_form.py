@@ -57,7 +57,7 @@ def read_choices(data, *, branches, library, has_code):
 
 
 def branches_for(person, library):
-    """Return the open branches by name, except that the person's own or the default branch comes first."""
+    """Return the open branches by name, but first the person's own branch or else the default branch."""
     first = home_branch_of(person) or library.default_branch_id
     branches = Branch.objects.filter(closed_at=None).order_by("name")
     return sorted(branches, key=lambda branch: branch.pk != first)

@@ -15,8 +15,8 @@ from recommendations.models import SearchEntry
 
 from .models import SavedItem, SavedList
 
-# A search folds at most this many characters that the patron wrote, because folding more takes seconds. A
-# full list with the longest notes has fewer. But a patron can fill all lists by copying one of them.
+# A search folds at most this many characters of the patron's own texts, because folding more would take
+# seconds. One full list with the longest notes has fewer characters, but all lists of a patron can have more.
 MAX_READ = 1_500_000
 # Exists() is faster than a join, because Django would also join the items themselves.
 ENTRY_OF_ITEM = SearchEntry.objects.filter(pk=OuterRef("item"))
@@ -35,8 +35,8 @@ def find_lists(viewer, words):
 def find_titles(viewer, words, *, saved_list=None):
     """Return the primary keys of the viewer's titles with these words, at most MAX_FOUND + 1.
 
-    The search reads the title, the author or creator, and the patron's note. The titles
-    are in the order of `saved_list`. If it is None, the title that was saved last comes first.
+    The search reads the title, the author or creator, and the patron's note. The titles are in the order of
+    `saved_list`. If `saved_list` is None, the title that was saved last comes first.
     """
     rows = SavedItem.objects.belonging_to(viewer)
     if saved_list is not None:

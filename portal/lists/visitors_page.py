@@ -2,7 +2,8 @@
 
 The preview and the page of the link both show the result of `shown_to_visitors`. Copies are made from
 `all_shown_to_visitors`, which has the same titles and notes. So no page of a link can show a title or note
-that its preview didn't. The page of an item shows more about it, such as call numbers. The preview says so.
+that its preview didn't show. Only the page of an item shows more, such as call numbers. The preview says
+this.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Take emails from the outbox, and record whether they were sent.
 
-Only the worker does this (portal/worker.py). Emails are written to the outbox in `writing.py`.
+The worker calls most of these functions (portal/worker.py). `writing.py` writes emails to the outbox.
 """
 
 from contextlib import contextmanager
@@ -191,9 +191,9 @@ def _lease(notification):
 def correct_times_of_a_fast_clock(*, at):
     """Correct the times of emails and notices that were written while a clock was fast. The worker runs this.
 
-    After the clock is set back, these rows would wait until the wrong time. So they become due now. A row
-    counts as wrong if it waits longer than max(RETRY_AFTER). Some notices rightly wait longer. For these, the
-    worker calculates the same time again.
+    After the clock is set back, these rows would wait too long, so they become due now. A time is wrong if
+    the row was created in the future, or if the row waits longer than max(RETRY_AFTER). Some notices rightly
+    wait longer. The worker then calculates the same time for them again.
     """
     now = at + CLOCK_TOLERANCE
     waiting = Notification.objects.filter(state=Notification.State.WAITING)
@@ -217,10 +217,11 @@ def forget_old_notifications(*, at):
 def take_turn(name, *, at, every):
     """Return whether this worker should run the job now.
 
-    In each period of the length `every`, only one of all workers gets True. If the stored time is too far in
-    the future, it was stored while a clock was fast. Then the job runs now.
+    In each period of the length `every`, only one of all workers gets True. A stored time that is too far in
+    the future comes from a fast clock. Then the job runs now.
 
-    The worker asks about each job every second. So a job that is not due costs one query and no write.
+    Each worker calls this function for each job every second. So a job that is not due costs one query and no
+    write.
     """
     if _is_not_due(name=name, at=at, latest=at + every + CLOCK_TOLERANCE):
         return False

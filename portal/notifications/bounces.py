@@ -34,7 +34,8 @@ COUNTS_FOR = timedelta(days=30)
 def note_hard_failure(person_id, email, *, at):
     """Count a hard failure of this person's address: the mail server refused the address permanently.
 
-    A second failure stops notices to the address, if it comes at least a day later.
+    A second failure stops notices to the address if it comes at least APART and at most COUNTS_FOR after the
+    first.
     """
     # Lock the person, because two workers may count at the same time, and the person may be erased.
     person = User.objects.select_for_update().filter(pk=person_id, email__iexact=email).first()
@@ -109,7 +110,7 @@ def note_report(address, *, status, at):
     if email is None or not status.startswith("5."):
         return False
     # The report can arrive before the worker has marked the email as delivered. So this update also ends the
-    # worker's lease, and then the worker can't change the row afterward.
+    # worker's lease. Without the lease, the worker can't change the row anymore.
     is_sent = Q(state=Notification.State.DELIVERED) | Q(state=Notification.State.WAITING, leased_until__gt=at)
     returned = {"state": Notification.State.DEAD, "delivered_at": None, "leased_until": None, "died_at": at}
     sent = Notification.objects.filter(is_sent, pk=email.pk)

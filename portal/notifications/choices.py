@@ -30,11 +30,11 @@ class Choices:
         return self._own.get((True, kind, branch))
 
     def default(self, kind):
-        """Return the library's default."""
+        """Return the library's default for this kind. If the library has set none, return the portal's."""
         return self._own.get((False, kind, None)) or KINDS[kind].default
 
     def of(self, kind, branch=None):
-        """Return the choice for the branch, or else for every branch, or else the library's default."""
+        """Return the person's choice for this branch, or else for every branch, or else the default."""
         return self.own(kind, branch) or self.own(kind) or self.default(kind)
 
 
@@ -42,10 +42,11 @@ class Choices:
 def choose(person, chosen, times):
     """Save the person's choices, and the times when they want emails.
 
-    `chosen` is {(kind, primary key of a branch, or None for every branch): Choice or None}. None deletes the
-    person's choice. A person's first choice for every branch is not stored if it equals the library's
-    default. So a later change of the default also applies to this person. `times` is {field of NoticeTimes:
-    value}.
+    `chosen` is {(kind, branch): Choice or None}, and `times` is {field of NoticeTimes: value}. `branch` is
+    the primary key of a branch, or None for every branch. None as a Choice deletes the person's choice.
+
+    A person's first choice for every branch is not stored if it equals the library's default. So a later
+    change of the default also applies to this person.
     """
     User.objects.select_for_update(no_key=True).get(pk=person.pk)
     before = Choices(person)

@@ -66,7 +66,7 @@ SEND, DROP = Decision(send=True), Decision()
 
 def decide(facts, at):
     """Return the Decision about a notice at the time `at`."""
-    # abs() ignores a use in the far future, which was stored while a clock was fast.
+    # abs() ignores a time far in the future, which was stored while a clock was fast.
     uses_desk = facts.at_desk_at is not None and abs(at - facts.at_desk_at) < AT_DESK
     if not facts.is_wanted or facts.choice.channel == Channel.NONE:
         return DROP
@@ -120,7 +120,10 @@ def next_daily_email(written_at, *, daily_at, zone, calendar):
 
 
 def next_opening(at, calendar):
-    """Return the next opening time of a branch, or None if it is open at `at` or lists no opening hours."""
+    """Return the next opening time of a branch after `at`.
+
+    Return None if the branch is open at `at`, or lists no opening hours.
+    """
     for opens, closes in calendar.openings(at):
         if closes > at:
             return opens if opens > at else None
@@ -128,13 +131,13 @@ def next_opening(at, calendar):
 
 
 def _moment(day, time, zone: ZoneInfo, fold=0):
-    """Return a local time in UTC, even if daylight saving time skips or repeats the local time."""
+    """Convert a local time to UTC. If the clocks repeat the local time, `fold` 1 means the second time."""
     local = datetime.datetime.combine(day, time.replace(fold=fold), zone)
     return local.astimezone(datetime.UTC)
 
 
 def _opening_of_each_day(since, calendar):
-    """Yield the first opening time of each day. Skip later ones, because a branch can open twice a day."""
+    """Yield the first opening time of each day, because a branch can open several times a day."""
     last = None
     for opens, _closes in calendar.openings(since):
         day = opens.astimezone(calendar.zone).date()

@@ -88,10 +88,10 @@ def wrapped(text):
 
 
 class Email(EmailMultiAlternatives):
-    """An email with a random line, chosen by this class, between its parts.
+    """An email whose parts are separated by a random line that this class chooses.
 
-    Python also chooses a random line, but then searches all parts for it. This search accounted for a tenth
-    of the time of a delivery.
+    Python could choose the line too, but it would then search all parts for the line. This search took a
+    tenth of the time of a delivery.
     """
 
     def message(self, *args, **kwargs):

@@ -37,7 +37,7 @@ class Sources:
 
 
 def facts_about(rows, person, at, sources):
-    """Return {primary key: Facts} for these rows. Either all rows are for staff, or all are for patrons.
+    """Return {primary key of a row: Facts}. Either all rows are for staff, or all rows are for patrons.
 
     The number of queries depends on the number of kinds, and not on the number of rows.
     """
@@ -78,9 +78,9 @@ def facts_about(rows, person, at, sources):
 
 
 def facts_for_browsers(rows, at, sources):
-    """Return {primary key: Facts} for rows to the browsers that opened one visit by code.
+    """Return {primary key of a row: Facts} for notices to the browsers that opened one visit by code.
 
-    All rows are about the same thing.
+    All rows have the same kind and are about the same thing.
     """
     earlier = Notification.objects.filter(
         recipient=None,
@@ -147,7 +147,7 @@ def _calendars(branch_ids):
 
 
 def _emails(person, for_staff, at):
-    """Return {(kind, about): the time of the last email} for the emails of the last hour.
+    """Return {(kind, about): the time of the last email} for the person's notices of the last hour.
 
     Ignore times more than an hour in the future, which were stored while a clock was fast.
     """

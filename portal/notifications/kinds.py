@@ -46,7 +46,7 @@ class Kind:
     # A function that takes a number of notices and returns the line about them in a digest.
     line: Callable[[int], str]
     default: Choice
-    # A line of a digest about several things links to the page with this URL name.
+    # If a line of a digest is about several things, the line links to the page with this URL name.
     list_page: str = "conversations"
     # Whether people get this notice because they work at a desk.
     for_staff: bool = False
@@ -222,10 +222,10 @@ def is_notice(kind):
 
 
 def kinds_for(*, staff):
-    """Return the kinds of notices for staff, or the kinds for patrons."""
+    """Return the kinds of notices for staff, or for patrons if `staff` is false."""
     return [kind for kind in KINDS.values() if kind.for_staff == staff]
 
 
 def kinds_to_choose(*, staff):
-    """Return the kinds that the page of notices offers to staff, or to patrons."""
+    """Return the kinds that the page of notices offers to staff, or to patrons if `staff` is false."""
     return [kind for kind in kinds_for(staff=staff) if not kind.is_chosen_apart]

@@ -56,8 +56,8 @@ def settle(row, *, at, sources):
 def decide_about_push(notice, *, at, sources):
     """Return the Decision about a push message that a worker has taken and would send to one device.
 
-    The message is about `notice`, which is None if the notice was deleted. This decides again, because things
-    may have changed since the message was queued. The person may have read the answer or turned the notice
+    The message is about `notice`, which is None if the notice was deleted. `settle` has decided to send the
+    notice, but things may have changed since then. The person may have read the answer or turned the notice
     off, or staff may have taken the answer back. During quiet hours a message waits, because a phone makes a
     sound.
     """
@@ -103,9 +103,10 @@ def _settle_for_browsers(row, at, sources):
 
 
 def _digest_again(digest, at, sources):
-    """Return a digest that a mail server has refused before. Leave out the notices that no longer apply.
+    """Return a digest that a mail server has refused before, without the notices that no longer apply.
 
-    Delete the digest if no notice is left, or if the person may no longer get it.
+    Return None if no email is sent now. Delete the digest if all its notices no longer apply, or if the
+    person may no longer get the digest.
     """
     person = User.objects.filter(pk=digest.recipient_id, is_active=True).first()
     if (
@@ -193,7 +194,7 @@ def _settle(row, at, sources):
 
 
 def _unless_address_is_off(email, taken, at):
-    """Return the email. If notices to the person's address have been stopped, give it up and return None.
+    """Return the email. If notices to its address have been stopped, give the email up and return None.
 
     `take_next` makes the same check, but not for people who seem to have a device.
     """
@@ -282,7 +283,10 @@ def _replaced(taken, rows, facts, at):
 
 
 def _email(person, taken, rows, choice, at):
-    """Return one email for all these rows: the last row or a digest. Delete the rows that it replaces."""
+    """Return one email for all these rows: the last row or a digest. Delete the rows that it replaces.
+
+    `taken` is the row that this worker has leased. The returned email gets the same lease.
+    """
     # The text of a row may name a staff member, so it is sent only to the address that it was written for. If
     # the person has a new address since then, which may be unconfirmed, send a digest. A digest to a new
     # address names nobody and no conversation.

@@ -1,7 +1,7 @@
 """Send events to another system of the library, signed as Standard Webhooks specifies.
 
 An action saves an event in its transaction, and the worker sends it. Events go only to the address in
-WEBHOOK_URL. An event says only what kind it is, in which hour it happened, and at which branch.
+WEBHOOK_URL. An event has a kind, an hour, and either a branch or a few numbers. It names no person.
 """
 
 import base64
@@ -57,7 +57,7 @@ def is_set_up():
 def announce(kind, data, *, at):
     """Save an event, so that the worker sends it. Call this in the transaction of what happened.
 
-    `data` is a dict for the other system. Of the time `at`, only the hour is stored.
+    `data` is a dict for the other system. The event contains the hour of the time `at`, but not the minute.
     """
     if is_set_up():
         hour = at.replace(minute=0, second=0, microsecond=0)
@@ -143,7 +143,7 @@ def _post(body, event, at):
 
 def _connection(url):
     if url.scheme == "http":
-        # webhook_rules() in portal/service_rules.py allows this only on one's own machine.
+        # webhook_rules() in portal/service_rules.py allows http only for a system on this machine.
         return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=STEP_SECONDS)
     return http.client.HTTPSConnection(
         url.hostname, url.port or 443, timeout=STEP_SECONDS, context=ssl.create_default_context()

@@ -29,7 +29,7 @@ class CorrectedMeanwhile(Exception):
 
 
 class InAnAccount(Exception):
-    """An account that has the visit doesn't allow the new value of `with_child`. Nothing was saved."""
+    """The new value of `with_child` doesn't fit the account that has the visit, so nothing was saved."""
 
 
 @staff_action
@@ -87,7 +87,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
 
 
 def _check_child(help_session, columns):
-    """Raise InAnAccount if an account that has the visit doesn't allow the new value of `with_child`."""
+    """Raise InAnAccount if the new value of `with_child` doesn't fit the account that has the visit."""
     with_child = columns["with_child"]
     if columns["quiet"] or with_child == help_session.with_child:
         return
@@ -138,9 +138,9 @@ def _save_items(help_session, items, *, is_held, by, at):
 def _remove_item(link, *, is_held, by, at):
     """Remove an item from the session.
 
-    If the recommendation has a verdict or a conversation, or if the session is under a legal hold, keep the
-    recommendation. The patron then sees only their verdict. In all other cases, delete the recommendation. A
-    next step for the item ends, and its conversation returns to the queue.
+    Keep the recommendation if it has a verdict or a conversation, or if the session is under a legal hold.
+    The patron then sees only their verdict. A next step for the item ends, and the conversation about the
+    item returns to the queue. In all other cases, delete the recommendation.
     """
     recommendation = link.recommendation
     is_discussed = Conversation.objects.filter(recommendation=recommendation).exists()

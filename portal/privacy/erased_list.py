@@ -71,9 +71,8 @@ def erase_again(*, at):
             except deleting.MustStay as error:
                 problems.append(f"{name}: it must stay. {error.why.label}")
             except (Erased, erasure.AlreadyErased, session_lock.Gone):
-                # There are two possible reasons for this error. An erased conversation keeps its row in the
-                # database, so this loop finds the conversation again. Or someone else has just erased the
-                # record.
+                # The record is already erased. This loop also finds conversations that are already erased,
+                # because their rows stay in the database. Or someone else has just erased the record.
                 continue
             else:
                 erased[kind] += 1

@@ -130,8 +130,8 @@ def _erase(person, *, language, at):
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
     _delete_unsent_attachments(person)
-    # Messages that the person wrote in a child's visit are not deleted. `writer_erased` says that the author
-    # is gone. So no page or export shows such a message as the message of another person.
+    # Messages that the person wrote in a child's visit are not deleted. `writer_erased` marks them as
+    # messages of an erased person. So no page or export shows them as messages of another person.
     _written_by(person).update(writer_erased=True)
     for email in _addresses(person):
         Invitation.objects.filter(email__iexact=email).delete()

@@ -1,6 +1,6 @@
 """Merge two records of the same person. For example, one has the library card, the other an email address.
 
-First, the person must prove that both records are theirs, or a staff member must confirm it.
+First, the person must prove that both records are theirs, or a staff member must confirm this.
 """
 
 from dataclasses import dataclass
@@ -209,11 +209,11 @@ def _merge_drafts(going, into, model, field):
 def _merge_lists(going, into, model, field):
     """Move saved lists to the record `into`.
 
-    If that record has a list with the same name, move only the missing items to that list. Removed lists move
-    as they are.
+    If `into` has a list with the same name, move only the missing items to that list. Removed lists move
+    unchanged.
 
-    A list with a working link is never combined with another list. Otherwise, visitors would see titles that
-    the patron didn't see in the preview of the link. Such a list gets a number after its name.
+    Don't combine two lists if a link to one of them works. Otherwise, visitors would see titles that the
+    patron didn't see in the preview of the link. Instead, add a number to the name of the moved list.
     """
     at = timezone.now()
     shared = {link.saved_list_id for each in (going, into) for link in working_links(each, at)}

@@ -179,7 +179,7 @@ def due_unfinished(at):
 
 
 def due_events(at):
-    """Return the audit events that are older than EVENTS_FOR. Events about records under a hold stay."""
+    """Return the audit events older than EVENTS_FOR. Leave out events about records under a hold."""
     return AuditEvent.objects.filter(at__lte=at - EVENTS_FOR).exclude(holds.held_events())
 
 

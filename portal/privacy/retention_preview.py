@@ -17,7 +17,7 @@ from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Return sentences for the patron: what the choice deletes, when, and until when they can undo it."""
+    """Return sentences that tell the patron what the choice deletes, when, and how long they can undo it."""
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}

@@ -44,8 +44,8 @@ from .locks import lock_person_rows
 from .merging import CannotMerge, merge_people
 from .models import LegalHold, MergedRecords
 
-# The choices about check-ins, from the one that allows the library least to the one that allows most. ""
-# means that the person hasn't chosen.
+# The choices about check-ins. The first one allows the library the least, and the last one the most. "" means
+# that the person hasn't chosen.
 LESS_FIRST = ("none", "pages", "", "push", "email")
 CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
 
@@ -59,8 +59,8 @@ def merge_for_a_day(going, into, *, by, at, proven=False):
     """Merge the records so that the merge can be undone for a day, and return the MergedRecords.
 
     If `proven` is true, `by` is the patron, who has proven that both records are theirs. If not, `by` is a
-    staff member. Staff can't merge a patron's record with their own. They could then see the patron's data
-    without an entry in the access log. Raises CannotMerge.
+    staff member. Staff can't merge a patron's record with their own. Otherwise they could see the patron's
+    data without an entry in the access log. Raises CannotMerge.
     """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge

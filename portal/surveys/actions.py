@@ -62,7 +62,10 @@ def save_rule_set(rule_set, *, starts_on, counting, tallies, may_change_past=Fal
 
 @staff_action
 def remove_rule_set(rule_set, *, may_change_past=False, by, at):
-    """Delete the rule set. The rule set before it stays in force. Raises ChangesPastYears."""
+    """Delete the rule set, so that the rule set before it stays in force.
+
+    Raises ChangesPastYears unless `may_change_past` is true.
+    """
     if not may_change_past and _changes_past_years(rule_set, rule_set.starts_on, at):
         raise ChangesPastYears
     RuleSet.objects.filter(pk=rule_set.pk).delete()
@@ -70,9 +73,9 @@ def remove_rule_set(rule_set, *, may_change_past=False, by, at):
 
 
 def _changes_past_years(rule_set, day, at):
-    """Return whether a change of this rule set from this day on alters numbers of years that have ended.
+    """Return whether a change of this rule set on and after `day` alters numbers of years that have ended.
 
-    Numbers change if a rule set was in force on these days before: this one, or an earlier one.
+    It alters no numbers if no rule set was in force on these days before the change.
     """
     library = Library.current()
     year = ReportingYear.of(library.today(at), library.year_starts_in)
@@ -91,7 +94,7 @@ def _estimates_past_year(week, at):
 @staff_action
 def mark_week(starts_on, *, by, at):
     """Mark the seven days from this day on as a sampled week. Raises WeekOverlaps."""
-    # Two coordinators can't mark weeks that overlap at once.
+    # Lock this row, so that two simultaneous requests can't mark overlapping weeks.
     Library.objects.select_for_update(no_key=True).get()
     near = (starts_on - SIX_DAYS, starts_on + SIX_DAYS)
     other = SampledWeek.objects.filter(starts_on__range=near).first()

@@ -43,7 +43,10 @@ def rule_sets(survey):
 
 
 def parts(sets, first_day, last_day):
-    """Split the period on the days on which a rule set starts. `sets` are the rule sets, oldest first."""
+    """Split the period into Parts at the first day of each rule set.
+
+    `sets` are the rule sets, oldest first.
+    """
     found, first, rules = [], first_day, None
     for rule_set in sets:
         if rule_set.starts_on > last_day:
@@ -58,8 +61,8 @@ def parts(sets, first_day, last_day):
 def count(sets, first_day, last_day, days=None):
     """Count the contacts of the period, and return Counter({CountsAs: number of contacts}).
 
-    Where the rules count questions, it is the number of questions. If `days` is not None, count only the
-    contacts of these days. Contacts without a rule have the key None.
+    If the rules of a day count questions, count the questions of its contacts instead. If `days` is not None,
+    count only the contacts of these days. Contacts without a rule have the key None.
     """
     of_parts = parts(sets, first_day, last_day)
     rows = DayCount.objects.filter(happened_on__range=(first_day, last_day)).order_by()

@@ -19,7 +19,7 @@ TRANSACTION, CONSULTATION, NEITHER = CountsAs.TRANSACTION, CountsAs.CONSULTATION
 
 @dataclass(frozen=True)
 class Question:
-    """A question of a survey. `counts` are the contacts whose number answers it.
+    """A question of a survey. Its answer is the number of contacts that count as one of `counts`.
 
     If `counts` is empty, the question asks for the counting method. `answers` has the answer for each method.
     """

@@ -49,7 +49,7 @@ class Report:
 def report(survey, year, *, today):
     """Return the Report of the survey for the ReportingYear, up to `today`.
 
-    It never mixes an actual count with an estimate.
+    The report never mixes an actual count with an estimate.
     """
     preset, sets = PRESETS[survey], counting.rule_sets(survey)
     last_day = min(year.last_day, today)

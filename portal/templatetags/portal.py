@@ -98,9 +98,10 @@ KIND_ICONS = {
 def cover(context, item, paper=""):
     """Render a cover with the item's title and author. The same item always gets the same cover.
 
-    If the item has a real cover, js/app.js shows it over the drawn cover as soon as that comes into view. The
-    drawn cover stays if the real one can't be loaded, for example without a connection. On pages for
-    visitors and for staff, `covers_at` in the context is the path of the pictures that they may see.
+    If the item has a real cover, js/app.js shows it over the drawn cover as soon as the drawn cover comes
+    into view. If the real cover can't be loaded, for example without a connection, the drawn cover stays. On
+    pages for visitors and for staff, `covers_at` in the context is the path of the pictures that they may
+    see.
 
     On a page that will be printed, `paper` is the kind of paper. The pictures are then loaded together with
     the page, because people may print before they scroll to the end. A receipt has only drawn covers, because

@@ -1,7 +1,8 @@
 """Cite items in APA, MLA and Chicago, in English and Spanish. citeproc-py does this with our own styles.
 
-Texts of items can look like HTML, and citeproc-py removes some tags and keeps others. So it gets and returns
-no HTML. It marks italics with two characters that no text contains, and `_finished` turns these into HTML.
+Texts of items can look like HTML, and citeproc-py removes some tags and keeps others. So this module passes
+no "<" to citeproc-py. Italics come back marked with two characters that no text contains, and `_finished`
+turns these into HTML.
 """
 
 import re
@@ -39,7 +40,7 @@ NO_URL_WITH_PUBLISHER = {
     Item.Kind.VIDEO,
     Item.Kind.MAP,
 }
-# A period that follows a title in quotation marks or italics which already ends with "?" or ".".
+# Find a period that follows a title in quotation marks or italics, if the title already ends with "?" or ".".
 EXTRA_PERIOD = re.compile(rf"([.?!…][”»’]?{UPRIGHT}?[”»]?)\.(?!\.)")
 OUTSIDE_QUOTES = re.compile(r"(?<![.?!…])([”’])([.,])")
 

@@ -25,8 +25,8 @@ NIGHTS = 28
 MAX_PER_NIGHT = 2000
 # The time between two requests. Some sources allow only a hundred requests in five minutes.
 PAUSE = timedelta(seconds=4)
-# The time until the source is asked again about an ISBN. The first is for an ISBN without a cover, the second
-# for one with a cover.
+# The time until the source is asked again about an ISBN. The first time is for an ISBN without a cover, the
+# second for an ISBN with a cover.
 AGAIN_WITHOUT, AGAIN_WITH = timedelta(days=180), timedelta(days=360)
 # After this number of failures in a row, the source is not asked again until the next night.
 MAX_FAILURES = 3

@@ -1,4 +1,4 @@
-"""What kind of item it is, in which form, how long it is, and for whom it was made."""
+"""The fields that say what an item is: its kind, its form, its length and its audience."""
 
 from functools import lru_cache
 
@@ -81,7 +81,7 @@ class ItemDetails(models.Model):
 
     @property
     def is_printed_book(self):
-        """Return whether this is a book, and not in large print, in braille or electronic."""
+        """Return whether this is a printed book. Large print and braille don't count."""
         return self.kind == self.Kind.BOOK and self.form in ("", self.Form.PRINT)
 
     @property

@@ -36,7 +36,7 @@ class ItemQuerySet(models.QuerySet):
         of lists that others have shared are opened through the link of the list: portal/lists/links.py.
         """
         given = Recommendation.objects.belonging_to(viewer, at).not_removed()
-        # An item that staff recommend instead of one that the patron couldn't get counts as well.
+        # Include an item that staff recommend in place of an item that the patron couldn't get.
         is_theirs = Q(pk__in=given.values("item")) | Q(pk__in=given.values("next_step__other_item"))
         if viewer.person:
             in_lists = {"saved_lists__removed_at": None, "saved_lists__saved_items__removed_at": None}
@@ -138,7 +138,7 @@ class Item(ItemDetails):
             models.Index(fields=["title", "id"]),
             # The case of letters doesn't matter in a DOI.
             models.Index(Lower("doi"), name="item_by_doi", condition=~Q(doi="")),
-            # The search offers to narrow to large print only if this index has an item.
+            # With this index, the search quickly finds out whether it can offer large print.
             models.Index(fields=["form"], name="items_in_large_print", condition=Q(form="large_print")),
         ]
 

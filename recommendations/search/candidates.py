@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the SQL contains no user input: every value from a query is a parameter)
-"""Ask the database for items with certain words. Python ranks them later (finding.py).
+"""Ask the database for items that contain the words of a search. Python ranks these items later (finding.py).
 
 The database returns at most CANDIDATES rows, and must not read many more, even for words such as "the".
 
@@ -20,8 +20,8 @@ from .narrowing import IN_CATALOG, SIGN, here
 DIGIT = re.compile(r"\d")
 # The maximum number of rows that one query returns.
 CANDIDATES = 300
-# The maximum number of titles that are found by their beginning. It applies separately to each article before
-# the query.
+# The maximum number of titles that are found by their beginning. The limit applies separately to the query
+# itself, and to the query after each article, such as "the".
 TITLES = 20
 # People leave out the article at the beginning of a title. So titles that begin with one of these are
 # searched too.
@@ -349,7 +349,7 @@ def _beginning(last, counts, in_title):
     """Return the approximate number of items that have a word with this beginning."""
     if _begins_years_or_isbns(last):
         # The table of words doesn't count numbers. Nearly all items have a number that begins with these
-        # digits. With one more digit after 978 or 979, about a tenth of them do.
+        # digits. If another digit follows 978 or 979, about a tenth of the items have such a number.
         return 0 if in_title else counts.total // (10 if len(last) == 4 else 1)
     return counts.beginning[in_title]
 

@@ -154,7 +154,10 @@ SET items = known.items + excluded.items, titles = known.titles + excluded.title
 
 
 def _count(before, after):
-    """Change the counts of the words. `before` and `after` have (title, names, rest) of the entries."""
+    """Change the counts of the words.
+
+    `before` and `after` are the entries before and after the change, as [(title, names, rest)].
+    """
     changes = numbers_of([(-1, before), (1, after)])
     rows = [(word, word[::-1], *numbers) for word, numbers in sorted(changes.items()) if any(numbers)]
     if not rows:
@@ -171,13 +174,14 @@ def _count(before, after):
 def numbers_of(counted):
     """Return {word: [items, titles, imported, imported_titles]}, as in SearchWord.
 
-    `counted` has pairs of a factor and entries. An entry is (title, names, rest).
+    `counted` is [(factor, entries)], and an entry is (title, names, rest). The factor is 1 to add the
+    entries, or -1 to subtract them.
     """
     numbers: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for factor, entries in counted:
         for title, names, rest in entries:
-            # The sign of the marks occurs in no text, and no other mark begins with this one. So searching in
-            # the string is enough.
+            # No text contains the sign ¤ of the marks, and no other mark begins with this one. So `in` finds
+            # the mark and nothing else.
             is_imported = IN_CATALOG in rest
             for word, is_in_title in words_of(title, names).items():
                 each = numbers[word]

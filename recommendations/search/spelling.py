@@ -4,9 +4,9 @@
 One error is a missing letter, an additional letter, a wrong letter, or two letters in the wrong order. A word
 of eight letters or more may have two errors. A patron's search uses only the words of imported items.
 
-The table of words is too large to compare each of its words. One error is found by asking for all spellings
-that differ by one. For two errors, the word is divided into three parts. At least one part has no error, so
-the words are found by the letters at their beginning or at their end.
+The table of words is too large to compare the typed word with every word in it. One error is found by asking
+for all spellings that differ by one. For two errors, the word is divided into three parts. At least one part
+has no error, so the words are found by the letters at their beginning or at their end.
 """
 
 import json

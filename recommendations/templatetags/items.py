@@ -32,9 +32,9 @@ def where_kept(context, item, recommendation=None, *, all_links=False, for_anyon
 def item_links(context, item, *, all_links=False, for_anyone=False):
     """Render the links of an item to the library's catalog and to its own address on the web.
 
-    Without `all_links`, an item that is in the catalog has only the link to the catalog. This keeps pages
-    with many items small. If `for_anyone` is true, no link leads through the library's proxy server. An item
-    that is no longer in the catalog says so, and has only its own address.
+    If `all_links` is false, an item in the catalog gets only the link to the catalog, because pages with many
+    items must stay small. If `for_anyone` is true, no link leads through the library's proxy server. For an
+    item that is no longer in the catalog, say so, and render only the link to its own address.
     """
     library, links = context.get("library"), []
     if in_catalog := through_catalog(item, library):
@@ -53,8 +53,9 @@ def no_longer_there():
 def places_of(context, item, recommendation):
     """Return the places of an item, arranged for the person who looks at the page.
 
-    At the desk, the own branch is `own_branch_id` in the context. For patrons, it is the home branch of their
-    library card. Without a card, it is the branch that recommended the item, or the library's default branch.
+    The places at this person's own branch come first. At the desk, that branch is `own_branch_id` in the
+    context. For patrons, it is the home branch of their library card. If they have no card, it is the branch
+    that recommended the item, or the library's default branch.
     """
     if len(item.places) < 2:
         return arrange(item.places, None)
@@ -95,6 +96,6 @@ def _link(address, words, item):
 def _of(item):
     """Return the title as hidden text for screen readers.
 
-    A page has the same link text for each item, so the links would all sound the same without it.
+    A page has the same link text for each item, so all links would sound the same without the title.
     """
     return f'<span class="visually-hidden"> {escape(item.title)}</span>'

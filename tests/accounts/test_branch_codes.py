@@ -29,13 +29,13 @@ NOW = timezone.now()
         (" east ", "Eastside"),
         ("Eastside", "Eastside"),
         ("the-east", "Eastside"),
-        # A code of the table comes before the name of a branch.
+        # A code in the table takes precedence over the name of a branch.
         ("Harbor", "Eastside"),
         ("NORTH", None),
         ("", None),
     ],
 )
-def test_branch_is_found_by_its_code_or_its_name(code, expected):
+def test_branch_is_found_by_its_code_or_name_or_slug(code, expected):
     east = BranchFactory(name="Eastside", slug="the-east")
     BranchFactory(name="Harbor", slug="harbor")
     for each in ("East", "harbor"):

@@ -1,9 +1,7 @@
 """Check that a code or a passkey's response works only once, even in four simultaneous requests.
 
-If a browser sends the same form several times, as in a double tap, each response has the same new session.
-
-All requests read the code from the same session before one of them deletes it. The tests run on both
-databases.
+All requests read the code from the same session before one of them deletes the code. If the requests send
+identical forms, as in a double tap, each response has the same new session. The tests run on both databases.
 """
 
 import json

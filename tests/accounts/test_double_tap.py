@@ -27,7 +27,10 @@ def post(browser, address, fields):
 
 
 def double_tap(browser, address, fields):
-    """Send the form twice. Return a browser that got only the second response, and both responses."""
+    """Send the form twice. Return (browser, first response, second response).
+
+    The returned browser got only the second response.
+    """
     second = copy_of(browser)
     return second, post(browser, address, fields), post(second, address, fields)
 

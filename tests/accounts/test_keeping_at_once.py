@@ -1,4 +1,4 @@
-"""Test simultaneous requests to keep pages on a device, and a request while the sign-in ends.
+"""Test simultaneous requests to keep pages on a device, also while the sign-in ends.
 
 The tests run several processes, on both databases.
 """

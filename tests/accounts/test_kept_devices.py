@@ -28,7 +28,7 @@ PAGE, END, LIST = reverse("keep_pages"), reverse("end_kept_pages"), reverse("kep
 
 
 def device_of(response):
-    """Return the public id of the kept device in the page. Check that the header has the same id."""
+    """Return the public id of the kept device that the page names, or None. The header must say the same."""
     named = re.search(r'<body[^>]*\sdata-kept-device="([^"]*)"', response.content.decode())
     device = named and named[1]
     assert response.headers.get("X-Kept-Device") == device
@@ -47,7 +47,7 @@ def phone(client, sign_in, patron):
     return client
 
 
-def test_pages_are_kept_only_after_the_patron_chooses_to_keep_them(phone):
+def test_browser_keeps_no_pages_before_the_patron_chooses_to_keep_them(phone):
     assert device_of(phone.get("/")) is None
     assert keeps(phone) is None
     assert "kept.js" not in phone.get("/").content.decode()
@@ -201,7 +201,7 @@ def test_browser_cannot_use_a_kept_device_that_belongs_to_another_sign_in(phone,
     assert keeps(other) is None
 
 
-def test_leave_quickly_button_stops_keeping_pages_unless_it_removes_only_one_visit(phone, show_code, branch):
+def test_leaving_quickly_stops_keeping_pages_but_closing_a_single_visit_does_not(phone, show_code, branch):
     quiet = QuietSessionFactory(branch=branch)
     show_code(phone, code_for(quiet))
     phone.post(PAGE)

@@ -50,7 +50,7 @@ def test_name_that_is_too_long_is_refused_and_shown_again(client, patron, sign_i
     assert "Error:" in page
 
 
-def test_account_page_shows_signed_out_people_how_to_sign_in_or_open_a_visit(client, library):
+def test_signed_out_person_who_opens_the_account_page_sees_how_to_sign_in_or_open_a_visit(client, library):
     page = client.get(reverse("me"), follow=True).content.decode()
     assert reverse("sign_in") in page
     assert reverse("open_code") in page
@@ -130,9 +130,7 @@ def test_language_comes_from_the_cookie_or_else_the_browser_or_else_the_library(
     assert client.get(reverse("me"), headers={"accept-language": header}).headers["Content-Language"] == shown
 
 
-def test_viewer_with_a_visit_code_reads_that_the_library_does_not_know_their_name(
-    client, staff, branch, show_code
-):
+def test_viewer_by_code_reads_that_the_library_does_not_know_their_name(client, staff, branch, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me"))

@@ -1,4 +1,4 @@
-"""Check that a stolen session key stops working when the session gets more access, or when it ends."""
+"""Check that a stolen session key stops working when its session ends or gets more access."""
 
 from io import StringIO
 

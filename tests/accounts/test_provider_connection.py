@@ -17,7 +17,10 @@ BOMB = gzip.compress(b"x" * 20 * 1024 * 1024)
 
 @pytest.fixture
 def answering(settings):
-    """Return answering(pieces): the address of a server that sends these pieces, a tenth of a second apart."""
+    """Return answering(pieces), which starts a server and returns its URL.
+
+    The server sends the pieces, one every tenth of a second.
+    """
     settings.SSO = {"ca_file": ""}
     listeners = []
 

@@ -19,10 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def app_code(secret, *, later=0):
-    """Return the app's current code.
-
-    If `later` is 1, return the code of the next 30 seconds, and so on.
-    """
+    """Return the app's current code, or the code that it shows `later` periods of 30 seconds later."""
     now = list(yield_hotp_counters_from_time())[1]
     return format_hotp_value(hotp_value(secret, now + later))
 
@@ -228,7 +225,7 @@ def test_startup_warns_if_authenticator_apps_were_set_up_with_another_key(staff,
     assert start_notes() == []
 
 
-def test_startup_says_which_command_sets_up_a_library_if_there_is_none_yet(db):
+def test_startup_names_the_setup_command_if_no_library_is_set_up(db):
     assert start_notes() == ["LOOK  No library is set up yet. Run: manage.py setup_library"]
 
 

@@ -104,7 +104,7 @@ def test_desk_computer_is_unlocked_for_at_most_sixteen_hours(rosa, branch, clock
     assert desk.until - desk.unlocked_at == datetime.timedelta(hours=16)
 
 
-def test_unlock_page_says_that_the_desk_computer_is_unlocked_until_midnight(computer):
+def test_unlock_page_says_until_when_the_desk_computer_is_unlocked(computer):
     assert "Unlocked until midnight." in text(computer.get(reverse("desk_computers")))
     SharedDesk.objects.update(until=NINE + datetime.timedelta(hours=4))
     assert "Unlocked until: today 1:00" in text(computer.get(reverse("desk_computers")))
@@ -425,9 +425,9 @@ def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(
 ):
     """Even a coordinator who signed in by PIN may not open library-wide settings or account pages.
 
-    A SCRIPT_NAME from the web server must not make another page look like a desk page. Two rules prevent
-    this: FORCE_SCRIPT_NAME, and the comparison of request.path_info. Each of the two rules must be enough
-    alone.
+    A SCRIPT_NAME from the web server must not make another page look like a desk page. Two things prevent
+    this: the setting FORCE_SCRIPT_NAME, and the middleware, which compares request.path_info. Each of them
+    must be enough without the other.
     """
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))

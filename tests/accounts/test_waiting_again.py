@@ -42,7 +42,7 @@ def forget_marks():
 
 @pytest.mark.parametrize("days", [0, 12])
 def test_verdict_sent_again_days_later_changes_nothing(answer, recommendation, staff, sign_in, patron, days):
-    """Staff answer the complaint before the form is sent again. The form must not make a second complaint."""
+    """Let staff answer the conversation about the verdict. The second form must not reopen the question."""
     assert answer("did_not_help", waited=HOUR) == SENT
     conversation = Conversation.objects.get(recommendation=recommendation)
     conversations.reply(
@@ -255,7 +255,7 @@ def test_form_sent_again_after_a_merge_of_the_records_is_saved_once(
     assert rows(Recommendation, "verdict") == [("partly",)]
 
 
-def test_form_is_not_saved_if_its_writer_is_a_merged_record(reply, patron, kept, sign_in):
+def test_form_is_not_saved_if_the_phone_sends_the_old_id_of_a_merged_record(reply, patron, kept, sign_in):
     """Refuse the form, because the phone must first ask for the person's new id."""
     assert reply(client=sign_in(Client(), kept), writer=patron) == (
         401,

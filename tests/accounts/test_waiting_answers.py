@@ -33,7 +33,7 @@ def old_recommendation(recommendation):
 
 @pytest.fixture
 def about_visit(me, patron, session):
-    """Return about_visit(fields, **options). It sends an answer about the visit after a wait on a phone."""
+    """Return about_visit(fields, **options), which sends an answer that has waited on a phone."""
 
     def about_visit(fields, *, client=me, **options):
         address = reverse("session_outcome", args=[session.public_id])
@@ -169,11 +169,10 @@ def test_older_verdict_does_not_replace_the_verdict_of_the_all_helped_button(
     assert send(me, address, {"verdict": "partly"}, writer=patron, waited=HOUR // 2) == SENT
 
 
-def test_got_it_form_that_waited_on_a_phone_is_saved_with_the_time_of_the_tap_on_the_button(
-    got_it, recommendation
-):
+def test_got_it_form_that_waited_on_a_phone_is_saved_with_the_time_of_the_tap(got_it, recommendation):
     assert got_it(waited=HOUR) == SENT
-    assert got_it(waited=HOUR // 2) == SENT  # a second tap doesn't change the time
+    # A second tap doesn't change the time.
+    assert got_it(waited=HOUR // 2) == SENT
     recommendation.refresh_from_db()
     assert abs(recommendation.got_at - ago(hours=1)) < timedelta(minutes=1)
 

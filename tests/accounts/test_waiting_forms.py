@@ -446,7 +446,8 @@ def test_form_that_arrives_six_times_simultaneously_is_saved_once(sign_in):
 def test_script_for_waiting_forms_has_the_same_limits_as_the_server():
     """Compare the maximum length of a message, and the number of days that a form may wait on a phone.
 
-    The server must remember a sent form for longer. Otherwise a phone could send the form twice.
+    The server must remember a sent form for longer than a form may wait. Otherwise a form could be saved
+    twice.
     """
     script = (settings.BASE_DIR / "static/js/waiting.js").read_text("utf-8")
     assert f"WAITS_FOR = {SentForm.WAITS.days} * 24 * 3600e3" in script

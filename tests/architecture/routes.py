@@ -311,7 +311,7 @@ class Route:
 
     @property
     def for_systems(self):
-        """Whether only another system with a token may open the URL. It answers 401 to everybody else."""
+        """Return whether only other systems with a token may open the URL. Everybody else gets status 401."""
         return self.name in {"record_help_session", "read_figures"}
 
     @property

@@ -53,7 +53,7 @@ SENTENCES_OF = [
     "portal/management/supervisor.py",
 ]
 A_SENTENCE = re.compile(r"(?:[A-Z]|…) ?\S+(?: \S+){3}")
-# Sentences that are no faults, or parts of other sentences: {sentence: reason}.
+# Sentences that the guide need not explain, because they aren't faults or aren't whole: {sentence: reason}.
 NO_FAULTS = {
     "CommandError: …": "it only passes on the sentence",
     "… …": "it only joins two sentences",

@@ -54,7 +54,9 @@ def visit_of(patron, branch, staff):
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
-def test_text_sent_after_the_answer_no_is_not_shown_on_the_page_again(javascript, sam, branch, staff, phone):
+def test_text_that_a_patron_sends_after_answering_no_is_not_shown_on_the_page_again(
+    javascript, sam, branch, staff, phone
+):
     visit = visit_of(sam, branch, staff)
     page = phone(javascript=javascript)
     page.goto(ask_by_email(visit)[1])

@@ -65,7 +65,7 @@ def answer_by_key(page, words, key):
 @pytest.mark.only_long
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
-def test_conversation_is_answered_by_the_names_of_links_fields_and_buttons(
+def test_staff_who_find_everything_by_name_can_answer_a_conversation(
     conversation, staff, opened, show, language, javascript
 ):
     staff.language = language

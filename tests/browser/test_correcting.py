@@ -114,7 +114,7 @@ def test_unsaved_correction_is_in_the_form_after_the_browser_was_closed(branch, 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk computer", "phone"])
-def test_visit_is_corrected_and_deleted_by_the_names_of_fields_and_buttons(
+def test_staff_who_find_everything_by_name_can_correct_and_delete_a_visit(
     branch, staff, visit, opened, show, screen, javascript, language
 ):
     staff.language = language

@@ -1,4 +1,4 @@
-"""Test that staff who are signed in can work by the roles and names of what a page has, like a screen reader.
+"""Test that signed-in staff can work if they find everything by role and name, like a screen reader.
 
 Each journey runs in English and in Spanish, with and without JavaScript.
 """

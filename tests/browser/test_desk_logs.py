@@ -18,7 +18,9 @@ ROWS = [
 
 @pytest.mark.core
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_coordinator_imports_a_log_with_a_mistake_in_the_mapping(coordinator, scripts, phone, show):
+def test_coordinator_imports_a_desk_log_after_correcting_a_mistake_in_the_mapping(
+    coordinator, scripts, phone, show
+):
     page = show(phone(javascript=scripts), coordinator)
     page.goto("/desk/settings/")
     page.locator("#to-desk-logs").click()

@@ -1,4 +1,4 @@
-"""Print the report for the director. It must fit on one page of each size."""
+"""Test that the printed report for the director fits on one sheet of each paper size."""
 
 import datetime
 import re
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def report(branch, coordinator, opened, show):
-    """Return report(dates), which opens the report of a busy library."""
+    """Return report(dates), which opens the report of a busy library. `dates` is "month" or "year"."""
     BranchFactory(name="West")
     today = timezone.localdate()
     month = Period.of_month(today.replace(day=1) - datetime.timedelta(days=1))
@@ -41,7 +41,7 @@ def report(branch, coordinator, opened, show):
 
 
 @pytest.mark.parametrize("dates", [pytest.param("month", marks=pytest.mark.core), *[rarely("year")]])
-def test_report_fits_on_one_sheet_of_each_size(report, dates):
+def test_director_report_fits_on_one_sheet_of_each_paper_size(report, dates):
     page = report(dates)
     assert page.locator("#main-numbers tbody tr").count() == 4
     assert page.locator(".chart svg").count() == 1

@@ -440,7 +440,7 @@ def test_kept_page_without_known_changes_is_fetched_again_after_a_day(page, sess
     assert page.evaluate(has_new_phone) is (days == 1)
 
 
-def test_fetching_a_conversation_to_keep_it_does_not_mark_it_as_read(page, conversation):
+def test_phone_that_fetches_a_conversation_to_keep_does_not_mark_messages_as_read(page, conversation):
     assert page.goto("/messages/").ok
     expect(page.locator(".badge")).to_have_count(1)
 

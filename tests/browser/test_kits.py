@@ -106,7 +106,7 @@ def test_staff_can_add_a_kit_without_javascript(opened, show, staff, branch):
 
 
 @pytest.mark.parametrize(("query", "button"), [("garden", "#narrow-here"), ("gardne", "#as-typed")])
-def test_kit_form_still_adds_to_the_kit_after_a_button_of_its_item_search_was_pressed(
+def test_found_item_is_added_to_the_kit_after_a_button_of_the_item_search_was_pressed(
     phone, show, staff, branch, query, button
 ):
     ItemFactory(title="Garden", branch=branch, call_number="635")

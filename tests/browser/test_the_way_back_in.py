@@ -126,7 +126,7 @@ def test_question_of_a_signed_out_person_is_sent_after_they_sign_in(reader, bran
 
 
 @VARIANTS
-def test_signed_in_person_opens_their_own_links_and_finds_nothing_at_those_of_somebody_else(
+def test_signed_in_person_can_open_their_own_links_but_no_links_of_other_people(
     reader, conversation, patron, branch, staff, show
 ):
     strangers = MessageFactory(conversation__help_session=HelpSessionFactory(branch=branch, staff=staff))

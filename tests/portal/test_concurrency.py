@@ -252,7 +252,7 @@ def test_only_one_of_eight_simultaneous_assignments_of_a_conversation_succeeds(s
     assert DeskEvent.objects.filter(kind="assigned").count() == CONVERSATION_ROUNDS
 
 
-def test_eight_devices_that_save_a_draft_at_once_leave_the_newest_version(session):
+def test_newest_version_of_a_draft_remains_if_eight_devices_save_the_draft_at_once(session):
     conversation, token = ask(session), uuid.uuid4()
 
     def keep(number):
@@ -663,7 +663,7 @@ def test_each_promise_moves_once_if_three_coordinators_close_the_same_day_at_onc
     rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"CalendarChanged"})
 
 
-# Tests of actions on other objects.
+# Tests of actions on verdicts, visits, code cards, items and lists.
 
 
 def test_verdict_given_eight_times_at_once_creates_one_conversation(session):

@@ -239,7 +239,7 @@ def readiness(port):
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
-def test_portal_loses_or_doubles_nothing_if_the_database_stops_under_load(server, ending):
+def test_portal_neither_loses_nor_doubles_messages_if_the_database_stops_under_load(server, ending):
     patrons, port = server.prepare(ending), free_port()
     with stopped_at_the_end(start(server.environment, port, "--workers=2")) as process:
         started(process)

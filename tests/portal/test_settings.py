@@ -282,7 +282,7 @@ def test_web_server_reports_a_data_folder_that_cannot_be_created(tmp_path):
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
-def test_unsafe_setting_is_reported_with_instructions_to_fix_it(unsafe, number, fix):
+def test_unsafe_setting_is_reported_with_instructions(unsafe, number, fix):
     [error] = errors_of(**SAFE | unsafe)
     assert error.id == f"afterword.{number}"
     assert fix in f"{error.msg} {error.hint}"

@@ -202,8 +202,8 @@ def test_title_that_looks_like_html_keeps_every_character(title):
 
 
 # The names of the files of the official styles. citeproc-py shortens given names to initials in two of these
-# styles, so the items below have only initials. It never translates "&". No item is compared where the rules
-# of a style differ by language.
+# styles, so the items below have only initials. citeproc-py never translates "&". The items avoid the cases
+# in which a style has different rules for each language.
 OFFICIAL = {
     "apa": "apa",
     "mla": "modern-language-association",

@@ -48,9 +48,10 @@ def numbers():
     [
         # The patron types the exact word that is only in an item by hand.
         ("Sheller handbook", 8, "shelter", ["Shelter for women"]),
-        # A rare word is replaced only by one that 20 times as many items have.
+        # A rare word is replaced only by a word that 20 times as many items have.
         ("Garden book", 25, "gardex", ["Gardex oncology", "Gardex again"]),
-        # A word by hand differs by one error, and the word of the catalog by two errors.
+        # The typed word differs from the word by hand by one error, and from the word of the catalog by two
+        # errors.
         ("Grandmother stories", 3, "grandmohtre", ["Grandmohtrex clinic"]),
         # These words by hand begin with the typed word.
         ("Encyclopedia", 3, "encyx", ["Encyxoprol 1", "Encyxoprol 2", "Encyxoprol 3"]),

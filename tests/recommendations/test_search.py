@@ -25,7 +25,7 @@ def titles(query, **options):
 
 
 @pytest.mark.django_db
-def test_search_finds_titles_in_every_language_without_accents_and_by_their_first_letters():
+def test_title_in_any_language_is_found_by_its_first_letters_typed_without_accents():
     for title in [
         "Łódź by night",
         "L'Étranger",

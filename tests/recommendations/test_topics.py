@@ -173,7 +173,7 @@ def test_migration_marks_private_topics_if_check_ins_are_off(before_private_topi
     assert sorted(marked) == ([] if check_ins else ["Money and taxes", "Our home"])
 
 
-def test_second_of_two_simultaneous_topics_with_one_name_raises_name_taken(db, monkeypatch):
+def test_saving_a_topic_raises_name_taken_if_another_request_has_just_saved_the_name(db, monkeypatch):
     jobs = topics.add_topic(name="Jobs", names={})
     health = topics.add_topic(name="Health", names={})
     # The other request saves its topic after this request has looked for the name.

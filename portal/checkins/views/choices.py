@@ -154,7 +154,7 @@ def _visit_to_keep(request):
     """Return the visit that the person must first add to their account, or None.
 
     The form sends the id of the visit. The library writes only to people who have the visit in their account.
-    Return None if it is already there, or if the form sent no id.
+    Return None if the visit is already in their account, or if the form sent no id.
     """
     public_id, person = uuid_or_none(request.POST.get("visit")), request.viewer.person
     if public_id is None:

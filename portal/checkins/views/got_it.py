@@ -18,8 +18,9 @@ from portal.htmx import back_to
 from recommendations.models import Recommendation
 
 Verdict = Recommendation.Verdict
-# request.session[REASONS] is {public id of the recommendation: why the patron could not get the item}. It has
-# the items about which the patron pressed "I've got it" in this browser, so that undoing it loses no reason.
+# request.session[REASONS] is {public id of the recommendation: why the patron could not get the item}.
+# Pressing "I've got it" deletes the reason from the recommendation. Undoing this restores the reason from the
+# browser's session.
 REASONS = "reasons_before_got_it"
 MAX_REASONS = 20
 

@@ -51,9 +51,9 @@ class ConversationQuerySet(models.QuerySet):
     def unread_by(self, person):
         """Return the conversations with messages that `person` has not read.
 
-        `person` is None for a viewer by code. What any viewer by code has read counts as read by `person`
-        too. The reason is that a signed-in person who opens a visit by code has no Participation row of their
-        own.
+        `person` is None for a viewer by code. If any viewer by code has read a message, `person` counts as
+        having read it too. The reason is that a signed-in person who opened the visit by code may have no
+        Participation row.
         """
         own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
@@ -362,8 +362,8 @@ class Conversation(models.Model):
     def version_at(self, at):
         """Return the version of the conversation that the patron sees at the time `at`.
 
-        It counts the answers that have become visible by then, even if the worker hasn't updated `version`
-        yet.
+        This version counts the answers that are visible at that time, even if the worker hasn't updated
+        `version` yet.
         """
         if self.pending_from is None or self.pending_from > at:
             return self.version

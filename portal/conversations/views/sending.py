@@ -83,7 +83,7 @@ def send(request, *, visit, client_token, body, **more):
     """
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
-        # Another device sent a different question with this token, so this question gets its own token.
+        # Another device sent a different question with this token, so this question gets a new token.
         client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)
         sent = sent_before(request, client_token)
     if sent is None:

@@ -106,9 +106,9 @@ def to_approve(request):
     closed_after=DateTimeField(),
 )
 def _count_to_approve(person, branches, today, last, late_before, closed_after):
-    """Return one row with the number, or no row.
+    """Return one row with the number of check-ins to approve, or no row if there are none.
 
-    A check-in that waits until a conversation is closed counts, because staff can already approve it.
+    Check-ins that wait until a conversation is closed are included, because staff can already approve them.
     """
     check_ins = CheckIn.objects.filter(is_reviewed_by(person, branches, today), due_on__lte=last)
     left = check_ins.filter(status=CheckIn.Status.PLANNED, reviewed_at=None)

@@ -1,7 +1,7 @@
 """How many contacts each staff member recorded. Only the page shows these numbers: no file or report does.
 
-They are counted from the help sessions, because the tables of counts name nobody. A forgotten session no
-longer says who helped. So earlier numbers are incomplete.
+The numbers are counted from the help sessions, because the tables of counts name nobody. A forgotten session
+no longer says who helped. So the numbers of earlier periods are incomplete.
 """
 
 from datetime import timedelta
@@ -54,5 +54,5 @@ def figure_by_staff(period, branches, *, user, sees_all, library):
 
 
 def complete_from(today):
-    """Return the first day whose contacts still say who helped. A few of them can be erased all the same."""
+    """Return the first day whose contacts all still say who helped, unless they were erased."""
     return today - SHORT_PERIOD + timedelta(days=1)

@@ -17,8 +17,8 @@ from . import labels
 from .by_staff import STAFF
 from .workload import ANSWERS, OTHER
 
-# Many steps of time are drawn as columns, with only the first and the last label. All other rows are drawn as
-# bars, each with its label.
+# A chart with more than MOST_BARS days, months or hours has columns, and only the first and the last column
+# have a label. Every other chart has bars, each with its label.
 IN_ORDER, MOST_BARS = {"time", "hour", "hour_weekday"}, 7
 # The width of one column and of its bar, in units of the drawing.
 COLUMN, BAR = 10, 7
@@ -137,7 +137,10 @@ def _sentence_of_waits(figure):
 
 
 def _of_share(figure, percent):
-    """Return the end of the band in which this share of the answers ends. The last band has no end: None."""
+    """Return the end of the first band that, with all bands before it, has `percent` of the answers.
+
+    Return None for the last band, because it has no end.
+    """
     reached = 0
     for row in figure.rows:
         reached += row.contacts

@@ -18,10 +18,10 @@ from . import labels, workload
 from .by_staff import STAFF, figure_by_staff
 from .periods import Period
 
-# Own days are between these days, so that a mistyped year can't ask for thousands of years.
+# Staff can only type days between these two, so that a mistyped year can't ask for thousands of years.
 EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2199, 12, 31)
-# These breakdowns show when single people work and how fast they are. At a branch with fewer people than
-# FEWEST_PEOPLE, only those who work there see them.
+# At a small branch, these breakdowns show when each person works and how fast they are. So if fewer than
+# FEWEST_PEOPLE work at a branch, only these people see these breakdowns of the branch.
 ABOUT_FEW_PEOPLE, FEWEST_PEOPLE = ("hour", "hour_weekday", "answers"), 3
 COMPARISONS = [
     ("", _("Nothing")),
@@ -31,7 +31,7 @@ COMPARISONS = [
 
 
 class FigureForm(forms.Form):
-    """A month, a reporting year or own days, a branch, a breakdown, and a period to compare with."""
+    """The filter of a figure. The period is a month, a reporting year, or the days that staff type."""
 
     by = forms.ChoiceField(label=_("Break down by"), widget=LongSelect, required=False)
     dates = forms.ChoiceField(label=_("Period"), widget=LongSelect, required=False)
@@ -112,7 +112,10 @@ class FigureForm(forms.Form):
 
     @property
     def is_by_staff(self):
-        """Return whether the figure names people. Then it must be in no file. The form must be valid."""
+        """Return whether the figure names people.
+
+        A file must not contain a figure that names people. The form must be valid.
+        """
         return self.cleaned_data["by"] == STAFF
 
     @property
@@ -134,9 +137,10 @@ class FigureForm(forms.Form):
         return is_small and self.cleaned_data["by"] in ABOUT_FEW_PEOPLE
 
     def neighbors(self):
-        """Return the months or years before and after the chosen one as values of `dates`.
+        """Return (the month or year before the chosen one, the one after it), as values of the field `dates`.
 
-        A value is None if the form doesn't offer that period, or if the chosen period is neither.
+        A value is None if the form doesn't offer that period. Both are None if neither a month nor a year is
+        chosen.
         """
         period = self.cleaned_data["period"]
         if not (period.is_month or period.is_year):
@@ -173,7 +177,7 @@ def _years(first, today, first_month):
 
 
 def _key(period):
-    """Return the value of a month or a year in the form. A year has the number of its ReportingYear."""
+    """Return the value of the field `dates` for a month or a reporting year, such as "2026-10" or "2026"."""
     return f"{period.first:%Y-%m}" if period.is_month else f"{period.first:%Y}"
 
 

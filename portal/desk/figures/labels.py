@@ -44,7 +44,7 @@ def breakdowns():
 
 
 def of_number(name):
-    """Return the heading of a number. In a grid, the name is a day of the week: Monday is 0."""
+    """Return the heading of a number. If the name is a whole number, it is a day of the week: Monday is 0."""
     if isinstance(name, int):
         return capfirst(str(WEEKDAYS_ABBR[name]))
     return {
@@ -113,7 +113,7 @@ def of(breakdown, keys, *, period, earlier, branches, year_starts_in):
 
 
 def _of_time(keys, period, earlier, year_starts_in):
-    """Label each step by its days, and a step that only the earlier period has by its days there."""
+    """Label each step by its first day. If only the earlier period has a step, use the first day there."""
     step = period.step
     steps = dict(enumerate(earlier.steps(step, year_starts_in) if earlier else []))
     steps |= dict(enumerate(period.steps(step, year_starts_in)))

@@ -74,7 +74,7 @@ def _key(period):
 
 
 def _not_counted(library):
-    """Return the quarters that are not counted yet, until the one that is today."""
+    """Return the quarters that are not counted yet, up to the current quarter."""
     quarters, today = [], library.today()
     quarter = next_quarter(library.year_starts_in)
     while quarter is not None and quarter.first_day <= today:

@@ -1,4 +1,4 @@
-"""How help turned out: the one function from which the page, the file and the report get their numbers.
+"""Make the tables of outcomes. The page, the file and the report get all their numbers from this module.
 
 The worker has decided which rows may be shown, and has stored them (portal/counts/outcomes.py).
 """
@@ -98,7 +98,10 @@ def tables_of(period, branch, breakdown):
 
 
 def follow_ups_of(period, branch):
-    """Return what patrons did after their visits, as [(label, number)]. None means it may not be shown."""
+    """Return what patrons did after their visits, as [(label, number)].
+
+    A number is None if it may not be shown.
+    """
     rows = _rows(period, branch, FOLLOW_UPS, [NONE])
     labels = {
         "kept": _("Visits kept in a library account"),
@@ -110,7 +113,7 @@ def follow_ups_of(period, branch):
 
 
 def cells_of(tables, follow_ups):
-    """Return all numbers that may be shown as rows of a file: question, row, answer, number."""
+    """Return the rows of the file: [question, row, answer, number] for each number that may be shown."""
     cells = [[label, "", "", number] for label, number in follow_ups if number is not None]
     for table in tables:
         if table.total is not None:
@@ -131,7 +134,7 @@ def breakdowns():
 
 
 def _rows(period, branch, questions, of_breakdowns):
-    """Return {(question, breakdown): {key: numbers}} of what may be shown."""
+    """Return {(question, breakdown): {key: numbers}} for the rows that may be shown."""
     found = Outcome.objects.filter(
         period=period, branch=branch, question__in=questions, breakdown__in=of_breakdowns, is_shown=True
     )

@@ -50,7 +50,7 @@ class Period:
         return Period(first, last) if first <= last else None
 
     def without(self, part):
-        """Return the Periods before and after `part`, which is in this period. It can be None."""
+        """Return the Periods of this period before and after `part`. If `part` is None, return [self]."""
         if part is None:
             return [self]
         day = datetime.timedelta(days=1)
@@ -70,7 +70,8 @@ class Period:
     def before(self):
         """Return the period of the same length before this one.
 
-        Before whole months, these are as many whole months. Otherwise, they are as many days.
+        If this period has whole months, the period before has the same number of whole months. Otherwise it
+        has the same number of days.
         """
         last = self.first - datetime.timedelta(days=1)
         if self.is_whole_months:
@@ -104,7 +105,7 @@ class Period:
     def by_reporting_year(self, year_starts_in):
         """Divide whole months by reporting year, as [(ReportingYear, its months)].
 
-        The months are their first days, or None if the period has the whole year.
+        `its months` is a list of their first days, or None if the period contains the whole year.
         """
         parts = []
         for first, last in self.steps("year", year_starts_in):

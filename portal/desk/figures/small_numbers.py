@@ -5,8 +5,8 @@ less a branch, a year less its months, or one breakdown less another. So a numbe
 hidden too. What is hidden depends only on the counts of the whole reporting year at all branches. It doesn't
 depend on who asks, so tables that two people see can't be subtracted either.
 
-A cell is (month, branch). If the month is None, it is the whole year. If the branch is None, it is all
-branches.
+A cell is (month, branch). If the month is None, the cell is for the whole year. If the branch is None, the
+cell is for all branches.
 """
 
 from collections import Counter, defaultdict
@@ -19,8 +19,8 @@ YEAR = (None, None)
 class YearTable:
     """The counts of a breakdown in a reporting year.
 
-    `counted` is {(month, branch): {key: contacts}}. `totals` is {(month, branch): all contacts}, with quiet
-    sessions and visits with a child, which `counted` doesn't have.
+    `counted` is {(month, branch): {key: contacts}}. `totals` is {(month, branch): all contacts}. Quiet
+    sessions and visits with a child are only in `totals`.
     """
 
     def __init__(self, counted, totals):
@@ -36,7 +36,7 @@ class YearTable:
             self.lines[of_branch, "months"].add(cell)
             self.lines[YEAR, "cells"].add(cell)
             for each in (cell, of_month, of_branch, YEAR):
-                # A month can have only quiet sessions, and then no keys.
+                # `counted` has no keys for a month that has only quiet sessions.
                 sums = self.counts[each]
                 for key, contacts in counted.get(cell, {}).items():
                     sums[key] += contacts
@@ -49,9 +49,9 @@ class YearTable:
             pass
 
     def cells(self, months, branches):
-        """Return the cells that add up to a table. If `months` is None, it is the whole year.
+        """Return the cells that add up to a table. If `months` is None, the table is for the whole year.
 
-        A table of all branches with contacts is made of the cells of all branches.
+        If `branches` includes every branch with contacts, use the cells whose branch is None.
         """
         known = {branch for _axis, branch in self.lines[YEAR, "branches"]}
         of_branches = [None] if known <= set(branches) else [each for each in branches if each in known]
@@ -59,12 +59,16 @@ class YearTable:
         return [cell for cell in cells if cell in self.counts]
 
     def _hide_beside_small_numbers(self):
-        """Hide another number of a cell if the hidden ones are too small together. Return whether any was."""
+        """Hide one more number of each cell where the sum of the hidden numbers is too small.
+
+        Return whether any number was hidden.
+        """
         found = False
         for cell, counts in self.counts.items():
             hidden = self.hidden[cell]
             shown = [key for key, contacts in counts.items() if contacts and key not in hidden]
-            # Without `described`, one breakdown less another would tell it: the rest of *Other* is the same.
+            # Check `described` by itself too. The rest of *Other* is the same in each breakdown, so two
+            # breakdowns subtracted from each other would reveal `described`.
             described = sum(counts[key] for key in hidden)
             other = self.totals[cell] - sum(counts[key] for key in shown)
             if shown and (0 < described < MIN_PEOPLE or 0 < other < MIN_PEOPLE):
@@ -73,7 +77,10 @@ class YearTable:
         return found
 
     def _hide_what_can_be_subtracted(self):
-        """Hide another number of a line if its sum would tell the hidden ones. Return whether any was."""
+        """Hide one more number of each line where subtraction would reveal the hidden ones.
+
+        Return whether any number was hidden.
+        """
         found = False
         for (above, _axis), line in self.lines.items():
             for key in self.counts[above].keys() - self.hidden[above]:
@@ -90,7 +97,7 @@ class YearTable:
 
 
 def shown_numbers(cells_of_tables):
-    """Return {key: contacts} that the sum of these cells may show, and the contacts in *Other*.
+    """Return ({key: contacts} for the rows that a table of these cells may show, contacts in *Other*).
 
     `cells_of_tables` is [(YearTable, cell)]. A key is shown only if each of the cells may show it.
     """

@@ -85,12 +85,15 @@ def _address(request, dates):
 
 
 def _promised_hours(figure, branches):
-    """Return how many opening hours the branches promise, or None if they differ or nothing is about that."""
+    """Return how many opening hours the branches promise.
+
+    Return None if their promises differ, or if the figure isn't about first answers.
+    """
     hours = {branch.promise_hours for branch in branches}
     return hours.pop() if figure.by == ANSWERS and len(hours) == 1 else None
 
 
 def _open_promises(branches):
-    """Count the conversations that wait for an answer by a promised time, now."""
+    """Count the conversations that are now waiting for an answer that a branch has promised."""
     waiting = Conversation.objects.filter(status=Conversation.Status.WAITING_FOR_STAFF, branch__in=branches)
     return waiting.filter(promised_at__isnull=False).count()

@@ -1,4 +1,4 @@
-"""How much work the desk had: the one function from which the page and the files get their numbers.
+"""Count how much work the desk had. The page and the files get all their numbers from `figure`.
 
 The numbers come from the tables of counts (portal/counts/), so they stay the same when help sessions are
 forgotten or people are erased.
@@ -35,7 +35,7 @@ ANSWERS, OF_ANSWERS = "answers", ("answers", "in_time")
 # The breakdown by hour with a number for each day of the week. Monday is 0.
 GRID, OF_GRID = "hour_weekday", ("contacts", *range(7))
 # Breakdowns for any days: {name: (the columns that make a key, the table of whole months)}. DAY is a day or a
-# month, and WEEKDAY is a column of HourTotal alone. `_folded` combines them into the rows of the figure.
+# month. Only HourTotal has a column WEEKDAY. `_folded` combines the keys into the rows of the figure.
 DAY, WEEKDAY = "day", "weekday"
 BY_DAY: dict = {
     "time": ((DAY,), MonthTotal),
@@ -49,8 +49,8 @@ BY_DAY: dict = {
     "weekday": ((WEEKDAY,), HourTotal),
 }
 ONE_ROW_OF_TALLIES = ("question_type", "read_level")
-# Breakdowns for whole months: {name: (table, column)}. Those of the library's own fields are named `own-` and
-# the primary key of the field.
+# Breakdowns for whole months: {name: (table, column)}. The breakdown of one of the library's own fields has
+# the name `own-` followed by the field's primary key.
 BY_MONTH = {
     "topic": (TopicCount, "topic"),
     "patron_group": (GroupCount, "patron_group"),
@@ -66,7 +66,7 @@ class Row:
     """A row of a figure.
 
     `numbers` has a number for each of the figure's `names`. `contacts_before` is the number of contacts in
-    the earlier period. None means that the row isn't shown for a period.
+    the earlier period. A number is None if it isn't shown for the period.
     """
 
     key: object
@@ -124,8 +124,8 @@ def figure(period, branches, breakdown, *, earlier=None):
     """Count the contacts of a period at these branches, broken down, and return a Figure.
 
     `branches` are primary keys. `breakdown` is a key of BY_DAY or BY_MONTH, or `own-` with the key of a
-    field. If it is one of BY_MONTH or a field, the period must have whole months. `earlier` is a period to
-    compare with.
+    field. Unless it is a key of BY_DAY, the period must have whole months. `earlier` is a period to compare
+    with.
     """
     count, names = _counting(breakdown)
     step, year_starts_in = period.step, Library.current().year_starts_in
@@ -216,7 +216,7 @@ def _of_day(column, value):
 
 
 def _grid(period, branches, _by, step, _year):
-    """Return {hour: (contacts, those on Mondays, …)}."""
+    """Return {hour: (contacts, contacts on Mondays, contacts on Tuesdays, …)}."""
     cells: dict = defaultdict(lambda: [0] * len(OF_GRID))
     for (hour, weekday), (contacts,) in _sums(
         period, branches, ("hour", WEEKDAY), NUMBERS[:1], HourTotal, step
@@ -232,7 +232,8 @@ def _folded(counted, breakdown, steps):
     """Combine the keys of one row of the figure, and add the steps, weekdays and hours without contacts."""
     nothing = (0,) * len(NUMBERS)
     if breakdown == "time":
-        # A step has the number of its place, so that the first step is compared with the first one before.
+        # The key of a step is its position. So the first step is compared with the first step of the earlier
+        # period.
         firsts = [first for first, _last in steps]
         places = {day: bisect_right(firsts, day) - 1 for day in counted}
         empty = dict.fromkeys(range(len(steps)), nothing)
@@ -244,7 +245,8 @@ def _folded(counted, breakdown, steps):
         places = {hour: hour for hour in counted}
         empty = dict.fromkeys(range(min(hours), max(hours) + 1), nothing) if hours else {}
     else:
-        # A contact that was only counted has no question type and no READ level of its own.
+        # Contacts that were counted without details have no question type and no READ level, so they share
+        # one row.
         places = {key: (True, None) if breakdown in ONE_ROW_OF_TALLIES and key[0] else key for key in counted}
         empty = {}
     groups = defaultdict(list)
@@ -291,13 +293,13 @@ def _cells(breakdown, days):
 
 
 def _totals(days):
-    """Return {(month, branch): contacts}, without contacts that were only counted."""
+    """Return {(month, branch): contacts}. Leave out contacts that were counted without details."""
     rows = MonthTotal.objects.filter(month__range=days, is_tally=False)
     return Counter({key: contacts for key, (contacts,) in _grouped(rows, ["month", "branch"], NUMBERS[:1])})
 
 
 def _answers(period, branches, _by, _step, _year):
-    """Return {end of a band in minutes: (answers, those in the promised time)}.
+    """Return {end of a band in minutes: (answers, answers in the promised time)}.
 
     The key of the last band is None, because it has no end.
     """

@@ -52,14 +52,14 @@ class CorrectionForm(RecordForm):
             self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
 
     def hide_questions(self):
-        """Hide the number of questions. The page posts it all the same, so that the session keeps it."""
+        """Hide the number of questions. The page still posts this number, so that the session keeps it."""
         self.fields["questions"].widget = forms.HiddenInput()
 
     def branches_of_points(self, user):
         return sorted({*user.desk_branch_ids, self.help_session.branch_id})
 
     def offer_lists(self, groups, points):
-        """Offer these rows, and those that the session already has."""
+        """Offer these patron groups and service points, and those that the session already has."""
         session = self.help_session
         super().offer_lists(_with(groups, session.patron_group), _with(points, session.service_point))
 

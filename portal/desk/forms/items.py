@@ -17,7 +17,7 @@ from .fields import DayField
 Kind = Item.Kind
 WHOLE_URL = _("Enter the full address, beginning with https://")
 FORMS = [("", _("not known")), *Item.Form.choices]
-# {field: the only kinds of items that have it}. Other fields are for all kinds.
+# {field: the kinds of items that have this field}. All kinds of items have the other fields.
 ONLY_FOR = {
     "doi": (Kind.ARTICLE, Kind.BOOK, Kind.SERIAL, Kind.DATABASE, Kind.OTHER),
     "starts_on": (Kind.EVENT, Kind.COURSE),

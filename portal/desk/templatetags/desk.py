@@ -96,7 +96,7 @@ def helped_words(helped, visits, question_type=""):
 
 @register.simple_tag
 def recorded_words(step):
-    """Say what staff have recorded about an item, and not for whom. See recommendations/recorded.py."""
+    """Say what staff have recorded about an item, but not for which patron (recommendations/recorded.py)."""
     day = {"day": day_in_a_sentence(step.promised_on)}
     if step.kind == NextStep.Kind.ON_LOAN:
         return _("on loan until %(day)s") % day

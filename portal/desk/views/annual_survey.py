@@ -17,7 +17,7 @@ def annual_survey(request):
     """Show the answers to the questions of a survey for a reporting year.
 
     The URL names the survey and the year. By default, they are the first survey with rules, and the last year
-    that has ended. If the rules start only after that year, the year of today is shown.
+    that has ended. If the survey's rules start after that year, the default is the current year.
     """
     today, first_month = request.library.today(), request.library.year_starts_in
     now = ReportingYear.of(today, first_month)

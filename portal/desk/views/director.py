@@ -50,7 +50,7 @@ def director(request):
 
 
 def _numbers(figure, branches):
-    """Return [(label, number, number a year earlier, change, what it means)]."""
+    """Return [(label, number, number a year earlier, change, explanation of the label)]."""
     now = figure.total.numbers
     before = workload.figure(figure.earlier, branches, "time").total.numbers
     labels = {
@@ -71,7 +71,7 @@ def _numbers(figure, branches):
 
 
 def _outcomes(period):
-    """Return what the page says about outcomes: of the year itself, or of the last counted quarter."""
+    """Return the context with the outcomes of the shown year, or else of the last counted quarter."""
     counted = OutcomePeriod.objects.filter(last_day__lte=period.last).order_by("first_day")
     year = counted.filter(kind=OutcomePeriod.Kind.YEAR, first_day=period.first, last_day=period.last).last()
     found = year or counted.filter(kind=OutcomePeriod.Kind.QUARTER).last()

@@ -1,4 +1,4 @@
-"""The form of a kit: a new one, one that staff change, and one with the items of a visit."""
+"""The form that adds a kit, changes a kit, or puts the items of a visit into a kit."""
 
 import uuid
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ FIELDS = ("name", "description", "branch", "topic", "language", "version", "clie
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_kit(request):
-    """Show the form of a new kit, and make the kit."""
+    """Show the form of a new kit. On POST, make the kit."""
     if request.method == "POST":
         return _answer(request, None)
     return _form_page(request, None, _new_form(request), ItemPicker())
@@ -44,7 +44,10 @@ def add_kit(request):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_kit(request, public_id):
-    """Show the form of a kit in one language, and save it. `language` in the URL says which language."""
+    """Show the form of a kit in one language. On POST, save the kit.
+
+    `language` in the URL says which language.
+    """
     kit = _editable_or_404(request, public_id)
     if request.method == "POST":
         return _answer(request, kit)
@@ -59,8 +62,8 @@ def change_kit(request, public_id):
 def kit_from_session(request, public_id):
     """Show the form of a kit with the items of a visit. No word of the visit is copied.
 
-    `to` in the URL is the public id of the kit that gets the items, or "new". Without it, ask which kit. The
-    form doesn't say which visit the items come from. Nothing is saved until staff send the form.
+    `to` in the URL is the public id of the kit that gets the items, or "new". If `to` is missing, ask which
+    kit. The form doesn't say which visit the items come from. Nothing is saved until staff send the form.
     """
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
     help_session = get_object_or_404(
@@ -209,7 +212,7 @@ def _language(request, kit):
 
 
 def _languages(kit):
-    """Return the languages in which the kit has words, and those of the portal."""
+    """Return the languages in which the kit has words, and the languages of the portal."""
     if kit is None:
         return []
     return list(dict.fromkeys([*kit.languages, *(code for code, _name in settings.LANGUAGES)]))

@@ -60,7 +60,7 @@ def desk_next_step(request, public_id):
 def _chosen(request, items):
     """Return the ItemToGet that the request names.
 
-    If it names none, return the only item, or None if there are several.
+    If the request names no item, return the only item, or None if there are several.
     """
     wanted = uuid_or_none(request.POST.get("item") or request.GET.get("item", ""))
     if wanted is None:

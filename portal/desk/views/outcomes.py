@@ -22,7 +22,7 @@ from portal.text import csv_file
 def outcomes(request):
     """Show how the help of a quarter or year turned out.
 
-    If the URL names no period that exists, show the last quarter that is counted.
+    If the period in the URL is missing or unknown, show the last quarter that is counted.
     """
     form = _form(request)
     context = {"form": form, "most_hidden": MIN_PEOPLE - 1}

@@ -17,7 +17,8 @@ class ChoiceQuerySet(models.QuerySet):
 class PatronGroup(models.Model):
     """One kind of patron that the library counts, such as students. It names nobody.
 
-    One row has `is_other`. It counts the groups on library cards that the library has not mapped.
+    The row with `is_other` also counts patrons whose library card names a group that the library has not
+    mapped.
     """
 
     ORDER = ("is_other", "name", "pk")

@@ -17,7 +17,7 @@ class SessionRecommendationQuerySet(models.QuerySet):
 
 
 class SessionRecommendation(models.Model):
-    """The link from a help session to a recommendation in it.
+    """The link between a help session and a recommendation that staff made there.
 
     A recommendation belongs to exactly one help session or to exactly one message.
     """

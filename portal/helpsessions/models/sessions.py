@@ -48,9 +48,9 @@ class HelpSessionQuerySet(models.QuerySet):
         return self.filter(forgotten_on=None).filter(mine)
 
     def recorded_by(self, person):
-        """Return the sessions that this staff member recorded. They are a part of `at_desk_of`.
+        """Return the sessions that this staff member recorded. `at_desk_of` includes these sessions.
 
-        `person` is a person or a primary key. It may be a Slot of a prepared query.
+        `person` is a person, a primary key or a Slot of a prepared query.
         """
         return self.recorded().filter(forgotten_on=None, staff=person)
 

@@ -11,8 +11,8 @@ from accounts.sign_in.access import leaves_session_alone
 from portal.app_icons import ICONS, app_icon, icon_version, initials
 from portal.styles import LIGHT, accent_colors
 
-# A Cache-Control header: the browser may store the response for five minutes. A shared cache must not store
-# it, because a response can set a cookie that identifies the person.
+# The browser may store the response for five minutes. A shared cache must not store the response, because the
+# response can set a cookie that identifies the person.
 SHORT = "private, max-age=300"
 # The maximum length of the name below an icon. Phones show about this many letters.
 SHORT_NAME_LENGTH = 12

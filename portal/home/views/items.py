@@ -36,7 +36,7 @@ def item(request, public_id):
         recommendation.item = item
     saved_items = _saved(viewer, item=item.pk)
     if not given and not item.source and all(saved.from_link for saved in saved_items):
-        # Staff typed this call number for another patron.
+        # Staff typed the call number of this item for somebody else, so don't show it.
         item.places = []
     add_occasions(given, viewer)
     context = {

@@ -138,9 +138,10 @@ def end_phone(request):
 @background_request
 @require_safe
 def phone_here(request):
-    """Return the subscription that the portal has for this browser, and what is needed to repair it.
+    """Return the fingerprint of this browser's stored subscription, and what is needed to repair it.
 
-    The service worker requests this if the page names no subscription, or not the browser's subscription.
+    The service worker sends this request if the browser has another subscription than the one that the page
+    names, or if the page names none.
     """
     rows = repairing.subscriptions_here(request)
     return JsonResponse(

@@ -11,15 +11,15 @@ from django.utils.translation import gettext_lazy
 
 from portal.folding import fold
 
-# Dates outside of these years are mistakes. Serial dates of Excel between the two numbers are from 1968 to
-# 2064.
+# Dates before FIRST_YEAR are mistakes. Excel stores a date as a serial number. The numbers in SERIALS are
+# days from 1968 to 2064.
 FIRST_YEAR = 1970
 SERIALS = range(25_000, 60_000)
 EPOCHS = {1900: datetime.date(1899, 12, 30), 1904: datetime.date(1904, 1, 1)}
 MAX_MINUTES = 600
 
-# The orders of day and month that a column can have. ISO dates and dates with the name of the month need
-# none.
+# The orders of day and month that a column can have. ISO dates and dates with the name of a month have no
+# such order.
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 ORDERS = (DAY_FIRST, MONTH_FIRST)
 NO_DAY = {
@@ -110,7 +110,7 @@ class Evidence:
 
     @property
     def order(self):
-        """Return DAY_FIRST or MONTH_FIRST, or "" if the dates don't say it."""
+        """Return DAY_FIRST or MONTH_FIRST, or "" if the dates don't show the order."""
         if self.day_first and not self.month_first:
             return DAY_FIRST
         if self.month_first and not self.day_first:
@@ -119,7 +119,7 @@ class Evidence:
 
     @property
     def needs_answer(self):
-        """Return whether a person has to say the order."""
+        """Return whether a person has to say whether the day or the month comes first."""
         return not self.order and bool(self.examples or (self.day_first and self.month_first))
 
 
@@ -139,8 +139,9 @@ def _year(digits):
 def read_day(text, order, epoch, zone):
     """Return (day, hour). The hour is None if the text has no time. Raises NotRead.
 
-    `order` is one of ORDERS. `epoch` is that of serial dates. `zone` is the library's time zone. If the text
-    has a time with another offset, the day and hour are those in the library's time zone.
+    `order` is one of ORDERS. `epoch` is 1900 or 1904, the year from which serial dates count. `zone` is the
+    library's time zone. If the text has a time with another offset, the day and hour are those in the
+    library's time zone.
     """
     if OFFSET.search(text):
         try:
@@ -211,7 +212,7 @@ def read_hour(text):
     if match := re.fullmatch(r"0?\.\d+", text):
         return int((float(text) * 86_400 + 0.5) // 3600) % 24
     if match := ISO.match(text):
-        # A workbook can have a day together with each time.
+        # Some workbooks store a day with each time, so skip the day.
         text = text[match.end() :].strip(" T")
     if match := re.fullmatch(r"([01]?\d|2[0-4])([0-5]\d)\s*(?:h|hrs)?", text):
         hour, half = int(match[1]), ""
@@ -263,8 +264,8 @@ ABOVE = re.compile(
 def read_duration(text):
     """Return the Duration. Raises NotRead.
 
-    The middle of a band is its estimate. A band without an upper end, such as 30+, is estimated by its lower
-    end.
+    If the text is a band, the minutes are the middle of the band. If a band has no upper end, such as 30+,
+    they are its lower end.
     """
     words = " ".join(text.lower().split())
     if match := re.fullmatch(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?", words):

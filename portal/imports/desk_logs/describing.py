@@ -1,4 +1,4 @@
-"""Say what an import would do: column by column, and what to look at before it."""
+"""Say what an import would do with each column, and what a person should check before the import."""
 
 from dataclasses import dataclass
 
@@ -27,8 +27,9 @@ LABELS = {
 class Fate:
     """What happens to a column: what it becomes (`field`), or why it is left out (`reason`).
 
-    `filled` rows of `rows` have a value. `values` is how many different values of it are known here, and
-    `skipped` how many of them leave out their rows. Both are None if the column isn't a choice list.
+    `filled` is the number of the `rows` that have a value in the column. `values` is the number of its
+    different values that the library knows. `skipped` is the number of values whose rows are left out. Both
+    are None if the column isn't a choice list.
     """
 
     name: str

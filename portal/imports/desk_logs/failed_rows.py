@@ -1,4 +1,4 @@
-"""Write the rows that could not be imported to a CSV file with the reasons, to correct and import again."""
+"""Write failed rows and their reasons to a CSV file, which people can correct and import again."""
 
 import csv
 import io
@@ -16,13 +16,14 @@ def reason_of(failed, plan):
 
 
 class FailedRows:
-    """Writes failed rows to an open binary file. `count` is how many it has written."""
+    """A writer of failed rows to an open binary file. `count` is the number of rows written so far."""
 
     def __init__(self, file, plan, log_import):
         self.plan, self.log_import, self.count = plan, log_import, 0
         self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         self._writer = csv.writer(self._text)
-        # The two added columns are not repeated if the file is one of failed rows itself.
+        # If the log is itself a file of failed rows, it has the two added columns already. So leave these
+        # out.
         self._kept = [place for place, name in enumerate(plan.names) if name not in (REASON, ORIGIN)]
         self._text.write("\ufeff")
         self._writer.writerow(
@@ -30,7 +31,7 @@ class FailedRows:
         )
 
     def add(self, row, failed):
-        """Write the row, its reason, and the import and number by which it is recognized later."""
+        """Write the row, the reason, and the row's origin, by which the next import recognizes the row."""
         self.count += 1
         cells = [row.cells[place] if place < len(row.cells) else "" for place in self._kept]
         origin = self._origin(row)
@@ -42,5 +43,5 @@ class FailedRows:
         return before or f"{self.log_import.pk}-{row.number}"
 
     def close(self):
-        """Finish writing. The file below stays open."""
+        """Finish writing. The binary file stays open."""
         self._text.detach()

@@ -1,4 +1,4 @@
-"""Say which column of a desk log is what, and what its values mean here. A mapping can be saved as JSON."""
+"""Map the columns and values of a desk log to what they mean here. A mapping can be saved as JSON."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from .values import CHOICES, GUESSES, LEFT_OUT, MAX_VALUES, Mode, recognized
 
 
 class Question(Exception):
-    """Something that a person has to decide before the import. The text says what, and how to answer.
+    """Something that a person has to decide before the import. The text of the exception asks the question.
 
     `field` is the field of the mapping, and `values` are the values of the log that are not mapped.
     """
@@ -26,12 +26,12 @@ class Question(Exception):
 
 @dataclass
 class Mapping:
-    """What a person has decided. What is missing here is recognized, or has to be asked.
+    """What a person has decided about a log. The portal guesses what is missing, or asks the person.
 
-    `columns` is {field: [names of columns]}. A field with an empty list is left out. `values` is {field:
-    {folded value: our value}}. `order` is one of ORDERS or "". `usual_order` is that of the earlier file for
-    which the mapping was saved: it counts if the dates of this file don't say their order. `branch` is the
-    slug of the branch of rows without one.
+    `columns` is {field: [names of columns]}. A field with an empty list has no column. `values` is {field:
+    {folded value: our value}}. `order` is one of ORDERS or "". `usual_order` is the order in the earlier file
+    for which the mapping was saved. It is used if the dates of this file don't show their order. `branch` is
+    the slug of the branch for rows that name no branch.
     """
 
     columns: dict = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Mapping:
     mode: str = Mode.IN_PERSON.value
 
     def as_json(self):
-        """Return the mapping as JSON. It can have words of people, so it is not for the database."""
+        """Return the mapping as JSON. It can contain private words, so don't store it in the database."""
         return {
             "columns": self.columns,
             "values": self.values,
@@ -57,7 +57,7 @@ class Mapping:
         }
 
     def fitted(self, overview):
-        """Return this mapping of an earlier file without the columns that this log doesn't have."""
+        """Return a copy of this mapping without the columns that the log of `overview` doesn't have."""
         fitted = Mapping.from_json(self.as_json())
         fitted.columns = {
             name: [column for column in columns if overview.named(column)]
@@ -73,7 +73,7 @@ class Mapping:
 
     @classmethod
     def from_json(cls, stored):
-        """Return the mapping that `as_json` has stored. Wrong parts are left out."""
+        """Return the Mapping for a result of `as_json`. Invalid parts are left out."""
         stored = stored if isinstance(stored, dict) else {}
         columns = {
             name: [str(column) for column in names]
@@ -128,7 +128,7 @@ class Places:
         )
 
     def find(self, name_of_field, value):
-        """Return our value for a value of the log, or "" if it isn't known.
+        """Return our value for a value of the log, or "" if nobody can know which one is meant.
 
         A place is "branch:1" or "point:2".
         """
@@ -145,7 +145,7 @@ class Places:
         return recognized(name_of_field, value)
 
     def is_right(self, name_of_field, ours):
-        """Return whether our value still exists."""
+        """Return whether `ours` is still a value of the library."""
         if ours == LEFT_OUT:
             return True
         if name_of_field == "place":
@@ -163,7 +163,7 @@ class Places:
 
 @dataclass
 class Plan:
-    """A mapping that fits this log: how to read each row of it."""
+    """How to read each row of one log: a mapping with the positions of the columns in this log."""
 
     positions: dict
     values: dict
@@ -181,7 +181,7 @@ class Plan:
 
     @property
     def branches(self):
-        """Return the primary keys of the branches to which rows can belong."""
+        """Return the primary keys of all branches to which rows of the log can belong."""
         found = {self.branch} if self.branch else set()
         for ours in self.values.get("place", {}).values():
             kind, _colon, pk = ours.partition(":")
@@ -190,7 +190,7 @@ class Plan:
         return found
 
     def cell(self, cells, name_of_field):
-        """Return the first cell of the field's columns that isn't empty."""
+        """Return the first cell in the field's columns that isn't empty, or ""."""
         for position in self.positions.get(name_of_field, ()):
             if position < len(cells) and cells[position]:
                 return cells[position]
@@ -198,7 +198,7 @@ class Plan:
 
 
 def make_plan(overview, mapping, places=None):
-    """Return (Plan, [Question]). If there is a Question, the log can't be imported with this plan yet.
+    """Return (Plan, [Question]). The log can be imported only if there is no Question.
 
     Raises Question if the mapping names a column that the log doesn't have.
     """
@@ -282,7 +282,7 @@ def _columns(overview, mapping):
 
 
 def _values(column, name, mapping, places):
-    """Return ({value of the log: our value}, [values that are not known])."""
+    """Return ({value of the log: our value}, [values of the log that are unknown])."""
     chosen, found, unknown = mapping.values.get(name, {}), {}, []
     for value in column.values:
         ours = chosen.get(fold(value), "")

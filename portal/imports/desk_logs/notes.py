@@ -1,6 +1,6 @@
-"""What is known about an uploaded desk log: its columns, the mapping, and the result of the preview.
+"""Notes about an uploaded desk log: its columns, the mapping, and the result of the preview.
 
-It has words of people, so it is a private file beside the upload and not in the database.
+Notes can contain what people wrote. So they are a private file beside the upload, and not in the database.
 """
 
 import json
@@ -20,7 +20,7 @@ FOLDER = "desk-logs"
 
 @dataclass
 class Notes:
-    """What is known about an upload. `preview` is empty, or what `preview_of` returns."""
+    """The notes about one upload. `preview` is empty, or a result of `preview_of`."""
 
     overview: Overview
     mapping: Mapping = field(default_factory=Mapping)
@@ -60,7 +60,7 @@ def read_notes(upload):
 
 
 def preview_of(result, days, warnings, plan):
-    """Return what the preview shows of a Result, as JSON. `days` is from `days_with_contacts`."""
+    """Return what the preview shows about a Result, as JSON. `days` is a result of `days_with_contacts`."""
     months: Counter[str] = Counter()
     for day, contacts in result.days.items():
         months[f"{day:%Y-%m}"] += contacts

@@ -1,4 +1,4 @@
-"""Read a desk log once, before it is imported: its columns, their values, and what a person has to decide."""
+"""Read a desk log before the import, to find its columns, their values, and what a person has to decide."""
 
 import re
 from collections import Counter
@@ -14,9 +14,9 @@ from portal.text import clean
 from .dates import SERIAL, Evidence
 from .values import CHOICES, GUESSES, LAYOUTS, MAX_VALUES, NEVER_NAMES, UNUSED
 
-# The names of the columns are in one of the first rows. Above them there can be a title.
+# The names of the columns must be in one of this many first rows. A title can be above them.
 HEADER_ROWS = 25
-# The two columns that a file of failed rows has in addition. They are ignored when it is imported again.
+# The two columns that a file of failed rows has in addition. Neither of them is imported.
 REASON, ORIGIN = "Why it was not imported", "Import and row"
 TOTAL = re.compile(
     r"(?:grand |sub ?|sub-)?(?:totals?|totales|summe|gesamt)(?:\s+[^\W\d]+){0,2}[\s:=]*[\d.,]*$",
@@ -28,7 +28,10 @@ ROWS_MAX = 2_000_000
 
 @dataclass
 class Column:
-    """A column of the log. `values` has its first different values, one more than a choice list can have."""
+    """A column of the log.
+
+    `values` counts its different values. It has at most one more than a choice list can have.
+    """
 
     name: str
     position: int
@@ -116,7 +119,7 @@ class Overview:
 
 
 def plain(name):
-    """Return the folded name without a note in brackets, except that known names with brackets stay whole."""
+    """Return the folded name without what follows a bracket or colon. Known names are returned whole."""
     folded = fold(name)
     if folded in NEVER_NAMES or any(folded in guesses for guesses in GUESSES.values()):
         return folded
@@ -150,8 +153,8 @@ def overview_of(log):
 def find_header(rows):
     """Return (the Row with the names of the columns, an iterator of the rows below it). Raises Unreadable.
 
-    It is the one of the first rows with the most known names. If no row has a known name, it is the first row
-    with several texts.
+    Choose the row with the most known names among the first rows. If no row has two known names, choose the
+    first row with several texts.
     """
     first = list(islice(rows, HEADER_ROWS))
     known = {guess for guesses in GUESSES.values() for guess in guesses} | set(NEVER_NAMES)
@@ -180,7 +183,7 @@ def _has_names(row):
 
 
 def names_of(cells):
-    """Return a different name for each column. A column without a name is called by its position."""
+    """Return a different name for each column. A column without a name gets a name such as "Column 3"."""
     names: list[str] = []
     seen: Counter[str] = Counter()
     for position, cell in enumerate(cells, start=1):
@@ -191,7 +194,7 @@ def names_of(cells):
 
 
 def is_total(row, day_cell):
-    """Return whether this is a row of totals, which has no day."""
+    """Return whether this is a row of totals. Such a row has no date in `day_cell`."""
     return not any(letter.isdigit() for letter in day_cell) and any(
         TOTAL.match(cell) for cell in row.cells if cell
     )

@@ -114,7 +114,7 @@ def as_text(cell):
     # Most cells need no cleaning, and an import has millions of cells.
     text = " ".join(cell.split()) if cell.isascii() and cell.isprintable() else clean(cell)
     if text[:1] == "'" and text[1:2] in FORMULAS:
-        # Our own file of failed rows has an apostrophe before such a cell, as spreadsheets want it.
+        # In our files of failed rows, an apostrophe before such a cell tells spreadsheets that it is a text.
         text = text[1:]
     return "" if text in EMPTY else text
 

@@ -1,4 +1,4 @@
-"""Turn a row of a desk log into a contact: what is counted of it, and nothing else."""
+"""Turn a row of a desk log into a Contact, which has only what the portal counts."""
 
 import datetime
 import re
@@ -10,13 +10,13 @@ from . import values
 from .dates import NotRead, read_day, read_duration, read_hour
 from .overview import is_total
 
-# What the column overview.ORIGIN of a file of failed rows has: the import, and the number of the row.
+# A cell in the column overview.ORIGIN: the primary key of the import and the number of the row.
 ORIGIN = re.compile(r"\d{1,15}-\d{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One row of the log, as it is counted here. Its fingerprints are made of `content` and `number`."""
+    """What the portal counts of one row. `writing` makes fingerprints of `content` and `number`."""
 
     day: datetime.date
     hour: int | None
@@ -44,12 +44,12 @@ class Failed(Exception):
         self.column = column
 
 
-# The results for rows that are neither contacts nor failures.
+# The results of `read_row` for a row of totals, and for a row that the mapping leaves out.
 TOTALS, LEFT_OUT = "totals", "left out"
 
 
 def read_row(row, plan, *, today, zone):
-    """Return the Contact of the row, or TOTALS or LEFT_OUT. Raises Failed."""
+    """Return the Contact for the row, or TOTALS, or LEFT_OUT. Raises Failed."""
     if row.problem:
         raise Failed(row.problem)
     cells, cell = row.cells, plan.cell
@@ -137,15 +137,15 @@ def _place(ours, plan):
     return plan.branch, None
 
 
-# The fields whose words identify a row without a number, beside its day, hour, duration and READ level.
+# If a row has no ticket number, the words in these fields help to recognize the row.
 IDENTIFYING = ("place", "mode", "question_type", "patron_group", "topic")
 
 
 def _content(cells, plan, *read):
-    """Return a text that is the same for equal rows. It has what is counted, in the words of the log.
+    """Return a text that is the same for equal rows, with everything that is counted.
 
-    The words of a question or note are not in it: a corrected typing error doesn't make another contact.
-    `read` has the values that were read, so the same row of a workbook and of a CSV file are equal.
+    The question and the notes are left out, so correcting them makes no new contact. `read` has values that
+    are already parsed. So the same row has the same text in a workbook and in a CSV file.
     """
     parts = [str(value) for value in read]
     parts += [f"{name}={text.casefold()}" for name in IDENTIFYING if (text := plan.cell(cells, name))]

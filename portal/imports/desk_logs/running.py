@@ -1,4 +1,4 @@
-"""Run the import of a desk log, from its file to its end."""
+"""Run a whole import of a desk log, or a dry run."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ class Undecided(Exception):
 
 
 def key_of(file, mapping):
-    """Return the HMAC of the file and the mapping. A killed import is continued if both are the same."""
+    """Return an HMAC of the file and the mapping. A killed import continues only if both are the same."""
     digest = hashlib.sha256()
     file.seek(0)
     while chunk := file.read(CHUNK):
@@ -44,7 +44,7 @@ def plan_of(log, mapping):
 
 
 def dry_run(log, plan, *, at, report=lambda result: None):
-    """Return the Result that the import would have. Nothing is written.
+    """Return the Result that an import would have, but write nothing.
 
     `report` is called with the Result after each batch.
     """
@@ -60,8 +60,9 @@ def run_import(
 ):
     """Import the log, and return (LogImport, Result). Raises AlreadyRunning and LockLost.
 
-    `failed_file` gets the failed rows. `report` is called with the Result after each batch. If it returns
-    False, stop here: the next run with the same file continues. The LogImport is None if nothing was added.
+    Failed rows are written to `failed_file`. `report` is called with the Result after each batch. If `report`
+    returns False, the import stops, and the next run with the same file continues it. The returned LogImport
+    is None if nothing was added.
     """
     with catalog_lock("import of a desk log") as lock:
         finish_undoing(lock=lock)

@@ -5,12 +5,12 @@ import re
 from .values import NEVER_NAMES, looks_personal
 
 SAMPLES, SAMPLE_MAX = 3, 24
-# Dates, times, durations and other numbers: they have hardly any letters.
+# Matches dates, times, durations and other numbers, which have hardly any letters.
 MOSTLY_DIGITS = re.compile(r"[\W\d_]*\d[\W\d_]*(?:[^\W\d_]{1,7}\.?[\W\d_]*){0,2}")
 
 
 def samples_of(column, plain_name):
-    """Return up to three values of the Column. If they can have private words, return only their shapes.
+    """Return up to three values of the Column. If a value may be private, return only its shape.
 
     `plain_name` is the name of the column as `overview.plain` returns it.
     """

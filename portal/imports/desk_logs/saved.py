@@ -12,7 +12,7 @@ def load_mapping(name):
     if row is None:
         return None
     mapping = Mapping.from_json(row.mapping)
-    # The order was decided for another file, so the dates of this file say more.
+    # Somebody chose the order for another file, so use it only if the dates of this file don't show an order.
     mapping.usual_order, mapping.order = mapping.order or mapping.usual_order, ""
     return mapping
 
@@ -20,7 +20,8 @@ def load_mapping(name):
 def save_mapping(name, mapping, *, order="", at):
     """Save the mapping, or replace the saved one with this name. Values that look like names are left out.
 
-    `order` is the order of day and month that the file had, so that the next file doesn't have to say it.
+    `order` is the order of day and month in the file. It is saved for the next file, whose dates may not show
+    an order.
     """
     stored, known_words = mapping.as_json(), Places().words
     stored["values"] = {

@@ -1,7 +1,7 @@
 """Undo an import of a desk log.
 
-It is done in many short transactions, so that others can write meanwhile. SQLite has only one writer at a
-time, and a large import has 100,000 rows. While an import is being undone, `undo_asked_at` is set.
+Undoing takes many short transactions, so that other processes can write in between. SQLite allows one writer
+at a time, and a large import has 100,000 rows. While an import is being undone, its `undo_asked_at` is set.
 """
 
 from django.db import transaction
@@ -12,12 +12,12 @@ from portal.helpsessions.models import HelpSession
 from portal.imports.models import ImportedRow
 
 BATCH = 500
-# How many rows of a table of counts are deleted at once.
+# How many rows of a table of counts one transaction deletes.
 COUNTS_BATCH = 2_000
 
 
 class ReplacedLater(Exception):
-    """The import can't be undone, because later imports replaced some of its rows. `imports` has them."""
+    """The import can't be undone, because the later `imports` replaced some of its rows."""
 
     def __init__(self, imports):
         super().__init__(imports)
@@ -25,15 +25,16 @@ class ReplacedLater(Exception):
 
 
 def later_imports(log_import):
-    """Return the imports that have replaced rows of this one, so they must be undone first."""
+    """Return the later imports that have replaced rows of this import. They must be undone first."""
     return LogImport.objects.filter(replaced_rows__log_import=log_import).distinct().order_by("pk")
 
 
 def undo_import(log_import, *, lock=None):
     """Delete what the import has added, and bring back the rows that it replaced. Raises ReplacedLater.
 
-    Afterward the help sessions and the counts are as before the import. Return the number of deleted rows.
-    If it is interrupted, call it again. `lock` is the HeldLock of this process.
+    Afterward, the help sessions and the counts are the same as before the import. Return the number of
+    contacts that were taken out. If the call is interrupted, call the function again. `lock` is the HeldLock
+    of this process.
     """
     number = log_import.added
     with transaction.atomic():
@@ -53,7 +54,10 @@ def undo_import(log_import, *, lock=None):
 
 
 def finish_undoing(*, lock=None):
-    """Undo the imports that are to be undone. Otherwise a new import would take their rows as known."""
+    """Undo all imports for which this was requested.
+
+    Otherwise, a new import would skip the rows of these imports as known.
+    """
     for log_import in LogImport.objects.exclude(undo_asked_at=None).order_by("-pk"):
         try:
             undo_import(log_import, lock=lock)

@@ -1,4 +1,4 @@
-"""What a coordinator does with a desk log: upload, map, import and delete it, and undo an import."""
+"""The actions of a coordinator on desk logs: upload, map, import and delete a log, and undo an import."""
 
 import logging
 
@@ -15,7 +15,7 @@ from .notes import FOLDER, Notes, write_notes
 from .saved import save_mapping
 from .undoing import ReplacedLater, later_imports
 
-# The action of the audit trail.
+# The name of the action in the audit trail.
 UNDID = "undid_import_of_desk_log"
 # How many files a coordinator can have at once. Each can have 40 MB.
 MAX_UPLOADS = 5
@@ -28,7 +28,7 @@ class TooMany(Exception):
 
 
 class Busy(Exception):
-    """A task of this upload is not done yet, or the import has ended."""
+    """The upload can't be changed now: a task is not done yet, or the import has ended or failed."""
 
 
 class StillRunning(Exception):
@@ -53,7 +53,7 @@ def add_upload(file, *, name, language, by, at):
 
 @staff_action
 def save_columns(upload, mapping, *, mapping_name="", notes, by, at):
-    """Save which column is what. Raises Busy and LogUpload.DoesNotExist."""
+    """Save what each column means. Raises Busy and LogUpload.DoesNotExist."""
     upload = _lock(upload)
     _replace_notes(upload, Notes(notes.overview, mapping, mapping_name))
     upload.checked_at = None
@@ -78,7 +78,7 @@ def save_values(upload, mapping, *, save_as="", order="", notes, by, at):
 
 @staff_action
 def begin(upload, *, by, at):
-    """Give the upload the task IMPORT, if its preview was made. Raises Busy and LogUpload.DoesNotExist."""
+    """Give the upload the task IMPORT. Raises Busy, also without a preview, and LogUpload.DoesNotExist."""
     upload = _lock(upload)
     if upload.checked_at is None:
         raise Busy
@@ -98,7 +98,7 @@ def delete_upload(upload, *, by, at):
 
 @staff_action
 def ask_to_undo(log_import, *, by, at):
-    """Note that the import is to be undone. Raises StillRunning, ReplacedLater and LogImport.DoesNotExist."""
+    """Request the undoing of the import. Raises StillRunning, ReplacedLater and LogImport.DoesNotExist."""
     log_import = LogImport.objects.select_for_update(no_key=True).get(pk=log_import.pk)
     if log_import.ended_at is None and LogUpload.objects.filter(task=LogUpload.Task.IMPORT).exists():
         raise StillRunning
@@ -125,7 +125,7 @@ def _replace_notes(upload, notes):
 
 
 def forget(uploads):
-    """Delete these uploads, and their files after the commit."""
+    """Delete these uploads. Their files are deleted after the commit."""
     names = [name for upload in uploads for name in upload.stored_names]
     uploads.delete()
     transaction.on_commit(lambda: remove_files(names))

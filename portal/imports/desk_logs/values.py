@@ -10,8 +10,8 @@ from recommendations.models import QuestionType
 
 Mode = HelpSession.Mode
 
-# What a column can be. Each has one column, except that `number` can have several.
-# {field: the names that its column has in LibAnswers, Gimlet, and other logs}
+# {field: the usual names of its column in LibAnswers, Gimlet and other logs}. A field has only one column,
+# but `number` can have several.
 NAMES = {
     "day": """
         date, date time, timestamp, datetime, date and time, date of interaction, day, when, created, created
@@ -48,7 +48,7 @@ NAMES = {
         chat no""",
 }
 GUESSES = {field: [fold(name) for name in names.split(",")] for field, names in NAMES.items()}
-# {reason: the names of columns that never come in}
+# {reason: the names of columns that are left out by default for this reason}
 WORDS = gettext_lazy("it can contain what people asked or wrote")
 PEOPLE = gettext_lazy("it can name people")
 UNUSED = gettext_lazy("nothing here counts it")
@@ -67,7 +67,7 @@ NEVER = {
 }
 NEVER_NAMES = {fold(name): reason for reason, names in NEVER.items() for name in names.split(",")}
 
-# {name of a system: columns that only its exports have together}
+# {name of a system: columns that occur together only in its exports}
 LAYOUTS = {
     "LibAnswers": {
         fold(name) for name in ("entered by", "patron status", "communication", "ticket #", "chat #")
@@ -77,11 +77,11 @@ LAYOUTS = {
     },
 }
 
-# The fields whose values are chosen from a list, so each value of the log is mapped to one of ours.
+# Choice lists: each value of the log in these fields is mapped to one of our values.
 CHOICES = ("question_type", "mode", "place", "patron_group", "topic")
 # A column with more values than this can't be one of CHOICES, because its values would describe people.
 MAX_VALUES = 30
-# The value of a mapping that leaves out the rows with it.
+# If a value of the log is mapped to this, the rows with this value are left out.
 LEFT_OUT = "-"
 
 MODE_WORDS = {
@@ -136,7 +136,7 @@ KNOWN_VALUES = {
 
 
 def recognized(field, value):
-    """Return our value for this value of a mode or question type, or "" if it isn't known."""
+    """Return our mode or question type for this value of the log, or "" if the value is unknown."""
     folded = fold(value)
     known = KNOWN_VALUES.get(field, {})
     if folded in known:
@@ -162,7 +162,7 @@ NUMBER_OF_PEOPLE = re.compile(r"(\d{1,3})(?:\.0)?")
 
 
 def people(text):
-    """Return the number of people, or 1 if the text has no number. It isn't the number of contacts."""
+    """Return how many people took part in a contact, from 1 to 500. Return 1 if the text is not a number."""
     match = NUMBER_OF_PEOPLE.fullmatch(text)
     return min(max(int(match[1]), 1), 500) if match else 1
 
@@ -182,7 +182,7 @@ OTHER_DESK_WORDS = """
     copy scan wifi study group meeting school local history special collections archive archives media
     program and of the for to with from by on at no not senior seniors business user users member
     members"""
-# Words of values that are no names of people, such as "Research Help".
+# A value with one of these words is not a person's name. An example is "Research Help".
 DESK_WORDS = frozenset(fold(" ".join([*MODE_WORDS.values(), *TYPE_WORDS.values(), OTHER_DESK_WORDS])).split())
 
 

@@ -1,7 +1,7 @@
 """Do the tasks of uploaded desk logs: read a file, try out its import, and import it.
 
-A small file is done in the request. A large one is done in a process that the worker starts, so that neither
-a page nor another job of the worker waits for it. Decision 49 has the measurements.
+The request does the tasks of a small file. For a large file, the worker starts a process, so that no page and
+no other job of the worker has to wait. Decision 49 has the measurements.
 """
 
 import logging
@@ -31,15 +31,15 @@ from .undoing import ReplacedLater, undo_import
 from .uploads import forget, remove_files
 from .writing import days_with_contacts
 
-# What is done in the request: it takes less than a second.
+# Up to these sizes, the request itself does the tasks, which takes less than a second.
 SMALL_BYTES, SMALL_ROWS = 512 * 1024, 2_000
-# After this time without a renewal, another process may do the task.
+# If a lease was not renewed for this long, another process may do the task.
 LEASE = timedelta(minutes=3)
-# How long a task waits if an import or harvest is running.
+# How long a task waits before it tries again, if another import or harvest is running.
 WAIT = timedelta(seconds=20)
 # How often the progress is saved, in seconds.
 PROGRESS_EVERY = 1
-# How old a file without a row is before it is deleted.
+# A file without a row is deleted when it is older than this.
 STRAY_AFTER = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
@@ -59,14 +59,14 @@ def is_small(upload):
 
 
 def has_work(at):
-    """Return whether a process should do tasks of uploads now."""
+    """Return whether the worker should start a process for tasks of uploads now."""
     if LogUpload.objects.with_task(at).exists():
         return True
     return LogImport.objects.exclude(undo_asked_at=None).exists() and running_import(at=at) is None
 
 
 def do_all(*, is_stopping=lambda: False):
-    """Do all tasks of uploads, and undo the imports that are to be undone."""
+    """Do all tasks of uploads, and undo all imports for which this was requested."""
     while not is_stopping() and (upload := LogUpload.objects.with_task(timezone.now()).first()):
         do_task(upload, is_stopping=is_stopping)
     for log_import in LogImport.objects.exclude(undo_asked_at=None).order_by("-pk"):
@@ -75,7 +75,7 @@ def do_all(*, is_stopping=lambda: False):
 
 
 def do_task(upload, *, is_stopping=lambda: False):
-    """Do the task of the upload. If the catalog is locked, the task stays for later."""
+    """Do the task of the upload. If another import or harvest is running, the task is tried again later."""
     lease = _Lease(upload, is_stopping)
     try:
         lease.take()
@@ -108,7 +108,7 @@ def _check(upload, lease):
     notes, at = read_notes(upload), timezone.now()
     plan, questions = make_plan(notes.overview, notes.mapping)
     if questions:
-        # Somebody changed a list of the library. The page of the mapping asks again.
+        # Somebody has changed a list of the library, so the page of the mapping has to ask again.
         lease.end(task="", checked_at=None)
         return
     with upload.file.open("rb") as file:
@@ -171,7 +171,7 @@ class _Lease:
         self.until = at + LEASE
 
     def report(self, result):
-        """Save the progress and renew the lease, at most once a second. Raises Gone and Stopped."""
+        """Save the progress and renew the lease, but not more than once a second. Raises Gone and Stopped."""
         if self.is_stopping():
             raise Stopped
         if time.monotonic() < self.saved_at + PROGRESS_EVERY:
@@ -183,7 +183,7 @@ class _Lease:
 
     @transaction.atomic
     def end(self, **changes):
-        """Save these columns and give the lease back. Files that the row no longer has are deleted."""
+        """Save these columns and give the lease back. Delete files that the row no longer names."""
         row = self._rows().select_for_update(no_key=True).first()
         if row is None:
             remove_files([name for column, name in changes.items() if column in FILES and name])
@@ -207,7 +207,7 @@ FILES = ("file", "notes", "failed")
 
 
 def undo_now(log_import):
-    """Undo the import, and return whether it is undone. If the catalog is locked, it is undone later."""
+    """Undo the import and return True. Return False if it can't be undone, or only later."""
     try:
         with catalog_lock("undo of an import of a desk log") as lock:
             undo_import(log_import, lock=lock)
@@ -220,7 +220,7 @@ def undo_now(log_import):
 
 
 def forget_log_uploads(*, at):
-    """Delete uploads after a day, and files without a row. Runs in the worker."""
+    """Delete uploads that are a day old, and files without a row. The worker runs this job."""
     with transaction.atomic():
         due = LogUpload.objects.filter(kept_until__lte=at).exclude(leased_until__gt=at)
         forget(LogUpload.objects.filter(pk__in=list(due.select_for_update().values_list("pk", flat=True))))

@@ -10,15 +10,16 @@ from django.utils.translation import gettext_lazy
 
 from portal.imports.records import Unreadable
 
-# The most bytes that a workbook may have when it is unpacked, and the most cells of a sheet.
-# calamine keeps a sheet in memory, also its empty cells.
+# The maximum size of an unpacked workbook in bytes, and the maximum number of cells in a sheet. calamine
+# keeps a whole sheet in memory, even its empty cells.
 UNPACKED_MAX = 300 * 1024 * 1024
 CELLS_MAX = 15_000_000
 MEMBERS_MAX = 2_000
-# The most merged cells that get the value of the cell above.
+# At most this many merged cells get the value of the cell above.
 MERGED_MAX = 200_000
 CHUNK = 256 * 1024
-# The end of a chunk that is read again with the next chunk, because it can be the beginning of an address.
+# This many bytes at the end of a chunk are read again with the next chunk, because a cell's address can
+# continue there.
 OVERLAP = 40
 ADDRESS = re.compile(rb"""\br\s*=\s*["']\$?([A-Z]{1,3})(\d{1,7})["']""")
 SAVE_AS_CSV = gettext_lazy("Save the desk log as CSV (UTF-8), and import that file.")
@@ -67,9 +68,10 @@ def _unreadable(problem):
 
 
 def _unpacked(file, member):
-    """Yield the unpacked bytes of a member in chunks.
+    """Yield the unpacked bytes of a member of the archive in chunks.
 
-    The sizes in the archive can be wrong. So unpack it here and don't believe them, as zipfile would.
+    The sizes that the archive states can be wrong, and zipfile would trust them. So this function doesn't use
+    zipfile to unpack.
     """
     file.seek(member.header_offset)
     header = file.read(30)
@@ -93,7 +95,7 @@ def _unpacked(file, member):
 
 
 class _Sheet:
-    """Finds the last row and column of a sheet, without parsing it."""
+    """A scanner that finds the last row and column of a sheet without parsing the XML."""
 
     def __init__(self):
         self.row = self.column = 0
@@ -122,10 +124,9 @@ class _Sheet:
 def workbook_rows(file):
     """Yield (number, cells, "") for each row of the first sheet with at least two rows. Raises Unreadable.
 
-    If cells of a column are merged, each of them gets the value. Formulas are not run: their last values are
-    read.
+    If cells of a column are merged, each of them gets the value. A formula is read as its last stored value.
     """
-    # It is imported here because only imports of workbooks need it.
+    # Import the library only here, because few processes read workbooks.
     from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     try:
@@ -155,7 +156,7 @@ def workbook_rows(file):
 
 
 def _merged_down(sheet):
-    """Return {row number: {column: first row}} for cells that are merged with the ones below."""
+    """Return {row number: {column: first row of the merged cells}} for cells that are merged downward."""
     merged: dict[int, dict[int, int]] = {}
     room = MERGED_MAX
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
@@ -166,7 +167,7 @@ def _merged_down(sheet):
 
 
 def excel_text(value):
-    """Return the value of a cell of a workbook as a text. Dates and times are written as ISO 8601 says."""
+    """Return the value of a workbook's cell as a text. Dates and times are in ISO 8601 format."""
     match value:
         case str():
             return value

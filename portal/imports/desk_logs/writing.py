@@ -1,6 +1,6 @@
-"""Import the rows of a desk log as help sessions that are forgotten from the start, and undo an import.
+"""Import the rows of a desk log as help sessions that are forgotten from the start.
 
-See docs/decisions/0049. Each batch is one transaction. A row that is known already is not added again.
+See docs/decisions/0049. Each batch is one transaction. A row that was imported before is not added again.
 """
 
 import datetime
@@ -26,23 +26,24 @@ from portal.prepared import insert_all
 from .rows import LEFT_OUT, TOTALS, Failed, read_row
 
 BATCH = 500
-# The number of failed rows that a Result has, and of the reasons that it counts.
+# How many failed rows a Result lists, and how many different reasons it counts.
 FAILED_SHOWN, REASONS_MAX = 50, 200
-# The action of the audit trail.
+# The name of the action in the audit trail.
 IMPORTED = "imported_desk_log"
 PURPOSE = "row of a desk log"
 SEAL = "sealed row of a desk log"
-# Each row is sealed with a key of its own, made of its number and content, so no key seals two texts.
+# Each row is encrypted with a different key, which is made of its number and content. So the nonce can be the
+# same.
 NONCE = bytes(12)
 DAYS_MAX = 5_000
 
 
 @dataclass
 class Result:
-    """What an import has done so far, or would do.
+    """What an import has done so far, or what a dry run found out.
 
-    `failed` has [row number, reason, column] of the first failed rows. `reasons` counts the reasons. `days`
-    counts the contacts that would be added on each day.
+    `failed` has (row number, reason, column) for the first failed rows. `reasons` counts the failed rows for
+    each reason. `days` counts the added contacts for each day.
     """
 
     read: int = 0
@@ -69,9 +70,9 @@ class Result:
 
 
 def begin_import(file_key, *, file_name="", person=None, at):
-    """Return the LogImport of this file. If an earlier run was killed, continue its import.
+    """Return the unfinished LogImport of an earlier run with the same file, or else a new one.
 
-    `person` is the coordinator who imports it at the desk, for the audit trail.
+    `person` is the coordinator who imports the log at the desk, for the audit trail.
     """
     unfinished = LogImport.objects.filter(file_key=file_key, ended_at=None).order_by("pk").first()
     if unfinished:
@@ -86,8 +87,8 @@ def begin_import(file_key, *, file_name="", person=None, at):
 def import_rows(log, plan, *, log_import=None, at, on_failed=None, lock=None):
     """Import the rows of the log, and yield the Result after each batch.
 
-    Without a `log_import`, nothing is written: this is the dry run. `on_failed` is called with each row that
-    fails and the Failed. `lock` is the HeldLock of this process.
+    If `log_import` is None, this is a dry run and writes nothing. `on_failed(row, failed)` is called for each
+    failed row. `lock` is the HeldLock of this process.
     """
     library = Library.current()
     writer = _Writer(log_import, library, at)
@@ -124,18 +125,18 @@ def _note_failure(result, row, failed):
 
 
 class _Writer:
-    """Writes batches of contacts. Without a LogImport, it only says what would be written."""
+    """A writer of batches of contacts. If its `log_import` is None, it only counts what it would write."""
 
     def __init__(self, log_import, library, at):
         self.log_import, self.library, self.at = log_import, library, at
         self.today = library.today(at)
-        # What all imported sessions have: each is forgotten from the start.
+        # The values that all imported sessions share. Each session is forgotten from the start.
         self._common = HelpSession(
             status=HelpSession.Status.RECORDED, language="", forgotten_on=self.today, is_counted=True
         )
         self.rounded: dict[datetime.date, datetime.datetime] = {}
-        # {hash of a row's number or content: how many such rows have come}. Hashes need less memory than
-        # texts.
+        # {hash of a row's number or content: how many equal rows have come so far}. Hashes need less memory
+        # than texts.
         self.seen: dict[int, int] = {}
 
     def write(self, contacts, result, lock):
@@ -150,7 +151,11 @@ class _Writer:
             self._save(new, edited)
 
     def _fingerprints(self, contact):
-        """Return ([identities, one for each key of the library], [contents], number with its count)."""
+        """Return ([identities], [contents], base with its count).
+
+        There is one identity, and one content, for each SECRET_KEY that the library has or had. The base is
+        the row's ticket number, or else its content. The count says how many equal rows came before.
+        """
         base = f"number\n{contact.number}" if contact.number else f"content\n{contact.content}"
         short = hash(base)
         count = self.seen.get(short)
@@ -163,9 +168,9 @@ class _Writer:
         return identities, contents, numbered
 
     def _count_before(self, base, failed_in):
-        """Return how many rows with this base the file had in which the row failed.
+        """Return how many rows with this base were imported up to the import in which the row failed.
 
-        A corrected row can equal another row of that file. It is one more contact.
+        If a corrected row equals another row of that file, it still counts as one more contact.
         """
         count = 0
         while ImportedRow.objects.filter(
@@ -175,7 +180,11 @@ class _Writer:
         return count
 
     def _sort(self, contacts, made, result):
-        """Return ([(contact, fingerprints)] to add, {position in this list: the ImportedRow it replaces})."""
+        """Return (new, edited).
+
+        `new` is [(contact, fingerprints)] for the rows to add. `edited` is {position in `new`: the
+        ImportedRow that this row replaces}.
+        """
         wanted = [identity for identities, _contents, _numbered in made for identity in identities]
         rows = ImportedRow.objects.filter(identity__in=wanted, replaced_in=None)
         known = {row.identity: row for row in rows.select_related("help_session")}
@@ -195,7 +204,7 @@ class _Writer:
             elif not is_mine:
                 result.known += 1
                 continue
-            # A row that an earlier run of this import has added counts as added.
+            # If an earlier run of this import has added the row, count it as added too.
             result.added += 1
             result.days[contact.day] += 1
             result.without_time += contact.hour is None
@@ -275,12 +284,12 @@ class _Writer:
 
 
 def _short(text):
-    """Return the HMACs of the text with each key of the library. 128 bits of each are enough."""
+    """Return the HMAC of the text with each key of the library, shortened to 128 bits."""
     return [found[:32] for found in keys.fingerprints(PURPOSE, text)]
 
 
 def end_import(log_import, *, at):
-    """Mark the import as complete. An import that has added nothing is deleted."""
+    """Mark the import as complete. If it has added nothing, delete it."""
     if log_import.added:
         LogImport.objects.filter(pk=log_import.pk).update(ended_at=at)
     else:
@@ -288,10 +297,11 @@ def end_import(log_import, *, at):
 
 
 def _sealed(contact, numbered, content):
-    """Encrypt what the session no longer has, so that an edited row can be taken out of the counts.
+    """Encrypt the counted values that the session doesn't store.
 
-    The key is made of the library's key and of the number in the log. So the database and the library's key
-    are not enough to read it.
+    They are needed to take an edited row out of the counts. The encryption key is made of the library's key
+    and the ticket or chat number in the log. So nobody can decrypt the text with only the database and the
+    library's key.
     """
     text = json.dumps([contact.hour, contact.service_point, contact.patron_group])
     return AESGCM(_seal_keys(numbered, content)[0]).encrypt(NONCE, text.encode(), None)
@@ -311,7 +321,7 @@ def _seal_keys(numbered, content):
 
 
 def days_with_contacts(result, branches):
-    """Return [(day, contacts recorded here, imported contacts)] for the days that would get contacts."""
+    """Return [(day, contacts recorded here, imported contacts)] for the days that get contacts."""
     if not result.days:
         return []
     counted = (HelpSession.Status.RECORDED, HelpSession.Status.TALLY)

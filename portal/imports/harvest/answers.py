@@ -40,8 +40,8 @@ END_OF_RECORD = re.compile(rb"</" + NAME + rb"record\s*>")
 TOKEN = re.compile(rb"<" + NAME + rb"resumptionToken(?=[\s/>])([^<>]*?)(?:/>|>" + TEXT + rb"</)")
 LIST_SIZE = re.compile(rb"completeListSize\s*=\s*[\"'](\d{1,9})[\"']")
 CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-# The root element must begin within this many bytes of an answer's start, and end within this many of its
-# end.
+# The root element must begin within this many of an answer's first bytes, and end within this many of its
+# last bytes.
 SEEN = 4096
 # The longest token in characters, the most records on a page, and the most bytes in an answer without
 # records. Anything longer is refused.
@@ -229,7 +229,7 @@ def _texts(content):
         raise Broken("its answer has a doctype, which OAI-PMH doesn't have")
     try:
         root = ElementTree.fromstring(content)  # noqa: S314  it has no doctype, so it can't define entities
-    # LookupError and ValueError: the encoding is not known, or expat can't read it.
+    # LookupError and ValueError mean that expat doesn't know the encoding or can't read it.
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise Broken(f"its answer is not well-formed XML: {error}") from None
     found: dict[str, list[str]] = {}

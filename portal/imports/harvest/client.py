@@ -1,4 +1,4 @@
-"""Ask the library's OAI-PMH server. If the server is busy or its answer is broken, ask again."""
+"""Ask the library's OAI-PMH server. If the server is busy or its answer is broken, repeat the request."""
 
 import time
 
@@ -15,7 +15,8 @@ MAX_WAIT = 600
 # How many times in a row the portal waits for a busy server.
 MAX_BUSY = 10
 MAX_SET_PAGES = 200
-# The OAI-PMH error codes for a record that doesn't exist, and for one that the server can't send as MARC.
+# The OAI-PMH error codes for a record that doesn't exist, and for a record that the server can't send as
+# MARC.
 GONE = ("idDoesNotExist", "cannotDisseminateFormat")
 
 

@@ -31,7 +31,7 @@ def save_page(page, harvest, *, lock, at):
 
 
 def save_records(all_listed, harvest, *, lock, at):
-    """Import these Listed records, withdraw the deleted ones, count both in `harvest`, and save it.
+    """Import these Listed records, withdraw the deleted ones, and save the counts of both in `harvest`.
 
     The records are imported first, each batch in a transaction. If the process ends after that, `harvest` is
     not saved. The next run then gets the same page again, and finds these records unchanged.
@@ -100,8 +100,8 @@ def _with_own_keys(listed, known, harvest, faults):
 def _in_use(row, harvest):
     """Return the identifier of the record if the server certainly still has it, or else None.
 
-    During a full harvest, this is certain only of the records that it has already listed. For other records,
-    another record with the same key takes over the item. So items stay the same even if a server gives all
+    During a full harvest, only the records that were already listed are certain. If another record has the
+    same key as an uncertain record, it takes over the item. So items stay the same even if a server gives all
     its records new identifiers.
     """
     is_known_to_be_there = not harvest.is_full or row.seen_in == harvest.pk

@@ -132,8 +132,8 @@ def _get(url, deadline):
         raise Unreachable("it did not answer in time") from None
     except ConnectionRefusedError:
         raise Unreachable(f"nothing answers at {url.netloc}") from None
-    # HTTPException: the answer isn't HTTP. ValueError: a redirect leads to an address that can't be
-    # requested.
+    # HTTPException means that the answer isn't HTTP. ValueError means that a redirect leads to an address
+    # that can't be requested.
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unreachable(_words(url, error)) from None
     finally:
@@ -146,7 +146,7 @@ def _get(url, deadline):
 
 
 def _words(url, error):
-    # gaierror: the name server doesn't know the host.
+    # gaierror means that the name server doesn't know the host.
     if type(error).__name__ == "gaierror":
         return f"the host {url.hostname} is not known"
     if isinstance(error, http.client.IncompleteRead):

@@ -19,8 +19,9 @@ from .requests import Unreachable
 # The time between two full harvests: for servers that promise to report every deleted record, and for all
 # other servers.
 FULL_EVERY, FULL_EVERY_IF_FORGETFUL = timedelta(days=28), timedelta(days=7)
-# A full list may lack at most this share of the known records, or this number of them if that is more. If it
-# lacks more, nothing is withdrawn until a person confirms that the library has withdrawn the records.
+# A full list may lack at most this share of the known records, or this number of records if the number is
+# larger. If more records are missing, nothing is withdrawn until a person confirms that the library has
+# withdrawn them.
 MISSING_SHARE, MISSING_MIN = 0.1, 20
 BATCH = 50
 # While the harvest waits for a busy server, it renews the lock after this many seconds.
@@ -139,7 +140,8 @@ def _withdraw_missing(harvest, client, lock, *, is_confirmed):
 def _found(listed, identifier, harvest):
     """Return a Listed for a record that the lists lack.
 
-    It is marked as deleted if the server no longer has the record, or has it in none of the harvest's sets.
+    The Listed is marked as deleted if the server no longer has the record, or if none of the harvest's sets
+    contains it.
     """
     is_there = listed and not listed.is_deleted and (not harvest.sets or _is_in_sets(listed, harvest.sets))
     if not is_there:

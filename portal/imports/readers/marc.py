@@ -31,15 +31,16 @@ BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
 RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
 RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
 UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
-# Finds the namespace prefix of an element or of an attribute, such as "marc" in "</marc:leader>".
+# Matches the namespace prefix of an element or attribute, such as "marc" in "</marc:leader>".
 PREFIX = re.compile(rb"(?:</|\s(?!xmlns:|xml:)(?=[\w.-]+:[\w.-]+=))([A-Za-z_][\w.-]*):")
 # The root elements of MARCXML, OAI-PMH and SRU. A file with one of them is accepted even if it has no record.
 MARCXML_WRAPPERS = {"collection", "OAI-PMH", "searchRetrieveResponse"}
 ELEMENT_OR_COMMENT = re.compile(rb"<(?:!--|([^\s<>/?!]{1,80}))")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
-# MARC-8 may have Cyrillic, Hebrew, Arabic and Greek letters in either half of its code table. pymarc only
-# knows one half, and would leave out the letters of the other half. So add both halves to pymarc's tables.
+# MARC-8 may have Cyrillic, Hebrew, Arabic and Greek letters in either half of its code table. pymarc knows
+# each script in only one half, and would leave out the letters in the other half. So add both halves to
+# pymarc's tables.
 for charset in b"NQ234S":
     letters = marc8_mapping.CODESETS[charset]
     letters.update({code ^ 0x80: letter for code, letter in list(letters.items())})

@@ -200,7 +200,7 @@ def _only_sells(field):
 
 
 def _dates(record, imprint):
-    """Return the dates in the imprint, and then those of its fields 880, which are in the original script.
+    """Return the dates in the imprint, and then the dates in its fields 880, which have the original script.
 
     Dates of production, distribution and copyright come last.
     """

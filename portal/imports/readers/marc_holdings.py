@@ -79,7 +79,7 @@ def holdings_of(record, layout, classification):
 
     If `layout` is None, the copies are in field 952 if Koha wrote it, and otherwise in field 852. If `layout`
     is a Layout and the record doesn't have its field, no branch has the item. `classification` is the call
-    number of the record, or "". It is used if no field 852 has a call number of its own.
+    number of the record, or "". This number is used if no field 852 has a call number.
     """
     copies = record.get_fields(layout.tag) if layout else []
     says_where = bool(layout) and not copies
@@ -122,8 +122,8 @@ def _read(field, layout, code):
 def _has_only_restricted(items, field, *, is_alone):
     """Return whether the fields 876 that belong to this field 852 all restrict the use to the library.
 
-    They belong to it if both have the same link number (subfield 8) or copy number (subfield t), or if the
-    record has no other 852.
+    A field 876 belongs to this field 852 if both have the same link number (subfield 8) or copy number
+    (subfield t), or if the record has no other 852.
     """
     own = [item for item in items if is_alone or _link(item) & _link(field)]
     return bool(own) and all(restricts(*_values(item, "hz")) for item in own)

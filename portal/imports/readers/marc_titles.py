@@ -5,7 +5,8 @@ import re
 from portal.folding import fold
 from portal.imports.records import unescaped
 
-# {tag: subfields}. If a record has no field 245, its title is in the first of these fields that it has.
+# {tag: subfields}. If a record has no field 245, the first of these fields that the record has contains its
+# title.
 TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
 # Other titles that people search for, such as the title on the cover.
 VARIANTS = {"246": "abnp"}
@@ -50,7 +51,7 @@ def without_period(text):
 
 
 def repeated(field):
-    """Return the tag of the field whose contents this field 880 has in the original script."""
+    """Return the tag of the field that this field 880 repeats in the original script."""
     return (field.get("6") or "").strip()[:3]
 
 

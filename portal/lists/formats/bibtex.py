@@ -11,7 +11,8 @@ from recommendations.bibliography.names import names_of
 from recommendations.models import Item
 
 Kind = Item.Kind
-# {kind: type}. Zotero leaves out entries of unknown types. So other items are "online" or "misc".
+# {kind of an item: type of its entry}. Items of all other kinds become "online" or "misc", because Zotero
+# leaves out entries of types that it doesn't know.
 TYPES = {
     Kind.BOOK: "book",
     Kind.AUDIOBOOK: "audio",
@@ -22,8 +23,8 @@ TYPES = {
     Kind.DATABASE: "online",
     Kind.WEB_PAGE: "online",
 }
-# BibTeX counts braces even after a backslash. So each brace is balanced by one in \vphantom, which prints
-# nothing. Some programs would read an unescaped "@" before a brace as the beginning of an entry.
+# BibTeX counts braces even after a backslash. So each brace has a matching brace inside \vphantom, which
+# prints nothing. Some programs would read an unescaped "@" before a brace as the beginning of an entry.
 ESCAPED = str.maketrans(
     {
         "\\": r"{\textbackslash}",

@@ -1,4 +1,4 @@
-"""Links that show a list, or items that staff chose, to everybody who has the link."""
+"""Links to lists, and links to items that staff chose. Everybody who has a link can open it."""
 
 import uuid
 from datetime import timedelta
@@ -122,8 +122,8 @@ class StaffLinkQuerySet(LinkQuerySet):
 class StaffLink(Link):
     """A link with which staff show items to everybody who has it.
 
-    The items come from an answer or a visit, but no column says which one. So the link can't lead to the
-    answer or visit, and can stay when the answer or visit is deleted.
+    The items come from an answer or a visit, but no column says which one. So nobody can find the answer or
+    visit through the link, and the link still works after the answer or visit is deleted.
     """
 
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")

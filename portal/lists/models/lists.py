@@ -25,7 +25,7 @@ RESTORE_FOR = timedelta(days=30)
 
 
 def restorable_since(at):
-    """Return the time since which removals can still be undone at the time `at`.
+    """Return the earliest time of a removal that can still be undone at the time `at`.
 
     This is the beginning of a day at the library, so that a page can name the last day for restoring.
     """
@@ -171,8 +171,8 @@ class SavedItem(models.Model):
     It is an item of the catalog, or a title that the patron added by hand. A title added by hand is not an
     Item, because nobody else may find it.
 
-    `recommendation` is the recommendation from which the patron saved the item, if any. It is the only place
-    of the staff member's reason, so the reason is gone when the visit is forgotten.
+    `recommendation` is the recommendation from which the patron saved the item, if any. The staff member's
+    reason is stored only there, so it is deleted when the visit is forgotten.
 
     When the patron removes the title, the row stays for RESTORE_FOR, so that restoring brings back the same
     row.
@@ -186,7 +186,7 @@ class SavedItem(models.Model):
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
 
-    # Whether "Show more" of a search has added this row first. `mark_first_new` sets it.
+    # Whether this is the first row that the button "Show more" of a search added. `mark_first_new` sets it.
     is_first_new = False
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

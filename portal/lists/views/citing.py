@@ -64,7 +64,7 @@ def cite_list(request, public_id):
 def _language(request):
     """Return the language of the citations.
 
-    This is the language that the parameter `in` names. Without it, it is the language of the page.
+    This is the language that the parameter `in` names. Without this parameter, use the language of the page.
     """
     wanted = request.GET.get("in") or (get_language() or "")[:2]
     return wanted if wanted in LOCALES else next(iter(LOCALES))

@@ -24,7 +24,7 @@ from ..visitors_page import shown_to_visitors
 
 
 def share_section(request, saved_list):
-    """Return the context of templates/lists/options/share.html. Each of `links` is (link, does it work)."""
+    """Return the context of templates/lists/options/share.html. `links` is [(link, whether it works)]."""
     rows = ListLink.objects.belonging_to(request.viewer).filter(saved_list=saved_list)
     rows = rows.select_related("saved_list__patron").order_by("-made_at", "-pk")
     at = timezone.now()

@@ -52,7 +52,7 @@ def new_list(request):
 @shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_list(request, public_id):
-    """Show the form that renames the list, and the button that removes it. Rename the list."""
+    """Show the form that renames the list, and the button that removes the list. A POST renames the list."""
     saved_list = get_object_or_404(SavedList.objects.belonging_to(request.viewer), public_id=public_id)
     unsent, initial = with_unsent_text(request, {"name": saved_list.title})
     form = ListForm(request.POST or None, initial=initial)

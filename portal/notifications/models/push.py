@@ -13,9 +13,9 @@ class PushSubscription(models.Model):
     """A browser that gets notices through the push service of the browser's maker (web push).
 
     A subscription with a `person` ends when the person's sign-in with this browser ends. A subscription
-    without a person is for a visit that the browser opened by code. Its `about` is the key of the visit, and
-    it ends when the code ends. A browser can have one row for a person and one for each visit, all with the
-    same endpoint.
+    without a person is for a visit that the browser opened by code, and ends when the code ends. Its `about`
+    is the key of the visit. A browser can have one row for a person and one for each visit, all with the same
+    endpoint.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

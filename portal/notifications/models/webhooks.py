@@ -6,9 +6,10 @@ from django.db import models
 
 
 class WebhookEvent(models.Model):
-    """An event that waits to be sent. The row is deleted once it is accepted, and after the last try.
+    """An event that waits to be sent. The row is deleted when the event is accepted or given up.
 
-    `content` has no words, names, verdicts, items, topics or addresses of visits.
+    `content` never has words or names of people, a single verdict, an item, a topic or the address of a
+    visit.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -50,9 +50,9 @@ State, Way = Notification.State, Notification.Way
 
 
 def hand_over(notice, subscriptions, *, at):
-    """Let the worker send a notice to these devices. Runs in the caller's transaction.
+    """Write a PushMessage for each of these devices, in the caller's transaction. The worker sends them.
 
-    The message contains the subject of the notice's email, but not its text.
+    A message contains the subject of the notice's email, but not the text of the email.
     """
     ends_at = min([at + KEPT_FOR, *([notice.ends_at] if notice.ends_at else [])])
     payload = _payload(notice.subject, notice.url or settings.BASE_URL + reverse("home"))
@@ -155,7 +155,9 @@ def drop(message):
 
 
 def email_instead(*, at):
-    """Email notices that could reach no device, and delete messages that are too old. The worker runs this.
+    """Put notices that could reach no device back into the outbox, so that they are sent by email.
+
+    Also delete messages that are too old. The worker runs this job.
 
     If the person has no email address, the notice is deleted. A check-in is never emailed instead, because
     the person agreed only to push messages. If the person still has a device, the check-in is given up.

@@ -13,16 +13,16 @@ CURVE = ec.SECP256R1()
 # bytes.
 MAX_BODY = RECORD_SIZE = 4096
 SALT_BYTES, TAG_BYTES = 16, 16
-# The content of the last record ends with this byte. Padding follows it.
+# This byte marks the end of the content in the last record. Padding can follow.
 LAST_RECORD = b"\x02"
 
 
 def encrypt(content, *, browser_key, auth, padded_to=0, sender_key=None, salt=None):
     """Return the body of a push message for a browser (RFC 8291).
 
-    `browser_key` is the browser's public key in 65 bytes, and `auth` its secret in 16 bytes. `padded_to` is
-    the shortest length of the content in bytes. Each message gets a new `sender_key` and a new `salt`. Only
-    tests pass these two arguments. Raises ValueError if the content is too long.
+    `browser_key` is the browser's public key in 65 bytes, and `auth` is its secret in 16 bytes. Content with
+    fewer than `padded_to` bytes is padded. Each message gets a new `sender_key` and a new `salt`. Only tests
+    pass these two arguments. Raises ValueError if the content is too long.
     """
     sender_key = sender_key or ec.generate_private_key(CURVE)
     sender_point = sender_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -15,7 +15,7 @@ class PushOnPage:
     """What a page shows about push messages.
 
     `devices` is the number of the person's devices that get messages. `offered` is true if this browser may
-    get them. `is_emailed_instead` is true if the person chose push for some notice, but has no device.
+    get messages. `is_emailed_instead` is true if the person chose push for some notice, but has no device.
     """
 
     devices: int

@@ -1,7 +1,7 @@
-"""Bring the server's subscription for a browser in line with the browser's own subscription.
+"""Update or end the stored subscription of a browser if the browser's own subscription is different.
 
 The two differ if the push service or the browser has replaced the browser's subscription, or if only one of
-the two was ended.
+the two has ended.
 """
 
 import hashlib

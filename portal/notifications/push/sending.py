@@ -96,7 +96,10 @@ def send(subscription, content, *, topic, seconds):
 
 
 def _post(url, body, headers):
-    """Send the request. Return (HTTP status, how long the service asks us to wait or None). Raises NotNow."""
+    """Send the request, and return (HTTP status, wait). Raises NotNow.
+
+    `wait` is how long the service asks us to wait, or None.
+    """
     connection = _connection(url)
     deadline, timer = time.monotonic() + MAX_SECONDS, None
     try:
@@ -119,7 +122,7 @@ def _post(url, body, headers):
 
 def _connection(url):
     if url.scheme == "http":
-        # `checked_host` allows this only in tests.
+        # `checked_host` allows http only for a push service on this machine, and only if PUSH_LOCAL is set.
         return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=STEP_SECONDS)
     return _PublicConnection(url.hostname, 443, timeout=STEP_SECONDS)
 

@@ -118,8 +118,8 @@ def end_browser(subscription):
 def living(at):
     """Return the subscriptions that can get messages at the time `at`.
 
-    The person is still signed in with the browser, or the visit's code still works. And the subscription was
-    made with our current key.
+    These subscriptions were made with our current key. The person is still signed in with the browser, or the
+    code of the visit still works.
     """
     return _not_ended(at).filter(key_id=key_id()).exclude(key_id="")
 
@@ -145,7 +145,7 @@ def has_browsers(about, *, at):
 
 
 def which_have_browsers(abouts, *, at):
-    """Return the set of the visits in `abouts` that a subscribed browser has opened by code."""
+    """Return a set of those keys in `abouts` whose visit a subscribed browser has opened by code."""
     if not abouts or not is_set_up():
         return set()
     return set(living(at).filter(about__in=abouts, person=None).values_list("about", flat=True))

@@ -61,7 +61,8 @@ def _conversations(person):
 def _events(person):
     """Return the events of the person's conversations, and the events about next steps for their items.
 
-    The patron reads a next step on the item's page even if its conversation has no messages, and so no page.
+    A conversation without messages has no page for patrons. But the patron reads its next steps on the pages
+    of the items.
     """
     about_items = Q(kind__in=Event.STEPS, recommendation__in=Recommendation.objects.filter(patron=person))
     return Event.objects.filter(Q(conversation__in=_conversations(person)) | about_items)
@@ -72,8 +73,8 @@ def _own_numbers(person):
 
     A number has no name if a viewer by code or staff entered it. Before the person adds the visit to their
     account, anyone with the slip can enter a number. So a number without a name counts as the person's own
-    only if it was entered after that, and only while the call is open. In a shared visit, a number without a
-    name is never exported.
+    only if it was entered after they added the visit, and only while the call is open. In a shared visit, a
+    number without a name is never exported.
     """
     unnamed = Q(by=None, done_at=None, conversation__patron=person)
     shared = Q(conversation__help_session__with_child=Library.Children.SHARED)

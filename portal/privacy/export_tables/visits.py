@@ -16,8 +16,7 @@ from .table import Table, name_of
 def _names_of_values(at):
     """Return {primary key of an own value: [name of the field, name of the value]}.
 
-    The result is cached for each `at`. Every copy is made with another `at`, so each copy reads the table
-    once.
+    The result is cached for each `at`. Each export has a different `at`, so each export reads the table once.
     """
     return {pk: names for pk, *names in OwnValue.objects.values_list("pk", "field__name", "name")}
 

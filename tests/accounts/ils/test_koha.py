@@ -40,7 +40,7 @@ def says(status, text):
     return lambda handler: handler.say(status, text) or True
 
 
-def test_koha_adapter_validates_the_password_before_reading_the_patron(ils, server):
+def test_koha_adapter_validates_the_password_before_it_reads_the_patrons_data(ils, server):
     patron = signed_in(ils)
     assert (patron.ils_id, patron.barcode, patron.name, patron.email, patron.group, patron.home_branch) == (
         "41",
@@ -145,7 +145,7 @@ def test_koha_sign_in_fails_if_the_patron_record_cannot_be_read(ils, server, sta
 
 @pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 201 Created\r\n\r\n{"])
-def test_request_to_a_koha_server_that_stops_sending_times_out(ils, server, begun):
+def test_koha_request_times_out_if_the_server_stops_sending(ils, server, begun):
     server.fault, ils.timeout = lambda handler: handler.wfile.write(begun) >= 0 and not time.sleep(3), 0.3
     began = time.monotonic()
     with pytest.raises(Unavailable):
@@ -180,7 +180,7 @@ def test_koha_response_is_refused_at_the_time_limit_even_if_single_bytes_still_a
     ],
     ids=["header", "status line", "interim responses"],
 )
-def test_koha_response_whose_headers_never_end_times_out(ils, server, beginning, words):
+def test_koha_request_times_out_if_the_headers_of_the_response_never_end(ils, server, beginning, words):
     def dribble(handler):
         handler.wfile.write(beginning)
         for _number in range(40):

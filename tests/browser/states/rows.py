@@ -537,7 +537,7 @@ class Rows:
         )
 
     def add_desk_logs(self):
-        """Add an upload in each of its states. The coordinator is read again, because the roles are new."""
+        """Add one upload in each state. Read the coordinator again, because their roles have changed."""
         coordinator = type(self.staff).objects.get(pk=self.staff.pk)
         SavedMapping.objects.create(name=self.words.topic[:60], saved_at=self.now)
         names = ["Date", "Time", "Location", "Communication", "Question Type", "Duration", "Question"]

@@ -34,7 +34,7 @@ def ask(branch):
 
 @pytest.fixture
 def send(ask, branch, token):
-    """Return send(**changes), which sends a help session with these changes."""
+    """Return send(**changes), which sends a help session. `changes` replace or add fields of the session."""
 
     def send(*, token=token, key="first-key", **changes):
         return ask("POST", "help-sessions", BODY | {"branch": branch.slug} | changes, token=token, key=key)

@@ -17,13 +17,13 @@ MONTH = {"first_day": "2026-03-01", "last_day": "2026-03-31"}
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic Q2hhdA=="}]
 )
 @pytest.mark.parametrize(("method", "address"), [("POST", "help-sessions"), ("GET", "figures")])
-def test_request_without_a_token_is_refused(ask, token, method, address, headers):
+def test_request_without_a_valid_token_is_refused(ask, token, method, address, headers):
     answer = ask(method, address, MONTH, headers=headers, key="first-key")
     assert problem_of(answer, 401) == {}
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_browser_of_a_signed_in_coordinator_has_no_access(client, sign_in, branch, token):
+def test_signing_in_as_a_coordinator_gives_no_access_to_the_api(client, sign_in, branch, token):
     sign_in(client, StaffFactory(branch=branch, branch__role="coordinator"))
     assert client.get("/api/v1/figures", MONTH).status_code == 401
 
@@ -44,14 +44,14 @@ def test_token_allows_only_its_scope(ask, send, branch, scope, recorded, read):
             assert problem_of(answer, 403) == {}
 
 
-def test_day_of_the_last_use_is_stored(send, token, library):
+def test_day_of_the_last_use_of_a_token_is_stored(send, token, library):
     assert token.last_used_on is None
     send()
     token.refresh_from_db()
     assert token.last_used_on == library.today()
 
 
-def test_number_of_requests_is_limited(ask, token):
+def test_number_of_requests_with_one_token_is_limited(ask, token):
     for _ in range(120):
         answer = ask("GET", "figures", MONTH, token=token)
     assert answer.status_code == 200
@@ -60,7 +60,7 @@ def test_number_of_requests_is_limited(ask, token):
     assert 0 < int(answer.headers["Retry-After"]) <= 60
 
 
-def test_number_of_wrong_tokens_is_limited(ask, token):
+def test_number_of_requests_with_a_wrong_token_is_limited(ask, token):
     headers = {"Authorization": "Bearer wrong"}
     answers = [ask("GET", "figures", MONTH, headers=headers).status_code for _ in range(61)]
     assert answers == [401] * 60 + [429]
@@ -81,13 +81,13 @@ def test_number_of_wrong_tokens_is_limited(ask, token):
     ],
     ids=["half a body", "no UTF-8", "a list", "null", "method", "address", "4 MB"],
 )
-def test_every_error_is_problem_details(ask, token, method, address, body, status):
+def test_every_error_response_contains_problem_details(ask, token, method, address, body, status):
     answer = ask(method, address, body, token=token, key="first-key")
     problem_of(answer, status)
     assert not HelpSession.objects.exists()
 
 
-def test_unexpected_error_is_problem_details_without_its_text(ask, token, monkeypatch):
+def test_response_to_an_unexpected_error_does_not_contain_the_text_of_the_exception(ask, token, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("secret")
 
@@ -98,13 +98,13 @@ def test_unexpected_error_is_problem_details_without_its_text(ask, token, monkey
     assert "secret" not in answer.content.decode()
 
 
-def test_description_names_every_operation_and_is_public(client, library):
+def test_openapi_description_is_public_and_lists_every_operation(client, library):
     description = client.get("/api/v1/openapi.json").json()
     assert description["openapi"] == "3.1.0"
     operations = {(method, path) for path, methods in description["paths"].items() for method in methods}
     assert operations == {("post", "/api/v1/help-sessions"), ("get", "/api/v1/figures")}
 
 
-def test_error_pages_outside_the_api_stay_pages(client, library):
+def test_error_outside_the_api_is_shown_as_an_html_page(client, library):
     answer = client.get("/nothing/")
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")

@@ -16,13 +16,14 @@ from tests.extent import times
 from tests.factories import ApiTokenFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.long]
-# The description can't say which branches, topics and items the library has, so valid data can be refused.
+# The description can't say which branches, topics and items the library has. So the API may refuse data that
+# the description allows.
 LEFT_OUT = {"positive_data_acceptance"}
 
 
 @pytest.fixture
 def described(library):
-    # Like Django's test client, keep the connection to the database of the test.
+    # Don't close the test's database connection at each request. Django's test client does the same.
     signals = request_started, request_finished
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -44,7 +45,7 @@ def _description():
 
 @pytest.mark.parametrize("with_token", [True, False], ids=["token", "no token"])
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/v1/help-sessions"), ("GET", "/api/v1/figures")])
-def test_every_answer_is_as_described(described, branch, method, path, with_token):
+def test_every_response_matches_the_openapi_description(described, branch, method, path, with_token):
     token = ApiTokenFactory(branches=[branch], may_send_words=True)
     headers = {"Authorization": f"Bearer {token.name}"} if with_token else {}
     left_out = [check for check in CHECKS.get_all() if check.__name__ in LEFT_OUT]
@@ -55,7 +56,8 @@ def test_every_answer_is_as_described(described, branch, method, path, with_toke
     def send(case):
         LimitCount.objects.all().delete()
         if method == "POST":
-            # A random name is hardly ever that of a branch, and random items are hardly ever in the catalog.
+            # A random name is hardly ever the name of a branch, and a random item is hardly ever in the
+            # catalog.
             case.body |= {"branch": branch.slug, "items": case.body.get("items", [])[1:]}
         answer = case.call(headers=headers)
         statuses.add(answer.status_code)

@@ -1,4 +1,4 @@
-"""Test that other systems read the same figures as staff do."""
+"""Test that other systems get the same figures that staff see on pages."""
 
 import datetime
 
@@ -44,7 +44,7 @@ def read(ask, token):
 
 
 @pytest.mark.parametrize("by", [*workload.BY_DAY, *workload.BY_MONTH, workload.GRID, workload.ANSWERS])
-def test_numbers_are_those_of_the_function_of_the_page(read, counted, branch, by):
+def test_api_returns_the_same_numbers_as_the_page_of_figures(read, counted, branch, by):
     answer = read(by=by).json()
     figure = workload.figure(MARCH, [branch.pk], by)
     rows = [(row["label"], tuple(row["numbers"])) for row in answer["rows"]]
@@ -54,7 +54,7 @@ def test_numbers_are_those_of_the_function_of_the_page(read, counted, branch, by
     assert len(answer["names"]) == len(answer["total"])
 
 
-def test_keys_of_rows_depend_on_no_language(read, ask, token, counted, branch):
+def test_keys_of_rows_are_the_same_in_every_language(read, ask, token, counted, branch):
     def keys(by, **headers):
         answer = ask("GET", "figures", MONTH | {"by": by}, token=token, headers=headers).json()
         return [row["key"] for row in answer["rows"]]
@@ -67,13 +67,13 @@ def test_keys_of_rows_depend_on_no_language(read, ask, token, counted, branch):
     assert keys("topic")[-1] == "other"
 
 
-def test_small_numbers_by_topic_are_only_in_other(read, counted):
+def test_topics_with_small_numbers_are_counted_only_under_other(read, counted):
     rows = {row["label"]: row["numbers"] for row in read(by="topic").json()["rows"]}
     assert "Tax" not in rows
     assert all(numbers[0] >= 5 for label, numbers in rows.items() if label != "Other")
 
 
-def test_only_branches_of_the_token_are_counted(read, counted, branch):
+def test_figures_count_only_the_branches_of_the_token(read, counted, branch):
     elsewhere = BranchFactory()
     HelpSessionFactory.create_batch(3, branch=elsewhere, staff=None, happened_on=datetime.date(2026, 3, 2))
     count_contacts(at=datetime.datetime(2026, 4, 1, 12, tzinfo=datetime.UTC))
@@ -83,7 +83,9 @@ def test_only_branches_of_the_token_are_counted(read, counted, branch):
 
 
 @pytest.mark.parametrize("by", ["hour", "hour_weekday", "answers"])
-def test_branch_where_two_people_work_is_left_out_of_what_shows_single_people(ask, counted, by, branch):
+def test_branch_with_two_staff_members_is_left_out_of_breakdowns_by_hour_and_answers(
+    ask, counted, by, branch
+):
     small = BranchFactory(name="Small")
     StaffFactory.create_batch(2, branch=small)
     token = ApiTokenFactory(name="Two", branches=[branch, small])
@@ -107,18 +109,18 @@ def test_branch_where_two_people_work_is_left_out_of_what_shows_single_people(as
     ],
     ids=str,
 )
-def test_invalid_parameter_is_named(read, parameters, field):
+def test_error_names_the_invalid_parameter(read, parameters, field):
     assert list(problem_of(read(**parameters), 422)) == [field]
 
 
-def test_staff_members_are_in_no_figure(read, counted, branch):
+def test_no_figure_names_a_staff_member(read, counted, branch):
     StaffFactory(name="Rosa Delgado", branch=branch)
     assert "staff" not in workload.BY_DAY
     for by in (*workload.BY_DAY, *workload.BY_MONTH):
         assert "Rosa" not in read(by=by).content.decode()
 
 
-def test_reading_runs_the_same_number_of_queries_for_1_and_30_days(read, counted, django_assert_num_queries):
+def test_figures_run_the_same_number_of_queries_for_1_and_30_days(read, counted, django_assert_num_queries):
     read()
     for last in ("2026-03-01", "2026-03-30"):
         with django_assert_num_queries(10):

@@ -25,7 +25,7 @@ ISBN = "9780140328721"
 
 
 def problem_of(answer, status):
-    """Return {field: detail} of the errors. Check that the answer is problem details with this status."""
+    """Return {field: detail} of the errors in the problem details. Check that they have this status."""
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = answer.json()
     assert (answer.status_code, body["status"], body["type"]) == (status, status, "about:blank")
@@ -94,14 +94,14 @@ def test_session_from_another_system_has_no_helper_patron_code_check_in_or_note(
     assert AuditEvent.objects.get(action="recorded").by is None
 
 
-def test_session_without_time_happened_now(send):
+def test_session_without_a_time_gets_the_current_day_and_hour(send):
     before = timezone.localtime()
     assert send().status_code == 201
     now = HelpSession.objects.values_list("happened_on", "hour").get()
     assert now in {(each.date(), each.hour) for each in (before, timezone.localtime())}
 
 
-def test_same_request_is_recorded_once(send):
+def test_request_that_is_sent_twice_with_the_same_key_records_one_session(send):
     first, second = send(), send()
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json() == {"id": str(HelpSession.objects.get().public_id)}
@@ -109,7 +109,7 @@ def test_same_request_is_recorded_once(send):
     assert HelpSession.objects.count() == 2
 
 
-def test_key_of_another_request_is_refused(send):
+def test_key_cannot_be_used_again_for_a_different_request(send):
     assert send().status_code == 201
     assert problem_of(send(minutes=5), 409) == {}
     assert HelpSession.objects.count() == 1
@@ -128,7 +128,7 @@ def test_key_can_be_used_again_after_a_day(send):
     assert CreatedSession.objects.count() == 1
 
 
-def test_answers_are_deleted_after_a_day(send):
+def test_stored_answers_to_requests_are_deleted_after_a_day(send):
     send()
     now = timezone.now()
     forget_answers(at=now + datetime.timedelta(hours=23))
@@ -144,7 +144,7 @@ def test_stored_answer_contains_neither_the_key_nor_the_body(send):
     assert (len(row["key"]), len(row["body"])) == (64, 64)
 
 
-def test_request_without_key_is_refused(send):
+def test_request_without_an_idempotency_key_is_refused(send):
     assert list(problem_of(send(key=""), 422)) == ["Idempotency-Key"]
 
 
@@ -175,7 +175,7 @@ def test_request_without_key_is_refused(send):
     ],
     ids=str,
 )
-def test_invalid_field_is_named_and_nothing_is_saved(send, changes, field):
+def test_error_names_the_invalid_field_and_nothing_is_saved(send, changes, field):
     assert list(problem_of(send(**changes), 422)) == [field]
     assert not HelpSession.objects.exists()
     assert not CreatedSession.objects.exists()
@@ -186,7 +186,7 @@ def test_all_errors_are_reported_at_once(send):
     assert set(errors) == {"branch", "topic", "items.0"}
 
 
-def test_branch_of_another_token_and_closed_branch_are_refused(send, branch):
+def test_closed_branch_and_branch_of_another_token_are_refused(send, branch):
     other = BranchFactory()
     assert list(problem_of(send(branch=other.slug), 422)) == ["branch"]
     branch.closed_at = timezone.now()
@@ -236,7 +236,7 @@ def test_private_words_are_refused_even_if_the_token_allows_words(send, token, f
     assert not HelpSession.objects.exists()
 
 
-def test_words_are_cleaned_like_all_text(send, token):
+def test_control_characters_are_removed_from_the_words_of_a_session(send, token):
     token.may_send_words = True
     token.save()
     assert send(question="Where\u202e is\x00 it?").status_code == 201

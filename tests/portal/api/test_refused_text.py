@@ -1,4 +1,4 @@
-"""Test which texts of other systems look like transcripts, email addresses or card numbers."""
+"""Test which texts the API refuses, because they look like transcripts, email addresses or card numbers."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from portal.api.refused_text import why_refused
         "The page is at https://example.org/@maria",
     ],
 )
-def test_question_or_summary_is_accepted(text):
+def test_text_without_private_data_is_accepted(text):
     assert why_refused(text) == ""
 
 

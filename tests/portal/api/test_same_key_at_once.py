@@ -1,4 +1,4 @@
-"""Test systems that send the same request at the same moment.
+"""Test a system that sends the same request several times at the same moment.
 
 The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
 """

@@ -105,7 +105,8 @@ class History:
         self.links = {}
         # The primary keys of the check-ins that the library must not send, because the patron has answered.
         self.answered = set()
-        # {primary key of MergedRecords: ((going, its last_sent), (into, its last_sent before and after))}
+        # {primary key of MergedRecords: ((going, time), (into, time before the merge, time after the
+        # merge))}. The times are those in `last_sent`.
         self.merged = {}
         # {primary key of a visit under a legal hold: the primary keys of its check-ins}
         self.held = {}

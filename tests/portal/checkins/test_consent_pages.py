@@ -407,7 +407,7 @@ def test_consent_page_says_what_to_do_if_the_email_address_is_missing_or_unconfi
     assert "The library may ask you by email" not in page
 
 
-def test_choosing_about_check_ins_requires_sign_in(client):
+def test_page_of_check_in_choices_redirects_a_signed_out_person_to_sign_in(client):
     response = client.get(reverse("check_ins"))
     assert response.url == f"{reverse('sign_in')}?next={reverse('check_ins')}"
     response = client.post(reverse("check_ins"), {"check_ins": "none"})

@@ -1,4 +1,4 @@
-"""Test that an unsubscribe link turns check-ins off. The page of notices links to the same choice."""
+"""Test that an unsubscribe link turns check-ins off, and that the page of notices links to this choice."""
 
 import datetime
 from html import unescape

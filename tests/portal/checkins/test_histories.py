@@ -55,8 +55,8 @@ def test_two_workers_send_each_check_in_once_in_a_random_history(transactional_d
 def test_two_workers_send_each_check_in_once_while_patrons_and_visits_change(transactional_db):
     """Let patrons and staff change what the workers send.
 
-    Visits are removed from accounts and answered, check-ins are refused, and records are erased, merged and
-    separated again.
+    They answer questions, refuse check-ins and remove visits from accounts. They erase, merge and unmerge
+    records.
     """
     library = LibraryFactory(check_ins=True)
     branch = library.default_branch
@@ -126,7 +126,7 @@ def test_two_workers_send_each_check_in_once_while_patrons_and_visits_change(tra
         for email in emails:
             check_in = CheckIn.objects.get(message_id=email.message_id)
             is_theirs = check_in.help_session.patron_id == email.recipient_id == check_in.asked_id
-            # An email that was written before the records were separated is dropped.
+            # An email that was written before the records were unmerged is dropped.
             assert is_theirs or check_in.help_session in visits[14:]
         gone = [visits[index].pk for index in (0, 6)]
         assert not asked.filter(help_session__in=gone).exists()

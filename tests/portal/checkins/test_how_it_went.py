@@ -109,7 +109,7 @@ def test_check_in_page_says_that_a_tap_is_saved_and_that_one_answer_is_enough(cl
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_check_in_page_does_not_tell_patrons_to_close_it_while_it_has_another_question(client, linked, htmx):
+def test_check_in_page_with_another_question_does_not_suggest_closing_the_page(client, linked, htmx):
     check_in, url = linked
     allow_titles(check_in)
     item = Recommendation.objects.first()
@@ -490,7 +490,9 @@ def test_text_sent_by_link_is_added_to_an_open_conversation_about_the_visit(clie
     assert "An earlier question" not in page
 
 
-def test_text_sent_by_link_is_not_added_to_a_closed_conversation_or_one_about_an_item(client, linked):
+def test_text_sent_by_link_is_not_added_to_closed_conversations_or_conversations_about_an_item(
+    client, linked
+):
     check_in, url = linked
     visit = check_in.help_session
     ConversationFactory(help_session=visit, status="closed")

@@ -24,7 +24,8 @@ from tests.factories import CheckInFactory, HelpSessionFactory, LibraryFactory, 
 from tests.opening_hours import open_on_weekdays
 from tests.processes import rounds
 
-# How many seconds the first process locks the row if the second process never waits for the lock.
+# The first process unlocks the row after this many seconds, even if the second process has not waited for the
+# lock.
 HELD_FOR = 1
 DAY = datetime.timedelta(days=1)
 
@@ -132,7 +133,7 @@ def test_patron_cannot_leave_out_a_check_in_that_is_being_answered(world):
     assert world.check_in.status == "answered"
 
 
-def test_check_in_that_the_patron_is_just_answering_does_not_end_with_its_link(world):
+def test_check_in_that_is_being_answered_does_not_end_when_its_link_expires(world):
     asked(world)
     now_is(link_ends_at=world.at - DAY)(world)
     meanwhile(world, answered, lambda world: ending.end_check_ins(at=world.at))

@@ -216,7 +216,7 @@ def test_conversation_comes_back_to_the_branch_by_default_when_the_patron_writes
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_conversation_comes_back_to_the_writer_if_the_branch_has_this_setting(
+def test_conversation_comes_back_to_the_writer_of_the_answer_if_the_branch_chose_the_writer(
     conversation, staff, jun, patron, branch, then
 ):
     set_back_to_writer(branch)
@@ -240,7 +240,9 @@ def test_conversation_taken_by_a_colleague_does_not_come_back_to_the_writer(
     assert now_of(conversation).assignee == staff
 
 
-def test_new_setting_for_coming_back_applies_only_to_later_answers(conversation, staff, patron, branch):
+def test_changing_to_whom_conversations_come_back_applies_only_to_later_answers(
+    conversation, staff, patron, branch
+):
     set_back_to_writer(branch)
     say(conversation, staff, at=NOON + SECOND)
     set_back_to_writer(branch, to_writer=False)

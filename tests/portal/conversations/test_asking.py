@@ -123,7 +123,7 @@ def test_patron_can_choose_topic_and_branch(me, branch):
     assert (conversation.topic, conversation.branch) == (topic, other)
 
 
-def test_closed_branches_and_retired_topics_are_not_offered(me):
+def test_question_form_does_not_offer_closed_branches_or_retired_topics(me):
     gone, retired = (
         BranchFactory(name="Hillside", closed_at=timezone.now()),
         TopicFactory(name="Telegraphy", retired_at=timezone.now()),
@@ -474,7 +474,7 @@ def test_question_that_is_too_long_is_refused_and_not_stored(client):
 # Tests of viewers by code.
 
 
-def test_entering_a_visit_code_before_sending_links_the_question_to_the_visit(client, visit):
+def test_question_is_linked_to_the_visit_whose_code_is_entered_before_the_question_is_sent(client, visit):
     client.post(ASK, typed())
     assert client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND}).url == SEND
     assert visit.question in text(client.get(SEND))
@@ -521,7 +521,7 @@ def test_question_about_a_visit_goes_to_the_branch_of_the_visit(client, visit, s
     assert Conversation.objects.get().branch == visit.branch
 
 
-def test_viewer_by_code_can_ask_an_unrelated_question_with_a_confirmed_email(client, visit, show_code):
+def test_viewer_by_code_can_ask_about_something_new_after_confirming_an_email(client, visit, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about="new")).url == SEND
     sign_in_by_email(client, "new@example.org")
@@ -531,7 +531,7 @@ def test_viewer_by_code_can_ask_an_unrelated_question_with_a_confirmed_email(cli
     assert (conversation.help_session, conversation.patron.email) == (None, "new@example.org")
 
 
-def test_question_unrelated_to_the_visit_cannot_be_sent_before_an_email_is_confirmed(
+def test_viewer_by_code_cannot_ask_about_something_new_before_confirming_an_email(
     client, visit, branch, show_code
 ):
     show_code(client, code_for(visit))
@@ -745,7 +745,7 @@ def test_longest_possible_reading_request_fits_the_database_columns_and_one_mess
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_patron_can_ask_for_something_to_read_with_only_the_reader_filled_in(me):
+def test_reading_request_can_be_sent_if_it_says_only_who_the_reader_is(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nPlease choose for: me"
@@ -782,7 +782,7 @@ def test_reading_request_form_turns_browser_autocomplete_off(client, step):
     assert re.search(r'<form method="post" action="#" class="stack"[^>]* autocomplete="off"', page)
 
 
-def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
+def test_send_page_of_an_incomplete_reading_request_redirects_to_the_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
     me.post(READ, {"words": "Piranesi"})
     assert me.get(SEND_READING).url == f"{READ}?step=mood"

@@ -476,7 +476,7 @@ def test_patron_cannot_open_a_file_of_a_pending_answer(me, conversation, staff, 
     assert str(file.public_id) in me.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_file_opens_only_in_its_own_conversation(me, conversation):
+def test_file_cannot_be_opened_with_the_url_of_another_conversation(me, conversation):
     file = attach_to(conversation.messages.get())
     elsewhere = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)

@@ -343,7 +343,7 @@ def test_two_colleagues_who_add_a_call_about_the_same_visit_save_one_call(sessio
     assert call_backs.open_call(first).number == "555-0199"
 
 
-def test_call_request_about_a_visit_does_not_change_the_call_of_its_earlier_patron(session, at):
+def test_call_request_about_a_visit_does_not_replace_the_number_of_an_earlier_patron(session, at):
     first = request(session, at)
     Conversation.objects.filter(pk=first.pk).update(patron=UserFactory())
     second = request(session, at + hour, caller=Caller("555-0199"))
@@ -359,7 +359,9 @@ def test_second_call_added_by_staff_replaces_the_phone_number_of_the_first_call(
     assert call_backs.open_call(first).number == "555-0199"
 
 
-def test_call_added_by_staff_does_not_replace_a_call_that_the_patron_asked_for(patron, staff, branch, at):
+def test_call_that_staff_add_does_not_replace_a_call_requested_in_another_conversation(
+    patron, staff, branch, at
+):
     about = ask(patron, at=at, branch=branch)
     call_backs.ask_in(about, CALLER, by=patron, at=at + minute, client_token=uuid.uuid4())
     added = call_backs.add(
@@ -483,7 +485,9 @@ def test_call_cannot_be_added_for_an_erased_patron(patron, staff, branch, at):
         call_backs.add(CALLER, by=staff, at=at, client_token=uuid.uuid4(), patron=known, branch=branch)
 
 
-def test_conversation_still_waits_for_another_answer_after_a_new_request_for_a_call(session, staff, at):
+def test_conversation_that_waits_for_a_second_answer_keeps_its_reason_after_a_call_request(
+    session, staff, at
+):
     conversation = request(session, at)
     actions.close(conversation, by=staff, side="staff", at=at + minute)
     say(conversation, by=staff, side="staff", at=at + hour, then="ours")

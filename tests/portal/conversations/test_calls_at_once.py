@@ -74,7 +74,7 @@ def test_only_one_of_two_colleagues_can_take_a_call(ask_for_call, branch):
     )
 
 
-def test_call_ends_only_once_if_the_patron_cancels_it_while_staff_record_its_outcome(
+def test_call_that_the_patron_cancels_while_staff_record_its_outcome_ends_only_once(
     ask_for_call, patron, staff
 ):
     def build(_number):
@@ -99,7 +99,7 @@ def test_call_ends_only_once_if_the_patron_cancels_it_while_staff_record_its_out
     rounds([cancel, speak], ROUNDS, before=build, after=compare, refusals={"NoCall"})
 
 
-def test_call_ends_only_once_if_it_expires_while_staff_record_its_outcome(ask_for_call, staff):
+def test_call_that_expires_while_staff_record_its_outcome_ends_only_once(ask_for_call, staff):
     def build(_number):
         conversation = ask_for_call(at=NOW() - timedelta(days=30))
         return desk_actions.take(conversation, by=staff, at=NOW())

@@ -1,8 +1,8 @@
 """Test that a staff member's action is either saved before the role ends, or refused.
 
 After the role ends, no conversation is assigned to that person, and the person has no draft. This test fails
-within a few rounds if actions don't call `lock_roles`. It deadlocks if an action locks a conversation before
-the roles.
+within a few rounds if actions don't call `lock_roles`. The test deadlocks if an action locks a conversation
+before the roles.
 """
 
 import multiprocessing

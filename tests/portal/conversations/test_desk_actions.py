@@ -341,7 +341,7 @@ class TestScheduledJobs:
         jobs.release_untouched(at=NOW + 30 * day)
         assert now_of(conversation).assignee == omar
 
-    def test_job_leaves_the_assignee_three_days_after_a_snooze(self, conversation, omar):
+    def test_job_unassigns_a_conversation_only_three_days_after_its_snooze_ended(self, conversation, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         desk_actions.snooze(now_of(conversation), until=(NOW + 9 * day).date(), by=omar, at=NOW + minute)
         back = NOW + 9 * day

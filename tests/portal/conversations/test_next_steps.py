@@ -104,7 +104,7 @@ def test_recorded_step_takes_the_conversation_out_of_the_queue_until_the_promise
 
 
 def jobs_run(at):
-    """Run the worker's jobs that change these rows, in the order of the worker."""
+    """Run the worker's jobs that change these rows, in the order in which the worker runs them."""
     wanted = {next_steps.return_late_items, jobs.wake_snoozed, jobs.close_after_silence}
     for job in [job for job, _every in JOBS if job in wanted]:
         job(at=at)
@@ -113,7 +113,7 @@ def jobs_run(at):
 @pytest.mark.parametrize(
     ("minutes", "returns"), [(-1, False), (0, True)], ids=["a minute before midnight", "midnight"]
 )
-def test_conversation_returns_to_the_queue_when_the_promised_day_is_over_at_the_library(
+def test_conversation_returns_to_the_queue_when_the_promised_day_ends_in_the_librarys_time_zone(
     missed, staff, library, minutes, returns
 ):
     do(next_steps.record, missed, ORDERED, staff=staff)
@@ -164,9 +164,7 @@ def test_conversation_about_two_missed_items_leaves_the_queue_when_both_have_a_n
     assert states.replay(now_of(conversation)).status == "snoozed"
 
 
-def test_conversation_status_contains_the_promised_day_and_no_longer_waits_for_the_library(
-    visit, staff, patron
-):
+def test_patron_reads_the_promised_day_instead_of_waiting_for_the_library(visit, staff, patron):
     conversation = ask(patron, at=AT - hour, help_session=visit)
     answer = say(conversation, staff, at=AT - hour / 2)
     [missed] = recommend_in_message(answer, recommended_at=AT - hour / 3)
@@ -262,21 +260,23 @@ def test_next_step_returns_if_the_patron_corrects_the_verdict_within_ten_minutes
     assert ("step_ended" in kinds(missed)) == (not resumes)
 
 
-def test_next_step_stays_if_the_patron_adds_a_reason_to_the_verdict(missed, staff):
+def test_next_step_does_not_end_if_the_patron_adds_a_reason_to_the_verdict(missed, staff):
     do(next_steps.record, missed, ORDERED, staff=staff)
     say_verdict(missed, "could_not_get_it", AT + day, why="checked_out")
     assert step_of(missed)["kind"] == "ordered"
     assert state_of(missed)[0] == "waiting_for_staff"
 
 
-def test_next_step_can_be_recorded_only_while_the_verdict_says_could_not_get_it(missed, staff):
+def test_next_step_can_be_recorded_only_while_the_verdict_is_could_not_get_it(missed, staff):
     say_verdict(missed, "helped", AT + minute)
     with pytest.raises(NothingToDo):
         do(next_steps.record, missed, ORDERED, staff=staff)
     assert kinds(missed) == []
 
 
-def test_staff_member_whose_step_comes_second_learns_that_a_colleague_was_first(missed, staff, branch):
+def test_next_step_is_refused_if_a_colleague_has_recorded_one_since_the_page_was_loaded(
+    missed, staff, branch
+):
     do(next_steps.record, missed, ORDERED, staff=staff, seen=0)
     colleague = StaffFactory(branch=branch)
     with pytest.raises(StepChanged):
@@ -355,7 +355,7 @@ def test_conversation_stays_in_the_queue_while_another_of_its_items_is_late(visi
 
 
 def two_missed(visit, staff, patron):
-    """Return a conversation, and two recommendations in an answer that the patron couldn't get."""
+    """Return a conversation with an answer, and the answer's two items, which the patron couldn't get."""
     conversation = ask(patron, at=AT - hour, help_session=visit)
     answer = say(conversation, staff, at=AT - hour / 2)
     items = recommend_in_message(answer, 2, recommended_at=AT - hour / 3)
@@ -380,9 +380,7 @@ def test_next_step_form_sent_twice_adds_one_event(missed, staff):
     assert kinds(missed) == ["step_recorded"]
 
 
-def test_conversation_of_a_wrong_patron_does_not_return_to_the_queue_after_the_promised_day(
-    missed, staff, patron, visit
-):
+def test_conversation_taken_from_a_wrong_patron_does_not_return_to_the_queue(missed, staff, patron, visit):
     do(next_steps.record, missed, ORDERED, staff=staff)
     wrong_patron.remove_wrong_patron(HelpSession.objects.get(pk=visit.pk), patron, by=staff, at=AT + 2 * hour)
     jobs_run(AT + 5 * day)
@@ -400,7 +398,9 @@ def test_assignee_who_records_a_next_step_keeps_the_conversation(missed, staff, 
     assert row_of(missed).assignee == (staff if records else None)
 
 
-def test_late_item_leaves_the_assignee_as_many_days_as_a_new_conversation(missed, staff, library):
+def test_conversation_with_a_late_item_is_unassigned_only_after_the_usual_number_of_days(
+    missed, staff, library
+):
     back = AT + (library.released_after_days + 5) * day
     promised = (back - day).date()
     do(next_steps.record, missed, Step("ordered", promised), staff=staff)

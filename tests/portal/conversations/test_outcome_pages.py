@@ -89,7 +89,7 @@ def test_visit_page_asks_about_each_item_that_did_not_help_whether_staff_should_
     assert (page.count(QUESTION), page.count(TOLD)) == (1, 0)
 
 
-def test_invalid_choice_about_an_answer_by_staff_changes_nothing(me, session):
+def test_invalid_choice_whether_staff_should_write_changes_nothing(me, session):
     answer(me, session, found="no")
     assert wish(me, session, "perhaps").status_code == 302
     assert Conversation.objects.get().wants_no_answer is False

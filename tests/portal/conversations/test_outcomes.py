@@ -85,7 +85,7 @@ def test_each_outcome_question_has_its_own_answer_time(session, at):
     assert session.answered_at == at + 2 * minute
 
 
-def test_visit_counts_as_answered_by_link_only_if_what_was_found_was_answered_by_link(session, at):
+def test_only_the_answer_about_what_was_found_decides_whether_a_visit_was_answered_by_link(session, at):
     marks = []
     for number, (answer, by_link) in enumerate(
         [

@@ -241,7 +241,7 @@ def test_draft_with_an_expired_csrf_token_is_not_stored(patron, conversation, si
 @pytest.mark.parametrize(
     ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
 )
-def test_form_of_a_patron_with_an_expired_csrf_token_is_not_saved_if_a_visit_was_opened_by_code(
+def test_patron_form_with_an_expired_csrf_token_is_not_saved_if_a_visit_was_opened_by_code(
     patron, branch, staff, conversation, sign_in, show_code, opens_by_code, kept
 ):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)

@@ -527,13 +527,13 @@ class TwoConversations(RuleBasedStateMachine):
         self.do(conversation, wish)
         is_answered = any(author in self.staff for _, author, _ in conversation.messages)
         is_open = conversation.reading()[0] != "closed"
-        # The patron has asked while signed in, so the link can't decline the answer.
+        # The patron has asked for the answer while signed in, so nobody can decline the answer with the link.
         if is_open and not is_answered and (wanted or not by_link):
             conversation.wants_no_answer = not wanted
 
     @rule()
     def patron_writes_by_link(self):
-        """Write on the page of the link. Its text is added to the conversation about the outcome if it is open."""
+        """Write on the page of the emailed link. Add the text to the open conversation about the outcome."""
         conversation = self.target(0)
         if conversation.erased or conversation.reading()[0] == "closed":
             return
@@ -558,7 +558,7 @@ class TwoConversations(RuleBasedStateMachine):
         if back is not None and conversation.assignee is None:
             conversation.assign(back, self.now, cause=answers[-1].key)
         conversation.messages.append((message.pk, None, self.now))
-        # test_how_it_went.py checks that the patron still has to read it.
+        # The message becomes unread for the patron. test_how_it_went.py checks this.
         conversation.read_until = None
         self.note_promise(conversation)
 

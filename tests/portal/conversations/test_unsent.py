@@ -152,7 +152,7 @@ def shown_words(page):
 
 
 ENDS = ("cookies deleted", "session expired", "signed out in another tab", "signed in again in another tab")
-# After these ends of a session, the browser has no cookie that says who was signed in.
+# If the session ended in one of these ways, no cookie in the browser says who was signed in.
 AUTHOR_UNKNOWN = ("cookies deleted", "signed out in another tab")
 
 
@@ -385,7 +385,7 @@ def test_unsent_text_can_be_deleted_on_the_page_of_its_form(world, device, patro
     assert not RefusedPost.objects.exists()
 
 
-def test_page_with_unsent_text_says_how_long_deleting_it_can_be_undone(world, device, patron, sign_in):
+def test_page_says_how_long_the_deletion_of_unsent_text_can_be_undone(world, device, patron, sign_in):
     address, page, fields = world.form("follow-up")
     device.session.flush()
     post(device, address, fields)
@@ -831,9 +831,7 @@ def test_page_after_sign_in_says_what_the_pressed_button_did(name, world, device
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("name", SAID)
-def test_only_removing_an_item_shows_a_message_if_the_patron_was_already_signed_in(
-    name, world, patron, sign_in
-):
+def test_signed_in_patron_sees_a_message_only_after_pressing_the_remove_button(name, world, patron, sign_in):
     address, fields, _is_done = buttons(world)[name]
     device = sign_in(Client(), patron)
     said = part(device.post(address, fields, follow=True), "notices")

@@ -38,7 +38,7 @@ def test_unknown_branch_code_is_listed_with_its_count_and_assigned_in_one_step(d
     assert codes() == [("EAST", "Eastside")]
 
 
-def test_branch_code_for_which_no_branch_was_chosen_stays_in_the_form(desk, east):
+def test_form_keeps_a_typed_branch_code_if_staff_chose_no_branch(desk, east):
     BranchCode.objects.create(code="EAST", met=1, met_at=timezone.now())
     page = desk.post(PAGE, {"code": "EAST", "branch": ""}).content.decode()
     assert 'value="EAST"' in page
@@ -60,7 +60,9 @@ def test_removed_branch_code_can_be_restored(desk, east):
     assert desk.post(undo.replace("=east", "=nowhere")).status_code == 404
 
 
-def test_branch_code_of_another_branch_is_refused_with_the_name_of_that_branch(desk, east, branch):
+def test_branch_code_that_belongs_to_another_branch_is_refused_and_the_error_names_that_branch(
+    desk, east, branch
+):
     BranchCode.objects.create(code="EAST", branch=east)
     page = text(desk.post(PAGE, {"code": "east", "branch": branch.pk}))
     assert "This code belongs to Eastside. Remove it there first." in page

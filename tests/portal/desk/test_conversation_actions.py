@@ -129,7 +129,7 @@ def test_taking_an_assigned_conversation_fails_and_says_who_assigned_it(desk, co
     assert reloaded(conversation).assignee == omar
 
 
-def test_staff_who_cannot_take_a_conversation_read_who_has_it_after_an_assignment_was_undone(
+def test_taking_fails_and_names_the_assignee_if_a_later_assignment_was_undone(
     desk, conversation, omar, coordinator
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now())
@@ -140,7 +140,7 @@ def test_staff_who_cannot_take_a_conversation_read_who_has_it_after_an_assignmen
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_fails_and_says_who_has_it_after_a_merge(desk, conversation, omar):
+def test_taking_fails_and_names_the_assignee_whom_a_merge_has_set(desk, conversation, omar):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
     page = do(desk, conversation, "take/")
     assert "This conversation is now assigned to Omar Haddad, so your change was not made." in page

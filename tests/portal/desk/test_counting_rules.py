@@ -35,7 +35,7 @@ def desk(client, coordinator, sign_in, library):
 
 
 def posted(response, **changes):
-    """Return the fields of the shown form, with these changes."""
+    """Return the fields that the browser posts from the shown form, with these changes."""
     fields = {field.html_name: field.value() for field in response.context["form"]}
     fields["starts_on"] = str(fields["starts_on"])
     return {name: value for name, value in fields.items() if value is not None} | changes
@@ -46,15 +46,15 @@ def shown_rules(rule_set):
 
 
 def copied(response):
-    """Return the values that the buttons copy."""
+    """Return the values that the copy buttons of the page copy."""
     return re.findall(r'id="answer-\d+"\s+value="([^"]*)"', response.content.decode())
 
 
-# The rules.
+# Tests of adding and changing rules.
 
 
 @pytest.mark.parametrize("survey", Survey)
-def test_coordinator_begins_with_the_preset_of_a_survey(desk, branch, survey):
+def test_first_rules_of_a_survey_begin_with_its_preset(desk, branch, survey):
     new = desk.get(f"{RULES}new/?survey={survey}")
     assert PRESETS[survey].source in text(new)
     assert desk.post(f"{RULES}new/?survey={survey}", posted(new)).status_code == 302
@@ -65,7 +65,7 @@ def test_coordinator_begins_with_the_preset_of_a_survey(desk, branch, survey):
     assert AuditEvent.objects.filter(action="changed_library").exists()
 
 
-def test_new_rules_begin_with_the_newest_rules_on_the_first_day_of_the_next_month(desk, branch):
+def test_form_for_new_rules_shows_the_newest_rules_and_the_first_day_of_next_month(desk, branch):
     save_preset("pls", YEAR, method="estimate", weeks=4, multiplier=50)
     newest = save_preset("pls", MARCH, method="estimate", weeks=3, multiplier=50)
     newest.counting_rules.create(question_type="reference", mode="chat", counts_as="neither")
@@ -76,12 +76,12 @@ def test_new_rules_begin_with_the_newest_rules_on_the_first_day_of_the_next_mont
     assert RuleSet.objects.count() == 3
 
 
-def test_first_rules_start_with_the_reporting_year(desk, branch):
+def test_first_rules_start_on_the_first_day_of_the_reporting_year(desk, branch):
     Library.objects.update(year_starts_in=7)
     assert desk.get(NEW).context["form"]["starts_on"].value() == datetime.date(2025, 7, 1)
 
 
-def test_coordinator_changes_the_rules_of_a_type_a_mode_and_a_kind_of_tally(desk, branch):
+def test_coordinator_can_change_the_rule_of_a_question_type_or_a_mode_or_a_kind_of_tally(desk, branch):
     front, back = ServicePointFactory(branch=branch), ServicePointFactory(branch=branch)
     kinds = [
         TallyKindFactory(service_point=point, name=name)
@@ -136,14 +136,14 @@ def test_rules_of_another_survey_can_start_on_the_same_day(desk, branch):
 
 
 @pytest.mark.parametrize("survey", ["", "cilip"])
-def test_rules_of_an_unknown_survey_lead_to_the_list_of_surveys(desk, branch, survey):
+def test_new_rules_for_an_unknown_survey_redirect_to_the_list_of_surveys(desk, branch, survey):
     assert desk.get(f"{RULES}new/", {"survey": survey})["Location"] == RULES
 
 
-# Years that have ended.
+# Tests of rules that change the numbers of past years.
 
 
-def test_change_of_a_year_that_has_ended_is_saved_only_after_a_warning(desk, branch):
+def test_change_to_numbers_of_a_past_year_is_saved_only_after_a_warning(desk, branch):
     rule_set = save_preset("pls", datetime.date(2024, 1, 1))
     url = reverse("rule_set", args=[rule_set.public_id])
     fields = posted(desk.get(url), weeks="9")
@@ -156,7 +156,7 @@ def test_change_of_a_year_that_has_ended_is_saved_only_after_a_warning(desk, bra
     assert rule_set.weeks == 9
 
 
-def test_warning_about_another_day_does_not_allow_a_change(desk, branch):
+def test_warning_about_one_day_does_not_allow_rules_that_start_on_another_day(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     response = desk.post(NEW, posted(desk.get(NEW), starts_on="2025-05-01"))
     fields = posted(response, starts_on="2025-04-01")
@@ -164,29 +164,29 @@ def test_warning_about_another_day_does_not_allow_a_change(desk, branch):
     assert RuleSet.objects.count() == 1
 
 
-def test_first_rules_can_start_in_a_year_that_has_ended_without_a_warning(desk, branch):
+def test_first_rules_can_start_in_a_past_year_without_a_warning(desk, branch):
     fields = posted(desk.get(NEW), starts_on="2016-07-01")
     assert desk.post(NEW, fields).status_code == 302
 
 
-def test_rules_before_the_first_rules_need_no_warning(desk, branch):
+def test_rules_that_start_before_all_other_rules_are_saved_without_a_warning(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     assert desk.post(NEW, posted(desk.get(NEW), starts_on="2016-07-01")).status_code == 302
 
 
-def test_new_rules_of_this_year_need_no_warning(desk, branch):
+def test_rules_that_start_in_the_current_year_are_saved_without_a_warning(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     assert desk.post(NEW, posted(desk.get(NEW), starts_on="2026-01-01")).status_code == 302
 
 
-def test_moving_rules_into_a_year_that_has_ended_needs_a_warning(desk, branch):
+def test_moving_rules_into_a_past_year_shows_a_warning(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     rule_set = save_preset("pls", MARCH)
     url = reverse("rule_set", args=[rule_set.public_id])
     assert "This would change" in text(desk.post(url, posted(desk.get(url), starts_on="2025-12-31")))
 
 
-def test_removed_rules_leave_the_rules_before_them_in_force(desk, branch):
+def test_removing_rules_does_not_remove_the_rules_that_started_earlier(desk, branch):
     first, second = save_preset("pls", YEAR), save_preset("pls", MARCH)
     url = reverse("remove_rule_set", args=[second.public_id])
     desk.get(url)
@@ -195,7 +195,7 @@ def test_removed_rules_leave_the_rules_before_them_in_force(desk, branch):
     assert list(RuleSet.objects.all()) == [first]
 
 
-def test_rules_of_a_year_that_has_ended_are_removed_only_after_a_warning(desk, branch):
+def test_rules_that_apply_to_a_past_year_are_removed_only_after_a_warning(desk, branch):
     rule_set = save_preset("pls", datetime.date(2024, 1, 1))
     url = reverse("remove_rule_set", args=[rule_set.public_id])
     response = desk.post(url)
@@ -205,10 +205,10 @@ def test_rules_of_a_year_that_has_ended_are_removed_only_after_a_warning(desk, b
     assert not RuleSet.objects.exists()
 
 
-# The number of questions.
+# Tests of the number of questions.
 
 
-def test_record_form_asks_for_questions_only_while_rules_count_them(desk, branch, typed):
+def test_record_form_asks_for_the_number_of_questions_only_while_rules_count_questions(desk, branch, typed):
     assert "questions" not in desk.get(reverse("record")).context["form"].fields
     desk.post(reverse("record"), typed(action="save_only", questions="7"))
     save_preset("pls", YEAR, counts_questions=True)
@@ -220,7 +220,7 @@ def test_record_form_asks_for_questions_only_while_rules_count_them(desk, branch
 
 
 @pytest.mark.parametrize("counts_questions", [False, True])
-def test_correction_keeps_the_number_of_questions_and_changes_it_while_rules_count_them(
+def test_correction_can_change_the_number_of_questions_only_while_rules_count_questions(
     desk, branch, coordinator, counts_questions
 ):
     visit = HelpSessionFactory(branch=branch, staff=coordinator, happened_on=MARCH, hour=10, questions=3)
@@ -234,7 +234,7 @@ def test_correction_keeps_the_number_of_questions_and_changes_it_while_rules_cou
     assert (visit.minutes, visit.questions) == (9, 5 if counts_questions else 3)
 
 
-def test_rules_say_whether_each_question_counts(desk, branch):
+def test_coordinator_can_make_rules_count_each_question(desk, branch):
     desk.post(NEW, posted(desk.get(NEW)))
     assert RuleSet.objects.get().counts_questions is False
     url = f"{RULES}{RuleSet.objects.get().public_id}/"
@@ -243,10 +243,10 @@ def test_rules_say_whether_each_question_counts(desk, branch):
     assert "Each question counts." in text(desk.get(SURVEY, {"year": "2026"}))
 
 
-# Sampled weeks.
+# Tests of sampled weeks.
 
 
-def test_coordinator_marks_a_week_and_removes_the_mark(desk, branch):
+def test_coordinator_can_mark_a_sampled_week_and_remove_the_mark(desk, branch):
     assert desk.post(WEEKS, {"starts_on": "2026-03-01"}).status_code == 302
     week = SampledWeek.objects.get()
     assert week.starts_on == MARCH
@@ -263,7 +263,7 @@ def test_coordinator_marks_a_week_and_removes_the_mark(desk, branch):
         (YEAR, "estimate", False),
     ],
 )
-def test_removing_a_week_of_a_year_that_has_ended_warns_first_if_it_can_change_an_estimate(
+def test_removing_a_sampled_week_warns_first_if_the_estimate_of_a_past_year_can_change(
     desk, branch, library, starts_on, method, warns
 ):
     years = library.today().year - YEAR.year
@@ -280,7 +280,7 @@ def test_removing_a_week_of_a_year_that_has_ended_warns_first_if_it_can_change_a
 
 
 @pytest.mark.parametrize("days", [-6, -1, 0, 6])
-def test_week_that_overlaps_a_marked_week_is_refused(desk, branch, days):
+def test_sampled_week_that_overlaps_another_sampled_week_is_refused(desk, branch, days):
     mark_weeks(MARCH)
     response = desk.post(WEEKS, {"starts_on": str(MARCH + days * DAY)})
     assert "This week has days of the sampled week from March 1, 2026." in text(response)
@@ -288,18 +288,18 @@ def test_week_that_overlaps_a_marked_week_is_refused(desk, branch, days):
 
 
 @pytest.mark.parametrize("days", [-7, 7])
-def test_week_beside_a_marked_week_can_be_marked(desk, branch, days):
+def test_week_directly_before_or_after_a_sampled_week_can_be_marked(desk, branch, days):
     mark_weeks(MARCH)
     desk.post(WEEKS, {"starts_on": str(MARCH + days * DAY)})
     assert SampledWeek.objects.count() == 2
 
 
 @pytest.mark.parametrize("typed", ["", "soon", "2026-02-30", "0001-01-01", "9999-12-31"])
-def test_week_without_a_day_is_an_error(desk, branch, typed):
+def test_week_whose_first_day_is_missing_or_invalid_is_a_form_error(desk, branch, typed):
     assert desk.post(WEEKS, {"starts_on": typed}).context["form"].errors["starts_on"]
 
 
-# The annual survey.
+# Tests of the annual survey's page.
 
 
 def contacts(branch, *days, **fields):
@@ -308,7 +308,7 @@ def contacts(branch, *days, **fields):
     rebuild()
 
 
-def test_survey_shows_the_last_year_with_its_numbers_rules_and_method(desk, branch):
+def test_survey_page_shows_the_numbers_and_rules_and_method_of_the_last_year(desk, branch):
     save_preset("pls", datetime.date(2024, 7, 1))
     contacts(branch, datetime.date(2025, 5, 5), datetime.date(2025, 5, 6), MARCH)
     contacts(branch, datetime.date(2025, 5, 5), question_type="directional")
@@ -322,7 +322,7 @@ def test_survey_shows_the_last_year_with_its_numbers_rules_and_method(desk, bran
     assert copied(response) == ["2", "CT—Annual Count"]
 
 
-def test_year_and_survey_are_in_the_url(desk, branch):
+def test_survey_page_shows_the_survey_and_the_year_in_the_url(desk, branch):
     save_preset("pls", datetime.date(2025, 1, 1))
     save_preset("acrl", datetime.date(2025, 1, 1))
     contacts(branch, datetime.date(2025, 5, 5), MARCH, MARCH)
@@ -335,13 +335,13 @@ def test_year_and_survey_are_in_the_url(desk, branch):
 
 
 @pytest.mark.parametrize("year", ["", "1999", "2027", "9999", "x", "20255"])
-def test_year_that_the_library_has_not_is_replaced_by_the_last_year(desk, branch, year):
+def test_survey_page_shows_the_last_year_if_the_url_names_a_year_without_contacts(desk, branch, year):
     save_preset("pls", datetime.date(2025, 1, 1))
     contacts(branch, datetime.date(2025, 5, 5))
     assert desk.get(SURVEY, {"survey": "x", "year": year}).context["year"].number == 2025
 
 
-def test_survey_opens_in_this_year_if_its_first_rules_start_in_this_year(desk, branch):
+def test_survey_page_shows_the_current_year_if_the_survey_has_no_earlier_rules(desk, branch):
     contacts(branch, datetime.date(2024, 5, 5))
     assert desk.get(SURVEY).context["year"].number == 2025
     save_preset("arl", datetime.date(2025, 12, 31))
@@ -351,13 +351,13 @@ def test_survey_opens_in_this_year_if_its_first_rules_start_in_this_year(desk, b
     assert desk.get(SURVEY, {"survey": "arl"}).context["year"].number == 2025
 
 
-def test_page_of_removal_says_whether_other_rules_stay(desk, branch):
+def test_page_that_removes_rules_says_whether_earlier_rules_stay_in_force(desk, branch):
     first, second = save_preset("pls", YEAR), save_preset("pls", MARCH)
     for rule_set, says in ((first, "There are no rules before them"), (second, "will stay in force")):
         assert says in text(desk.get(reverse("remove_rule_set", args=[rule_set.public_id])))
 
 
-def test_survey_uses_the_reporting_year_of_the_library(desk, branch):
+def test_survey_page_counts_the_contacts_of_the_librarys_reporting_year(desk, branch):
     Library.objects.update(year_starts_in=7)
     save_preset("pls", datetime.date(2024, 1, 1))
     contacts(branch, *[datetime.date(2025, month, day) for month, day in ((6, 30), (7, 1), (12, 31))], MARCH)
@@ -367,7 +367,7 @@ def test_survey_uses_the_reporting_year_of_the_library(desk, branch):
     assert copied(desk.get(SURVEY, {"year": "2024"}))[0] == "1"
 
 
-def test_large_number_is_copied_without_a_separator(desk, branch):
+def test_button_copies_a_large_number_without_a_thousands_separator(desk, branch):
     save_preset("pls", YEAR, method="estimate", multiplier=52)
     mark_weeks(YEAR)
     contacts(branch, *[YEAR] * 40)
@@ -402,7 +402,7 @@ def test_large_number_is_copied_without_a_separator(desk, branch):
     ],
     ids=["no rules", "late rules", "two methods", "two multipliers", "few weeks"],
 )
-def test_page_says_why_there_are_no_numbers(desk, branch, rules, weeks, words):
+def test_survey_page_says_why_there_are_no_numbers(desk, branch, rules, weeks, words):
     for starts_on, fields in rules:
         save_preset("pls", starts_on, **fields)
     mark_weeks(*[YEAR + 7 * number * DAY for number in range(weeks)])
@@ -440,7 +440,7 @@ def test_staff_who_are_not_coordinators_cannot_open_the_survey(client, sign_in, 
     assert client.get(SURVEY).status_code == 404
 
 
-# The reporting year.
+# Tests of the reporting year.
 
 
 def test_coordinator_sets_the_first_month_of_the_reporting_year(desk, branch):
@@ -453,7 +453,7 @@ def test_coordinator_sets_the_first_month_of_the_reporting_year(desk, branch):
     assert "Reporting year starts in July" in text(desk.get(reverse("settings")))
 
 
-def test_mode_has_a_field_for_each_question_type(desk, branch):
+def test_form_for_rules_has_a_field_for_each_mode_of_each_question_type(desk, branch):
     form = desk.get(NEW).context["form"]
     assert len([name for name in form.fields if name.startswith("mode-")]) == len(QuestionType) * len(
         HelpSession.Mode

@@ -43,7 +43,7 @@ def private_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def commits(django_capture_on_commit_callbacks):
-    """Return a context manager that does at its end what waits for the commit, such as deleting files."""
+    """Return a function that makes a context manager. When the context ends, all on_commit hooks run."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
@@ -64,7 +64,7 @@ def upload(desk, contents, name="log.csv", **extra):
 
 
 class Fields(HTMLParser):
-    """Collects {name: value} of the last form of a page, as a browser would post it."""
+    """A parser that collects {name: value} of the last form of a page, as a browser would post the form."""
 
     def __init__(self):
         super().__init__()
@@ -89,12 +89,12 @@ def fields_of(page):
 
 
 def send(desk, page, button="", **changes):
-    """Post the form of the page that came last, with changes."""
+    """Post the form of this page, with `changes`. Return the response after all redirects."""
     return desk.post(page.request["PATH_INFO"], fields_of(page) | changes, follow=True)
 
 
 def to_preview(desk, contents, name="log.csv", **changes):
-    """Upload the log, accept its columns, and answer with `changes`. Return the page of the preview."""
+    """Upload the log, accept the guessed columns, and post the form of values. Return the preview page."""
     values = send(desk, upload(desk, contents, name))
     return send(desk, values, **changes)
 
@@ -108,7 +108,7 @@ def files():
     return sorted(storage.listdir("desk-logs")[1]) if storage.exists("desk-logs") else []
 
 
-def test_log_goes_from_upload_to_preview_to_import_to_list_to_undo(desk, coordinator):
+def test_coordinator_can_upload_preview_import_and_undo_a_desk_log(desk, coordinator):
     before = stored()
     page = upload(desk, [HEADER, ROW, ROW])
     assert "Columns of the log" in text(page)
@@ -141,7 +141,7 @@ def test_log_goes_from_upload_to_preview_to_import_to_list_to_undo(desk, coordin
     ],
     ids=["csv", "xlsx", "windows-1252", "utf-16", "semicolons"],
 )
-def test_realistic_log_of_500_rows_comes_in_through_the_pages(desk, branch, west, name, encoded):
+def test_realistic_desk_log_of_500_rows_can_be_imported_through_the_pages(desk, branch, west, name, encoded):
     HelpSessionFactory(branch=west, happened_on=datetime.date(2024, 1, 2))
     before = stored()
     page = upload(desk, encoded(with_difficulties(libanswers(500))), name)
@@ -162,7 +162,9 @@ def test_realistic_log_of_500_rows_comes_in_through_the_pages(desk, branch, west
     assert stored() == before
 
 
-def test_no_word_of_a_log_is_in_the_database_or_in_a_file_after_the_import(desk, branch, west, commits):
+def test_after_the_import_no_free_text_of_a_desk_log_is_in_the_database_or_in_a_file(
+    desk, branch, west, commits
+):
     with commits():
         to_preview(desk, libanswers(60), branch=branch.slug, **{"place-3-0": f"branch:{branch.pk}"})
     row = LogUpload.objects.get()
@@ -190,7 +192,7 @@ def test_private_words_are_shown_as_shapes(desk):
     assert [word for word in ("Maria", "Lopez", "Ana?", "ana@") if word in page] == []
 
 
-def test_upload_is_readable_only_by_the_account_of_the_portal(desk):
+def test_files_of_an_upload_are_readable_only_by_the_system_user_of_the_portal(desk):
     upload(desk, [HEADER, ROW])
     row = LogUpload.objects.get()
     modes = {oct(Path(private_storage().path(name)).stat().st_mode & 0o777) for name in row.stored_names}
@@ -198,7 +200,7 @@ def test_upload_is_readable_only_by_the_account_of_the_portal(desk):
 
 
 @pytest.mark.parametrize("who", ["coordinator", "staff"])
-def test_other_people_cannot_open_an_upload(desk, sign_in, branch, who):
+def test_colleagues_cannot_open_an_upload_of_a_coordinator(desk, sign_in, branch, who):
     to_preview(desk, [HEADER, ROW, ["", "", "", "", ""], [*ROW[:4], "long"]])
     row = LogUpload.objects.get()
     other = sign_in(Client(), StaffFactory(name="Omar", branch=branch, branch__role=who))
@@ -211,7 +213,7 @@ def test_other_people_cannot_open_an_upload(desk, sign_in, branch, who):
     assert other.get(PAGE).status_code == (200 if who == "coordinator" else 404)
 
 
-def test_failed_rows_are_downloaded_corrected_and_uploaded_again(desk, commits):
+def test_failed_rows_can_be_downloaded_and_corrected_and_uploaded_again(desk, commits):
     with commits():
         to_preview(desk, [HEADER, ROW, [*ROW[:4], "long"]])
         page = press_import(desk)
@@ -239,7 +241,7 @@ def test_failed_rows_are_downloaded_corrected_and_uploaded_again(desk, commits):
     ],
     ids=["pdf", "empty", "xls", "only names"],
 )
-def test_wrong_kind_of_file_is_named_with_what_to_do(desk, contents, words, commits):
+def test_unusable_file_is_refused_with_the_reason_and_the_next_step(desk, contents, words, commits):
     page = upload(desk, contents)
     assert words in text(page)
     with commits():
@@ -254,26 +256,26 @@ def test_zip_bomb_is_refused(desk, monkeypatch):
     assert HelpSession.objects.count() == 0
 
 
-def test_file_that_is_too_large_is_refused_with_what_to_do(desk, monkeypatch):
+def test_file_that_is_too_large_is_refused_with_the_next_step(desk, monkeypatch):
     monkeypatch.setitem(MAX_BYTES_BY_FIELD, "desk_log", 10)
     page = upload(desk, [HEADER, ROW])
     assert "Export one year at a time" in text(page)
     assert (LogUpload.objects.count(), files()) == (0, [])
 
 
-def test_no_file_is_an_error_at_the_field(desk):
+def test_upload_without_a_file_is_a_form_error(desk):
     page = desk.post(PAGE, {})
     assert (page.status_code, "Choose the file of the desk log." in text(page)) == (422, True)
 
 
-def test_sixth_file_is_refused(desk):
+def test_sixth_upload_is_refused_until_another_one_is_imported_or_deleted(desk):
     for _time in range(5):
         upload(desk, [HEADER, ROW])
     assert "First import or delete the files" in text(upload(desk, [HEADER, ROW]))
     assert LogUpload.objects.count() == 5
 
 
-def test_order_of_day_and_month_is_asked_and_saved_for_the_next_file(desk):
+def test_page_asks_for_the_order_of_day_and_month_and_saves_the_answer_for_the_next_file(desk):
     rows = [["Date", "Kind of thing"], ["1/6/2024", "Quick one"]]
     page = send(desk, upload(desk, rows), **{"column-1": "question_type"})
     assert "Do the dates in “Date” begin with the day or with the month?" in text(page)
@@ -300,18 +302,18 @@ def test_column_with_many_values_cannot_become_a_choice_list(desk):
     assert (page.status_code, "more than 30 different values" in text(page)) == (422, True)
 
 
-def test_two_columns_cannot_be_the_same_field(desk):
+def test_two_columns_of_a_log_cannot_be_the_same_field(desk):
     rows = [["Date", "Day of entry"], ["1/16/2024", "1/17/2024"]]
     page = send(desk, upload(desk, rows), **{"column-1": "day"})
     assert "The column “Date” already has this meaning. Leave out one of the two." in text(page)
 
 
-def test_date_is_required(desk):
+def test_one_column_of_a_log_must_be_the_date(desk):
     page = send(desk, upload(desk, [HEADER, ROW]), **{"column-0": ""})
     assert (page.status_code, "Say which column has the date." in text(page)) == (422, True)
 
 
-def test_column_of_which_the_library_has_no_value_is_left_out(desk):
+def test_column_is_left_out_if_the_library_has_none_of_its_values(desk):
     page = to_preview(desk, [[*HEADER, "Patron type"], [*ROW, "Alien"]])
     assert "Patron type left out, because the library has none of its values" in text(page)
 
@@ -322,7 +324,7 @@ def test_log_with_100_columns_can_be_mapped(desk):
     assert "New contacts 1" in text(page)
 
 
-def test_same_file_again_adds_nothing(desk):
+def test_importing_the_same_file_again_adds_no_contacts(desk):
     to_preview(desk, [HEADER, ROW])
     press_import(desk)
     page = to_preview(desk, [HEADER, ROW])
@@ -330,7 +332,7 @@ def test_same_file_again_adds_nothing(desk):
     assert 'id="import-log"' not in page.content.decode()
 
 
-def test_chats_and_overlapping_imports_are_warned_about(desk):
+def test_preview_warns_that_chats_may_be_counted_twice(desk):
     page = to_preview(desk, [["Ticket #", *HEADER], ["T-1", *ROW]])
     assert "This looks like chats or tickets that your log also counts." in text(page)
 
@@ -355,7 +357,7 @@ def test_large_log_is_read_checked_and_imported_by_the_worker(desk, monkeypatch)
     assert not work.has_work(timezone.now())
 
 
-def test_import_waits_while_another_import_runs(desk):
+def test_import_of_a_desk_log_waits_until_another_import_has_ended(desk):
     to_preview(desk, [HEADER, ROW])
     with catalog_lock("harvest"):
         assert "when another import has ended" in text(press_import(desk))
@@ -364,7 +366,7 @@ def test_import_waits_while_another_import_runs(desk):
     assert HelpSession.objects.count() == 1
 
 
-def test_killed_import_is_continued_and_stays_one_import(desk, branch, west, monkeypatch):
+def test_worker_continues_a_killed_import_as_the_same_import(desk, branch, west, monkeypatch):
     monkeypatch.setattr(writing, "BATCH", 20)
     monkeypatch.setattr(work, "SMALL_ROWS", 10)
     upload(desk, libanswers(100))
@@ -396,7 +398,7 @@ def test_killed_import_is_continued_and_stays_one_import(desk, branch, west, mon
     assert "New contacts 99" in text(desk.get(f"{PAGE}{row.public_id}/"))
 
 
-def test_import_whose_rows_were_replaced_later_names_the_later_one(desk):
+def test_undo_is_refused_with_the_name_of_the_later_import_that_replaced_rows(desk):
     for minutes in ("10", "15"):
         to_preview(desk, [["Ticket #", *HEADER], ["T-1", *ROW[:4], minutes]], f"log {minutes}.csv")
         press_import(desk)
@@ -433,7 +435,7 @@ def test_uploads_and_failed_rows_are_deleted_after_a_day(desk, commits):
     assert HelpSession.objects.count() == 1
 
 
-def test_double_tap_on_import_imports_once(desk):
+def test_pressing_the_import_button_twice_imports_the_log_once(desk):
     to_preview(desk, [HEADER, ROW])
     press_import(desk)
     assert "The import is complete" in text(press_import(desk))
@@ -446,7 +448,7 @@ def test_unknown_patron_group_counts_as_other(desk):
     assert "Patron type the patron group (2 of 2 rows)" in text(page)
 
 
-def test_old_form_of_values_answers_nothing_about_another_column(desk):
+def test_answers_about_one_column_are_not_used_for_another_column_that_was_chosen_later(desk):
     rows = [["Date", "Kind", "Sort"], ["3/14/2024", "Blue", "Red"]]
     page = send(desk, upload(desk, rows), **{"column-1": "question_type"})
     columns = f"{PAGE}{LogUpload.objects.get().public_id}/columns/"
@@ -455,14 +457,16 @@ def test_old_form_of_values_answers_nothing_about_another_column(desk):
     assert (answer.status_code, "Say what this value means here." in text(answer)) == (422, True)
 
 
-def test_notes_keep_the_answers_between_the_pages(desk):
+def test_answers_about_values_are_saved_in_the_notes_of_the_upload(desk):
     to_preview(desk, [HEADER, ROW], **{"question_type-2-0": "technology"})
     notes = read_notes(LogUpload.objects.get())
     assert notes.mapping.values["question_type"] == {"reference": "technology"}
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_of_imports_runs_the_same_number_of_queries(desk, coordinator, rows, django_assert_num_queries):
+def test_list_of_desk_logs_runs_the_same_number_of_queries_for_1_and_30_imports(
+    desk, coordinator, rows, django_assert_num_queries
+):
     for number in range(rows):
         row = LogImport.objects.create(
             started_at=timezone.now(), ended_at=timezone.now(), file_name=f"{number}.csv"

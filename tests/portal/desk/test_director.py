@@ -34,7 +34,7 @@ def months(branch):
     count_outcomes(at=timezone.now())
 
 
-def test_report_has_the_numbers_of_the_figures(desk, months, branch):
+def test_director_report_has_the_same_numbers_as_the_figures(desk, months, branch):
     page = desk.get(reverse("director"), {"dates": "2026-03"})
     march = Period.of_month(datetime.date(2026, 3, 1))
     total = figure(march, [branch.pk], "time").total
@@ -51,27 +51,27 @@ def test_report_has_the_numbers_of_the_figures(desk, months, branch):
     assert "6 answers. Most often: “Yes, everything” (6)." in text(page)
 
 
-def test_report_of_a_year_has_the_outcomes_of_the_year(desk, months):
+def test_director_report_of_a_year_shows_the_outcomes_of_that_year(desk, months):
     page = desk.get(reverse("director"), {"dates": "2025"})
     assert "How it turned out: 2025" in text(page)
     assert "The desk in 2025" in text(page)
 
 
-def test_report_of_an_empty_library(desk):
+def test_director_report_of_an_empty_library_shows_zeros_and_says_that_nothing_is_counted(desk):
     page = text(desk.get(reverse("director")))
     assert "No quarter has been counted yet." in page
     assert "Contacts Each time staff helped somebody, however short. 0 0 0" in page
 
 
-def test_report_refuses_an_unknown_period(desk):
+def test_director_report_of_an_unknown_period_is_a_form_error(desk):
     page = desk.get(reverse("director"), {"dates": "nonsense"})
     assert "Select a valid choice" in text(page)
 
 
-def test_only_coordinators_open_the_report(client, staff, sign_in):
+def test_staff_who_are_not_coordinators_cannot_open_the_director_report(client, staff, sign_in):
     assert sign_in(client, staff).get(reverse("director")).status_code == 404
 
 
-def test_tables_of_the_report_are_those_of_the_whole_library(desk, months):
+def test_director_report_shows_the_outcomes_of_the_whole_library(desk, months):
     page = desk.get(reverse("director"), {"dates": "2026-03"})
     assert page.context["tables"][0].total == (6, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Test the pages about how help turned out. They must not reveal anything about a single patron."""
+"""Test the page and the file about how help turned out. They must reveal nothing about a single patron."""
 
 import csv
 import datetime
@@ -82,7 +82,7 @@ def test_statistics_are_hidden_if_a_total_is_between_one_and_four():
         ("2026-09-01", 8, "2026-08", "2026-10-31"),
     ],
 )
-def test_quarter_begins_with_the_reporting_year(day, starts_in, quarter, last):
+def test_quarters_are_counted_from_the_first_month_of_the_reporting_year(day, starts_in, quarter, last):
     found = Quarter.of(datetime.date.fromisoformat(day), starts_in)
     assert (str(found), str(found.last_day)) == (quarter, last)
     assert found.before.after == found == Quarter.read(quarter)
@@ -120,7 +120,7 @@ def show(desk, **query):
     return desk.get(reverse("outcomes"), query)
 
 
-def test_page_shows_a_quarter_by_topic_and_adds_up_small_rows(desk, recorded):
+def test_outcome_page_shows_a_quarter_by_topic_and_combines_small_rows(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")
@@ -137,7 +137,7 @@ def test_page_shows_a_quarter_by_topic_and_adds_up_small_rows(desk, recorded):
     assert list(table(show(desk), "found")) == ["Total"]
 
 
-def test_page_says_that_a_table_is_not_shown_or_that_nobody_answered(desk, recorded):
+def test_outcome_page_says_that_a_table_is_not_shown_or_that_nobody_answered(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     count_outcomes(at=timezone.now())
     page = show(desk, by="topic")
@@ -147,7 +147,7 @@ def test_page_says_that_a_table_is_not_shown_or_that_nobody_answered(desk, recor
     assert text(page).count("Nobody has answered.") == 3
 
 
-def test_page_says_from_which_day_a_quarter_can_be_read(desk, recorded, library):
+def test_outcome_page_says_on_which_day_the_numbers_of_a_quarter_will_appear(desk, recorded, library):
     recorded()
     count_outcomes(at=timezone.now())
     today = Quarter.of(library.today())
@@ -169,7 +169,9 @@ def test_unknown_period_in_the_url_shows_the_last_counted_quarter(desk, recorded
 
 
 @pytest.mark.parametrize("query", [{"branch": "west"}, {"branch": "nowhere"}, {"by": "staff"}])
-def test_page_refuses_branches_of_others_and_unknown_breakdowns(client, staff, sign_in, recorded, query):
+def test_outcome_page_refuses_an_unknown_breakdown_and_branches_where_staff_do_not_work(
+    client, staff, sign_in, recorded, query
+):
     BranchFactory(name="West", slug="west")
     recorded(6, found="all")
     count_outcomes(at=timezone.now())
@@ -180,7 +182,9 @@ def test_page_refuses_branches_of_others_and_unknown_breakdowns(client, staff, s
     assert (file.status_code, file["Location"]) == (302, f"{reverse('outcomes')}?{urlencode(query)}")
 
 
-def test_staff_see_the_library_and_their_own_branches(client, staff, branch, sign_in, recorded):
+def test_staff_see_outcomes_of_the_whole_library_and_of_their_own_branches(
+    client, staff, branch, sign_in, recorded
+):
     west = BranchFactory(name="West")
     recorded(6, found="all")
     recorded(7, found="all", branch=west)
@@ -191,7 +195,7 @@ def test_staff_see_the_library_and_their_own_branches(client, staff, branch, sig
     assert dict(show(desk).context["form"].fields["branch"].choices).keys() == {"", branch.slug}
 
 
-def test_coordinator_sees_every_branch(desk, recorded):
+def test_coordinator_sees_the_outcomes_of_every_branch(desk, recorded):
     west = BranchFactory(name="West")
     recorded(6, found="all")
     recorded(7, found="all", branch=west)
@@ -199,7 +203,7 @@ def test_coordinator_sees_every_branch(desk, recorded):
     assert table(show(desk, branch=west.slug), "found") == {"Total": ["7", "0", "0", "0", "0"]}
 
 
-def test_page_shows_what_patrons_did(desk, recorded):
+def test_outcome_page_shows_what_patrons_did_after_their_visits(desk, recorded):
     recorded(6, kept_at=timezone.now())
     recorded(5, answered_at=timezone.now(), found="all")
     count_outcomes(at=timezone.now())
@@ -209,7 +213,7 @@ def test_page_shows_what_patrons_did(desk, recorded):
     assert "Check-ins answered 0" in page
 
 
-def test_page_says_that_a_past_quarter_was_counted_late(desk, recorded):
+def test_outcome_page_says_that_a_past_quarter_was_counted_late(desk, recorded):
     recorded(6, found="all", happened_on=datetime.date(2020, 2, 3))
     count_outcomes(at=timezone.now())
     assert 'id="counted-late"' in show(desk, period="2020-01").content.decode()
@@ -217,13 +221,13 @@ def test_page_says_that_a_past_quarter_was_counted_late(desk, recorded):
     assert 'id="counted-late"' not in show(desk).content.decode()
 
 
-def test_page_without_visits_says_that_nothing_is_counted(desk):
+def test_outcome_page_without_visits_says_that_there_is_nothing_to_count(desk):
     assert "Nothing to count yet" in text(desk.get(reverse("outcomes")))
 
 
 @pytest.mark.parametrize("by", ["", "topic", "question_type", "item"])
 @pytest.mark.parametrize("period", ["2020-01", "year-2020-01"])
-def test_file_has_the_numbers_of_the_page_cell_by_cell(desk, recorded, by, period):
+def test_outcome_file_has_exactly_the_numbers_of_the_page(desk, recorded, by, period):
     for number in range(3):
         visits = recorded(
             9,
@@ -253,7 +257,7 @@ def test_file_has_the_numbers_of_the_page_cell_by_cell(desk, recorded, by, perio
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_page_runs_the_same_number_of_queries_for_any_amount_of_data(
+def test_outcome_page_runs_the_same_number_of_queries_for_any_amount_of_data(
     desk, recorded, django_assert_num_queries, rows
 ):
     for _number in range(rows):

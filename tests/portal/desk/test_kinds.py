@@ -78,7 +78,7 @@ def test_item_of_the_kind_person_is_never_stored_as_fiction(desk, typed):
         ({"kind": "article", "doi": "10.1"}, "doi"),
     ],
 )
-def test_invalid_value_stays_in_its_field_with_an_error(desk, typed, written, wrong):
+def test_invalid_value_is_shown_again_in_its_field_with_an_error(desk, typed, written, wrong):
     fields = {f"new-{name}": value for name, value in {"title": "Seeds", **written}.items()}
     page = desk.post(RECORD, typed(**fields))
     assert page.status_code == 422

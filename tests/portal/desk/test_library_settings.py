@@ -388,7 +388,7 @@ def test_branch_name_must_be_unique(desk, branch):
 @pytest.mark.parametrize(
     ("saves", "is_new"), [("actions.add_branch", True), ("save_calendar", False)], ids=["added", "renamed"]
 )
-def test_second_of_two_simultaneous_forms_with_a_branch_name_says_that_the_name_is_taken(
+def test_branch_form_says_that_the_name_is_taken_if_a_colleague_saves_this_name_first(
     desk, branch, coordinator, monkeypatch, saves, is_new
 ):
     """The colleague's form is saved after this form was checked, and before it is saved."""

@@ -71,7 +71,9 @@ def test_looking_up_an_unconfirmed_address_does_not_reveal_the_patrons_language(
 
 
 @pytest.mark.parametrize("problem", ["died", "limit"])
-def test_language_is_not_revealed_if_the_form_refuses_the_patron(desk, patron, problem, monkeypatch):
+def test_record_form_that_refuses_the_patron_does_not_reveal_their_language(
+    desk, patron, problem, monkeypatch
+):
     if problem == "died":
         type(patron).objects.filter(pk=patron.pk).update(died_at=patron.joined_at)
     else:

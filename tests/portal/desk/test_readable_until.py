@@ -44,7 +44,7 @@ def test_conversation_without_a_patron_has_no_last_readable_day(library):
     assert readable_until(ConversationFactory(patron=None), library=library, at=NOON) is None
 
 
-def test_conversation_page_says_how_long_the_patron_can_read_it_after_it_closes(
+def test_page_of_a_closed_conversation_says_until_which_day_the_patron_can_read_it(
     client, sign_in, staff, patron, branch, time_machine
 ):
     time_machine.move_to(NOON, tick=False)

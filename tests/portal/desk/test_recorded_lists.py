@@ -119,7 +119,7 @@ def test_visit_that_a_patron_keeps_gets_the_patron_group_of_their_library_card(
     assert session.is_group_from_card == bool(name)
 
 
-def test_card_does_not_replace_the_group_that_staff_chose(branch, students):
+def test_group_of_a_library_card_does_not_replace_the_patron_group_that_staff_chose(branch, students):
     patron, teachers = UserFactory(), PatronGroupFactory(name="Teachers")
     card(patron, "STU")
     session = keep(HelpSessionFactory(branch=branch, patron_group=teachers), patron)
@@ -300,7 +300,7 @@ def test_contact_of_another_branch_does_not_get_the_service_point_of_this_comput
         assert contact["service_point"] == expected
 
 
-def test_reading_the_patron_groups_and_the_service_points_takes_one_query_each(
+def test_record_form_reads_patron_groups_and_service_points_with_one_query_each(
     desk, branch, students, front, django_assert_num_queries
 ):
     desk.get(RECORD)
@@ -390,7 +390,7 @@ def test_sensitive_group_is_added_only_after_a_warning(settings_page, branch, na
 @pytest.mark.parametrize(
     "name", ["Students", "Teachers", "Residents", "Faculty", "Alumni", "Visitors", "Docentes"]
 )
-def test_usual_groups_are_added_without_a_warning(settings_page, branch, name):
+def test_patron_groups_with_usual_names_are_added_without_a_warning(settings_page, branch, name):
     assert settings_page.post(GROUPS, {"name": name}).status_code == 302
 
 

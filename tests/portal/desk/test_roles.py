@@ -185,7 +185,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def work_at_two_branches(conversation, staff, coordinator, branch, patron):
-    """Give Rosa conversations, notes and drafts at two branches. Return her conversation at the second."""
+    """Give Rosa conversations, notes and drafts at two branches. Return the second branch's conversation."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
     there = ConversationFactory(

@@ -231,7 +231,7 @@ def test_items_of_private_visits_and_their_conversations_cannot_be_shared(desk, 
 
 
 @pytest.mark.parametrize("what", ["merged", "topic", "contact", "contact of a child"])
-def test_items_of_a_conversation_cannot_be_shared_if_any_part_of_it_is_private(
+def test_items_cannot_be_shared_if_any_part_of_their_conversation_is_private(
     desk, conversation, answer, branch, staff, patron, what
 ):
     sensitive = TopicFactory(never_by_message=True)

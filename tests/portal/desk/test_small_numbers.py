@@ -1,4 +1,4 @@
-"""Play the attacker: look for numbers below five in the tables of work by topic, group and language."""
+"""Test, as an attacker would, whether figures by topic, group or language reveal numbers below five."""
 
 import datetime
 import itertools
@@ -41,7 +41,7 @@ def tables_of(year):
     return tables
 
 
-def test_no_number_below_five_is_shown_or_follows_by_subtraction():
+def test_no_table_shows_a_number_below_five_or_reveals_one_by_subtraction():
     @searching(suppress_health_check=[HealthCheck.too_slow])
     @given(YEARS, st.integers(0, 3))
     def check(counted, quiet):
@@ -67,7 +67,7 @@ def test_shown_numbers_and_other_add_up_to_the_total():
         assert sum(shown.values()) + other == wanted
 
 
-def test_month_below_five_hides_another_month_and_the_year_stays():
+def test_small_number_in_one_month_hides_a_second_month_but_not_the_year():
     counted = {(month, 1): {"law": number} for month, number in zip(MONTHS, (3, 8, 9, 20), strict=True)}
     for keys in counted.values():
         keys |= {"health": 40, "taxes": 30}
@@ -78,7 +78,7 @@ def test_month_below_five_hides_another_month_and_the_year_stays():
 
 @pytest.fixture
 def busy_year(branch, library):
-    """Make contacts with usual topics, groups and languages in each month at two branches."""
+    """Make contacts in three months at two branches. Their topics, groups and languages are all frequent."""
     west = BranchFactory(name="West")
     topics = [TopicFactory(name=name) for name in ("Health", "Travel", "Cooking")]
     groups = [PatronGroupFactory(name=name) for name in ("Teachers", "Pupils")]
@@ -102,7 +102,7 @@ def busy_year(branch, library):
         ("language", lambda: {"language": "vi"}),
     ],
 )
-def test_attacker_who_reads_everything_before_and_after_a_rare_contact_learns_only_that_there_is_one(
+def test_rare_contact_changes_only_other_and_the_total_in_the_files(
     busy_year, client, coordinator, sign_in, branch, by, rare
 ):
     sign_in(client, coordinator)
@@ -128,7 +128,7 @@ TOTAL = "Total, without contacts that were only counted"
 
 
 def everything(client, by):
-    """Return {(dates, branch): {label: contacts}} of all files that a coordinator can read."""
+    """Return {(dates, branch): {label: contacts}} of all files with this breakdown."""
     found = {}
     slugs = ["", *Branch.objects.values_list("slug", flat=True)]
     for dates, slug in itertools.product(("2026", "2026-01", "2026-02", "2026-03"), slugs):

@@ -265,7 +265,9 @@ def test_two_kinds_of_tallies_with_the_same_name_are_refused(settings_page, fron
     assert "Another kind has this name." in text(response)
 
 
-def test_kind_that_a_colleague_added_since_the_page_was_loaded_stays(settings_page, front, printing):
+def test_saving_an_old_page_does_not_remove_a_kind_of_tally_that_a_colleague_has_added(
+    settings_page, front, printing
+):
     rows = {f"name-{printing.pk}": "Copies", f"key-{printing.pk}": "c", "name-new0": "Fax", "key-new0": "f"}
     TallyKindFactory(service_point=front, name="Directions", key="d")
     settings_page.post(f"{KINDS}?point={front.pk}", rows)
@@ -276,7 +278,7 @@ def test_kind_that_a_colleague_added_since_the_page_was_loaded_stays(settings_pa
     ("name", "key", "error"),
     [("FAX", "x", "Another kind has this name."), ("Phone", "f", "Another kind has this key.")],
 )
-def test_name_or_key_that_a_colleague_just_used_is_refused_beside_the_field(
+def test_name_or_key_of_a_tally_kind_that_a_colleague_has_just_used_is_a_form_error(
     settings_page, front, monkeypatch, name, key, error
 ):
     save_kinds = choices.save_kinds
@@ -293,7 +295,7 @@ def test_name_or_key_that_a_colleague_just_used_is_refused_beside_the_field(
     assert offered(front) == [("Fax", "f")]
 
 
-def test_kind_beyond_the_limit_is_refused_and_stays_in_the_form(settings_page, front):
+def test_kind_of_tally_beyond_the_limit_is_refused_and_shown_again_in_the_form(settings_page, front):
     for number in range(choices.MAX_KINDS):
         TallyKindFactory(service_point=front, name=f"Kind {number}", key="")
     response = save(settings_page, front, name_new0="One more")

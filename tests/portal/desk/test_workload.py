@@ -1,4 +1,4 @@
-"""Test the figures about the work of the desk: the same numbers everywhere, and the same after forgetting."""
+"""Test the figures about the work of the desk. Forgetting a session or erasing a person changes no number."""
 
 import csv
 import datetime
@@ -40,7 +40,7 @@ AT = datetime.datetime(2026, 11, 20, 17, 30, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 MARCH = datetime.date(2026, 3, 1)
 IN_MARCH, IN_SPRING = Period.of_month(MARCH), Period(MARCH, datetime.date(2026, 4, 30))
-# {breakdown: the SQL of its key}
+# {breakdown: the SQL expression of its key}
 COLUMNS = {
     "branch": "branch_id",
     "service_point": "service_point_id",
@@ -68,7 +68,7 @@ def own_value(library):
 
 @pytest.fixture
 def spring(branch, patron, own_value):
-    """Make sessions with every fact that is counted, and some that must not be counted."""
+    """Make sessions for every breakdown, and two that must not be counted. Return the branch West."""
     west, point = BranchFactory(name="West"), ServicePointFactory(branch=branch)
     health, group = TopicFactory(name="Health"), PatronGroupFactory()
     full = {
@@ -114,7 +114,7 @@ def sums_in_sql(by, period, branches):
 
 
 def key_in_sql(by, key):
-    """Return the key of a row as the SQL has it."""
+    """Return the key that COLUMNS has for a row of a figure."""
     if isinstance(key, tuple):
         is_tally, value = key
         if by == "tally_kind":
@@ -154,7 +154,7 @@ def by_place(days, period, by):
     return places
 
 
-def test_hours_of_each_weekday_add_up_to_the_figures_by_hour_and_by_weekday(spring, branch):
+def test_figure_by_hour_and_weekday_adds_up_to_the_figures_by_hour_and_by_weekday(spring, branch):
     branches = [branch.pk, spring.pk]
     grid, by_hour, by_weekday = (
         workload.figure(IN_SPRING, branches, by) for by in (workload.GRID, "hour", "weekday")
@@ -176,7 +176,7 @@ def test_no_figure_changes_when_sessions_are_forgotten_and_people_are_erased(spr
     assert every_figure([branch.pk, spring.pk]) == before
 
 
-def test_parts_of_a_split_period_add_up_to_the_whole(spring, branch):
+def test_figures_of_single_months_and_branches_add_up_to_the_whole(spring, branch):
     branches = [branch.pk, spring.pk]
     for by in workload.BY_DAY:
         whole = workload.figure(IN_SPRING, branches, by).total.numbers
@@ -188,26 +188,26 @@ def test_parts_of_a_split_period_add_up_to_the_whole(spring, branch):
         assert tuple(map(sum, zip(*halves, strict=True))) == whole
 
 
-def test_topics_below_five_quiet_sessions_and_visits_with_a_child_are_only_in_other(spring, branch):
+def test_rare_topics_and_quiet_sessions_and_visits_with_a_child_are_counted_only_in_other(spring, branch):
     made(branch, MARCH, 2, topic=TopicFactory(name="Taxes"))
     actions.rebuild()
     figure = workload.figure(IN_SPRING, [branch.pk, spring.pk], "topic")
-    # 6 and 5 and 1 for health. Other has 3 for law, 2 for taxes, 2 quiet ones and 4 with a child.
+    # Health has 6 + 5 + 1 contacts. Other has 3 about law, 2 about taxes, 2 quiet ones and 4 with a child.
     assert figure.table()[:-1] == [["Health", 12], ["Other", 11]]
     assert figure.total.contacts == 23
 
 
-def test_difference_of_other_in_two_breakdowns_tells_no_number_below_five(spring, branch):
+def test_comparing_other_in_two_breakdowns_reveals_no_number_below_five(spring, branch):
     topics, groups = (
         workload.figure(IN_SPRING, [branch.pk, spring.pk], by).table() for by in ("topic", "patron_group")
     )
-    # If health and the group were shown, Other would have 9 and 6. Both have the same 6 quiet sessions and
-    # visits with a child, so there would be 3 about law.
+    # If both tables showed their large row, Other would be 9 by topic and 6 by group. Both include the same 6
+    # quiet sessions and visits with a child, so 3 contacts would be about law.
     assert topics[:-1] == [["Other", 21]]
     assert groups[:-1] == [["Not asked", 8], ["Other", 13]]
 
 
-def test_other_is_not_below_five_if_it_could_hide_another_row(branch):
+def test_row_is_moved_into_other_if_other_alone_would_be_below_five(branch):
     made(branch, MARCH, 7, topic=TopicFactory(name="Health"))
     made(branch, MARCH, 5, topic=TopicFactory(name="Law"))
     made(branch, MARCH, 1, topic=TopicFactory(name="Taxes"))
@@ -215,7 +215,7 @@ def test_other_is_not_below_five_if_it_could_hide_another_row(branch):
     assert workload.figure(IN_MARCH, [branch.pk], "topic").table()[:-1] == [["Health", 7], ["Other", 6]]
 
 
-def test_period_is_compared_with_the_one_before_and_with_a_year_ago():
+def test_period_has_the_right_days_for_the_period_before_and_the_year_before():
     year = Period(datetime.date(2024, 1, 1), datetime.date(2024, 12, 31))
     leap = Period.of_month(datetime.date(2024, 2, 5))
     ten_days = Period(datetime.date(2026, 3, 1), datetime.date(2026, 3, 10))
@@ -244,7 +244,7 @@ def test_long_period_is_divided_into_reporting_years(branch, library):
     ]
 
 
-def test_page_offers_reporting_years_and_leads_to_the_year_before_and_after(desk, branch, library):
+def test_figures_page_offers_reporting_years_and_links_to_the_years_before_and_after(desk, branch, library):
     library.year_starts_in = 7
     library.save()
     for day, count in (("2023-06-30", 1), ("2023-07-01", 2), ("2024-06-30", 3), ("2024-07-01", 7)):
@@ -259,7 +259,7 @@ def test_page_offers_reporting_years_and_leads_to_the_year_before_and_after(desk
     assert "July 2022 – June 2023" in text(page)
     page = desk.get(reverse("figures"), {"dates": "2022"})
     assert (page.context["earlier"], page.context["figure"].total.contacts) == (None, 1)
-    # These twelve months are no reporting year.
+    # These twelve months are not a reporting year.
     page = desk.get(reverse("figures"), {"first_day": "2024-01-01", "last_day": "2024-12-31"})
     assert (page.context["earlier"], page.context["later"]) == (None, None)
 
@@ -274,7 +274,7 @@ def test_page_offers_reporting_years_and_leads_to_the_year_before_and_after(desk
         ("2026-03-04", "2026-04-30", "March 4, 2026 – April 30, 2026"),
     ],
 )
-def test_period_has_the_shortest_words_that_say_which_days(first, last, words):
+def test_days_of_a_period_are_described_in_the_shortest_words(first, last, words):
     assert of_period(Period(*map(datetime.date.fromisoformat, (first, last)))) == words
 
 
@@ -282,14 +282,14 @@ def test_period_has_the_shortest_words_that_say_which_days(first, last, words):
     ("first", "last", "rows"),
     [("2026-03-04", "2026-03-04", 1), ("2026-03-01", "2026-04-30", 61), ("2016-05-01", "2026-04-30", 11)],
 )
-def test_one_day_two_months_and_ten_years_have_a_readable_number_of_rows(spring, branch, first, last, rows):
+def test_figure_of_a_short_or_long_period_has_a_readable_number_of_rows(spring, branch, first, last, rows):
     period = Period(*map(datetime.date.fromisoformat, (first, last)))
     figure = workload.figure(period, [branch.pk], "time")
     assert len(figure.rows) == rows
     assert chart_of(figure)
 
 
-def test_sentence_names_the_row_with_the_most_contacts_unless_there_are_several(branch):
+def test_sentence_names_the_row_with_the_most_contacts_unless_rows_are_equal(branch):
     made(branch, MARCH, hour=9)
     actions.rebuild()
     figure = workload.figure(IN_MARCH, [branch.pk], "hour")
@@ -319,7 +319,7 @@ def shown(page):
 
 
 @pytest.mark.parametrize("compare", ["", "before", "year"])
-def test_file_has_the_same_cells_as_the_page(spring, desk, branch, compare):
+def test_figures_file_has_the_same_cells_as_the_page(spring, desk, branch, compare):
     own = [f"own-{field.pk}" for field in OwnField.objects.all()]
     for up_to in (60, LONGER):
         AnswerCount.objects.create(month=MARCH, branch=branch, up_to=up_to, is_late=not up_to, answers=3)
@@ -333,7 +333,7 @@ def test_file_has_the_same_cells_as_the_page(spring, desk, branch, compare):
         assert rows == shown(desk.get(reverse("figures"), asked))
 
 
-def test_page_separates_thousands_and_the_file_does_not(desk, branch):
+def test_figures_page_separates_thousands_but_the_file_does_not(desk, branch):
     made(branch, MARCH)
     actions.rebuild()
     DayCount.objects.update(contacts=12345)
@@ -354,12 +354,12 @@ def test_page_separates_thousands_and_the_file_does_not(desk, branch):
     ],
     ids=["days", "no comparison", "modes", "months"],
 )
-def test_page_that_compares_days_says_that_weekdays_can_differ(spring, desk, asked, says):
+def test_figures_page_that_compares_days_says_that_the_weekdays_can_differ(spring, desk, asked, says):
     page = desk.get(reverse("figures"), {"dates": "2026-03"} | asked)
     assert ("The days of the week can differ." in text(page)) is says
 
 
-def test_staff_see_figures_of_their_own_branches_and_coordinators_of_all(
+def test_staff_see_figures_of_their_own_branches_and_coordinators_see_all_branches(
     spring, client, staff, coordinator, sign_in, branch
 ):
     contacts = {}
@@ -378,7 +378,7 @@ def sum_of(period, branches):
 
 
 @pytest.mark.parametrize("by", ["hour", "hour_weekday", "answers"])
-def test_branch_with_two_people_shows_hours_and_answer_times_only_to_them(
+def test_only_the_two_people_at_a_small_branch_see_its_hours_and_answer_times(
     spring, client, branch, staff, coordinator, sign_in, by
 ):
     spring.staff_roles.all().delete()
@@ -407,7 +407,7 @@ def rows_by_staff(client, user, sign_in, **asked):
 
 @pytest.fixture
 def shared_work(branch, staff, coordinator):
-    """Make contacts of two colleagues, of a colleague at another branch, and of nobody."""
+    """Record contacts by two colleagues, by a colleague at another branch, and by nobody. Return Ana."""
     colleague, elsewhere = StaffFactory(name="Ana", branch=branch), StaffFactory(name="Wes")
     made(branch, MARCH, 3, staff=staff, minutes=5)
     made(branch, MARCH, 2, staff=colleague, minutes=None)
@@ -446,7 +446,7 @@ def test_setting_says_who_sees_the_numbers_of_colleagues(
     assert found == ({str(staff): ["3"], "Ana": ["2"]} | wes if others["coordinator"] else {})
 
 
-def test_figures_by_staff_member_are_in_no_file_and_judge_nobody(shared_work, desk, library):
+def test_figures_by_staff_member_are_in_no_file_and_do_not_rank_people(shared_work, desk, library):
     library.staff_figures = "branch"
     library.save()
     asked = {"dates": "2026-03", "by": "staff"}
@@ -461,7 +461,7 @@ def test_figures_by_staff_member_are_in_no_file_and_judge_nobody(shared_work, de
     )
 
 
-def test_staff_cannot_ask_for_the_figures_of_another_branch(spring, desk):
+def test_staff_cannot_see_the_figures_of_another_branch(spring, desk):
     for name in ("figures", "figures_csv"):
         page = desk.get(reverse(name), {"dates": "2026-03", "branch": spring.slug}, follow=True)
         assert "Select a valid choice" in text(page)
@@ -480,18 +480,18 @@ def test_staff_cannot_ask_for_the_figures_of_another_branch(spring, desk):
         ({"by": "staff"}, "Select a valid choice"),
     ],
 )
-def test_period_or_breakdown_that_makes_no_sense_gets_a_clear_answer(spring, desk, asked, answer):
+def test_invalid_period_or_breakdown_is_a_form_error_that_says_what_is_wrong(spring, desk, asked, answer):
     page = desk.get(reverse("figures"), asked)
     assert answer in text(page)
     assert "figure" not in page.context
     assert desk.get(reverse("figures_csv"), asked).status_code == 302
 
 
-def test_page_without_contacts_says_so(desk):
+def test_figures_page_says_that_no_contacts_were_recorded(desk):
     assert "No contacts were recorded in this period." in text(desk.get(reverse("figures")))
 
 
-def test_page_says_how_many_promises_are_open(desk, branch):
+def test_figures_page_says_how_many_promised_answers_are_open(desk, branch):
     ConversationFactory(branch=branch, promised_at=timezone.now())
     ConversationFactory(branch=BranchFactory(name="West"), promised_at=timezone.now())
     assert "1 conversation is waiting for a promised answer now" in text(desk.get(reverse("figures")))

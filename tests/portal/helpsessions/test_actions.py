@@ -267,7 +267,7 @@ def test_unfinished_help_session_can_be_discarded_but_a_recorded_session_cannot(
     assert list(HelpSession.objects.all()) == [recorded]
 
 
-def test_only_staff_of_the_branch_and_the_helper_can_see_a_help_session(staff, branch, library):
+def test_only_the_helper_and_staff_of_the_branch_can_see_a_help_session(staff, branch, library):
     here, elsewhere = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=BranchFactory())
     recorded_elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=staff)
     assert set(HelpSession.objects.at_desk_of(staff)) == {here, recorded_elsewhere}

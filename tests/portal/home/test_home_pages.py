@@ -102,7 +102,7 @@ def test_home_asks_only_about_starred_items_without_a_verdict(client, patron, br
     assert "Answered" not in page
 
 
-def test_home_shows_only_the_day_of_a_quiet_visit(client, branch, show_code):
+def test_home_and_lists_show_only_the_day_of_a_quiet_visit(client, branch, show_code):
     quiet = QuietSessionFactory(branch=branch)
     recommend_in(quiet, item__title="Legal aid office")
     MessageFactory(

@@ -85,7 +85,7 @@ def test_every_page_that_shows_the_item_shows_a_new_next_step_without_delay(
 
 
 @pytest.mark.parametrize("who", ["stranger", "quiet"])
-def test_home_page_of_another_person_does_not_show_the_next_step(
+def test_home_shows_no_next_step_of_another_patron_or_of_a_quiet_visit(
     client, sign_in, show_code, staff, branch, missed, who
 ):
     if who == "stranger":
@@ -169,7 +169,7 @@ def test_patron_can_say_that_they_have_got_the_item_that_staff_promised(
     assert Conversation.objects.get(recommendation=missed).status == "closed"
 
 
-def test_patron_reads_all_next_steps_of_an_item_in_the_conversation(
+def test_patron_reads_the_next_step_of_an_item_in_the_conversation(
     client, sign_in, patron, staff, missed, clock
 ):
     row = Conversation.objects.get(recommendation=missed)

@@ -98,12 +98,12 @@ def test_device_must_delete_the_page_of_an_erased_conversation(visit, staff, pat
 @pytest.mark.parametrize("is_old", [False, True], ids=["latest visit", "older visit"])
 @pytest.mark.parametrize("what", ["reason", "item"])
 def test_pages_with_a_corrected_item_are_fetched_again(visit, patron, library, now, what, is_old):
-    """The list shows the reason, and Home shows the item. Both also show items of older visits."""
+    """A list shows the reason for an item, and Home shows the item. Both also show items of older visits."""
     [given] = recommend_in(visit)
     save(given.item, patron=patron, at=now, recommendation=given)
     if is_old:
         fill_with_newer_visits(visit)
-    # The first correction stores the day. The second, on the same day, changes only the items.
+    # The first correction stores the day. The second correction, on the same day, changes only the items.
     change(visit, summary="Corrected.")
     visit.refresh_from_db()
     before = versions(patron, library)
@@ -134,7 +134,7 @@ def test_overview_pages_are_fetched_again_after_an_old_visit_is_removed_from_the
 def test_overview_pages_are_fetched_again_after_an_old_conversation_is_erased(
     staff, patron, branch, library, now
 ):
-    """Home shows open conversations, even if 20 newer ones are closed."""
+    """The version of an overview depends on all conversations, and not only on the latest 20."""
     [old, *_newer] = [
         MessageFactory(
             conversation=ConversationFactory(help_session=None, patron=patron, branch=branch)

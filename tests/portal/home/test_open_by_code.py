@@ -83,7 +83,7 @@ def test_link_from_an_email_shows_a_button_that_opens_the_visit(client, session,
     assert client.get(response.url).status_code == 200
 
 
-def test_email_link_shows_the_same_page_for_any_code_and_counts_no_attempt(client, session):
+def test_email_link_shows_the_same_page_for_right_and_wrong_codes_and_counts_no_attempt(client, session):
     pages = []
     for code in (code_for(session), new_code(), "123"):
         page = client.get(f"/c/{code}/?email")

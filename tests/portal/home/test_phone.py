@@ -230,7 +230,8 @@ def test_turning_off_push_messages_on_the_last_device_ends_the_consent(signed_in
         person=patron, purpose="check_ins", subject=patron.public_id, given_at=timezone.now()
     )
     signed_in.post(reverse("end_phone"), {"device": here.public_id, "back": PAGE})
-    assert patron.consents.filter(purpose="push").exists()  # the other device can still get push messages
+    # The consent is still needed, because the other browser can renew its subscription.
+    assert patron.consents.filter(purpose="push").exists()
 
     with_old_key.delete()
     turn_on(signed_in)
@@ -243,7 +244,7 @@ def test_turning_off_push_messages_on_the_last_device_ends_the_consent(signed_in
     ]
 
 
-def test_consent_stays_if_a_subscription_ends_with_the_sign_in(signed_in, patron):
+def test_signing_out_ends_the_subscription_but_not_the_consent(signed_in, patron):
     turn_on(signed_in)
     signed_in.post(reverse("sign_out"))
     assert rows() == []

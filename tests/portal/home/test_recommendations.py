@@ -288,9 +288,7 @@ def test_request_about_an_item_in_an_answer_is_assigned_to_the_author_of_the_ans
 
 
 @pytest.mark.parametrize("case", ["assigned", "comes back", "moved"])
-def test_asking_for_more_does_not_change_the_assignee_of_an_assigned_conversation(
-    me, visit, staff, branch, case
-):
+def test_asking_for_more_does_not_reassign_a_conversation_that_others_answer(me, visit, staff, branch, case):
     given, colleague = answer_in(visit, "Botchan"), StaffFactory(branch=branch)
     changes = {
         "assigned": {"assignee": colleague, "assigned_at": timezone.now()},

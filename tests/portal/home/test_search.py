@@ -344,7 +344,7 @@ def random_text(rng, most=3):
 
 
 def words_in(*texts):
-    """Return the normalized words of the texts. The test finds rows with them in the simplest way."""
+    """Return the normalized words of these texts. The test uses the words to find the expected rows."""
     return [word for each in texts for word in entry_words(each)]
 
 

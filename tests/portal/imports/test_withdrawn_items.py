@@ -77,7 +77,7 @@ def test_withdrawn_item_keeps_its_text_and_reason_and_verdict(client, sign_in, p
     assert (recommendation.verdict, recommendation.comment) == ("helped", "Good")
 
 
-def test_desk_search_omits_a_withdrawn_item_and_visits_say_that_it_was_withdrawn(
+def test_desk_search_omits_a_withdrawn_item_and_visit_pages_mark_the_item_as_withdrawn(
     client, sign_in, staff, world
 ):
     desk = sign_in(client, staff)

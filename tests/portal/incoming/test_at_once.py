@@ -222,7 +222,8 @@ def test_simultaneous_reports_turn_off_notices_only_after_failures_a_day_apart(c
         ]
         # Each report comes twice.
         raws += raws[-2:]
-        # Nobody can turn an address off without the token of an email, or with a reply address.
+        # Without the token of an email, nobody can turn off notices to an address. A reply address has
+        # another token.
         forged = emails[3].replace("+", "+a", 1)
         raws += [report(forged), report(reply_to), write("", from_="mailer-daemon@mx.example")]
     random.Random(1).shuffle(raws)  # noqa: S311  nothing here is secret

@@ -178,7 +178,7 @@ def test_several_failure_reports_about_one_email_count_once(delivered, patron):
         {"kind": "disposition-notification", "action": "displayed"},
     ],
 )
-def test_only_a_report_about_a_permanent_failure_has_an_effect(delivered, fields):
+def test_report_is_a_hard_failure_only_if_the_address_itself_fails_permanently(delivered, fields):
     envelope = bounces.envelope_for(delivered())
     assert receive(report(envelope, **fields), at=NOW()) == Outcome.DROPPED
     assert not FailingAddress.objects.exists()

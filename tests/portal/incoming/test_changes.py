@@ -1,4 +1,4 @@
-"""Test which parts of an email are stored if its conversation or patron changes while it is being read."""
+"""Test what is stored of an email if its conversation or its sender changes while the email is processed."""
 
 import pytest
 from django.utils import timezone
@@ -113,7 +113,7 @@ def test_email_to_two_reply_addresses_becomes_a_message_in_both_conversations(
     assert (texts(conversation)[1:], texts(other)[1:]) == (["Yes, that helped."],) * 2
 
 
-def test_incoming_email_is_stored_without_its_reply_address(conversation, write, reply_to, disk):
+def test_incoming_email_is_stored_without_the_token_of_its_reply_address(conversation, write, reply_to, disk):
     quote = f"Yes\n\nTo: The library <{reply_to}>"
     receive(write(quote, message_id="<1@x>"), at=NOW())
     receive(write(quote, message_id="<2@x>", from_="stranger@example.org"), at=NOW())

@@ -104,8 +104,8 @@ ABOVE = {
         "---- On Mon, 23 Nov 2026 10:00:00 -0600 Harbour Library <help@library.example> wrote ----\n\n",
     ),
 }
-# Outlook's filter rewrites the addresses of links. It also adds an address like this one after each address
-# that the email shows as text.
+# Outlook's filter rewrites the addresses of links. After each address that the email shows as text, the
+# filter also adds an address such as this one.
 SAFE = "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fhelp.library.example&data=05"
 
 

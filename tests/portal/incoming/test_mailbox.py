@@ -259,7 +259,8 @@ def test_silent_mailbox_does_not_delay_outgoing_emails(box, conversation, write)
             for number in range(12):
                 began = time.monotonic()
                 delays.append(delay_of_email(smtp, number))
-                # The emails come at different times of the second that the worker sleeps.
+                # The worker sleeps for a second at a time. Each email is written at another moment of that
+                # second.
                 time.sleep(max(0, began + 5 + number / 12 - time.monotonic()))
             assert max(delays) < MAX_DELAY, delays
             # The worker gives up, and connects to the mailbox again.

@@ -356,7 +356,9 @@ def test_counts_of_dropped_emails_are_deleted_after_90_days():
 
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
-def test_stored_original_contains_no_reply_address_in_any_encoding(write, conversation, reply_to, encoding):
+def test_stored_original_contains_no_token_of_a_reply_address_in_any_encoding(
+    write, conversation, reply_to, encoding
+):
     email = EmailMessage()
     email["From"], email["To"], email["Message-ID"] = "sam@example.org", reply_to, "<coded@x>"
     email.set_content(f"Thanks! My own words.\n\nTo: {reply_to}\n", cte=encoding)

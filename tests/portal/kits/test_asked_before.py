@@ -159,7 +159,7 @@ def test_past_visits_with_a_similar_question_are_listed_first(desk, staff, branc
     assert re.findall(r'dir="auto"\s*>([^<]*)</a>', page) == ["Compost on a balcony", "Compost in a garden"]
 
 
-def test_record_form_shows_what_helped_before_without_javascript(desk, topic):
+def test_list_of_what_helped_is_a_page_of_its_own_without_javascript(desk, topic):
     counted(topic, "Plan it")
     page = desk.get(PAGE, {"topic": topic.pk, "question_type": "reference"})
     assert titles(page) == ["Plan it"]

@@ -47,8 +47,8 @@ def item():
 def verdicts(item, topic, *values, number=None, **fields):
     """Create a recommendation for each verdict.
 
-    Each recommendation belongs to another visit, unless `number` gives the number of one visit. Each was made
-    by another staff member, unless `by` is given.
+    Each recommendation has a different visit number, unless `number` is given. Each was made by a different
+    staff member, unless `by` is given.
     """
     by = fields.pop("by", None)
     at = fields.pop("at", AT)
@@ -248,7 +248,7 @@ def _erase(rows):
 
 
 @pytest.mark.parametrize("change", [_make_quiet, _match, _erase, lambda rows: rows.delete()])
-def test_published_number_stays_if_its_visits_change_or_are_undone(item, topic, change):
+def test_published_number_does_not_change_if_its_visits_change_or_are_undone(item, topic, change):
     others = verdicts(item, topic, *["helped"] * 6)
     mine = verdicts(item, topic, *["helped"] * 6)
     count_now(at=AT)

@@ -105,7 +105,7 @@ def test_only_coordinators_can_make_kits_for_all_branches(desk, branch, sign_in)
     assert Kit.objects.get().branch is None
 
 
-def test_page_that_edits_a_kit_does_not_have_the_title_of_the_page_that_shows_the_kit(desk, staff, branch):
+def test_pages_that_show_and_edit_and_make_a_kit_have_different_titles(desk, staff, branch):
     kit = kit_of(staff, branch, ItemFactory(), name="Bees & wasps")
     titles = []
     for url in (kit.get_absolute_url(), reverse("change_kit", args=[kit.public_id]), reverse("add_kit")):
@@ -466,7 +466,7 @@ def test_kit_form_with_the_items_of_a_visit_links_back_to_the_visit(desk, staff,
         assert back == visit
 
 
-def test_kit_fills_the_empty_reason_of_a_chosen_item_and_no_other(desk, staff, branch):
+def test_kit_fills_an_empty_reason_and_does_not_replace_a_typed_reason(desk, staff, branch):
     first, second = ItemFactory.create_batch(2)
     kit = kit_of(staff, branch, first, second, reason="It is short")
     data = rows(first, second) | {

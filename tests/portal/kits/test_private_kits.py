@@ -83,7 +83,9 @@ def test_kit_about_a_sensitive_topic_is_not_shared(desk, staff, branch):
 
 
 @pytest.mark.parametrize("make", PRIVATE)
-def test_items_by_hand_of_private_visits_are_left_out_of_a_share(desk, staff, branch, make):
+def test_link_to_a_kit_leaves_out_items_by_hand_that_staff_recommended_in_private_visits(
+    desk, staff, branch, make
+):
     session = make(branch=branch, staff=staff)
     typed = recommend_in(session, item__title="SECRET FLAT")[0].item
     record = ItemFactory(title="In the catalog", source="marc", source_key="1")
@@ -96,7 +98,9 @@ def test_items_by_hand_of_private_visits_are_left_out_of_a_share(desk, staff, br
 
 
 @pytest.mark.parametrize("make", PRIVATE)
-def test_items_by_hand_in_answers_about_private_visits_are_left_out_of_a_share(desk, staff, branch, make):
+def test_kit_with_only_an_item_by_hand_from_an_answer_about_a_private_visit_is_not_shared(
+    desk, staff, branch, make
+):
     conversation = ConversationFactory(help_session=make(branch=branch, staff=staff), patron=None)
     typed = recommend_in_message(MessageFactory(conversation=conversation, side="staff"))[0].item
     kit = kit_of(staff, branch, typed)

@@ -182,7 +182,9 @@ def test_title_search_runs_the_same_number_of_queries_for_1_and_30_rows(
         me.post(search(winter), fields)
 
 
-def test_too_many_searches_are_refused_until_later_and_the_typed_words_stay(me, winter, monkeypatch):
+def test_too_many_searches_are_refused_until_later_and_the_form_keeps_the_typed_words(
+    me, winter, monkeypatch
+):
     monkeypatch.setitem(LIMITS, "catalog_search", Limit("searches", person="2/m"))
     catalog("Snow country")
     pages = [me.post(search(winter), {"words": "snow"}) for _ in range(3)]

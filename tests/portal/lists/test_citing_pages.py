@@ -85,7 +85,7 @@ def test_removed_titles_and_other_lists_are_not_cited(me, patron, saved_list, sa
 @pytest.mark.parametrize(
     "query", [{"style": "x", "in": "xx", "page": "-1"}, {"page": "99"}, {"page": "²"}, {"page": "9" * 5000}]
 )
-def test_unknown_style_language_and_page_cause_no_error(me, saved_list, saved, query):
+def test_unknown_style_or_language_or_page_causes_no_error(me, saved_list, saved, query):
     page = cited(me, saved_list, **query)
     assert "Booth, W. C. (2016)." in part(page, "citation-1")
 

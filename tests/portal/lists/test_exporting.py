@@ -178,7 +178,7 @@ def test_list_name_in_any_script_or_with_hostile_characters_is_safe_in_the_heade
     assert not {"\r", "\n", '.exe"'} & set(header)
 
 
-def test_list_without_titles_gives_an_empty_file(me, saved_list):
+def test_exported_file_of_an_empty_list_has_no_entries(me, saved_list):
     assert rows(exported(me, saved_list, "csv")) == []
     assert exported(me, saved_list, "ris").content == b""
     assert exported(me, saved_list, "bibtex").content == b""

@@ -77,7 +77,7 @@ def test_options_page_has_its_sections_in_a_fixed_order_and_no_primary_button(me
         make()
 
 
-def test_page_of_a_title_says_when_visitors_can_read_the_note(me, winter, make):
+def test_page_of_a_title_says_whether_visitors_can_read_the_note(me, winter, make):
     page = url("saved_title", winter.saved_items.first())
     only_me, others = "Only you can read this note.", "Anyone with your link to this list can read this note."
 
@@ -168,7 +168,7 @@ def test_double_tap_that_makes_the_last_allowed_link_shows_no_error(me, winter, 
     assert ListLink.objects.count() == MAX_LINKS
 
 
-def test_token_of_a_form_opens_no_link_of_another_list_or_person(me, winter, make, patron):
+def test_link_is_made_even_if_links_of_other_lists_have_the_same_form_token(me, winter, make, patron):
     token = uuid.uuid4()
     summer = SavedListFactory(patron=patron, name="Summer")
     strangers = SavedListFactory(name="For winter")
@@ -365,7 +365,9 @@ def allow(library):
     return allow
 
 
-def test_children_cannot_share_until_the_library_allows_it(childs_list, child, sign_in, make, allow):
+def test_children_cannot_make_links_to_their_lists_until_the_library_allows_it(
+    childs_list, child, sign_in, make, allow
+):
     browser = sign_in(Client(), child)
     assert "Share by link" not in text(browser.get(url("list_options", childs_list)))
     for button in ({}, {"make": "1"}):

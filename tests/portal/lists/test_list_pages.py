@@ -44,7 +44,7 @@ def recommendation(session):
 @pytest.fixture
 def conversation_with(patron, session, staff):
     def conversation_with(item):
-        """Return an answer to the patron that recommends this item."""
+        """Return an answer that recommends this item to the patron."""
         message = MessageFactory(
             conversation=ConversationFactory(patron=patron, help_session=session), side="staff", author=staff
         )

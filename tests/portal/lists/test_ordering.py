@@ -191,7 +191,7 @@ def test_buttons_and_dragging_change_the_order(me, four, htmx):
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("command", ["sideways", "", "before", "after nothing", f"before {'0' * 32}"])
-def test_unknown_moves_change_nothing(me, four, command):
+def test_unknown_command_for_moving_a_title_changes_nothing(me, four, command):
     page = reverse("order_list", args=[four.public_id])
     assert me.post(page, {"move": f"{row('B').public_id} {command}"}).status_code == 302
     assert me.post(page, {"move": command}).status_code == 404

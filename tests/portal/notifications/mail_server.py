@@ -24,7 +24,7 @@ class MailServer:
 
     def __init__(self):
         self.received = []
-        # When each of these emails arrived, by time.monotonic().
+        # The time.monotonic() at which each email in `received` arrived.
         self.arrived_at = []
         # The reply to an email to "unknown". If it is "", the server accepts the email.
         self.refusal = "550 no such mailbox"

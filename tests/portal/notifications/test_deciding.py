@@ -55,7 +55,7 @@ def until(time):
         ("at_once", {"quiet_until": AT + HOUR}, until(AT + HOUR)),
         ("at_once", {"quiet_until": AT + HOUR, "opens_at": AT + 2 * HOUR}, until(AT + 2 * HOUR)),
         ("hourly", {"emailed_at": AT - MINUTE, "quiet_until": AT + MINUTE}, until(AT + 59 * MINUTE)),
-        # Staff who use the desk see the queue on its pages, so they get no email.
+        # Staff who use the desk see the queue on the desk's pages, so they get no email.
         ("at_once", {"at_desk_at": AT - MINUTE}, DROP),
         # The stored time of the last use can be a minute too early.
         ("at_once", {"at_desk_at": AT - 2 * MINUTE}, until(AT + 9 * MINUTE)),

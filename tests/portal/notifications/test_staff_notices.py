@@ -398,7 +398,7 @@ def test_refused_hourly_email_is_not_sent_again_if_every_conversation_was_answer
     assert not Notification.objects.filter(recipient=staff).exists()
 
 
-def test_staff_are_emailed_about_a_bad_verdict_after_one_minute(emails_at, now, staff, patron, branch):
+def test_staff_get_no_email_about_a_bad_verdict_in_its_first_minute(emails_at, now, staff, patron, branch):
     from portal.conversations.verdicts import take_verdict
 
     session = HelpSessionFactory(patron=patron, branch=branch, staff=staff)

@@ -1,4 +1,4 @@
-"""Test which events another system gets, that they are signed, and what happens if it doesn't accept them."""
+"""Test which signed events another system gets, and what happens if the system doesn't accept an event."""
 
 import datetime
 import json
@@ -105,13 +105,13 @@ def test_conversation_of_a_quiet_visit_or_a_child_is_never_announced(
     assert not WebhookEvent.objects.exists()
 
 
-def test_nothing_is_saved_without_a_webhook(ask, settings):
+def test_no_event_is_saved_if_the_library_has_no_webhook(ask, settings):
     settings.WEBHOOK_URL = ""
     ask()
     assert not WebhookEvent.objects.exists()
 
 
-def test_event_of_a_question_that_was_not_saved_is_not_sent(receiver, ask, monkeypatch):
+def test_no_event_is_saved_if_saving_the_question_fails(receiver, ask, monkeypatch):
     monkeypatch.setattr(actions.staff_notices, "announce", lambda notices: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ask()
@@ -149,14 +149,14 @@ def test_event_is_given_up_after_the_last_try(receiver, ask, time_machine, caplo
     assert "given up after 7 tries" in caplog.text
 
 
-def test_unreachable_system_delays_nothing_and_loses_nothing(ask, settings):
+def test_event_is_not_deleted_if_the_other_system_is_unreachable(ask, settings):
     settings.WEBHOOK_URL, settings.WEBHOOK_SECRET = "http://127.0.0.1:9/", SECRET
     ask()
     Worker().send_events()
     assert WebhookEvent.objects.get().attempts == 1
 
 
-def test_system_that_does_not_answer_in_time_counts_as_unreachable(receiver, ask, monkeypatch):
+def test_event_is_not_deleted_if_the_other_system_does_not_answer_in_time(receiver, ask, monkeypatch):
     monkeypatch.setattr(webhooks, "STEP_SECONDS", 0.2)
     receiver.is_slow = True
     ask()
@@ -164,7 +164,7 @@ def test_system_that_does_not_answer_in_time_counts_as_unreachable(receiver, ask
     assert (len(receiver.received), WebhookEvent.objects.get().attempts) == (1, 1)
 
 
-def test_event_that_another_worker_has_taken_is_not_sent(receiver, ask):
+def test_event_that_a_worker_has_taken_is_not_taken_again_before_the_lease_ends(receiver, ask):
     ask()
     at = timezone.now()
     assert webhooks.take_next(at=at) is not None
@@ -172,7 +172,7 @@ def test_event_that_another_worker_has_taken_is_not_sent(receiver, ask):
     assert webhooks.take_next(at=at + webhooks.LEASE) is not None
 
 
-def test_times_of_a_fast_clock_are_corrected(receiver, ask):
+def test_event_with_times_from_a_fast_clock_is_made_due(receiver, ask):
     ask()
     at = timezone.now()
     WebhookEvent.objects.update(
@@ -185,7 +185,7 @@ def test_times_of_a_fast_clock_are_corrected(receiver, ask):
 class TestNumbersOfADay:
     @pytest.fixture
     def answered(self, branch, staff, patron):
-        """Return answered(verdicts, check_ins), which saves answers of March 1."""
+        """Return answered(verdicts, check_ins), which saves verdicts and check-ins answered on March 1."""
 
         def answered(verdicts, check_ins, *, at=MONDAY - datetime.timedelta(days=1), **visit):
             for _ in range(verdicts):
@@ -208,7 +208,7 @@ class TestNumbersOfADay:
             "data": {"day": "2026-03-01", "verdicts": 5, "check_ins": 7},
         }
 
-    def test_number_below_five_is_left_out(self, receiver, answered):
+    def test_number_of_a_day_that_is_below_five_is_left_out(self, receiver, answered):
         answered(4, 5)
         announce_numbers(at=MONDAY)
         assert WebhookEvent.objects.get().content["data"] == {"day": "2026-03-01", "check_ins": 5}
@@ -219,7 +219,9 @@ class TestNumbersOfADay:
         assert not WebhookEvent.objects.exists()
 
     @pytest.mark.parametrize("visit", [{"quiet": True, "patron": None}, {"with_child": "own"}], ids=str)
-    def test_quiet_visits_and_visits_with_a_child_do_not_count(self, receiver, branch, staff, visit):
+    def test_numbers_of_a_day_leave_out_quiet_visits_and_visits_with_a_child(
+        self, receiver, branch, staff, visit
+    ):
         at = MONDAY - datetime.timedelta(days=1)
         for _ in range(6):
             session = HelpSessionFactory(branch=branch, staff=staff, **visit)

@@ -1,4 +1,4 @@
-"""Another system on this machine that receives events."""
+"""A test server that receives events, as another system of the library does."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ SECRET = "whsec_" + base64.b64encode(b"a secret with thirty-two bytes..").decode
 
 
 class Receiver:
-    """A running HTTP server. It answers `status`, and `received` has (headers, body) of each request."""
+    """An HTTP server that answers with `status`. `received` has (headers, body) of each request."""
 
     def __init__(self):
         self.received, self.status = [], 204
@@ -50,7 +50,7 @@ class Receiver:
 
 
 def is_signed(headers, body):
-    """Verify a request as the specification of Standard Webhooks says, without the code of the portal."""
+    """Verify a request as Standard Webhooks specifies. This doesn't use the portal's code."""
     signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
     key = base64.b64decode(SECRET.split("_", 1)[1])
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

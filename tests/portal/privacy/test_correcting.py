@@ -201,9 +201,7 @@ def test_removing_an_item_in_a_correction_takes_back_its_next_step(visit, staff,
     assert given.verdict == "could_not_get_it"
 
 
-def test_patron_gets_a_notice_with_a_link_to_the_visit_if_a_promised_item_is_removed_from_it(
-    visit, staff, patron
-):
+def test_removing_a_promised_item_sends_a_notice_with_a_link_to_the_visit(visit, staff, patron):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     [given] = recommend_in(visit)
     answer = {"verdict": "could_not_get_it", "why": None, "comment": None}

@@ -249,7 +249,7 @@ class TestDeletion:
         }
         assert changed - listed == {("conversations.BranchQueue", "version")}
 
-    def test_erasing_a_patron_empties_every_column_that_must_be_emptied(self, patron, life):
+    def test_erasing_a_patron_empties_every_column_listed_as_emptied(self, patron, life):
         given = list(Recommendation.objects.filter(patron=patron))
         own = Conversation.objects.filter(patron=patron, merged_into=None)
         rows = [life["visit"], *given, *own, *ClaimCode.objects.filter(help_session=life["visit"])]

@@ -1,6 +1,6 @@
 """Test erasing a person while other processes save answers and verdicts, and act on the person's devices.
 
-The tests check that nothing of the person is left and that no deadlock occurs.
+The tests check that the database has no data about the person afterward, and that no deadlock occurs.
 """
 
 import uuid
@@ -241,7 +241,7 @@ REFUSALS = {
 
 
 def check(data, outcomes):
-    """Check that nothing of the person is left, and that actions failed only with exceptions in REFUSALS."""
+    """Check that the database has no data about the person, and that actions raised only REFUSALS."""
     refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
     assert refused <= REFUSALS, refused
     assert not User.objects.filter(pk=data.person.pk).exists()

@@ -654,7 +654,9 @@ def test_all_batches_of_the_retention_job_share_one_search_for_due_visits(branch
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_dry_run_of_the_forget_command_counts_rows_and_changes_nothing(patron, branch, capsys, time_machine):
+def test_dry_run_of_the_forget_command_counts_due_rows_and_changes_nothing(
+    patron, branch, capsys, time_machine
+):
     time_machine.move_to(AT, tick=False)
     session = make_kept_visit(patron, branch, 366)
     SessionNoteFactory(help_session=session)

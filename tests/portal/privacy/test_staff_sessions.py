@@ -14,7 +14,10 @@ from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory
 
 
 def test_staff_session_contains_no_public_ids_of_an_erased_person(sign_in, library, branch, staff):
-    """Staff find a patron, make an account code, print a slip, open a visit by code and a conversation."""
+    """Let staff work with the patron's data at the desk, and then erase the patron.
+
+    Staff find the patron, make an account code, print a slip, open a visit by code, and open a conversation.
+    """
     patron = UserFactory(name="Zoë Ångström", email="")
     visit = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now())
     conversation = ConversationFactory(patron=patron, help_session=visit)

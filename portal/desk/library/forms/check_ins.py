@@ -57,9 +57,9 @@ class RuleFields:
 
 
 class CheckInsForm(RuleFields, forms.Form):
-    """The form with the rule of each question type.
+    """The form with the rule of each question type, and with two switches.
 
-    It also has the switches for check-ins, and for emails to children.
+    One switch turns check-ins on, and the other one allows emails to children.
     """
 
     check_ins = forms.BooleanField(

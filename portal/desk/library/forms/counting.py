@@ -12,12 +12,12 @@ from portal.surveys.models import CountsAs, RuleSet
 from recommendations.models import QuestionType
 
 NUMERIC = {"inputmode": "numeric"}
-# The years of a day that a library can sample.
+# The first day of a sampled week must be in one of these years.
 YEARS = range(1900, 9000)
 
 
 class RuleSetForm(forms.Form):
-    """The rules of a survey from a day on.
+    """A set of counting rules for a survey, with the day on which the rules start.
 
     The form has a field for each question type, and fields for its modes. It has a field for all tallies, and
     one for each name of a kind of tally. If a change would alter numbers of years that have ended, nothing is
@@ -59,7 +59,7 @@ class RuleSetForm(forms.Form):
     warned_day = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
 
     def __init__(self, *args, counting, of_kinds, initial, **kwargs):
-        """Show these rules.
+        """Make the fields, with these rules as initial values.
 
         `counting` is {(question type, mode or ""): CountsAs}. `of_kinds` is {primary key of a TallyKind:
         CountsAs}.
@@ -134,7 +134,10 @@ class RuleSetForm(forms.Form):
         }
 
     def warn(self):
-        """Say that the change alters numbers of years that have ended, and save it if it is sent again."""
+        """Warn that the change alters numbers of years that have ended.
+
+        If the form is posted again with the same day, `rules` allows the change.
+        """
         self.data = self.data.copy()
         self.data["warned_day"] = self.cleaned_data["starts_on"].isoformat()
         self.add_error(
@@ -149,7 +152,7 @@ class RuleSetForm(forms.Form):
 def _kinds_by_name(of_kinds):
     """Return {name of a form field: kinds of tallies with the same name}.
 
-    These are the kinds that are offered, and those in `of_kinds`.
+    Include the kinds that are offered, and the kinds in `of_kinds`.
     """
     kinds = TallyKind.objects.filter(retired_at=None) | TallyKind.objects.filter(pk__in=list(of_kinds))
     by_name: dict = {}

@@ -34,7 +34,7 @@ FIELDS = {
 
 
 class ColumnsForm(forms.Form):
-    """One select for each column that has values. The library's own names of columns are kept as they are."""
+    """One select for each column that has values. Each label is the column's name as the log writes it."""
 
     def __init__(self, *args, overview, mapping, **kwargs):
         super().__init__(*args, **kwargs)
@@ -56,12 +56,12 @@ class ColumnsForm(forms.Form):
 
     @property
     def asked(self):
-        """Return the fields of the columns that can come in."""
+        """Return the fields of the columns that the page asks about first."""
         return [self[f"column-{column.position}"] for column in self.columns if not _is_private(column)]
 
     @property
     def private(self):
-        """Return the fields of the columns that usually have words or names of people."""
+        """Return the fields of the columns that usually contain free text or people's names."""
         return [self[f"column-{column.position}"] for column in self.columns if _is_private(column)]
 
     @property
@@ -98,7 +98,7 @@ class ColumnsForm(forms.Form):
         return self.cleaned_data
 
     def changed_mapping(self, mapping):
-        """Return the mapping with these columns, and with what was decided about values before."""
+        """Return the mapping with these columns. What was decided about values before stays the same."""
         changed = Mapping.from_json(mapping.as_json())
         changed.columns = self.chosen
         return changed
@@ -109,7 +109,7 @@ def _is_private(column):
 
 
 def _fields_by_column(overview, mapping):
-    """Return {folded name of a column: field} of the mapping, and of what is recognized beside it."""
+    """Return {folded name of a column: field}. Guess the fields that the mapping doesn't have."""
     taken = {fold(column) for columns in mapping.columns.values() for column in columns}
     found = {}
     for name, columns in overview.guesses.items():
@@ -121,7 +121,7 @@ def _fields_by_column(overview, mapping):
 
 
 class ValuesForm(forms.Form):
-    """What the values of the choice lists mean here, and what else the log doesn't say."""
+    """A form that asks what the values of the choice lists mean here, and what the log leaves open."""
 
     def __init__(self, *args, overview, mapping, save_as="", **kwargs):
         super().__init__(*args, **kwargs)
@@ -176,8 +176,8 @@ class ValuesForm(forms.Form):
         choices = [*first, *_choices_of(name), (LEFT_OUT, _("Leave out these rows"))]
         names = []
         for number, (value, rows) in enumerate(column.values.items()):
-            # With the position in the name, a form that was opened before the columns were changed answers
-            # nothing about another column.
+            # The name contains the position of the column. So if the columns were changed after the form was
+            # opened, its answers aren't used for a different column.
             key = f"{name}-{column.position}-{number}"
             names.append(key)
             self.fields[key] = forms.ChoiceField(
@@ -193,7 +193,7 @@ class ValuesForm(forms.Form):
             self.lists.append((name, column, names))
 
     def _add_defaults(self):
-        """Add fields for what rows with an empty cell count as."""
+        """Add the fields that say what rows with an empty cell count as."""
         if self._may_be_empty("place"):
             branches = Branch.objects.filter(closed_at=None).order_by("name")
             self.fields["branch"] = forms.ModelChoiceField(

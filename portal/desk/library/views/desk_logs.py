@@ -53,7 +53,7 @@ def desk_logs(request):
 
 
 def _add_people(imports):
-    """Set `person` of each import: who imported it at the desk, or None."""
+    """Set `person` on each import: the coordinator who imported the log at the desk, or None."""
     subjects = [str(each.public_id) for each in imports]
     events = AuditEvent.objects.filter(subject_type="logimport", subject__in=subjects, action=IMPORTED)
     people = {event.subject: event.by for event in events.select_related("by")}
@@ -62,7 +62,7 @@ def _add_people(imports):
 
 
 def _upload(request):
-    """Return (LogUpload, ""), or (None, why there is none)."""
+    """Return (LogUpload, ""), or (None, error text)."""
     [(name, file, reason), *_more] = uploaded(request, FIELD) or [("", None, "missing")]
     if reason == "missing":
         return None, _("Choose the file of the desk log.")
@@ -89,7 +89,7 @@ def _work(upload):
 @coordinator_only
 @require_safe
 def log_upload(request, public_id):
-    """Show how far the upload is: its progress, the preview of the import, or what came in.
+    """Show the upload's progress, the preview of the import, or the result of the import.
 
     An open page polls with the parameter `since`. The response is 204 if nothing has changed.
     """
@@ -110,7 +110,7 @@ def log_upload(request, public_id):
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_columns(request, public_id):
-    """Ask which column of the log is what. With a saved mapping, answer all questions that it can."""
+    """Ask what each column of the log means. A saved mapping answers as many of the questions as it can."""
     upload = _open(request, public_id)
     if upload is None:
         return redirect("log_upload", public_id)
@@ -184,7 +184,7 @@ def log_values(request, public_id):
 @coordinator_only
 @require_POST
 def import_log(request, public_id):
-    """Import the log, as the preview showed it."""
+    """Begin the import that the preview showed."""
     upload = _own(request, public_id)
     if _saved(lambda: uploads.begin(upload, by=request.user, at=timezone.now())):
         _work(LogUpload.objects.get(pk=upload.pk))

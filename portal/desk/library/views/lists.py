@@ -42,7 +42,7 @@ def patron_groups(request):
 
 
 def _change_group(request, group, form):
-    """Do what the pressed button says. Return whether it was done, or add an error to the form."""
+    """Do what the pressed button says and return True, or add an error to the form and return False."""
     by = {"by": request.user, "at": timezone.now()}
     try:
         if group and "retire" in request.POST:

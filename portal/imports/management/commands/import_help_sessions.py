@@ -288,7 +288,7 @@ def _save(name, mapping, order, at):
 
 
 def _ours(field, text):
-    """Return our value for what was typed: a slug, slug/service point, the name of a group or topic."""
+    """Return our value for a typed text, such as a branch's slug, "slug/service point", or a topic's name."""
     if text == LEFT_OUT:
         return text
     if field == "place":

@@ -51,7 +51,7 @@ def as_csv(rows, *, delimiter=",", encoding="utf-8"):
 
 
 def letters(column):
-    """Return the name of a column, such as AB. The first one is 0."""
+    """Return the name of a column, such as "AB". Column 0 is "A"."""
     name = ""
     column += 1
     while column:
@@ -61,7 +61,10 @@ def letters(column):
 
 
 def as_xlsx(rows, *, merged=(), date1904=False, more=()):
-    """Return a workbook with one sheet. Dates are cells with a date format. `more` has [(name, bytes)] of parts."""
+    """Return a workbook with one sheet.
+
+    Cells with a datetime have a date format. `more` is [(name, content)] of further parts of the archive.
+    """
     epoch = datetime.datetime(1904, 1, 1) if date1904 else datetime.datetime(1899, 12, 30)
     lines = []
     for number, row in enumerate(rows, start=1):

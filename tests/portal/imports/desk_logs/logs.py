@@ -1,4 +1,4 @@
-"""Desk logs for tests, with every difficulty that they have in practice."""
+"""Make desk logs for tests, with the difficulties that logs have in practice."""
 
 import datetime
 import random
@@ -13,7 +13,7 @@ STATUSES = ["Student", "Faculty", "Community", ""]
 
 
 def libanswers(number=500, *, seed=1, first_ticket=1):
-    """Return the rows of a LibAnswers log, with the header. Most words are private, and no word may be stored.
+    """Return the rows of a LibAnswers log, with the header. Its private texts must not be stored anywhere.
 
     Every tenth row is the same as the row before, every 50th has no time, and every 100th has a wrong date.
     """

@@ -1,4 +1,4 @@
-"""Test the import of desk logs: what comes in, repeats, failed rows, undo, and that no words are stored."""
+"""Test the import of desk logs: contacts, repeated and edited rows, failed rows, undo, and privacy."""
 
 import datetime
 from collections import Counter
@@ -38,7 +38,7 @@ def west(branch):
 
 @pytest.fixture
 def run(capsys, tmp_path, branch):
-    """Return run(rows or bytes, *options), which imports and returns (exit status, stdout, stderr)."""
+    """Return run(rows or bytes, *options), which imports a log and returns (exit status, stdout, stderr)."""
 
     def run(contents, *options):
         file = tmp_path / "log"
@@ -55,7 +55,7 @@ def run(capsys, tmp_path, branch):
 
 
 def stored():
-    """Return everything in the database that an import could change, without the keys of rows."""
+    """Return all rows that an import can change, as {name of a model: JSON}."""
     return {
         model.__name__: serialize("json", model.objects.order_by("pk"))
         for model in (HelpSession, ImportedRow, LogImport, *TABLES)
@@ -80,7 +80,7 @@ def undo_last(capsys):
     return capsys.readouterr().out
 
 
-def test_row_becomes_a_session_that_is_forgotten_from_the_start(run, branch):
+def test_row_of_a_desk_log_becomes_a_session_that_is_forgotten_from_the_start(run, branch):
     topic, group = TopicFactory(name="History"), PatronGroupFactory(name="Student")
     point = ServicePointFactory(branch=branch, name="Front desk")
     rows = [
@@ -123,14 +123,14 @@ def test_row_becomes_a_session_that_is_forgotten_from_the_start(run, branch):
     assert counted(LanguageCount) == {(month, branch.pk, ""): (1, 10, 0)}
 
 
-def test_no_word_of_the_log_is_stored(run, west):
+def test_import_stores_no_free_text_of_a_desk_log(run, west):
     run(libanswers(60))
     everything = " ".join(stored().values()).lower()
     assert HelpSession.objects.count() == 60
     assert [word for word in ("secret", "maria", "café", "quoted") if word in everything] == []
 
 
-def test_same_file_twice_adds_nothing(run, west):
+def test_importing_the_same_desk_log_again_adds_nothing(run, west):
     rows = libanswers(100)
     run(rows)
     before = stored()
@@ -138,7 +138,7 @@ def test_same_file_twice_adds_nothing(run, west):
     assert stored() == before
 
 
-def test_two_equal_rows_are_two_contacts(run):
+def test_equal_rows_in_one_desk_log_are_counted_as_separate_contacts(run):
     row = ["3/14/2024", "2:30 PM", "Reference", "Phone", "10"]
     run([HEADER, row, row])
     assert HelpSession.objects.count() == 2
@@ -147,7 +147,7 @@ def test_two_equal_rows_are_two_contacts(run):
     assert HelpSession.objects.count() == 3
 
 
-def test_longer_export_adds_only_what_is_new(run, west):
+def test_later_export_of_the_same_log_adds_only_its_new_rows(run, west):
     rows = libanswers(300)
     run(rows[:151])
     assert ImportedRow.objects.count() == 149
@@ -170,7 +170,7 @@ def test_longer_export_adds_only_what_is_new(run, west):
     ],
     ids=["xlsx", "windows-1252", "utf-16", "semicolons", "tabs"],
 )
-def test_realistic_log_is_the_same_log_in_each_format(run, west, encoded):
+def test_rows_of_a_realistic_log_are_recognized_in_every_file_format(run, west, encoded):
     rows = with_difficulties(libanswers(500))
     status, out, err = run(as_csv(rows))
     assert status == 1
@@ -184,7 +184,7 @@ def test_realistic_log_is_the_same_log_in_each_format(run, west, encoded):
     assert stored() == before
 
 
-def test_undo_restores_the_database(run, west, capsys):
+def test_undoing_an_import_restores_all_tables(run, west, capsys):
     HelpSessionFactory(branch=west)
     run(libanswers(50, seed=2))
     before = stored()
@@ -197,7 +197,7 @@ def test_undo_restores_the_database(run, west, capsys):
 TICKETS = ["Ticket #", "Date", "Type", "Minutes", "Location", "Question"]
 
 
-def test_edited_row_with_a_ticket_number_replaces_the_old_one(run, west, branch, capsys):
+def test_edited_row_with_the_same_ticket_number_replaces_the_earlier_row(run, west, branch, capsys):
     old = ["T-1", "3/14/2024", "Reference", "10", "West", "What?"]
     other = ["T-2", "3/14/2024", "Reference", "7", "West", "What else?"]
     run([TICKETS, old, other])
@@ -221,7 +221,7 @@ def test_edited_row_with_a_ticket_number_replaces_the_old_one(run, west, branch,
     assert stored() == before
 
 
-def test_import_whose_rows_were_replaced_later_is_undone_after_the_later_one(run, branch, capsys):
+def test_import_can_be_undone_only_after_the_later_import_that_replaced_its_rows(run, branch, capsys):
     run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", ""]])
     first = LogImport.objects.get()
     run([TICKETS, ["T-1", "3/14/2024", "Reference", "15", "", ""]])
@@ -233,14 +233,14 @@ def test_import_whose_rows_were_replaced_later_is_undone_after_the_later_one(run
     assert [model.objects.count() for model in (HelpSession, ImportedRow, LogImport, *TABLES)] == [0] * 10
 
 
-def test_edit_of_the_words_alone_changes_nothing(run):
+def test_importing_a_row_again_changes_nothing_if_only_its_free_text_was_edited(run):
     run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", "Wat?"]])
     before = stored()
     run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", "What?"]])
     assert stored() == before
 
 
-def test_killed_import_is_continued_and_undone_as_a_whole(run, west, monkeypatch, capsys):
+def test_killed_import_can_be_continued_and_then_undone_as_a_whole(run, west, monkeypatch, capsys):
     rows, batches = libanswers(100), []
     monkeypatch.setattr(writing, "BATCH", 20)
     save = writing._Writer._save
@@ -262,7 +262,7 @@ def test_killed_import_is_continued_and_undone_as_a_whole(run, west, monkeypatch
     assert [model.objects.count() for model in (HelpSession, ImportedRow, *TABLES)] == [0] * 9
 
 
-def test_failed_rows_are_a_file_that_can_be_corrected_and_imported(run, tmp_path):
+def test_file_of_failed_rows_can_be_corrected_and_imported(run, tmp_path):
     good = ["3/14/2024", "2:30 PM", "Reference", "Phone", "10"]
     wrong = ["3/14/2024", "2:30 PM", "Reference", "Phone", "long"]
     failed = tmp_path / "failed.csv"
@@ -272,7 +272,7 @@ def test_failed_rows_are_a_file_that_can_be_corrected_and_imported(run, tmp_path
     assert failed.stat().st_mode & 0o777 == 0o600
     text = failed.read_text("utf-8-sig")
     assert "Minutes: “long” is not a duration. Write minutes, such as 15, or a band" in text
-    # After the correction, the row equals the other row. It is one more contact, and only once.
+    # The corrected row equals the good row, but is one more contact. Importing it again adds nothing.
     corrected = text.replace("Phone,long", "Phone,10").encode()
     assert run(corrected)[0] == 0
     assert HelpSession.objects.count() == 2
@@ -281,7 +281,7 @@ def test_failed_rows_are_a_file_that_can_be_corrected_and_imported(run, tmp_path
     assert HelpSession.objects.count() == 2
 
 
-def test_dry_run_says_what_would_happen_and_changes_nothing(run, west):
+def test_dry_run_of_a_desk_log_says_what_an_import_would_do_and_changes_nothing(run, west):
     HelpSessionFactory(branch=west, happened_on=datetime.date(2024, 1, 2))
     before = stored()
     _status, out, _err = run(with_difficulties(libanswers(100)), "--dry-run")
@@ -312,13 +312,13 @@ def test_dry_run_warns_that_a_log_looks_like_chats_or_tickets(run):
         ),
     ],
 )
-def test_what_the_log_does_not_say_is_asked(run, rows, reason):
+def test_import_stops_with_a_question_if_the_log_leaves_something_open(run, rows, reason):
     with pytest.raises(CommandError, match=reason):
         run(rows)
     assert LogImport.objects.count() == 0
 
 
-def test_branch_is_asked_if_there_are_several(run, west, tmp_path):
+def test_import_asks_for_the_branch_if_rows_name_none_and_the_library_has_several(run, west, tmp_path):
     (tmp_path / "log.csv").write_text("Date,Type\n1/16/2024,Reference\n")
     with pytest.raises(CommandError, match="Some rows name no branch.*--branch SLUG"):
         call_command("import_help_sessions", str(tmp_path / "log.csv"))
@@ -326,7 +326,7 @@ def test_branch_is_asked_if_there_are_several(run, west, tmp_path):
     assert HelpSession.objects.get().branch == west
 
 
-def test_answers_are_saved_under_a_name_without_names_of_people(run):
+def test_saved_mapping_contains_the_answers_but_no_names_of_people(run):
     rows = [
         ["When was it", "Kind", "Via"],
         ["1/6/2024", "Quick one", "Maria Lopez"],
@@ -348,14 +348,14 @@ def test_answers_are_saved_under_a_name_without_names_of_people(run):
     assert HelpSession.objects.count() == 2
 
 
-def test_column_with_many_values_is_no_choice_list(run):
+def test_column_with_more_than_30_different_values_is_left_out(run):
     rows = [["Date", "Type"], *[[f"1/{16 + place % 10}/2024", f"About {place}"] for place in range(40)]]
     _status, out, _err = run(rows)
     assert "Type: left out, because it has more than 30 different values, so it can't be a choice list" in out
     assert HelpSession.objects.count() == 40
 
 
-def test_gimlet_and_the_log_of_an_archive_are_recognized(run, branch):
+def test_columns_of_gimlet_and_of_an_archives_log_are_recognized(run, branch):
     run(
         [
             GIMLET,
@@ -412,7 +412,7 @@ def test_gimlet_and_the_log_of_an_archive_are_recognized(run, branch):
     assert sorted(key[1] or 0 for key in counted(DayCount)) == [0, 9, 10]
 
 
-def test_import_is_found_with_an_earlier_key_of_the_library(run, settings):
+def test_imported_rows_are_recognized_after_the_secret_key_changes(run, settings):
     rows = [
         TICKETS,
         ["T-1", "3/14/2024", "Reference", "10", "", ""],
@@ -427,7 +427,7 @@ def test_import_is_found_with_an_earlier_key_of_the_library(run, settings):
     assert sum(row.minutes for row in DayCount.objects.all()) == 25
 
 
-def test_recounting_and_forgetting_leave_the_counts_of_imports(run, west):
+def test_recounting_and_forgetting_sessions_do_not_change_the_counts_of_imports(run, west):
     HelpSessionFactory(
         branch=west,
         happened_on=datetime.date(2024, 1, 3),
@@ -441,17 +441,17 @@ def test_recounting_and_forgetting_leave_the_counts_of_imports(run, west):
     assert {table.__name__: counted(table) for table in TABLES} == before
 
 
-def test_future_day_fails(run):
+def test_row_with_a_future_date_fails(run):
     _status, _out, err = run([HEADER, ["3/14/2124", "", "", "", ""]])
     assert "2124-03-14 is in the future" in err
 
 
-def test_file_of_nothing_but_failed_rows_leaves_no_import(run):
+def test_import_in_which_every_row_fails_is_not_listed(run):
     status, _out, _err = run([["Date", "Minutes"], ["3/14/2024", "long"]])
     assert (status, LogImport.objects.count()) == (2, 0)
 
 
-def test_list_shows_the_imports(run, capsys):
+def test_list_option_prints_the_imports(run, capsys):
     run([HEADER, ["3/14/2024", "", "", "", ""]])
     call_command("import_help_sessions", list=True)
     assert "1 rows, 2024-03-14 to 2024-03-14" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Test how desk logs are read: encodings, separators, workbooks, and files that are no desk log."""
+"""Test how desk logs are read: encodings, delimiters, workbooks, and files that are not desk logs."""
 
 import datetime
 import io
@@ -22,16 +22,16 @@ def read(contents):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
-def test_csv_is_read_in_each_encoding_and_with_each_separator(encoding, delimiter):
+def test_csv_desk_log_is_read_in_each_encoding_and_with_each_delimiter(encoding, delimiter):
     assert read(as_csv(ROWS, delimiter=delimiter, encoding=encoding)) == ROWS
 
 
-def test_separator_is_found_although_the_texts_have_commas():
+def test_semicolon_is_detected_as_the_delimiter_even_if_texts_contain_commas():
     rows = [["Date", "Question", "Type"], *[["2025-03-01", "A, b, c, d", "Reference"]] * 5]
     assert read(as_csv(rows, delimiter=";").replace(b'"', b"")) == rows
 
 
-def test_line_of_excel_that_names_the_separator_is_no_row():
+def test_first_line_with_which_excel_names_the_delimiter_is_not_a_row():
     assert read(b"sep=;\r\n" + as_csv(ROWS, delimiter=";")) == ROWS
 
 
@@ -51,7 +51,7 @@ def test_workbook_is_read_with_dates_numbers_and_merged_cells():
     ]
 
 
-def test_workbook_whose_table_does_not_begin_in_the_first_cell():
+def test_workbook_is_read_if_its_table_does_not_begin_in_the_first_cell():
     rows = [["", "", ""], ["", "Date", "Place"], ["", "2025-03-01", "North"], ["", "2025-03-02", ""]]
     found = [(row.number, row.cells) for row in open_log(io.BytesIO(as_xlsx(rows, merged=["C3:C4"]))).rows()]
     assert found == [
@@ -61,13 +61,13 @@ def test_workbook_whose_table_does_not_begin_in_the_first_cell():
     ]
 
 
-def test_dates_of_a_workbook_that_counts_from_1904():
+def test_dates_are_read_from_a_workbook_that_counts_days_from_1904():
     contents = as_xlsx([["Date", "A"], [datetime.datetime(2025, 3, 1, 9), "b"]], date1904=True)
     assert read(contents) == [["Date", "A"], ["2025-03-01 09:00:00", "b"]]
     assert open_log(io.BytesIO(contents)).epoch == 1904
 
 
-def test_invisible_characters_are_removed_and_formulas_stay_text():
+def test_invisible_characters_are_removed_from_cells_and_formulas_are_read_as_text():
     assert read(as_csv([["Da\u202ete", "=1+1"], ["#REF!", "N/A"], ["a\x00b", "x"]])) == [
         ["Date", "=1+1"],
         ["ab", "x"],
@@ -75,7 +75,7 @@ def test_invisible_characters_are_removed_and_formulas_stay_text():
 
 
 def zeros(size):
-    """Return a zip archive with one sheet of `size` spaces, and lies about its size."""
+    """Return a workbook in which the unpacked sheet has `size` bytes, all of them spaces."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", "<workbook/>")
@@ -92,7 +92,7 @@ def test_zip_bomb_is_refused_before_it_is_read(monkeypatch):
         open_log(bomb)
 
 
-def test_zip_bomb_that_lies_about_its_size_is_refused(monkeypatch):
+def test_zip_bomb_that_states_a_wrong_size_is_refused(monkeypatch):
     monkeypatch.setattr(workbooks, "UNPACKED_MAX", 20_000_000)
     contents = zeros(30_000_000).getvalue()
     liar = contents.replace((30_000_000).to_bytes(8, "little"), (1_000).to_bytes(8, "little"))
@@ -103,7 +103,7 @@ def test_zip_bomb_that_lies_about_its_size_is_refused(monkeypatch):
         open_log(io.BytesIO(liar))
 
 
-def test_workbook_with_a_cell_far_away_is_refused():
+def test_workbook_with_a_cell_far_outside_the_table_is_refused():
     sheet = '<worksheet><sheetData><row><c r="A1"/><c r="XFD1048576"/></row></sheetData></worksheet>'
     with pytest.raises(Unreadable, match="Delete what is far outside"):
         open_log(io.BytesIO(as_xlsx([["a"]], more=[("xl/worksheets/sheet2.xml", sheet)])))
@@ -126,12 +126,12 @@ def test_workbook_with_a_cell_far_away_is_refused():
         (b"PK\x03\x04" + bytes(100), "damaged"),
     ],
 )
-def test_file_that_is_no_desk_log_is_refused_with_a_reason(contents, reason):
+def test_file_that_is_not_a_desk_log_is_refused_with_a_reason(contents, reason):
     with pytest.raises(Unreadable, match=reason):
         open_log(io.BytesIO(contents))
 
 
-def test_zip_archive_that_is_no_workbook_is_refused():
+def test_zip_archive_that_is_not_a_workbook_is_refused():
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("log.csv", "Date\n")
@@ -139,12 +139,12 @@ def test_zip_archive_that_is_no_workbook_is_refused():
         open_log(io.BytesIO(out.getvalue()))
 
 
-def test_header_is_found_below_a_title_line():
+def test_row_of_column_names_is_found_below_a_title_line():
     found = overview_of(open_log(io.BytesIO(as_csv([["Desk log of 2025"], [], *ROWS]))))
     assert (found.header_row, [column.name for column in found.columns], found.rows) == (3, ROWS[0], 2)
 
 
-def test_log_with_a_hundred_columns_keeps_their_names_apart():
+def test_columns_with_equal_or_missing_names_get_different_names():
     header = ["Date", *["Note"] * 50, *[""] * 49]
     found = overview_of(open_log(io.BytesIO(as_csv([header, ["2025-03-01", *["x"] * 99]]))))
     names = [column.name for column in found.columns]
@@ -156,11 +156,11 @@ def test_log_with_a_hundred_columns_keeps_their_names_apart():
     )
 
 
-def test_log_without_names_of_columns_is_refused():
+def test_log_without_a_row_of_column_names_is_refused():
     with pytest.raises(Unreadable, match="No row has the names"):
         overview_of(open_log(io.BytesIO(b"2025-03-01,5\n2025-03-02,6\n")))
 
 
-def test_log_without_rows_is_refused():
+def test_log_with_only_a_row_of_column_names_is_refused():
     with pytest.raises(Unreadable, match="no rows"):
         overview_of(open_log(io.BytesIO(b"Date,Location\n")))

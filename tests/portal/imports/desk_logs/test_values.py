@@ -39,11 +39,11 @@ ZONE = zoneinfo.ZoneInfo("America/Chicago")
         ("43983", (2020, 6, 1), None),
         ("43983.604166667", (2020, 6, 1), 14),
         ("2020-06-01T23:30:00-05:00", (2020, 6, 1), 23),
-        # In the library's time zone, this is an evening of May.
+        # In the library's time zone, this is an evening in May.
         ("2020-06-01T02:30:00Z", (2020, 5, 31), 21),
     ],
 )
-def test_day_and_hour_of_a_date(text, day, hour):
+def test_day_and_hour_are_read_from_a_date_in_any_notation(text, day, hour):
     assert read(text, DAY_FIRST, 1900, ZONE) == (datetime.date(*day), hour)
 
 
@@ -51,12 +51,12 @@ def test_order_of_day_and_month_decides_how_a_date_is_read():
     assert read("1/6/2020", MONTH_FIRST, 1900, ZONE) == (datetime.date(2020, 1, 6), None)
 
 
-def test_serial_dates_of_the_other_epoch():
+def test_serial_date_is_read_with_the_epoch_of_1904():
     assert read("42521", "", 1904, ZONE) == (datetime.date(2020, 6, 1), None)
 
 
 @pytest.mark.parametrize("text", ["soon", "31/31/2020", "30/2/2020", "1899-01-01", "12", "2020-06-01 25:99"])
-def test_wrong_date_is_refused(text):
+def test_invalid_date_is_refused(text):
     with pytest.raises(NotRead):
         read(text, DAY_FIRST, 1900, ZONE)
 
@@ -72,7 +72,7 @@ def test_wrong_date_is_refused(text):
         (["2020-01-06", "Jan 6, 2020", "43983"], "", False),
     ],
 )
-def test_order_is_decided_once_for_a_column(texts, order, needs_answer):
+def test_order_of_day_and_month_is_found_from_all_dates_of_a_column(texts, order, needs_answer):
     evidence = Evidence()
     for text in texts:
         evidence.add(text)
@@ -93,12 +93,12 @@ def test_order_is_decided_once_for_a_column(texts, order, needs_answer):
         ("1899-12-31 09:15:00", 9),
     ],
 )
-def test_hour_of_a_time(text, hour):
+def test_hour_is_read_from_a_time_in_any_notation(text, hour):
     assert read_hour(text) == hour
 
 
 @pytest.mark.parametrize("text", ["noonish", "25:00", "13:00 PM", "9"])
-def test_wrong_time_is_refused(text):
+def test_invalid_time_is_refused(text):
     with pytest.raises(NotRead):
         read_hour(text)
 
@@ -126,12 +126,12 @@ def test_wrong_time_is_refused(text):
         ("hasta 10 minutos", Duration(5, (0, 10))),
     ],
 )
-def test_duration_or_band(text, duration):
+def test_minutes_and_band_are_read_from_a_duration(text, duration):
     assert read_duration(text) == duration
 
 
 @pytest.mark.parametrize("text", ["a while", "30-10 min", "20 hours", "-5"])
-def test_wrong_duration_is_refused(text):
+def test_invalid_duration_is_refused(text):
     with pytest.raises(NotRead):
         read_duration(text)
 
@@ -150,7 +150,7 @@ def test_wrong_duration_is_refused(text):
         ("question_type", "Something else", ""),
     ],
 )
-def test_values_of_other_systems_are_recognized(field, value, ours):
+def test_modes_and_question_types_of_other_systems_are_recognized(field, value, ours):
     assert recognized(field, value) == ours
 
 
@@ -167,11 +167,11 @@ def test_values_of_other_systems_are_recognized(field, value, ours):
         ("12", 0),
     ],
 )
-def test_read_level(text, level):
+def test_read_level_is_read_from_a_cell_in_any_notation(text, level):
     assert read_level(text) == level
 
 
-def test_number_of_people_is_one_if_it_is_unclear():
+def test_number_of_people_is_one_if_the_cell_is_not_a_number():
     assert [people(text) for text in ("4", "", "a class", "0", "999")] == [4, 1, 1, 1, 500]
 
 
@@ -179,12 +179,12 @@ def test_number_of_people_is_one_if_it_is_unclear():
     "value",
     ["Maria Lopez", "Lopez, Maria", "m.lopez@example.org", "555-123-4567", "Dr. Lopez", "12 Elm Street"],
 )
-def test_value_that_looks_like_a_person(value):
+def test_name_or_address_or_phone_number_is_recognized_as_personal(value):
     assert looks_personal(value)
 
 
 @pytest.mark.parametrize(
     "value", ["In Person", "Research Help", "Main Library", "walk-in", "Harbour Main", "IM"]
 )
-def test_value_that_does_not_look_like_a_person(value):
+def test_usual_value_of_a_desk_log_is_not_recognized_as_personal(value):
     assert not looks_personal(value, frozenset({"harbour"}))

@@ -1,4 +1,4 @@
-"""Test the tasks of uploaded desk logs, also in a process of the worker, and what is kept about a log."""
+"""Test the tasks of uploaded desk logs, the process that does them, and what is stored about a log."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 ROWS = [["Date", "Type"], *[["1/16/2024", "Reference"]] * 5]
 
 
-def test_worker_does_the_tasks_in_a_process_of_its_own(library, settings, monkeypatch):
+def test_worker_starts_a_process_only_if_a_desk_log_has_a_task(library, settings, monkeypatch):
     started, popen = [], subprocess.Popen
 
     def start(arguments):
@@ -44,14 +44,14 @@ def test_worker_does_the_tasks_in_a_process_of_its_own(library, settings, monkey
     assert started == [[sys.executable, str(settings.BASE_DIR / "manage.py"), "work_on_desk_logs"]]
 
 
-def test_command_reads_what_was_uploaded(coordinator):
+def test_command_does_the_task_of_reading_an_uploaded_log(coordinator):
     upload = uploaded(coordinator, ROWS, stage="waiting")
     call_command("work_on_desk_logs")
     upload.refresh_from_db()
     assert (upload.task, upload.rows, upload.leased_until) == ("", 5, None)
 
 
-def test_stopped_import_is_continued_at_once(coordinator, monkeypatch):
+def test_stopped_import_can_be_continued_immediately(coordinator, monkeypatch):
     monkeypatch.setattr(writing, "BATCH", 2)
     upload = uploaded(coordinator, ROWS, stage="importing")
     work.do_task(upload, is_stopping=lambda: HelpSession.objects.count() >= 2)
@@ -61,21 +61,21 @@ def test_stopped_import_is_continued_at_once(coordinator, monkeypatch):
     assert HelpSession.objects.count() == 5
 
 
-def test_task_that_another_process_does_is_left_alone(coordinator):
+def test_process_does_not_touch_a_task_that_another_process_is_doing(coordinator):
     upload = uploaded(coordinator, ROWS, stage="importing")
     LogUpload.objects.update(leased_until=timezone.now() + timedelta(minutes=1))
     work.do_task(upload)
     assert HelpSession.objects.count() == 0
 
 
-def test_upload_that_was_deleted_meanwhile_is_left_alone(coordinator):
+def test_task_of_a_deleted_upload_imports_nothing(coordinator):
     upload = uploaded(coordinator, ROWS, stage="importing")
     LogUpload.objects.filter(pk=upload.pk).delete()
     work.do_task(upload)
     assert HelpSession.objects.count() == 0
 
 
-def test_error_in_a_task_is_shown_and_ends_it(coordinator, monkeypatch, caplog):
+def test_task_ends_with_a_message_after_an_unexpected_error(coordinator, monkeypatch, caplog):
     upload = uploaded(coordinator, ROWS, stage="waiting")
     monkeypatch.setattr(work, "overview_of", lambda log: 1 / 0)
     work.do_all()
@@ -84,7 +84,7 @@ def test_error_in_a_task_is_shown_and_ends_it(coordinator, monkeypatch, caplog):
     assert "a task of a desk log failed" in caplog.text
 
 
-def test_texts_of_the_preview_are_in_the_language_of_the_coordinator(coordinator):
+def test_message_about_an_unreadable_upload_is_in_the_coordinators_language(coordinator):
     upload = uploaded(coordinator, b"%PDF-1.7", stage="waiting")
     LogUpload.objects.update(language="es")
     work.do_all()
@@ -92,7 +92,7 @@ def test_texts_of_the_preview_are_in_the_language_of_the_coordinator(coordinator
     assert upload.problem.startswith("El archivo es un documento PDF.")
 
 
-def test_notes_are_the_same_after_reading_them(coordinator, tmp_path):
+def test_notes_are_unchanged_after_writing_and_reading_them(coordinator, tmp_path):
     upload = uploaded(coordinator, ROWS, stage="waiting")
     with upload.file.open("rb") as file:
         overview = overview_of(open_log(file))
@@ -112,7 +112,7 @@ def test_erasing_a_person_deletes_their_uploads(person_of_upload, django_capture
 
 @pytest.fixture
 def person_of_upload(library):
-    """Return somebody who no longer works at the desk."""
+    """Return a person who is not a staff member now."""
     return UserFactory()
 
 
@@ -125,11 +125,11 @@ def person_of_upload(library):
         ("a" * 50, "a" * 23 + "…"),
     ],
 )
-def test_shape_of_a_value_has_no_letters_or_digits_of_it(value, shape):
+def test_shape_of_a_value_reveals_neither_its_letters_nor_its_digits(value, shape):
     assert shape_of(value) == shape
 
 
-def test_csv_of_failed_rows_is_recognized_by_its_columns(coordinator):
+def test_file_of_failed_rows_has_the_columns_of_the_log_and_two_more(coordinator):
     upload = uploaded(coordinator, [*ROWS, ["31/31/2024", "Reference"]], stage="done")
     with upload.failed.open("rb") as file:
         again = uploaded(coordinator, file.read(), stage="read")
@@ -141,7 +141,7 @@ def test_csv_of_failed_rows_is_recognized_by_its_columns(coordinator):
     ]
 
 
-def test_killed_undo_is_finished_before_the_next_import(coordinator, monkeypatch):
+def test_interrupted_undo_of_an_import_is_finished_before_the_next_import(coordinator, monkeypatch):
     uploaded(coordinator, ROWS, stage="done")
     monkeypatch.setattr(undoing, "BATCH", 2)
     delete, batches = undoing._delete_rows, []

@@ -13,7 +13,7 @@ from .files import as_csv
 def uploaded(by, rows, *, stage, name="log.csv", change=lambda mapping: None):
     """Return an upload at this stage: "waiting", "read", "checked", "importing" or "done".
 
-    `change` gets the mapping before the check, and can change it.
+    `change(mapping)` is called before the log is checked, and may change the mapping.
     """
     contents = rows if isinstance(rows, bytes) else as_csv(rows)
     at = timezone.now()

@@ -247,7 +247,7 @@ def test_harvest_sends_dates_without_times_if_the_server_knows_only_days(harvest
         assert in_catalog() == on_server(by_day)
 
 
-def test_harvest_sends_dates_without_times_if_the_server_refuses_the_times_it_claims_to_accept(
+def test_harvest_sends_dates_without_times_if_the_server_wrongly_claims_to_accept_times(
     harvest, proxy, server, tmp_path
 ):
     with running(tmp_path / "days.sqlite3", granularity=DAYS) as by_day:

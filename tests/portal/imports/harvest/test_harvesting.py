@@ -81,7 +81,7 @@ def test_item_is_withdrawn_at_the_end_of_a_full_list_without_its_record(harvest,
     assert HarvestedRecord.objects.filter(is_deleted=True).count() == 2
 
 
-def test_item_stays_if_the_list_omits_its_record_but_the_server_still_has_it(harvest, server, proxy):
+def test_item_is_not_withdrawn_if_only_the_list_and_not_the_server_lacks_its_record(harvest, server, proxy):
     """The list omits the record by mistake. So the portal must ask the server about each omitted record."""
     server.put(numbered(5), at=LONG_AGO)
     harvest()
@@ -104,7 +104,7 @@ def test_item_stays_if_the_list_omits_its_record_but_the_server_still_has_it(har
 
 
 @pytest.mark.parametrize("is_confirmed", [False, True])
-def test_list_that_lacks_many_records_withdraws_nothing_until_a_person_confirms_it(
+def test_harvest_withdraws_many_missing_records_only_after_a_person_has_confirmed_this(
     harvest, server, proxy, is_confirmed
 ):
     server.put(numbered(40), at=LONG_AGO)
@@ -141,7 +141,7 @@ def test_changed_settings_cause_a_full_harvest(harvest, server, proxy, settings)
     assert harvest().is_full
 
 
-def test_broken_record_is_skipped_and_its_item_stays(harvest, server, proxy):
+def test_harvest_skips_a_broken_record_and_does_not_change_its_item(harvest, server, proxy):
     server.put(numbered(12), at=LONG_AGO)
     harvest()
     server.put({"oai:town:4": xml("Broken name", "4"), "oai:town:5": xml("Good name", "5")}, at=NOW)

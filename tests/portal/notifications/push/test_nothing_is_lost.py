@@ -93,7 +93,7 @@ def test_notice_is_not_emailed_if_its_push_message_expires_during_sending(
     assert Notification.objects.get().state == Notification.State.DELIVERED
 
 
-def test_browser_can_renew_its_subscription_a_day_after_a_push_key_change(patron, settings):
+def test_subscription_is_kept_after_a_push_key_change_so_that_the_browser_can_renew_it(patron, settings):
 
     row = PushSubscriptionFactory(person=patron)
     settings.PUSH_PRIVATE_KEY = new_private_key()

@@ -176,7 +176,7 @@ def test_host_name_with_a_private_address_is_refused(monkeypatch, address):
     assert connected == []
 
 
-def test_no_message_is_sent_to_a_host_that_was_removed_from_push_hosts(service, settings):
+def test_no_message_is_sent_to_a_host_that_is_no_longer_allowed(service, settings):
     settings.PUSH_LOCAL = False
     with pytest.raises(Refused, match="PUSH_HOSTS"):
         sent(service.device())
