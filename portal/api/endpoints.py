@@ -13,10 +13,10 @@ from ninja.security import HttpBearer
 from portal import limits
 from portal.security_log import note
 
-from . import figures
+from . import figures, outcomes
 from .models import ApiToken
 from .problems import CONTENT_TYPE, problem
-from .schemas import FigureAnswer, Problem, RecordedSession, SentSession
+from .schemas import FigureAnswer, OutcomeAnswer, Problem, RecordedSession, SentSession
 from .sessions import Key, KeyUsed, NotRecorded, record_sent
 from .tokens import find_token, note_use
 
@@ -83,6 +83,15 @@ def record_help_session(request: HttpRequest, sent: SentSession, idempotency_key
 def read_figures(request: HttpRequest, asked: Query[figures.Asked]):
     """Return the numbers of contacts in a period, by a breakdown. The page Figures shows the same numbers."""
     return figures.answer(asked, token=_token(request, Scope.FIGURES))
+
+
+@api.get("/outcomes", response={200: OutcomeAnswer, **ERRORS}, summary="Read how help turned out")
+def read_outcomes(request: HttpRequest, asked: Query[outcomes.AskedOutcomes]):
+    """Return what patrons answered about their visits of a quarter or year, as the page shows it.
+
+    A quarter is counted once, 45 days after its end, and then never changes. No number is from 1 to 4.
+    """
+    return outcomes.answer(asked, token=_token(request, Scope.OUTCOMES))
 
 
 def _token(request, scope):

@@ -26,6 +26,7 @@ class ApiToken(models.Model):
 
         RECORD = "record", _("record help sessions")
         FIGURES = "figures", _("read figures")
+        OUTCOMES = "outcomes", _("read how help turned out")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(_("system"), max_length=80)

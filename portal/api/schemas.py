@@ -74,6 +74,47 @@ class FigureAnswer(Schema):
     total: list[int | None]
 
 
+class FollowUp(Schema):
+    key: str
+    label: str
+    number: int | None = Field(description="null if the number may not be shown")
+
+
+class OutcomeLabel(Schema):
+    key: str
+    label: str = Field(description="the label of the page, in the language of the request")
+
+
+class OutcomeRow(Schema):
+    key: str = Field(description="a question type, the number of a topic, the id of an item, or other")
+    label: str = Field(description="the label of the page, in the language of the request")
+    numbers: list[int] = Field(description="one number for each answer")
+
+
+class OutcomeQuestion(Schema):
+    """What patrons answered to one question."""
+
+    key: str
+    label: str
+    answers: list[OutcomeLabel]
+    rows: list[OutcomeRow] = Field(description="the rows of the breakdown that may be shown")
+    total: list[int] | None = Field(description="one number for each answer; null if it may not be shown")
+
+
+class OutcomeAnswer(Schema):
+    kind: str
+    first_day: datetime.date
+    last_day: datetime.date
+    counted_on: datetime.date
+    is_late: bool = Field(
+        description="whether it was counted long after its end, so what was deleted before isn't in it"
+    )
+    branch: str = Field(description="the short name of the branch; empty for the whole library")
+    by: str
+    follow_ups: list[FollowUp] = Field(description="what patrons did after their visits")
+    questions: list[OutcomeQuestion]
+
+
 class FieldError(Schema):
     field: str
     detail: str

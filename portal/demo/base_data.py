@@ -18,6 +18,7 @@ from recommendations.actions import add_item, place_item
 from recommendations.topics import add_topic, sounds_sensitive
 
 from . import library as demo
+from . import years
 from .covers import store_covers
 from .items.books import BOOKS, FICTION, ISBNS, ORIGINALS, SUBJECTS, SUMMARIES
 from .items.details import AUDIENCES, CODES, EXTENTS, FORMS, REFERENCE, UNKNOWN_CODES
@@ -62,6 +63,7 @@ def _add_library(builder, at):
         children=Library.Children.SHARED,
         childrens_groups=demo.CHILDRENS_GROUPS,
     )
+    years.start_year(by=rosa, at=at)
     accounts.library.hide_first_week(Library.current(), hidden=True, by=rosa, at=at)
     for key, (name, spanish) in demo.TOPICS.items():
         builder.topics[key] = add_topic(
@@ -70,15 +72,19 @@ def _add_library(builder, at):
 
 
 def _add_lists(builder, at):
-    """Add the patron groups and the service points."""
+    """Add the patron groups, the library's own field and the service points."""
     rosa = builder.people["rosa"]
     for name, card_groups in demo.PATRON_GROUPS.items():
-        choices.save_group(None, name=name, card_groups=card_groups, by=rosa, at=at)
+        builder.groups[name] = choices.save_group(None, name=name, card_groups=card_groups, by=rosa, at=at)
+    name, values = demo.OWN_FIELD
+    field = choices.save_field(None, name=name, values=values, by=rosa, at=at)
+    builder.own_values = list(field.values.order_by("pk"))
     for branch, names in demo.SERVICE_POINTS.items():
         for name in names:
             point = choices.save_point(None, branch=builder.branches[branch], name=name, by=rosa, at=at)
             kinds = [(None, kind, key) for key, kind in demo.TALLY_KINDS.items()]
             choices.save_kinds(point, kinds=kinds, seen=[], by=rosa, at=at)
+            builder.points.setdefault(branch, []).append(point)
 
 
 def _add_branches(builder, at):

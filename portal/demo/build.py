@@ -12,10 +12,11 @@ from django.db import transaction
 from accounts.models import Library
 from portal.conversations import jobs, next_steps
 from portal.counts.actions import rebuild
+from portal.counts.answers import count_answers
 from portal.notifications.models import Notification
 from portal.privacy import retention
 
-from . import desk_log, kits, links, lists, notices, past_quarter
+from . import desk_log, kits, links, lists, notices, past_visits, years
 from . import library as demo
 from .base_data import add_base_data
 from .calendar import Calendar
@@ -51,13 +52,15 @@ def codes_to_try():
 class Builder:
     """One build of the demo library. The scheduled steps run in the order of their times.
 
-    `people`, `branches`, `topics` and `items` map the keys in the scenarios to the created rows.
+    `people`, `branches`, `topics` and `items` map the keys in the scenarios to the created rows. `groups` has
+    the patron groups by their names, and `points` the service points of each branch.
     """
 
     def __init__(self, at, seed):
         self.now = at
         self.random = random.Random(seed)  # noqa: S311  nothing here is secret
         self.people, self.branches, self.topics, self.items, self.codes = {}, {}, {}, {}, {}
+        self.groups, self.points, self.own_values = {}, {}, []
         self.visits, self.conversations = Visits(self), Conversations(self)
         self._steps, self._counter = [], itertools.count()
 
@@ -71,6 +74,7 @@ class Builder:
         for question in QUESTIONS:
             self.conversations.plan_question(question)
         self.visits.plan()
+        self.visits.plan_tick_sheets()
         while self._steps:
             at, _number, step = heapq.heappop(self._steps)
             step(at)
@@ -79,15 +83,22 @@ class Builder:
         links.make(self)
         retention.forget(at=self.now)
         kits.make(self)
-        desk_log.make(self)
         plan_check_ins(self)
         settle_outcomes(at=self.now)
-        past_quarter.add(self)
+        past_visits.add(self)
+        desk_log.make(self)
+        years.add_rules(self)
+        count_answers(at=self.now)
         rebuild()
         send_emails(at=self.now)
         self.codes["blank"] = self.visits.code_cards[-1]
         _mark_old_emails_delivered(but=self.people[notices.GETS_A_DIGEST])
         notices.add(self)
+
+    def chosen_values(self, number):
+        """Return the values of the library's own field for the visit with this number. Some have none."""
+        value = self.own_values[number % len(self.own_values)] if number % 3 else None
+        return {str(value.field_id): value.pk} if value else {}
 
     def schedule(self, at, step):
         """Schedule a call of `step(at)`. A step may schedule other steps.

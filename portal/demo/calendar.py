@@ -19,7 +19,7 @@ class Calendar:
         """
         day = self.today - datetime.timedelta(days=days_ago)
         while True:
-            hours = self._hours(branch, day)
+            hours = self.hours(branch, day)
             if hours:
                 moment = self._at(day, min(max(hour, hours[0]), hours[1] - 1))
                 if moment <= self.now - HOUR:
@@ -29,15 +29,15 @@ class Calendar:
     def when_open(self, branch, at):
         """Return `at` if the branch is open at that time, or else a time soon after the branch opens."""
         local = at.astimezone(self.zone)
-        hours = self._hours(branch, local.date())
+        hours = self.hours(branch, local.date())
         if hours and hours[0] <= local.hour < hours[1]:
             return at
         day = local.date() if hours and local.hour < hours[0] else local.date() + datetime.timedelta(days=1)
-        while not (hours := self._hours(branch, day)):
+        while not (hours := self.hours(branch, day)):
             day += datetime.timedelta(days=1)
         return self._at(day, hours[0]) + datetime.timedelta(minutes=25)
 
-    def _hours(self, branch, day):
+    def hours(self, branch, day):
         """Return (opening hour, closing hour) of the branch on that day, or None on a closed day."""
         branch = self.branches[branch]
         if (day - self.today).days in branch.closed:

@@ -54,8 +54,14 @@ BRANCHES = [
 
 # {patron group: the groups on library cards of the demo's ILS that are mapped to it}
 PATRON_GROUPS = {"Residents": ["ADULT"], "Students": [], "Teachers": [], "Visitors": ["NONRES"]}
+# The library's own field of the record form, and its values.
+OWN_FIELD = ("Sources used", ["Catalog", "Databases", "Shelves", "The web"])
 TALLY_KINDS = {"d": "Directions", "p": "Printing", "h": "Phone", "s": "Shelf"}
-SERVICE_POINTS = {"central": ["Front desk", "Second floor"], "harbor": ["Front desk"]}
+SERVICE_POINTS = {
+    "central": ["Front desk", "Second floor"],
+    "harbor": ["Front desk"],
+    "northfield": ["Front desk"],
+}
 
 
 class DemoStaff(NamedTuple):

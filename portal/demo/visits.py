@@ -1,6 +1,8 @@
 """Record the demo's visits, hand the visits over, and schedule verdicts and conversations."""
 
 import datetime
+import random
+import uuid
 from functools import partial
 
 from django.conf import settings
@@ -23,6 +25,7 @@ from .scenarios.small import OLD, SHARED, SMALL_VISITS
 from .scenarios.study import STUDY
 from .scenarios.tray import UNFINISHED
 from .scenarios.work import WORK
+from .years import FIRST_VISIT_DAYS_AGO
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *OLD, *SHARED]
 SESSIONS = 150  # visits, unfinished sessions and tallies
@@ -30,6 +33,10 @@ NOT_TRIED_YET = 19  # how many recommendations in SMALL_VISITS get the verdict "
 CODE_CARDS = 10
 # The text that patrons agree to when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
+# The patron groups that staff choose, one after the other. "" is not asked.
+GROUPS = ("Residents", "", "Residents", "Students", "", "Residents", "Visitors", "Residents", "Teachers", "")
+# The part of the days that have a tick sheet.
+TICK_SHEETS = 0.7
 # How a DemoStep ends, and the function for it.
 STEP_ENDS = {
     "arrived": next_steps.mark_arrived,
@@ -38,11 +45,26 @@ STEP_ENDS = {
 }
 
 
+def tick_sheets():
+    """Return [(how many days ago, number of contacts of each kind)] of the tick sheets.
+
+    Staff of the first branch enter them in the evening.
+    """
+    chance = random.Random(9)  # noqa: S311  nothing here is secret
+    sheets = []
+    for days_ago in range(FIRST_VISIT_DAYS_AGO, 0, -1):
+        if chance.random() < TICK_SHEETS:
+            numbers = [chance.choice((0, 1, 1, 2)) for _kind in demo.TALLY_KINDS]
+            sheets.append((days_ago, [*numbers[:-1], numbers[-1] or 1]))
+    return sheets
+
+
 class Visits:
     def __init__(self, builder):
         self.builder = builder
         self.not_tried = set()
         self.code_cards = []
+        self.recorded = 0
 
     def plan(self):
         builder = self.builder
@@ -59,6 +81,11 @@ class Visits:
             minutes = datetime.timedelta(minutes=builder.random.randrange(50))
             at = builder.calendar.moment(branch, days_ago, hour) + minutes
             builder.schedule(at, partial(self._tally, person.key, branch))
+
+    def plan_tick_sheets(self):
+        for days_ago, numbers in tick_sheets():
+            at = self.builder.calendar.moment("central", days_ago, 18)
+            self.builder.schedule(at, partial(self._tick, numbers))
 
     def print_code_cards(self, *, at):
         builder = self.builder
@@ -101,6 +128,23 @@ class Visits:
     def _tally(self, staff, branch, at):
         tallies.tally(by=self.builder.people[staff], at=at, branch=self.builder.branches[branch])
 
+    def _tick(self, numbers, at):
+        point = self._point("central", 0)
+        local = at.astimezone(self.builder.calendar.zone)
+        tallies.tally_several(
+            by=self.builder.people["jun"],
+            at=at,
+            service_point=point,
+            happened_on=local.date(),
+            hour=local.hour - 1,
+            numbers=dict(zip(point.tally_kinds.order_by("pk"), numbers, strict=True)),
+            token=uuid.UUID(int=int(at.timestamp())),
+        )
+
+    def _point(self, branch, number):
+        points = self.builder.points[branch]
+        return points[number % len(points)]
+
     def _start_unfinished(self, staff, branch, fields, at):
         branch = self.builder.branches[branch]
         local = at.astimezone(self.builder.calendar.zone)
@@ -119,10 +163,14 @@ class Visits:
         builder = self.builder
         local = began.astimezone(builder.calendar.zone)
         staff, at = builder.people[visit.staff], began + datetime.timedelta(minutes=visit.minutes)
+        self.recorded += 1
         help_session = helpsessions.record(
             by=staff,
             at=at,
             branch=builder.branches[visit.branch],
+            service_point=self._point(visit.branch, self.recorded),
+            patron_group=builder.groups.get(GROUPS[self.recorded % len(GROUPS)]),
+            own_values=builder.chosen_values(self.recorded),
             happened_on=local.date(),
             hour=local.hour,
             mode=visit.mode,

@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from accounts.patron import retention_choice
+from portal.prepared import update_all
 from recommendations.models import Recommendation
 
 from . import push
@@ -98,7 +99,7 @@ def forget(sessions, *, on, zone):
         session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
         session.found_at = session.satisfaction_at = session.would_return_at = None
         session.check_ins = ""
-    HelpSession.objects.bulk_update(sessions, CHANGED)
+    update_all(sessions, CHANGED)
     SessionNote.objects.filter(help_session__in=sessions).delete()
     SessionWord.objects.filter(help_session__in=sessions).delete()
     UnfinishedForm.objects.filter(help_session__in=sessions).delete()
@@ -112,7 +113,7 @@ def strip(sessions, *, zone):
     """Remove what portal.counts has counted from sessions that are already forgotten, and save them."""
     for session in sessions:
         _strip(session, zone)
-    HelpSession.objects.bulk_update(sessions, [*ROUNDED, *STRIPPED])
+    update_all(sessions, [*ROUNDED, *STRIPPED])
 
 
 def _strip(session, zone):

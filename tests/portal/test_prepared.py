@@ -13,13 +13,14 @@ from portal.helpsessions.models import HelpSession
 from portal.prepared import (
     CachedCompiler,
     insert,
+    insert_all,
     insert_if_new,
     prepared,
     update,
     update_all,
     update_rows,
 )
-from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
+from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, TopicFactory, UserFactory
 
 # Each case runs a different SQL statement.
 pytestmark = [pytest.mark.sql, pytest.mark.core]
@@ -221,7 +222,39 @@ def test_row_with_a_unique_value_of_another_row_is_not_inserted(branch, staff, d
     }
 
 
-@pytest.mark.django_db
+def test_insert_all_stores_the_same_rows_as_saving_each(branch, django_assert_num_queries):
+    common = HelpSessionFactory.build(branch=branch, staff=None, own_values={"1": 2}, mode="phone")
+    topic, at = TopicFactory(), timezone.now()
+    rows = [
+        {
+            "public_id": uuid.uuid4(),
+            "topic_id": topic.pk if number else None,
+            "question": "¿Dónde está “{el} baño”, 100 %s?",
+            "quiet": number == 2,
+            "happened_on": at.date(),
+            "created_at": at,
+            "minutes": number or None,
+        }
+        for number in range(3)
+    ]
+    with django_assert_num_queries(1):
+        insert_all(common, rows)
+    insert_all(common, [])
+    stored = {row.pop("public_id"): row for row in HelpSession.objects.order_by("pk").values()}
+    assert list(stored) == [row["public_id"] for row in rows]
+    HelpSession.objects.all().delete()
+    for row in rows:
+        common.pk, common._state.adding = None, True
+        for name, value in row.items():
+            setattr(common, name, value)
+        common.save()
+    [*saved] = HelpSession.objects.order_by("pk").values()
+    for one, another in zip(stored.values(), saved, strict=True):
+        assert one | {"id": 0} == {key: value for key, value in another.items() if key != "public_id"} | {
+            "id": 0
+        }
+
+
 def test_prepared_update_saves_every_column_of_only_one_row(patron, staff, django_assert_num_queries):
     now = timezone.now()
     row, other = (
@@ -236,7 +269,6 @@ def test_prepared_update_saves_every_column_of_only_one_row(patron, staff, djang
         }
 
 
-@pytest.mark.django_db
 def test_prepared_update_of_a_deleted_row_fails(patron):
     row = RefusedPost.objects.create(person=patron, path="/", fields={}, refused_at=timezone.now())
     RefusedPost.objects.all().delete()
@@ -245,7 +277,6 @@ def test_prepared_update_of_a_deleted_row_fails(patron):
     assert not RefusedPost.objects.exists()
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("handed_over_at", [None, timezone.now()], ids=["null", "value"])
 def test_prepared_update_changes_only_rows_that_meet_all_conditions(branch, patron, handed_over_at):
     now = timezone.now()
@@ -264,7 +295,6 @@ def test_prepared_update_changes_only_rows_that_meet_all_conditions(branch, patr
     assert update_rows(HelpSession, changes, pk=0) == 0
 
 
-@pytest.mark.django_db
 def test_update_all_changes_only_the_named_columns_of_the_given_rows(branch, patron):
     visits = HelpSessionFactory.create_batch(4, branch=branch, summary="before", question="before")
     for number, visit in enumerate(visits[:3]):
@@ -281,7 +311,6 @@ def test_update_all_changes_only_the_named_columns_of_the_given_rows(branch, pat
     ]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
 def test_prepared_query_returns_only_objects_that_the_viewer_may_open(who, patron, branch):
     """Run the same prepared query for one kind of viewer after another."""

@@ -37,13 +37,15 @@ OTHER = "other"
 class Table:
     """The answers to one question.
 
-    `rows` is [(label, numbers)], without the sum. `total` is None if the answers may not be shown.
+    `rows` is [(label, numbers)], without the sum. `keys` has the key of each row, see `key_of`, or OTHER.
+    `total` is None if the answers may not be shown.
     """
 
     question: str
     title: str
     answers: list
     rows: list
+    keys: list
     total: tuple | None
     has_breakdown: bool
 
@@ -98,9 +100,9 @@ def tables_of(period, branch, breakdown):
 
 
 def follow_ups_of(period, branch):
-    """Return what patrons did after their visits, as [(label, number)].
+    """Return what patrons did after their visits, as [(name, label, number)].
 
-    A number is None if it may not be shown.
+    The number is None if it may not be shown.
     """
     rows = _rows(period, branch, FOLLOW_UPS, [NONE])
     labels = {
@@ -109,12 +111,12 @@ def follow_ups_of(period, branch):
         "check_ins": _("Check-ins answered"),
     }
     found = {name: rows[name, NONE].get(UNNAMED) for name in FOLLOW_UPS}
-    return [(labels[name], numbers and numbers[0]) for name, numbers in found.items()]
+    return [(name, labels[name], numbers and numbers[0]) for name, numbers in found.items()]
 
 
 def cells_of(tables, follow_ups):
-    """Return the rows of the file: [question, row, answer, number] for each number that may be shown."""
-    cells = [[label, "", "", number] for label, number in follow_ups if number is not None]
+    """Return all numbers that may be shown as rows of a file: question, row, answer, number."""
+    cells = [[label, "", "", number] for _name, label, number in follow_ups if number is not None]
     for table in tables:
         if table.total is not None:
             for label, *numbers in table.table():
@@ -147,13 +149,13 @@ def _rows(period, branch, questions, of_breakdowns):
 def _table(question, breakdown, rows, names):
     total = rows[question, NONE].get(UNNAMED)
     shown = {key: numbers for key, numbers in rows[question, breakdown].items() if breakdown and any(numbers)}
-    labelled = sorted(
-        ((names.get(key, ""), numbers) for key, numbers in shown.items()), key=lambda row: row[0].casefold()
-    )
+    keys = sorted(shown, key=lambda key: names.get(key, "").casefold())
+    labelled = [(names.get(key, ""), shown[key]) for key in keys]
     if labelled and total:
         rest = tuple(a - b for a, b in zip(total, sum_rows(shown.values()), strict=True))
-        labelled += [(_("Other"), rest)] if any(rest) else []
-    return Table(question, _titles()[question], _answers(question), labelled, total, bool(breakdown))
+        if any(rest):
+            keys, labelled = [*keys, OTHER], [*labelled, (_("Other"), rest)]
+    return Table(question, _titles()[question], _answers(question), labelled, keys, total, bool(breakdown))
 
 
 def _titles():

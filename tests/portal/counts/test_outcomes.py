@@ -192,7 +192,7 @@ def test_visits_that_were_not_kept_do_not_follow_from_the_number_of_contacts(lib
     made(branch, kept, kept_at=AFTER)
     made(branch, 10 - kept)
     outcomes.count_outcomes(at=AFTER)
-    assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][1] == shown
+    assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][2] == shown
 
 
 def test_library_without_visits_counts_nothing(library):

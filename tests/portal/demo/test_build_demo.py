@@ -10,6 +10,7 @@ from django.db.models import Count
 from django.test import override_settings
 
 from accounts.models import Absence, AuditEvent, Branch, BranchCode, KeptDevice, Library, StaffRole, User
+from accounts.reporting_year import ReportingYear
 from accounts.sign_in.sign_ins import devices
 from portal import files, jobs, worker
 from portal.checkins.eligibility import Why, with_why
@@ -29,20 +30,24 @@ from portal.conversations.models import (
 )
 from portal.conversations.quotes import parts_of
 from portal.counts.actions import rebuild
-from portal.counts.models import OutcomePeriod
+from portal.counts.models import LogImport, OutcomePeriod
+from portal.counts.outcomes import readable_on
 from portal.counts.quarters import Quarter
 from portal.demo import build as demo_build
+from portal.demo import years
 from portal.demo.management.commands.build_demo import Command
-from portal.demo.past_quarter import PAST_VISITS
 from portal.demo.pictures import FILES
 from portal.demo.scenarios.replies import REPLY_TEMPLATES
 from portal.demo.scenarios.small import OLD
-from portal.demo.visits import SESSIONS
-from portal.desk.figures.outcome_tables import tables_of
+from portal.demo.visits import SESSIONS, tick_sheets
+from portal.desk.figures import workload
+from portal.desk.figures.outcome_tables import follow_ups_of, tables_of
+from portal.desk.figures.periods import Period
 from portal.desk.made_possible import quarters_of
 from portal.desk.people import find
 from portal.helpsessions.handover import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
-from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.helpsessions.models import ClaimCode, HelpSession, OwnField, OwnValue
+from portal.imports.models import SavedMapping
 from portal.incoming.models import EmailReader, IncomingEmail
 from portal.lists.models import SavedItem, SavedList
 from portal.notifications.bounces import is_off
@@ -50,6 +55,8 @@ from portal.notifications.choices import Choices
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import NoticeChoice, NoticeTimes, Notification, PushSubscription
 from portal.notifications.push.keys import new_private_key
+from portal.surveys.models import Survey
+from portal.surveys.report import report
 from recommendations.models import Holding, Item, Recommendation, Topic
 from recommendations.verdicts import choices_for
 from tests.name_words import check_name_words
@@ -135,6 +142,11 @@ def past_visits():
     return HelpSession.objects.filter(forgotten_on__lt=WEDNESDAY_AFTERNOON.date())
 
 
+def contacts_of_the_story():
+    """Return how many contacts the story has: visits, unfinished sessions, and contacts that are counted."""
+    return SESSIONS + sum(sum(numbers) for _days_ago, numbers in tick_sheets())
+
+
 def of_the_story():
     return HelpSession.objects.filter(imported_row=None).exclude(pk__in=past_visits())
 
@@ -144,13 +156,70 @@ def test_figures_of_the_demo_contain_every_visit_immediately(built):
 
 
 def test_demo_shows_how_the_last_counted_quarter_turned_out(built):
-    period = OutcomePeriod.objects.get(kind="quarter", is_late=False)
+    period = OutcomePeriod.objects.filter(kind="quarter").latest("first_day")
     central = Branch.objects.order_by("pk").first()
     for branch in (None, central):
         for table in tables_of(period, branch, "question_type"):
             assert table.sum > 20
     assert [table.rows != [] for table in tables_of(period, None, "topic")][:3] == [True] * 3
     assert [table.rows != [] for table in tables_of(period, None, "item")][3]
+
+
+def test_each_breakdown_of_the_demo_has_numbers_for_the_last_month_and_the_last_year(built):
+    today, branches = Library.current().today(WEDNESDAY_AFTERNOON), [each.pk for each in Branch.objects.all()]
+    month = Period.of_month(today).before
+    year = Period.of_year(ReportingYear.of(today, years.YEAR_STARTS_IN).before)
+    own = [f"{workload.OWN}{field.pk}" for field in OwnField.objects.all()]
+    of_days, of_months = [*workload.BY_DAY, workload.GRID], [*workload.BY_MONTH, *own]
+    few = {
+        (by, str(period.first)): len(figure.rows)
+        for by in [*of_days, *of_months]
+        for period in (month, year)
+        if len((figure := workload.figure(period, branches, by)).rows) < 3 and figure.total.contacts < 20
+    }
+    assert few == {}
+    assert not workload.figure(month, branches, workload.ANSWERS).is_empty
+    assert OwnValue.objects.count() == 4
+    # A year before, the library had another log. Its numbers are similar.
+    before = workload.figure(year, branches, "time", earlier=year.year_before).total
+    assert 0.7 < before.contacts / before.contacts_before < 1.5
+
+
+def test_demo_answers_the_annual_survey_with_an_estimate_and_with_actual_counts(built):
+    today = Library.current().today(WEDNESDAY_AFTERNOON)
+    of_log = years.year_of_log(today)
+    estimated, counted = (report(Survey.PLS, year, today=today) for year in (of_log, of_log.after))
+    assert (estimated.method, counted.method) == ("estimate", "count")
+    assert len(estimated.weeks) == estimated.rules.weeks == 2
+    assert estimated.problem is counted.problem is None
+    # Two sampled weeks are not typical to the unit.
+    assert 0.5 < estimated.answers[0][1] / counted.answers[0][1] < 1.5
+    assert LogImport.objects.get().first_day.replace(day=1) == of_log.first_day
+    assert SavedMapping.objects.get().name == "LibAnswers"
+
+
+def test_demo_has_outcomes_of_each_quarter_since_the_library_took_up_afterword(built):
+    today = Library.current().today(WEDNESDAY_AFTERNOON)
+    periods = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")
+    assert [periods.first().first_day, periods.last().first_day] == [
+        years.took_up_on(today),
+        years.last_counted_quarter(today).first_day,
+    ]
+    year = OutcomePeriod.objects.get(kind="year")
+    assert year.first_day == years.took_up_on(today)
+    assert not OutcomePeriod.objects.filter(is_late=True).exists()
+    assert all(table.sum > 200 for table in tables_of(year, None, ""))
+    assert all(number for _name, _label, number in follow_ups_of(year, None))
+
+
+@pytest.mark.parametrize("later", range(0, 400, 13))
+def test_demo_always_has_a_counted_year_that_ends_before_the_last_counted_quarter_does(later):
+    """Check only the days, because building a demo for each day would take minutes."""
+    today = WEDNESDAY_AFTERNOON.date() + datetime.timedelta(days=later)
+    first, quarter = years.took_up_on(today), years.last_counted_quarter(today)
+    assert (first.month, first.day) == (years.YEAR_STARTS_IN, 1)
+    assert ReportingYear.of(first, years.YEAR_STARTS_IN).last_day <= quarter.last_day
+    assert readable_on(quarter) <= today < readable_on(quarter.after)
 
 
 def test_demo_has_the_expected_numbers_of_branches_and_people_and_items(built):
@@ -160,8 +229,8 @@ def test_demo_has_the_expected_numbers_of_branches_and_people_and_items(built):
     assert User.objects.count() == 8 + 41
     assert User.objects.filter(email=None).count() == 4
     assert 115 <= Item.objects.count() <= 135
-    assert of_the_story().count() == SESSIONS == 150
-    assert HelpSession.objects.filter(imported_row=None).count() == SESSIONS + PAST_VISITS
+    assert SESSIONS == 150
+    assert of_the_story().count() == contacts_of_the_story()
     books = Item.objects.filter(kind="book").count()
     assert 0.3 < 1 - books / Item.objects.count() < 0.45
 
@@ -180,8 +249,9 @@ def test_demo_has_answers_by_email_and_emails_that_match_no_conversation(built):
 
 def test_demo_statistics_have_realistic_proportions(built):
     sessions = of_the_story()
-    quick = sessions.filter(status="tally").count() + sessions.filter(question_type="known_item").count()
-    assert 0.4 < quick / 150 < 0.6
+    # The contacts on tick sheets are not among these 150.
+    slow = sessions.exclude(status="tally").exclude(question_type="known_item").count()
+    assert 0.4 < slow / SESSIONS < 0.6
     levels = Counter(sessions.exclude(read_level=None).values_list("read_level", flat=True))
     assert 0.88 < sum(levels[level] for level in (1, 2, 3)) / levels.total() < 0.95
     assert levels[6] == 1

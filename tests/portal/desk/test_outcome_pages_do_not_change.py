@@ -1,23 +1,33 @@
-"""Test that an attacker who reads every page and file about outcomes learns nothing from one more answer.
+"""Test that an attacker who reads everything about outcomes learns nothing from one more answer.
 
-The pages and files are read before and after one answer or verdict is added, changed or removed, and before
+The pages, the files and the API are read before and after one answer or verdict is added, changed or removed, and before
 and after a visit is forgotten or erased.
 """
 
 import datetime
 import itertools
+import uuid
 
 import pytest
 import time_machine
+from django.test import Client
 from django.urls import reverse
 
+from accounts.models import Branch
 from portal.conversations import outcomes as answers
 from portal.conversations.verdicts import take_verdict
 from portal.counts.actions import rebuild
 from portal.counts.models import OutcomePeriod
 from portal.counts.outcomes import count_outcomes
 from portal.privacy import erasure, retention
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, TopicFactory, recommend_in
+from tests.factories import (
+    ApiTokenFactory,
+    BranchFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    TopicFactory,
+    recommend_in,
+)
 from tests.portal.pages import text
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
@@ -54,7 +64,7 @@ def visits(library, branch, staff, patron):
 
 
 def read_everything(client):
-    """Return the text of every page, file and report, for all filters that the page offers."""
+    """Return the text of every page, file, report and API response, for all filters that the page offers."""
     form = client.get(reverse("outcomes")).context["form"]
     fields = {name: [value for value, _label in form.fields[name].choices] for name in form.fields}
     assert len(fields["period"]) >= 3
@@ -63,6 +73,11 @@ def read_everything(client):
         query = dict(zip(fields, values, strict=True))
         read["page", values] = text(client.get(reverse("outcomes"), query))
         read["file", values] = client.get(reverse("outcomes_csv"), query).content
+    token = ApiTokenFactory(name=str(uuid.uuid4()), branches=Branch.objects.all())
+    headers = {"Authorization": f"Bearer {token.name}"}
+    for kind, by, branch in itertools.product(("quarter", "year"), fields["by"], fields["branch"]):
+        query = {"kind": kind, "by": by, "branch": branch}
+        read["api", kind, by, branch] = Client().get("/api/v1/outcomes", query, headers=headers).content
     for dates in ("2026-05", "2026-08", "2026-10", "2026"):
         read["report", dates] = text(client.get(reverse("director"), {"dates": dates}))
     return read

@@ -1,0 +1,86 @@
+"""The outcomes of the API: how help turned out. They are the rows that the page shows, and no others."""
+
+import datetime
+from typing import Literal
+
+from ninja import Schema
+from pydantic import Field
+
+from portal.counts.models import OutcomePeriod
+from portal.counts.outcome_counting import ANSWERS, ITEM
+from portal.desk.figures.outcome_tables import OTHER, follow_ups_of, tables_of
+from recommendations.models import Item
+
+from .figures import NoFigure
+
+
+class AskedOutcomes(Schema):
+    """The parameters of the address."""
+
+    kind: Literal["quarter", "year"] = "quarter"
+    first_day: datetime.date | None = Field(
+        None, description="the first day of a quarter or year that is counted; the last one if left out"
+    )
+    by: Literal["", "topic", "question_type", "item"] = Field(
+        "", description="the breakdown; if left out, only the sums"
+    )
+    branch: str = Field(
+        "", max_length=60, description="the short name of one branch; the whole library if left out"
+    )
+
+
+def answer(asked, *, token):
+    """Return the fields of an OutcomeAnswer. Raises NoFigure.
+
+    Like all staff, a token reads the whole library and its own branches.
+    """
+    branch = token.branches.filter(slug=asked.branch).first() if asked.branch else None
+    if asked.branch and branch is None:
+        raise NoFigure("branch", "This token has no branch with this short name.")
+    periods = OutcomePeriod.objects.filter(kind=asked.kind).order_by("-first_day")
+    period = (periods.filter(first_day=asked.first_day) if asked.first_day else periods).first()
+    if period is None:
+        raise NoFigure("first_day", f"No {asked.kind} that starts on this day is counted.")
+    tables = tables_of(period, branch, asked.by)
+    texts = _texts_of_keys(tables, asked.by)
+    return {
+        "kind": period.kind,
+        "first_day": period.first_day,
+        "last_day": period.last_day,
+        "counted_on": period.counted_on,
+        "is_late": period.is_late,
+        "branch": branch.slug if branch else "",
+        "by": asked.by,
+        "follow_ups": [
+            {"key": key, "label": str(label), "number": number}
+            for key, label, number in follow_ups_of(period, branch)
+        ],
+        "questions": [_question(table, texts) for table in tables],
+    }
+
+
+def _question(table, texts):
+    return {
+        "key": table.question,
+        "label": str(table.title),
+        "answers": [
+            {"key": key, "label": str(label)}
+            for key, label in zip(ANSWERS[table.question], table.answers, strict=True)
+        ],
+        "rows": [
+            {"key": texts.get(key, str(key)), "label": str(label), "numbers": numbers}
+            for key, (label, numbers) in zip(table.keys, table.rows, strict=True)
+        ],
+        "total": table.total,
+    }
+
+
+def _texts_of_keys(tables, breakdown):
+    """Return {key of a row: its text} for items, which have the id of their address in the API."""
+    if breakdown != ITEM:
+        return {}
+    keys = {key for table in tables for key in table.keys} - {OTHER}
+    return {
+        pk: str(public_id)
+        for pk, public_id in Item.objects.filter(pk__in=keys).values_list("pk", "public_id")
+    }
