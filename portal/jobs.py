@@ -26,6 +26,7 @@ import portal.conversations.search
 import portal.counts.actions
 import portal.counts.answers
 import portal.counts.outcomes
+import portal.desk.figures.month_email
 import portal.helpsessions.account_codes
 import portal.helpsessions.handover
 import portal.imports.desk_logs.work
@@ -129,6 +130,7 @@ JOBS = [
     (portal.counts.actions.count_contacts, timedelta(minutes=10)),
     (portal.counts.answers.count_answers, EVERY_HOUR),
     (portal.counts.outcomes.count_outcomes, EVERY_HOUR),
+    (portal.desk.figures.month_email.write_month_emails, timedelta(minutes=10)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),
     (accounts.staff.invitations.forget_old_invitations, EVERY_HOUR),
@@ -175,6 +177,7 @@ SOURCES = Sources(
         "conversations/reply": staff_notices.waiting,
         "conversations/promise_due": staff_notices.due,
         "conversations/mention": staff_notices.unseen,
+        portal.desk.figures.month_email.KIND: portal.desk.figures.month_email.still_wanted,
     },
     recipients={
         "conversations/new": staff_notices.staff_or_assignee,

@@ -4,6 +4,7 @@ import html
 import re
 import uuid
 from collections import defaultdict
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -19,6 +20,7 @@ from accounts.viewer import Viewer
 from portal.checkins.emails import Emails
 from portal.conversations import actions, notes
 from portal.conversations.models import Event
+from portal.desk.figures import month_email
 from portal.helpsessions import handover
 from portal.incoming import polite_replies
 from portal.lists.emailing import email_list
@@ -120,6 +122,8 @@ def _write_emails(world, *, at):
         "url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id]),
     }
     notify("privacy/erased", to="gone@example.org", at=at, language="en", context=receipt)
+    HelpSessionFactory(branch=world.branch, happened_on=at.date() - timedelta(days=70))
+    month_email.write_month_emails(at=at.replace(day=20, hour=18))
     notify("desk/test_email", to="rosa@example.org", at=at, language="en", context={})
     correction_emails.send(world.session, version=1, at=at)
     email_list(world.saved_list, Viewer(world.patron), to="sam@example.org", token=uuid.uuid4(), at=at)

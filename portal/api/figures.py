@@ -63,10 +63,16 @@ def answer(asked, *, token):
         "left_out": [branch.slug for branch in left_out],
         "names": [labels.of_number(name) for name in figure.names],
         "rows": [
-            {"key": _key(row.key, names), "label": str(row.label), "numbers": row.numbers}
+            {
+                "key": _key(row.key, names),
+                "label": str(row.label),
+                "numbers": row.numbers,
+                "estimated_minutes": row.estimated,
+            }
             for row in figure.rows
         ],
         "total": figure.total.numbers,
+        "total_estimated_minutes": figure.total.estimated,
     }
 
 

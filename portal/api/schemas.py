@@ -59,6 +59,9 @@ class FigureRow(Schema):
     key: str = Field(description="the day, code, short name or number of the row, in no language")
     label: str = Field(description="the label of the page, in the language of the request")
     numbers: list[int | None] = Field(description="one number for each entry of `names`")
+    estimated_minutes: int | None = Field(
+        description="the part of the minutes that is an estimate, because a desk log had only a band"
+    )
 
 
 class FigureAnswer(Schema):
@@ -72,6 +75,7 @@ class FigureAnswer(Schema):
     names: list[str]
     rows: list[FigureRow]
     total: list[int | None]
+    total_estimated_minutes: int = Field(description="the part of all minutes that is an estimate")
 
 
 class FollowUp(Schema):

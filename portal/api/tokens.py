@@ -1,12 +1,13 @@
 """Make and revoke the tokens of other systems, and find the token of a request."""
 
 import hashlib
-import secrets
+from datetime import timedelta
 
 from django.db.models import F
 
 from accounts import audit
 from accounts.staff_actions import staff_action
+from portal.keys import fingerprint
 
 from .models import ApiToken
 
@@ -14,21 +15,34 @@ from .models import ApiToken
 PREFIX = "afterword_"
 # The maximum number of tokens that are not revoked.
 MAX_TOKENS = 50
+PURPOSE = "token of another system"
+# A form that is sent twice shows its token again in this time, because only the second page is seen.
+SHOWN_AGAIN = timedelta(minutes=1)
 
 
 class TooManyTokens(Exception):
     """The library already has MAX_TOKENS tokens that are not revoked."""
 
 
+class MadeBefore(Exception):
+    """The form has made its token before, and the token isn't shown again."""
+
+
 @staff_action
-def make_token(*, name, scopes, branches, may_send_words, by, at):
+def make_token(*, name, scopes, branches, may_send_words, client_token, by, at):
     """Make a token, and return (the ApiToken, the token as text). The text is stored nowhere.
 
-    `branches` are the Branches at which the system may record sessions or read figures. Raises TooManyTokens.
+    `branches` are the Branches at which the system may record sessions or read figures. `client_token` is a
+    random UUID of the form. If the form is sent again soon, return the same token. Raises TooManyTokens and
+    MadeBefore.
     """
+    text = PREFIX + fingerprint(PURPOSE, f"{by.public_id} {client_token}")
+    if found := ApiToken.objects.filter(token_hash=hash_of(text)).first():
+        if found.revoked_at or at - found.made_at > SHOWN_AGAIN:
+            raise MadeBefore
+        return found, text
     if ApiToken.objects.active().count() >= MAX_TOKENS:
         raise TooManyTokens
-    text = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         name=name,
         token_hash=hash_of(text),

@@ -1,5 +1,7 @@
 """The page where coordinators make and revoke the tokens of other systems."""
 
+import uuid
+
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -8,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.sign_in.access import coordinator_only
+from portal.text import uuid_or_none
 
 from . import tokens
 from .forms import TokenForm
@@ -19,12 +22,33 @@ def api_tokens(request):
     """List the tokens. A POST makes a token. Only the response to this POST shows the text of the token."""
     form = TokenForm(request.POST or None, user=request.user)
     made, text = None, ""
+    client_token = uuid_or_none(request.POST.get("client_token")) or uuid.uuid4()
     if form.is_valid():
         try:
-            made, text = tokens.make_token(**form.cleaned_data, by=request.user, at=timezone.now())
+            made, text = tokens.make_token(
+                **form.cleaned_data, client_token=client_token, by=request.user, at=timezone.now()
+            )
         except tokens.TooManyTokens:
-            form.add_error(None, _("The library has 50 tokens. Revoke one first."))
-    context = {"form": form, "tokens": tokens.listed_tokens(request.user), "made": made, "text": text}
+            form.add_error(
+                None,
+                _("The library has %(count)d tokens. Revoke one first.") % {"count": tokens.MAX_TOKENS},
+            )
+        except tokens.MadeBefore:
+            client_token = uuid.uuid4()
+            form.add_error(
+                None,
+                _(
+                    "This token was made before, and can't be shown again. If you didn't copy it, revoke it "
+                    "and press the button again."
+                ),
+            )
+    context = {
+        "form": form,
+        "tokens": tokens.listed_tokens(request.user),
+        "made": made,
+        "text": text,
+        "client_token": client_token,
+    }
     return render(request, "desk/api/tokens.html", context)
 
 

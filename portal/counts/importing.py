@@ -5,7 +5,7 @@ from collections import defaultdict
 from portal.prepared import insert_all
 
 from .counting import month_of
-from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, TopicCount
+from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, OwnCount, TopicCount
 
 COLUMNS = {
     DayCount: (
@@ -20,6 +20,7 @@ COLUMNS = {
     TopicCount: ("month", "branch_id", "topic_id"),
     GroupCount: ("month", "branch_id", "patron_group_id"),
     LanguageCount: ("month", "branch_id", "language"),
+    OwnCount: ("month", "branch_id", "own_value_id"),
 }
 
 
@@ -40,19 +41,31 @@ class Counted:
             contact.day,
             contact.topic,
             contact.patron_group,
+            contact.own_values,
             numbers,
         )
 
     def take_out(self, session, sealed, *, is_band):
-        """Subtract a row that was replaced. `sealed` is [hour, service point, patron group]."""
-        hour, point, group = sealed
+        """Subtract a row that was replaced.
+
+        `sealed` is [hour, service point, patron group, *values of the library's own fields].
+        """
+        hour, point, group, *own = sealed
         minutes = session.minutes or 0
         numbers = -1, -minutes, -minutes if is_band else 0
         self._add(
-            session, hour, session.branch_id, point, session.happened_on, session.topic_id, group, numbers
+            session,
+            hour,
+            session.branch_id,
+            point,
+            session.happened_on,
+            session.topic_id,
+            group,
+            own,
+            numbers,
         )
 
-    def _add(self, row, hour, branch, point, day, topic, group, numbers):
+    def _add(self, row, hour, branch, point, day, topic, group, own, numbers):
         month = month_of(day)
         kind = (branch, point, row.mode, row.question_type, row.read_level, False, None)
         by_key = (
@@ -62,6 +75,7 @@ class Counted:
             (TopicCount, (month, branch, topic)),
             (GroupCount, (month, branch, group)),
             (LanguageCount, (month, branch, "")),
+            *((OwnCount, (month, branch, value)) for value in own),
         )
         for table, key in by_key:
             sums = self.tables[table][key]

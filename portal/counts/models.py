@@ -321,6 +321,20 @@ class Outcome(models.Model):
 TABLES = (DayCount, MonthTotal, HourTotal, TopicCount, GroupCount, LanguageCount, OwnCount)
 
 
+class MonthEmail(models.Model):
+    """The numbers of a month as the monthly email had them. The row also says that the email was written."""
+
+    month = models.DateField(unique=True, help_text="the first day of the month")
+    written_at = models.DateTimeField()
+    numbers = models.JSONField(
+        default=dict,
+        help_text="{primary key of a branch as text: its numbers in the order of Count.NUMBERS}",
+    )
+
+    def __str__(self):
+        return f"email about {self.month}"
+
+
 class CountsLock(models.Model):
     """The only row of its table. A process locks the row while it writes counts."""
 

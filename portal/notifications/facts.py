@@ -72,7 +72,7 @@ def facts_about(rows, person, at, sources):
             daily_at=next_daily_email(row.created_at, daily_at=times.daily_at, zone=zone, calendar=calendar),
             quiet_until=quiet_until,
             opens_at=next_opening(at, calendar) if waits_for_opening else None,
-            at_desk_at=used.used_at if used else None,
+            at_desk_at=used.used_at if used and not KINDS[row.kind].is_report else None,
         )
     return facts
 
@@ -120,6 +120,8 @@ def _choice_of(row, person, choices, devices):
 
     A check-in is sent only in the way that the person agreed to.
     """
+    if KINDS[row.kind].is_report:
+        return choices.of(row.kind)
     if not KINDS[row.kind].is_chosen_apart:
         return _by_a_way_that_works(choices.of(row.kind, row.branch_id), row, person, devices)
     if person.check_ins == User.CheckIns.PUSH:

@@ -21,6 +21,7 @@ CHOICE_LABELS = {
     "none": _("No email"),
 }
 WITHOUT_PUSH = {value: label for value, label in CHOICE_LABELS.items() if not value.startswith("push")}
+OF_REPORTS = [("at_once", _("Email")), ("none", CHOICE_LABELS["none"])]
 WITH_PUSH = CHOICE_LABELS | {"none": _("No email, and no message on my phone")}
 LIKE_EVERYWHERE = _("Same as at every branch")
 
@@ -60,15 +61,21 @@ class KindsForm(forms.Form):
     """A form with a field for each kind of notice, and for each kind at each of the `branches`.
 
     The field of a branch also offers "Same as at every branch", whose value is None. If `push` is true, the
-    fields also offer push messages.
+    fields also offer push messages. A report can only be turned on or off, at every branch.
     """
 
     def __init__(self, *args, kinds, branches=(), push=False, **kwargs):
         super().__init__(*args, **kwargs)
-        self.places = [(kind, branch) for branch in [None, *branches] for kind in kinds]
+        self.places = [
+            (kind, branch)
+            for branch in [None, *branches]
+            for kind in kinds
+            if branch is None or not kind.is_report
+        ]
         offered = list((WITH_PUSH if push else WITHOUT_PUSH).items())
         for kind, branch in self.places:
-            choices = offered if branch is None else [("", LIKE_EVERYWHERE), *offered]
+            of_kind = OF_REPORTS if kind.is_report else offered
+            choices = of_kind if branch is None else [("", LIKE_EVERYWHERE), *of_kind]
             self.fields[field_name(kind, branch)] = forms.ChoiceField(
                 label=kind.label, choices=choices, required=branch is None
             )

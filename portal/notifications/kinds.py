@@ -57,6 +57,9 @@ class Kind:
     is_chosen_apart: bool = False
     # Whether the notice waits until the branch of its row is open.
     when_open: bool = False
+    # Whether it is a report for coordinators. A report is always an email of its own, and people can only
+    # turn it on or off. It comes while they use the desk too, and nobody gets it for an absent colleague.
+    is_report: bool = False
 
 
 AT_ONCE, HOURLY, NONE = CHOICES["at_once"], CHOICES["hourly"], CHOICES["none"]
@@ -205,6 +208,21 @@ KINDS = {
             change_page="desk_notices",
             for_staff=True,
         ),
+        Kind(
+            "desk/month",
+            _("The numbers of the month that ended"),
+            _("You're getting this email because you coordinate the desk."),
+            lambda count: ngettext(
+                "The numbers of %(count)d month are ready.",
+                "The numbers of %(count)d months are ready.",
+                count,
+            ),
+            AT_ONCE,
+            list_page="figures",
+            change_page="desk_notices",
+            for_staff=True,
+            is_report=True,
+        ),
     ]
 }
 # {Kind.for_staff: the kind of the email that replaces several notices}
@@ -226,6 +244,7 @@ def kinds_for(*, staff):
     return [kind for kind in KINDS.values() if kind.for_staff == staff]
 
 
-def kinds_to_choose(*, staff):
+def kinds_to_choose(*, staff, coordinator=True):
     """Return the kinds that the page of notices offers to staff, or to patrons if `staff` is false."""
-    return [kind for kind in kinds_for(staff=staff) if not kind.is_chosen_apart]
+    kinds = [kind for kind in kinds_for(staff=staff) if not kind.is_chosen_apart]
+    return [kind for kind in kinds if coordinator or not kind.is_report]

@@ -174,7 +174,8 @@ def _settle(row, at, sources):
     if taken is None:
         # Another worker has just put this notice into another email.
         return None
-    absence = _absence(person, at) if KINDS[row.kind].for_staff else None
+    kind = KINDS[row.kind]
+    absence = _absence(person, at) if kind.for_staff and not kind.is_report else None
     if absence:
         _give_to_cover(taken, absence, at)
         return None
@@ -293,7 +294,7 @@ def _email(person, taken, rows, choice, at):
     is_own_text = rows[-1].text and rows[-1].to_address == (person.email or "")
     one_thing = len({_thing(row) for row in rows}) == 1
     email = rows[-1] if is_own_text and one_thing else _digest(person, rows, at)
-    if choice.rhythm != Rhythm.AT_ONCE or email.kind in DIGESTS.values():
+    if choice.rhythm != Rhythm.AT_ONCE or email.kind in DIGESTS.values() or KINDS[email.kind].is_report:
         email.headers |= unsubscribe_headers(person, sorted({row.kind for row in rows}))
     email.to_address = person.email or ""
     email.decided_at = email.decided_at or at

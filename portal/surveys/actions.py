@@ -92,15 +92,22 @@ def _estimates_past_year(week, at):
 
 
 @staff_action
-def mark_week(starts_on, *, by, at):
-    """Mark the seven days from this day on as a sampled week. Raises WeekOverlaps."""
+def mark_week(starts_on, *, may_change_past=False, by, at):
+    """Mark the seven days from this day on as a sampled week. Raises WeekOverlaps.
+
+    Raises ChangesPastYears if an estimate of a year that has ended may use the week, unless `may_change_past`
+    is true.
+    """
     # Lock this row, so that two simultaneous requests can't mark overlapping weeks.
     Library.objects.select_for_update(no_key=True).get()
     near = (starts_on - SIX_DAYS, starts_on + SIX_DAYS)
     other = SampledWeek.objects.filter(starts_on__range=near).first()
     if other:
         raise WeekOverlaps(other.starts_on)
-    week = SampledWeek.objects.create(starts_on=starts_on)
+    week = SampledWeek(starts_on=starts_on)
+    if not may_change_past and _estimates_past_year(week, at):
+        raise ChangesPastYears
+    week.save()
     audit.record("changed_library", Library.current(), by=by, at=at)
     return week
 

@@ -50,6 +50,7 @@ def of_number(name):
     return {
         "contacts": _("Contacts"),
         "minutes": _("Minutes"),
+        "estimated_minutes": _("Minutes, estimated part"),
         "handed_over": _("Visits given to the patron"),
         "check_ins": _("Check-ins sent"),
         "answers": _("First answers"),

@@ -14,6 +14,7 @@ from .by_staff import complete_from
 from .charts import chart_of, sentence_of
 from .forms import FigureForm, branches_of
 from .labels import of_period
+from .month_email import entered_later
 from .workload import ANSWERS
 
 
@@ -39,6 +40,7 @@ def figures(request):
             "later": later and _address(request, later),
             "compares_days": bool(figure.earlier) and figure.by == "time" and figure.period.step == "day",
             "branches": form.chosen_branches,
+            "entered_later": entered_later(figure, [branch.pk for branch in form.chosen_branches]),
             "left_out": form.left_out,
             "promised_hours": _promised_hours(figure, form.chosen_branches),
             "promises": _open_promises(form.chosen_branches),

@@ -30,6 +30,10 @@ from . import labels
 from .small_numbers import YearTable, shown_numbers
 
 NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
+# What is counted for each row. Estimated minutes are a part of the minutes, and are shown only if there are
+# any.
+ESTIMATED = "estimated_minutes"
+COUNTED = (*NUMBERS, ESTIMATED)
 # The breakdown of first answers by the time that patrons waited, and the names of its numbers.
 ANSWERS, OF_ANSWERS = "answers", ("answers", "in_time")
 # The breakdown by hour with a number for each day of the week. Monday is 0.
@@ -66,13 +70,15 @@ class Row:
     """A row of a figure.
 
     `numbers` has a number for each of the figure's `names`. `contacts_before` is the number of contacts in
-    the earlier period. A number is None if it isn't shown for the period.
+    the earlier period. None means that the row isn't shown for a period. `estimated` is the part of the
+    minutes that is an estimate, because an imported desk log had only a band such as "10-30 min".
     """
 
     key: object
     label: str
     numbers: tuple
     contacts_before: int | None = None
+    estimated: int | None = 0
 
     @property
     def contacts(self):
@@ -91,6 +97,11 @@ class Figure:
     rows: list
     total: Row
     headings: list = field(default_factory=list)
+
+    @property
+    def has_estimates(self):
+        """Return whether some minutes are estimates. Then the table has a column with their number."""
+        return any(row.estimated for row in [*self.rows, self.total])
 
     @property
     def is_empty(self):
@@ -112,7 +123,9 @@ class Figure:
         if self.earlier:
             known = row.contacts is not None and row.contacts_before is not None
             cells += [row.contacts_before, row.contacts - row.contacts_before if known else None]
-        return [*cells, *row.numbers[1:]]
+        if not self.has_estimates:
+            return [*cells, *row.numbers[1:]]
+        return [*cells, row.numbers[1], row.estimated, *row.numbers[2:]]
 
 
 def is_by_month(breakdown):
@@ -141,11 +154,12 @@ def figure(period, branches, breakdown, *, earlier=None):
     )
     missing = None if names == NUMBERS[:1] or breakdown == "time" else 0
     rows = [
-        Row(
+        _row(
             key,
             label,
-            now.get(key, (missing,) * len(names)),
+            now.get(key, (missing,) * _size(names)),
             before.get(key, (missing,))[0] if earlier else None,
+            names,
         )
         for key, label in known
     ]
@@ -153,15 +167,28 @@ def figure(period, branches, breakdown, *, earlier=None):
         rows.append(
             Row(OTHER, _("Other"), now.get(OTHER, (0,)), before.get(OTHER, (0,))[0] if earlier else None)
         )
-    total = Row(
+    total = _row(
         TOTAL,
         _("Total, without contacts that were only counted") if names == NUMBERS[:1] else _("Total"),
-        _sum(now.values(), len(names)),
+        _sum(now.values(), _size(names)),
         _sum(before.values(), 1)[0] if earlier else None,
+        names,
     )
-    return Figure(
-        breakdown, period, earlier, names, rows, total, _headings(breakdown, names, period, earlier)
-    )
+    figure = Figure(breakdown, period, earlier, names, rows, total)
+    figure.headings.extend(_headings(figure))
+    return figure
+
+
+def _size(names):
+    """Return how many numbers are counted for a figure with these names."""
+    return len(COUNTED if names == NUMBERS else names)
+
+
+def _row(key, label, numbers, contacts_before, names):
+    """Return a Row. `numbers` are those of COUNTED if the figure has minutes."""
+    if names != NUMBERS:
+        return Row(key, label, numbers, contacts_before)
+    return Row(key, label, numbers[:-1], contacts_before, numbers[-1])
 
 
 def _counting(breakdown):
@@ -173,20 +200,22 @@ def _counting(breakdown):
     return (_by_month, NUMBERS[:1]) if is_by_month(breakdown) else (_by_day, NUMBERS)
 
 
-def _headings(breakdown, names, period, earlier):
-    headings = [labels.of_breakdown(breakdown), labels.of_number(names[0])]
+def _headings(figure):
+    names, earlier = figure.names, figure.earlier
+    headings = [labels.of_breakdown(figure.by), labels.of_number(names[0])]
     if earlier:
         headings += [labels.of_number_in(names[0], earlier), pgettext("from one period to another", "Change")]
-    return headings + [labels.of_number(name) for name in names[1:]]
+    others = [*names[1:2], ESTIMATED, *names[2:]] if figure.has_estimates else names[1:]
+    return headings + [labels.of_number(name) for name in others]
 
 
 def _by_day(period, branches, breakdown, step, year_starts_in):
     """Return {key: numbers} of the contacts of any days."""
     columns, of_months = BY_DAY[breakdown]
-    counted: dict = defaultdict(lambda: (0,) * len(NUMBERS))
-    for key, numbers in _sums(period, branches, columns, NUMBERS, of_months, step):
+    counted: dict = defaultdict(lambda: (0,) * len(COUNTED))
+    for key, numbers in _sums(period, branches, columns, COUNTED, of_months, step):
         key = key if len(key) > 1 else key[0]
-        counted[key] = _sum((counted[key], numbers), len(NUMBERS))
+        counted[key] = _sum((counted[key], numbers), len(COUNTED))
     return _folded(counted, breakdown, period.steps(step, year_starts_in))
 
 
@@ -230,7 +259,7 @@ def _grid(period, branches, _by, step, _year):
 
 def _folded(counted, breakdown, steps):
     """Combine the keys of one row of the figure, and add the steps, weekdays and hours without contacts."""
-    nothing = (0,) * len(NUMBERS)
+    nothing = (0,) * len(COUNTED)
     if breakdown == "time":
         # The key of a step is its position. So the first step is compared with the first step of the earlier
         # period.
@@ -252,7 +281,7 @@ def _folded(counted, breakdown, steps):
     groups = defaultdict(list)
     for key, numbers in counted.items():
         groups[places[key]].append(numbers)
-    return empty | {place: _sum(rows, len(NUMBERS)) for place, rows in groups.items()}
+    return empty | {place: _sum(rows, len(COUNTED)) for place, rows in groups.items()}
 
 
 def _by_month(period, branches, breakdown, _step, year_starts_in):

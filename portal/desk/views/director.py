@@ -1,7 +1,6 @@
 """One page about a month or a reporting year, which coordinators print for the director."""
 
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import coordinator_only
@@ -10,6 +9,8 @@ from portal.desk.figures import workload
 from portal.desk.figures.charts import chart_of, sentence_of
 from portal.desk.figures.forms import FigureForm, branches_of
 from portal.desk.figures.labels import of_period
+from portal.desk.figures.main_numbers import main_numbers
+from portal.desk.figures.month_email import entered_later
 from portal.desk.figures.outcome_forms import name_of
 from portal.desk.figures.outcome_tables import follow_ups_of, tables_of
 
@@ -40,34 +41,14 @@ def director(request):
             "before": of_period(figure.earlier),
             "is_over": period.last < request.library.today(),
             "figure": figure,
-            "numbers": _numbers(figure, keys),
+            "numbers": main_numbers(figure, workload.figure(figure.earlier, keys, "time")),
+            "entered_later": entered_later(figure, keys),
             "chart": chart_of(figure),
             "sentence": sentence_of(figure),
             "answers": sentence_of(workload.figure(period, keys, workload.ANSWERS)),
             **_outcomes(period),
         }
     return render(request, "desk/figures/director.html", context)
-
-
-def _numbers(figure, branches):
-    """Return [(label, number, number a year earlier, change, explanation of the label)]."""
-    now = figure.total.numbers
-    before = workload.figure(figure.earlier, branches, "time").total.numbers
-    labels = {
-        "contacts": (_("Contacts"), _("Each time staff helped somebody, however short.")),
-        "minutes": (_("Minutes"), _("The time that staff recorded for these contacts.")),
-        "handed_over": (
-            _("Visits given to the patron"),
-            _("Patrons took home what was said and recommended."),
-        ),
-        "check_ins": (_("Check-ins sent"), _("The library asked how it turned out.")),
-    }
-    rows = zip(figure.names, now, before, strict=False)
-    return [
-        (labels[name][0], number, earlier, number - earlier, labels[name][1])
-        for name, number, earlier in rows
-        if name in labels
-    ]
 
 
 def _outcomes(period):

@@ -15,7 +15,8 @@ from portal.notifications.push.on_pages import push_on_page
 @staff_only
 def desk_notices(request):
     """Show the choices, or save them on POST. There is one choice per kind of notice and branch."""
-    person, kinds = request.user, kinds_to_choose(staff=True)
+    person = request.user
+    kinds = kinds_to_choose(staff=True, coordinator=person.is_coordinator)
     branches = [role.branch for role in person.roles] if len(person.roles) > 1 else []
     times = NoticeTimes.objects.filter(person=person).first()
     push = push_on_page(request)

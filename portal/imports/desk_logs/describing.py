@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from .values import CHOICES, LEFT_OUT
+from .values import LEFT_OUT, is_choice
 
 LABELS = {
     "day": gettext_lazy("the date"),
@@ -25,7 +25,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Fate:
-    """What happens to a column: what it becomes (`field`), or why it is left out (`reason`).
+    """What happens to a column: what it becomes (`label`), or why it is left out (`reason`).
 
     `filled` is the number of the `rows` that have a value in the column. `values` is the number of its
     different values that the library knows. `skipped` is the number of values whose rows are left out. Both
@@ -35,7 +35,7 @@ class Fate:
     name: str
     filled: int
     rows: int
-    field: str = ""
+    label: str = ""
     reason: str = ""
     values: int | None = None
     skipped: int | None = None
@@ -46,7 +46,7 @@ class Fate:
         if self.reason:
             return _("left out, because %(reason)s") % {"reason": self.reason}
         counted = _("%(label)s (%(filled)d of %(rows)d rows)") % {
-            "label": LABELS[self.field],
+            "label": self.label,
             "filled": self.filled,
             "rows": self.rows,
         }
@@ -72,13 +72,14 @@ def columns_of(overview, plan):
     for column in overview.columns:
         common = {"name": column.name, "filled": column.filled, "rows": overview.rows}
         name = fields.get(column.position)
-        if name in CHOICES and not plan.values[name]:
+        label = str(LABELS.get(name) or plan.own_fields.get(name, ""))
+        if name and is_choice(name) and not any(plan.values[name].values()):
             fates.append(Fate(**common, reason=_("the library has none of its values")))
-        elif name in CHOICES:
-            ours = list(plan.values[name].values())
-            fates.append(Fate(**common, field=name, values=len(ours), skipped=ours.count(LEFT_OUT)))
+        elif name and is_choice(name):
+            ours = [value for value in plan.values[name].values() if value]
+            fates.append(Fate(**common, label=label, values=len(ours), skipped=ours.count(LEFT_OUT)))
         elif name:
-            fates.append(Fate(**common, field=name))
+            fates.append(Fate(**common, label=label))
         elif column.name in reasons:
             fates.append(Fate(**common, reason=str(reasons[column.name])))
     return fates

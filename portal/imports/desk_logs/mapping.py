@@ -5,12 +5,24 @@ from dataclasses import dataclass, field
 from accounts.branch_codes import BranchFinder
 from accounts.models import Branch
 from portal.folding import fold
-from portal.helpsessions.models import PatronGroup, ServicePoint
+from portal.helpsessions.models import OwnField, OwnValue, PatronGroup, ServicePoint
 from recommendations.models import QuestionType, Topic
 
 from .dates import EPOCHS, ORDERS
 from .overview import ORIGIN
-from .values import CHOICES, GUESSES, LEFT_OUT, MAX_VALUES, Mode, recognized
+from .values import (
+    CHOICES,
+    GUESSES,
+    LEFT_OUT,
+    MAX_VALUES,
+    NEEDED,
+    NOTHING,
+    OWN,
+    Mode,
+    is_choice,
+    is_own,
+    recognized,
+)
 
 
 class Question(Exception):
@@ -66,8 +78,8 @@ class Mapping:
         fitted.columns = {
             name: columns for name, columns in fitted.columns.items() if columns or not self.columns[name]
         }
-        for name in CHOICES:
-            if any(overview.named(column).has_many_values for column in fitted.columns.get(name, ())):
+        for name in filter(is_choice, fitted.columns):
+            if any(overview.named(column).has_many_values for column in fitted.columns[name]):
                 fitted.columns[name] = []
         return fitted
 
@@ -78,12 +90,12 @@ class Mapping:
         columns = {
             name: [str(column) for column in names]
             for name, names in stored.get("columns", {}).items()
-            if name in GUESSES and isinstance(names, list)
+            if (name in GUESSES or is_own(name)) and isinstance(names, list)
         }
         values = {
             name: {fold(value): str(ours) for value, ours in mapped.items()}
             for name, mapped in stored.get("values", {}).items()
-            if name in CHOICES
+            if is_choice(name)
         }
         mapping = cls(columns, values)
         mapping.order = stored.get("order") if stored.get("order") in ORDERS else ""
@@ -99,7 +111,7 @@ class Mapping:
 
 
 class Places:
-    """The branches, service points, patron groups and topics of this library, by their names."""
+    """The branches, service points, patron groups, topics and own fields of this library, by their names."""
 
     def __init__(self):
         self._branches = BranchFinder()
@@ -115,6 +127,12 @@ class Places:
                 self._groups.setdefault(fold(name), group)
         self._topics = {fold(topic.name): topic.pk for topic in Topic.objects.all()}
         self.other_group = next((group.pk for group in self._groups.values() if group.is_other), None)
+        self.own_fields = {
+            f"{OWN}{field.pk}": field.name for field in OwnField.objects.order_by(*OwnField.ORDER)
+        }
+        self._own_values: dict[str, dict] = {name: {} for name in self.own_fields}
+        for value in OwnValue.objects.order_by("pk"):
+            self._own_values[f"{OWN}{value.field_id}"][fold(value.name)] = str(value.pk)
         self.slugs = dict(Branch.objects.values_list("slug", "pk"))
         self.words = frozenset(
             word
@@ -123,6 +141,7 @@ class Places:
                 *points,
                 *self._groups,
                 *self._topics,
+                *(value for values in self._own_values.values() for value in values),
             )
             for word in fold(name).split()
         )
@@ -142,12 +161,16 @@ class Places:
             return str(group.pk) if group else ""
         if name_of_field == "topic":
             return str(self._topics.get(fold(value), ""))
+        if name_of_field in self._own_values:
+            return self._own_values[name_of_field].get(fold(value), "")
         return recognized(name_of_field, value)
 
     def is_right(self, name_of_field, ours):
         """Return whether `ours` is still a value of the library."""
         if ours == LEFT_OUT:
             return True
+        if ours == NOTHING:
+            return name_of_field not in NEEDED
         if name_of_field == "place":
             kind, _colon, pk = ours.partition(":")
             known = (
@@ -158,6 +181,8 @@ class Places:
             return any(str(group.pk) == ours for group in self._groups.values())
         if name_of_field == "topic":
             return any(str(pk) == ours for pk in self._topics.values())
+        if name_of_field in self._own_values:
+            return ours in self._own_values[name_of_field].values()
         return ours in (Mode.values if name_of_field == "mode" else QuestionType.values)
 
 
@@ -177,6 +202,8 @@ class Plan:
     header_row: int
     names: list
     origin: int | None
+    # {field: its name} of the library's own fields that have a column.
+    own_fields: dict = field(default_factory=dict)
     left_out: list = field(default_factory=list)
 
     @property
@@ -203,7 +230,7 @@ def make_plan(overview, mapping, places=None):
     Raises Question if the mapping names a column that the log doesn't have.
     """
     places = places or Places()
-    columns = _columns(overview, mapping)
+    columns = _columns(overview, mapping, places)
     questions = []
     if not columns.get("day"):
         questions.append(Question("No column is the date. Say which one has it.", field="day"))
@@ -219,10 +246,11 @@ def make_plan(overview, mapping, places=None):
             )
         )
     values = {}
-    for name in CHOICES:
+    own_fields = {name: label for name, label in places.own_fields.items() if columns.get(name)}
+    for name in (*CHOICES, *own_fields):
         if columns.get(name):
             values[name], unknown = _values(overview.named(columns[name][0]), name, mapping, places)
-            if unknown and name in ("question_type", "mode", "place"):
+            if unknown and name in NEEDED:
                 questions.append(
                     Question(_unknown(name, columns[name][0], unknown), field=name, values=unknown)
                 )
@@ -256,22 +284,26 @@ def make_plan(overview, mapping, places=None):
         header_row=overview.header_row,
         names=[column.name for column in overview.columns],
         origin=(found := overview.named(ORIGIN)) and found.position,
+        own_fields=own_fields,
         left_out=overview.left_out(used),
     )
     return plan, questions
 
 
-def _columns(overview, mapping):
+def _columns(overview, mapping, places):
     columns = {name: names for name, names in overview.guesses.items() if name not in mapping.columns}
     taken = {fold(name) for names in mapping.columns.values() for name in names}
     columns = {name: [each for each in names if fold(each) not in taken] for name, names in columns.items()}
     for name, names in mapping.columns.items():
+        if is_own(name) and name not in places.own_fields:
+            # A saved mapping can have a field that the library has removed.
+            continue
         for column in names:
             found = overview.named(column)
             if found is None:
                 known = ", ".join(each.name for each in overview.columns)
                 raise Question(f"There is no column {column!r}. The columns are: {known}.", field=name)
-            if name in CHOICES and found.has_many_values:
+            if is_choice(name) and found.has_many_values:
                 raise Question(
                     f"The column {column!r} has more than {MAX_VALUES} different values, so it can't be a "
                     "choice list. Choose another column, or none.",
@@ -289,7 +321,7 @@ def _values(column, name, mapping, places):
         if not ours or not places.is_right(name, ours):
             ours = places.find(name, value)
         if ours:
-            found[value] = ours
+            found[value] = "" if ours == NOTHING else ours
         else:
             unknown.append(value)
     if name == "patron_group" and places.other_group:

@@ -30,6 +30,8 @@ class Contact:
     people: int
     patron_group: int | None
     topic: int | None
+    # The primary keys of the values of the library's own fields.
+    own_values: tuple
     content: str
     number: str
     # The primary key of the import in which this row failed, if it comes from a file of failed rows.
@@ -97,6 +99,7 @@ def read_row(row, plan, *, today, zone):
         people=number_of_people,
         patron_group=int(group) if group else None,
         topic=int(topic) if topic else None,
+        own_values=tuple(int(found[name]) for name in plan.own_fields if found[name]),
         content=_content(cells, plan, day, hour, duration, level, number_of_people),
         number=_number(cells, plan),
         failed_in=_failed_in(cells, plan),
@@ -120,7 +123,7 @@ def _value(cells, name, plan):
     if not text:
         return ""
     ours = plan.values[name].get(text)
-    if ours is None and name in ("question_type", "mode", "place"):
+    if ours is None and name in values.NEEDED:
         wrong = _("“%(text)s” is not mapped. Say what this value means.") % {"text": text[:40]}
         raise _failed(wrong, name, plan)
     return ours or ""

@@ -79,10 +79,27 @@ LAYOUTS = {
 
 # Choice lists: each value of the log in these fields is mapped to one of our values.
 CHOICES = ("question_type", "mode", "place", "patron_group", "topic")
+# Each of their values must be mapped, because a contact without them can't be counted.
+NEEDED = ("question_type", "mode", "place")
 # A column with more values than this can't be one of CHOICES, because its values would describe people.
 MAX_VALUES = 30
+# The library's own fields are choice lists too. Here, their names are OWN followed by their primary key.
+OWN = "own-"
 # If a value of the log is mapped to this, the rows with this value are left out.
 LEFT_OUT = "-"
+# If a value of the log is mapped to this, the rows with this value are counted without this field.
+NOTHING = "0"
+
+
+def is_own(field):
+    """Return whether this is the name of one of the library's own fields."""
+    return field.startswith(OWN) and field.removeprefix(OWN).isdecimal()
+
+
+def is_choice(field):
+    """Return whether the values of this field are chosen from a list."""
+    return field in CHOICES or is_own(field)
+
 
 MODE_WORDS = {
     Mode.CHAT: "chat, im, instant message, libchat, live chat, online chat, web chat, mensajeria",

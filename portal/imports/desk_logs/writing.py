@@ -164,7 +164,9 @@ class _Writer:
         self.seen[short] = count + 1
         numbered = f"{base}\n{count}"
         identities = _short(f"identity\n{numbered}")
-        contents = _short(f"row\n{numbered}\n{contact.content}") if contact.number else identities
+        # Own values identify no row. Otherwise all rows would be new once a column is mapped to an own field.
+        own = f"\nown={contact.own_values}" if contact.own_values else ""
+        contents = _short(f"row\n{numbered}\n{contact.content}{own}") if contact.number else identities
         return identities, contents, numbered
 
     def _count_before(self, base, failed_in):
@@ -303,7 +305,7 @@ def _sealed(contact, numbered, content):
     and the ticket or chat number in the log. So nobody can decrypt the text with only the database and the
     library's key.
     """
-    text = json.dumps([contact.hour, contact.service_point, contact.patron_group])
+    text = json.dumps([contact.hour, contact.service_point, contact.patron_group, *contact.own_values])
     return AESGCM(_seal_keys(numbered, content)[0]).encrypt(NONCE, text.encode(), None)
 
 

@@ -93,6 +93,7 @@ LINES = {
             "counts.LanguageCount",
             "counts.OwnCount",
             "counts.AnswerCount",
+            "counts.MonthEmail",
         ],
         Line(
             "numbers of help sessions and of first answers, in several small tables",

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from portal.counts.quarters import Quarter
 
+from .figure_steps import mark_past_week, with_estimates, with_later_entries
 from .steps import (
     address_off,
     ask_at_the_desk,
@@ -263,6 +264,7 @@ def desk(rows, words, steps):
         State(
             "desk-sampled-weeks-error", "/desk/settings/sampled-weeks/", press("#mark-week", "#error-summary")
         ),
+        State("desk-sampled-weeks-warning", "/desk/settings/sampled-weeks/", mark_past_week),
         State("desk-annual-survey", f"/desk/annual-survey/?year={rows.rule_set.starts_on.year}"),
         State(
             "desk-annual-survey-problem",
@@ -285,6 +287,16 @@ def desk(rows, words, steps):
         State("desk-figures-grid", "/desk/figures/?by=hour_weekday"),
         State("desk-figures-compared", "/desk/figures/?by=question_type&compare=before"),
         State("desk-figures-staff", "/desk/figures/?by=staff", with_staff_figures),
+        State(
+            "desk-figures-entered-later",
+            f"/desk/figures/?dates={timezone.localdate():%Y-%m}&by=branch",
+            with_later_entries,
+        ),
+        State(
+            "desk-figures-estimated",
+            f"/desk/figures/?dates={timezone.localdate():%Y-%m}&by=mode&compare=year",
+            with_estimates("#estimated"),
+        ),
         State("desk-figures-error", "/desk/figures/?first_day=2026-03-02&last_day=2026-03-01"),
         State("desk-outcomes", "/desk/figures/outcomes/"),
         State("desk-outcomes-topics", "/desk/figures/outcomes/?by=topic"),
@@ -293,6 +305,16 @@ def desk(rows, words, steps):
         State("desk-outcomes-error", "/desk/figures/outcomes/?by=staff"),
         State("desk-director", "/desk/figures/director/"),
         State("desk-director-year", f"/desk/figures/director/?dates={timezone.localdate().year}"),
+        State(
+            "desk-director-entered-later",
+            f"/desk/figures/director/?dates={timezone.localdate():%Y-%m}",
+            with_later_entries,
+        ),
+        State(
+            "desk-director-estimated",
+            f"/desk/figures/director/?dates={timezone.localdate():%Y-%m}",
+            with_estimates(".estimated"),
+        ),
         State("desk-holds", "/desk/holds/"),
         State("desk-hold", f"/desk/sessions/{rows.kept.public_id}/hold/"),
         State("desk-hold-error", f"/desk/sessions/{rows.kept.public_id}/hold/", empty("reason", "#hold")),

@@ -3,8 +3,10 @@
 import datetime
 
 import pytest
+from django.utils import timezone
 
 from portal.counts.actions import count_contacts
+from portal.counts.models import DayCount, LogImport
 from portal.desk.figures import workload
 from portal.desk.figures.periods import Period
 from tests.factories import ApiTokenFactory, BranchFactory, HelpSessionFactory, StaffFactory, TopicFactory
@@ -49,9 +51,29 @@ def test_api_returns_the_same_numbers_as_the_page_of_figures(read, counted, bran
     figure = workload.figure(MARCH, [branch.pk], by)
     rows = [(row["label"], tuple(row["numbers"])) for row in answer["rows"]]
     assert rows == [(str(row.label), row.numbers) for row in figure.rows]
+    assert [row["estimated_minutes"] for row in answer["rows"]] == [row.estimated for row in figure.rows]
     assert tuple(answer["total"]) == figure.total.numbers
+    assert answer["total_estimated_minutes"] == figure.total.estimated
     assert (answer["branches"], answer["left_out"]) == ([branch.slug], [])
     assert len(answer["names"]) == len(answer["total"])
+
+
+def test_estimated_part_of_the_minutes_is_a_field(read, counted, branch):
+    log = LogImport.objects.create(started_at=timezone.now(), file_key="1")
+    numbers = {"contacts": 1, "minutes": 20, "estimated_minutes": 20, "handed_over": 0, "check_ins": 0}
+    DayCount.objects.create(
+        branch=branch,
+        log_import=log,
+        happened_on=MARCH.first,
+        mode="letter",
+        question_type="reference",
+        **numbers,
+    )
+    answer = read(by="mode").json()
+    rows = {row["key"]: (row["numbers"][1], row["estimated_minutes"]) for row in answer["rows"]}
+    assert rows["letter"] == (20, 20)
+    assert rows["chat"][1] == 0
+    assert answer["total_estimated_minutes"] == 20
 
 
 def test_keys_of_rows_are_the_same_in_every_language(read, ask, token, counted, branch):

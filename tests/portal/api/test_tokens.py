@@ -1,7 +1,9 @@
 """Test the page where coordinators make and revoke the tokens of other systems."""
 
+import datetime
 import html
 import re
+import uuid
 
 import pytest
 from django.urls import reverse
@@ -121,3 +123,41 @@ def test_page_of_tokens_runs_the_same_number_of_queries_for_1_and_30_tokens(
             ApiTokenFactory(name=f"{count}-{number}", branches=[branch])
         with django_assert_num_queries(7):
             assert pages.text(desk.get(PAGE)).count("never used") == count + (count > 1)
+
+
+def test_form_that_is_sent_twice_makes_one_token_and_shows_it_both_times(desk, branch, ask):
+    sent = form(branch, client_token=str(uuid.uuid4()))
+    pages_ = [desk.post(PAGE, sent).content.decode() for _ in range(2)]
+    shown = [re.findall(r'value="(afterword_[\w-]+)"', page) for page in pages_]
+    assert shown[0] == shown[1] != []
+    assert tokens.find_token(shown[1][0]) == ApiToken.objects.get()
+    assert AuditEvent.objects.filter(action="made_api_token").count() == 1
+
+
+def test_form_that_is_sent_again_later_does_not_show_the_token_again(desk, branch, time_machine):
+    sent = form(branch, client_token=str(uuid.uuid4()))
+    desk.post(PAGE, sent)
+    time_machine.move_to(timezone.now() + tokens.SHOWN_AGAIN + datetime.timedelta(seconds=1))
+    page = desk.post(PAGE, sent)
+    assert "This token was made before" in html.unescape(pages.text(page))
+    assert 'value="afterword_' not in page.content.decode()
+    assert ApiToken.objects.count() == 1
+    again = re.search(r'name="client_token" value="([\w-]+)"', page.content.decode())[1]
+    assert again != sent["client_token"]
+    desk.post(PAGE, sent | {"client_token": again})
+    assert ApiToken.objects.count() == 2
+
+
+def test_tokens_of_two_pages_and_of_two_people_differ(desk, branch, sign_in):
+    sent = form(branch, client_token=str(uuid.uuid4()))
+    desk.post(PAGE, sent)
+    desk.post(PAGE, form(branch))
+    sign_in(desk, StaffFactory(branch=branch, branch__role="coordinator"))
+    desk.post(PAGE, sent)
+    assert ApiToken.objects.count() == len(set(ApiToken.objects.values_list("token_hash", flat=True))) == 3
+
+
+def test_message_about_too_many_tokens_has_their_number(desk, branch, monkeypatch):
+    monkeypatch.setattr(tokens, "MAX_TOKENS", 1)
+    desk.post(PAGE, form(branch))
+    assert "The library has 1 tokens. Revoke one first." in pages.text(desk.post(PAGE, form(branch)))

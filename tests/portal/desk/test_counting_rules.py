@@ -279,6 +279,28 @@ def test_removing_a_sampled_week_warns_first_if_the_estimate_of_a_past_year_can_
     assert not SampledWeek.objects.exists()
 
 
+def test_marking_a_week_of_a_year_that_has_ended_warns_first_if_it_can_change_an_estimate(desk, branch):
+    past = YEAR - 30 * DAY
+    save_preset("pls", datetime.date(2024, 1, 1), method="estimate")
+    response = desk.post(WEEKS, {"starts_on": past})
+    assert "This week can change the estimate of a year that has ended." in text(response)
+    assert not SampledWeek.objects.exists()
+    # Another day needs another warning.
+    warned = posted(response)
+    assert desk.post(WEEKS, warned | {"starts_on": past - DAY}).status_code == 200
+    assert not SampledWeek.objects.exists()
+    assert desk.post(WEEKS, warned).status_code == 302
+    assert SampledWeek.objects.get().starts_on == past
+
+
+@pytest.mark.parametrize("method", ["count", "estimate"])
+def test_marking_a_week_that_changes_no_past_estimate_needs_no_warning(desk, branch, library, method):
+    save_preset("pls", datetime.date(2024, 1, 1), method=method)
+    this_year = library.today().replace(month=1, day=1)
+    day = this_year if method == "estimate" else YEAR - 30 * DAY
+    assert desk.post(WEEKS, {"starts_on": day}).status_code == 302
+
+
 @pytest.mark.parametrize("days", [-6, -1, 0, 6])
 def test_sampled_week_that_overlaps_another_sampled_week_is_refused(desk, branch, days):
     mark_weeks(MARCH)

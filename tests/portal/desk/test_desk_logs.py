@@ -13,14 +13,20 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import private_storage
-from portal.counts.models import LogImport
-from portal.helpsessions.models import HelpSession
+from portal.counts.models import LogImport, OwnCount, TopicCount
+from portal.helpsessions.models import HelpSession, OwnField
 from portal.imports.desk_logs import work, workbooks, writing
 from portal.imports.desk_logs.notes import read_notes
 from portal.imports.lock import catalog_lock
 from portal.imports.models import LogUpload, SavedMapping
 from portal.uploads import MAX_BYTES_BY_FIELD
-from tests.factories import BranchFactory, HelpSessionFactory, PatronGroupFactory, StaffFactory
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    PatronGroupFactory,
+    StaffFactory,
+    TopicFactory,
+)
 from tests.portal.imports.desk_logs.files import as_csv, as_xlsx
 from tests.portal.imports.desk_logs.logs import libanswers, with_difficulties
 from tests.portal.imports.desk_logs.test_import_help_sessions import stored
@@ -475,3 +481,33 @@ def test_list_of_desk_logs_runs_the_same_number_of_queries_for_1_and_30_imports(
     desk.get(PAGE)
     with django_assert_num_queries(8):
         desk.get(PAGE)
+
+
+def test_column_becomes_an_own_field_of_the_library(desk):
+    medium = OwnField.objects.create(name="Medium")
+    paper, screen = (medium.values.create(name=name) for name in ("Paper", "Screen"))
+    header = [*HEADER, "Carrier"]
+    page = upload(desk, [header, [*ROW, "paper"], [*ROW, "e-book"], [*ROW, "?"]])
+    assert "Own field: Medium" in text(page)
+    page = send(desk, page, **{"column-5": f"own-{medium.pk}"})
+    assert fields_of(page)[f"own-{medium.pk}-5-0"] == str(paper.pk)
+    preview = send(desk, page, **{f"own-{medium.pk}-5-1": str(screen.pk)})
+    assert "Carrier Medium (3 of 3 rows), 2 different values" in text(preview)
+    press_import(desk)
+    counts = dict(OwnCount.objects.values_list("own_value", "contacts"))
+    assert counts == {paper.pk: 1, screen.pk: 1}
+    assert HelpSession.objects.count() == 3
+
+
+def test_retired_own_field_is_not_offered(desk):
+    OwnField.objects.create(name="Medium", retired_at=timezone.now())
+    assert "Own field" not in text(upload(desk, [HEADER, ROW]))
+
+
+def test_value_for_which_none_is_chosen_is_not_recognized_again(desk):
+    topic = TopicFactory(name="History")
+    values = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "History"]]))
+    assert fields_of(values)["topic-5-0"] == str(topic.pk)
+    send(desk, values, **{"topic-5-0": ""})
+    press_import(desk)
+    assert list(TopicCount.objects.values_list("topic", "contacts")) == [(None, 1)]

@@ -5,6 +5,7 @@ import datetime
 import html
 import io
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 from django.db import connection
@@ -13,12 +14,14 @@ from django.utils import timezone
 
 from portal.counts import actions
 from portal.counts.answers import LONGER
-from portal.counts.models import AnswerCount, DayCount
+from portal.counts.models import AnswerCount, DayCount, HourTotal, LogImport, MonthTotal
 from portal.desk.figures import workload
 from portal.desk.figures.charts import chart_of, sentence_of
 from portal.desk.figures.labels import of_period
+from portal.desk.figures.month_email import write_month_emails
 from portal.desk.figures.periods import Period
 from portal.helpsessions.models import HelpSession, OwnField
+from portal.notifications.models import Notification
 from portal.privacy import erasure, retention
 from portal.times import time_of_day
 from tests.factories import (
@@ -331,6 +334,82 @@ def test_figures_file_has_the_same_cells_as_the_page(spring, desk, branch, compa
         rows = list(csv.reader(io.StringIO(content)))
         assert len(rows) > 2
         assert rows == shown(desk.get(reverse("figures"), asked))
+
+
+@pytest.fixture
+def estimates(branch):
+    """Import 3 contacts with 45 minutes, of which 20 are an estimate, and count one of staff."""
+    log = LogImport.objects.create(started_at=AT, ended_at=AT, file_key="1")
+    counts = {"branch": branch, "is_final": True, "log_import": log, "handed_over": 0, "check_ins": 0}
+    counts |= {"contacts": 3, "minutes": 45, "estimated_minutes": 20}
+    kind = {"mode": "phone", "question_type": "reference"}
+    DayCount.objects.create(**counts, **kind, happened_on=MARCH + DAY, hour=9, questions=3)
+    MonthTotal.objects.create(**counts, **kind, month=MARCH)
+    HourTotal.objects.create(**counts, month=MARCH, hour=9, weekday=0)
+    made(branch, MARCH, minutes=5, mode="chat")
+    actions.rebuild()
+
+
+@pytest.mark.parametrize("by", workload.BY_DAY)
+@pytest.mark.parametrize("last_day", ["2026-03-31", "2026-03-30"])
+def test_estimated_minutes_have_a_column_on_the_page_and_in_the_file(estimates, desk, by, last_day):
+    if by == "branch":
+        return
+    asked = {"first_day": "2026-03-01", "last_day": last_day, "by": by, "compare": "year"}
+    page = desk.get(reverse("figures"), asked)
+    heading, *_rows, total = rows = shown(page)
+    assert heading[4:6] == ["Minutes", "Minutes, estimated part"]
+    assert total[4:6] == ["50", "20"]
+    assert "Some minutes are estimates." in text(page)
+    content = desk.get(reverse("figures_csv"), asked).content.decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(content))) == rows
+
+
+def test_rows_without_estimates_say_so_and_figures_without_any_have_no_column(estimates, desk, branch):
+    asked = {"dates": "2026-03", "by": "mode"}
+    rows = {row[0]: row[2:4] for row in shown(desk.get(reverse("figures"), asked))[1:]}
+    assert rows == {"Phone": ["45", "20"], "Chat": ["5", "0"], "Total": ["50", "20"]}
+    LogImport.objects.all().delete()
+    page = desk.get(reverse("figures"), asked)
+    assert "estimated" not in page.content.decode()
+    assert shown(page)[0] == ["Mode", "Contacts", "Minutes", "Visits given to the patron", "Check-ins sent"]
+
+
+def test_directors_page_marks_estimated_minutes(estimates, client, coordinator, sign_in):
+    page = sign_in(client, coordinator).get(reverse("director"), {"dates": "2026-03"})
+    assert "Minutes, estimated part An imported desk log had only a range, such as 10–30 minutes. 20 0" in (
+        text(page)
+    )
+    page = client.get(reverse("director"), {"dates": "2026"})
+    assert "Minutes, estimated part" in text(page)
+    LogImport.objects.all().delete()
+    assert "estimated" not in text(client.get(reverse("director"), {"dates": "2026-03"}))
+
+
+def test_monthly_email_has_the_cells_of_the_page(spring, estimates, client, coordinator, branch, sign_in):
+    AnswerCount.objects.create(month=MARCH, branch=branch, up_to=60, is_late=False, answers=3)
+    made(branch, datetime.date(2025, 3, 9), 7, minutes=1)
+    both = StaffFactory(branch=branch, branch__role="coordinator", email="both@example.org")
+    spring.staff_roles.create(user=both, role="coordinator")
+    write_month_emails(at=datetime.datetime(2026, 4, 3, 14, tzinfo=datetime.UTC))
+    for person in (coordinator, both):
+        email = Notification.objects.get(recipient=person)
+        sign_in(client, person)
+        asked = dict(parse_qsl(email.url.partition("?")[2]))
+        page = client.get(reverse("figures"), asked | {"compare": "year"})
+        total = shown(page)[-1]
+        lines = dict(line.split(": ", 1) for line in email.text.splitlines() if ": " in line)
+        for label, number in zip(shown(page)[0], total, strict=True):
+            if label in ("Contacts", "Minutes", "Visits given to the patron", "Check-ins sent"):
+                assert lines[label].split(" ")[0] == number
+        assert f"(March 2025: {total[2]})" in lines["Contacts"]
+        assert f"{total[5]} of them are estimated." in email.text
+        rows = {row[0]: row[1] for row in shown(page)[1:-1]}
+        if person == both:
+            assert {name: lines[name] for name in rows} == rows
+            assert len(rows) == 2
+        asked |= {"by": "answers"}
+        assert client.get(reverse("figures"), asked).context["sentence"] in email.text
 
 
 def test_figures_page_separates_thousands_but_the_file_does_not(desk, branch):

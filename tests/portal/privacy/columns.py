@@ -174,6 +174,7 @@ LEFT_OUT = {
         STATISTICS: "id period branch question breakdown topic question_type item is_shown numbers visits"
     },
     "counts.AnswerCount": {STATISTICS: "id month branch up_to is_late answers"},
+    "counts.MonthEmail": {STATISTICS: "id month written_at numbers"},
     "counts.CountedAnswer": {STATISTICS: "conversation"},
     "counts.CountsLock": {LIBRARY: "id"},
     "api.ApiToken": {

@@ -168,6 +168,24 @@ class SampledWeekForm(forms.Form):
         label=gettext_lazy("First day of the week"),
         help_text=gettext_lazy("The week has seven days from this day on. It can begin on any weekday."),
     )
+    warned_day = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    @property
+    def was_warned(self):
+        """Return whether the person has read the warning about this day. The form must be valid."""
+        return self.cleaned_data["warned_day"] == self.cleaned_data["starts_on"].isoformat()
+
+    def warn(self):
+        """Say that the week can change an estimate, and mark it if the form is sent again."""
+        self.data = self.data.copy()
+        self.data["warned_day"] = self.cleaned_data["starts_on"].isoformat()
+        self.add_error(
+            "starts_on",
+            _(
+                "This week can change the estimate of a year that has ended. Choose a later day. To mark it "
+                "anyway, press the button again."
+            ),
+        )
 
     def clean_starts_on(self):
         """Refuse days near the limits of `date`, because the seventh day could not be calculated."""

@@ -8,12 +8,21 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import Branch
 from portal.desk.widgets import LongSelect
 from portal.folding import fold
-from portal.helpsessions.models import HelpSession, PatronGroup, ServicePoint
+from portal.helpsessions.models import HelpSession, OwnField, OwnValue, PatronGroup, ServicePoint
 from portal.imports.desk_logs.dates import DAY_FIRST, MONTH_FIRST
 from portal.imports.desk_logs.mapping import Mapping, Places, make_plan
 from portal.imports.desk_logs.overview import ORIGIN, REASON, plain
 from portal.imports.desk_logs.samples import samples_of
-from portal.imports.desk_logs.values import CHOICES, LEFT_OUT, MAX_VALUES, NEVER_NAMES
+from portal.imports.desk_logs.values import (
+    LEFT_OUT,
+    MAX_VALUES,
+    NEEDED,
+    NEVER_NAMES,
+    NOTHING,
+    OWN,
+    is_choice,
+    is_own,
+)
 from portal.text import TextField
 from recommendations.models import QuestionType, Topic
 
@@ -33,6 +42,12 @@ FIELDS = {
 }
 
 
+def fields_of_library():
+    """Return {field: label} of what a column can be, with the library's own fields."""
+    own = OwnField.objects.filter(retired_at=None).order_by(*OwnField.ORDER)
+    return FIELDS | {f"{OWN}{field.pk}": _("Own field: %(name)s") % {"name": field.name} for field in own}
+
+
 class ColumnsForm(forms.Form):
     """One select for each column that has values. Each label is the column's name as the log writes it."""
 
@@ -40,7 +55,8 @@ class ColumnsForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.overview = overview
         chosen = _fields_by_column(overview, mapping)
-        choices = [("", _("Leave out")), *FIELDS.items()]
+        self.offered = fields_of_library()
+        choices = [("", _("Leave out")), *self.offered.items()]
         self.columns = [
             column for column in overview.columns if column.filled and column.name not in (REASON, ORIGIN)
         ]
@@ -69,13 +85,13 @@ class ColumnsForm(forms.Form):
         return [column.name for column in self.overview.columns if not column.filled]
 
     def clean(self):
-        columns: dict[str, list[str]] = {name: [] for name in FIELDS}
+        columns: dict[str, list[str]] = {name: [] for name in self.offered}
         for column in self.columns:
             key = f"column-{column.position}"
             name = self.cleaned_data.get(key)
             if not name:
                 continue
-            if name in CHOICES and column.has_many_values:
+            if is_choice(name) and column.has_many_values:
                 self.add_error(
                     key,
                     _(
@@ -129,7 +145,8 @@ class ValuesForm(forms.Form):
         self.lists: list[tuple] = []
         self.plan, _questions = make_plan(overview, mapping, self.places)
         self._add_order()
-        for name in ("question_type", "mode", "place", "patron_group", "topic"):
+        self.labels = fields_of_library()
+        for name in ("question_type", "mode", "place", "patron_group", "topic", *filter(is_own, self.labels)):
             self._add_list(name)
         self._add_defaults()
         self.fields["save_as"] = TextField(
@@ -169,7 +186,7 @@ class ValuesForm(forms.Form):
         if not positions:
             return
         column, known = self.overview.columns[positions[0]], self.plan.values.get(name, {})
-        is_needed = name in ("question_type", "mode", "place")
+        is_needed = name in NEEDED
         # A group of the log that the library doesn't have counts as "Other", if there is such a group.
         has_other = name == "patron_group" and self.places.other_group
         first = [] if has_other else [("", _("Choose") if is_needed else _("None"))]
@@ -223,7 +240,9 @@ class ValuesForm(forms.Form):
     @property
     def groups(self):
         """Return [(title, name of the column, fields)] of the choice lists."""
-        return [(FIELDS[name], column.name, [self[key] for key in keys]) for name, column, keys in self.lists]
+        return [
+            (self.labels[name], column.name, [self[key] for key in keys]) for name, column, keys in self.lists
+        ]
 
     @property
     def others(self):
@@ -236,9 +255,10 @@ class ValuesForm(forms.Form):
         changed = Mapping.from_json(self.mapping.as_json())
         changed.order = self.cleaned_data.get("order", "")
         for name, column, keys in self.lists:
-            values = zip(column.values, keys, strict=True)
+            # Otherwise a value would be recognized again for which the coordinator chose "None".
             changed.values[name] = {
-                fold(value): ours for value, key in values if (ours := self.cleaned_data[key])
+                fold(value): self.cleaned_data[key] or NOTHING
+                for value, key in zip(column.values, keys, strict=True)
             }
         if branch := self.cleaned_data.get("branch"):
             changed.branch = branch.slug
@@ -272,6 +292,9 @@ def _choices_of(name):
     if name == "patron_group":
         groups = PatronGroup.objects.filter(retired_at=None).order_by(*PatronGroup.ORDER)
         return [(str(group.pk), group.name) for group in groups]
+    if is_own(name):
+        values = OwnValue.objects.filter(field=name.removeprefix(OWN), retired_at=None)
+        return [(str(value.pk), value.name) for value in values.order_by("name", "pk")]
     return [
         (str(topic.pk), topic.name) for topic in Topic.objects.filter(retired_at=None).order_by("name", "pk")
     ]

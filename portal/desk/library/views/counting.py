@@ -126,8 +126,8 @@ def _save(form, survey, found, *, by):
 def sampled_weeks(request):
     """List the sampled weeks and mark one.
 
-    If the request has the primary key of a `week`, remove the mark of this week instead. If this may change
-    an estimate of a year that has ended, the page warns first.
+    If the request has the primary key of a `week`, remove the mark of this week instead. If a new or removed
+    mark may change an estimate of a year that has ended, the page warns first.
     """
     form, by, warned = SampledWeekForm(), {"by": request.user, "at": timezone.now()}, None
     if request.method == "POST":
@@ -154,7 +154,10 @@ def sampled_weeks(request):
 
 def _mark(form, *, by, at):
     try:
-        actions.mark_week(form.cleaned_data["starts_on"], by=by, at=at)
+        day = form.cleaned_data["starts_on"]
+        actions.mark_week(day, may_change_past=form.was_warned, by=by, at=at)
+    except actions.ChangesPastYears:
+        form.warn()
     except actions.WeekOverlaps as error:
         form.add_error(
             "starts_on",

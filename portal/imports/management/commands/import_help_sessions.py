@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Branch
 from portal.counts.models import LogImport
 from portal.folding import fold
-from portal.helpsessions.models import PatronGroup, ServicePoint
+from portal.helpsessions.models import OwnField, OwnValue, PatronGroup, ServicePoint
 from portal.imports.desk_logs.dates import DAY_FIRST, EPOCHS, MONTH_FIRST
 from portal.imports.desk_logs.describing import columns_of, warnings_of
 from portal.imports.desk_logs.mapping import Mapping, Places, Question
@@ -18,7 +18,7 @@ from portal.imports.desk_logs.reading import open_log
 from portal.imports.desk_logs.running import Undecided, dry_run, plan_of, run_import
 from portal.imports.desk_logs.saved import load_mapping, save_mapping
 from portal.imports.desk_logs.undoing import ReplacedLater, undo_import
-from portal.imports.desk_logs.values import CHOICES, GUESSES, LEFT_OUT
+from portal.imports.desk_logs.values import CHOICES, GUESSES, LEFT_OUT, OWN, is_choice, is_own
 from portal.imports.desk_logs.writing import days_with_contacts
 from portal.imports.lock import AlreadyRunning, LockLost, catalog_lock, let_others_go_first
 from portal.imports.models import SavedMapping
@@ -55,14 +55,16 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="FIELD=COLUMN",
-            help=f"the column of a field; without one, the field is left out. Fields: {', '.join(GUESSES)}",
+            help="the column of a field; without one, the field is left out. Fields: "
+            f"{', '.join(GUESSES)}, or the name of one of the library's own fields",
         )
         parser.add_argument(
             "--value",
             action="append",
             default=[],
             metavar="FIELD:VALUE=OURS",
-            help=f"what a value of the log means here; - leaves out the rows. Fields: {', '.join(CHOICES)}",
+            help="what a value of the log means here; - leaves out the rows. Fields: "
+            f"{', '.join(CHOICES)}, or the name of one of the library's own fields",
         )
         parser.add_argument("--branch", default="", metavar="SLUG", help="the branch of rows that name none")
         order = parser.add_mutually_exclusive_group()
@@ -217,11 +219,12 @@ class Command(BaseCommand):
                 f"There is no saved mapping {name!r}. List them with --list.", returncode=NOTHING_READ
             )
         for pair in options["map"]:
-            field, equals, column = pair.partition("=")
-            if not equals or field not in GUESSES:
+            name, equals, column = pair.partition("=")
+            field = _field(name)
+            if not equals or not (field in GUESSES or is_own(field)):
+                known = ", ".join([*GUESSES, *_own_names()])
                 raise CommandError(
-                    f"--map {pair!r} should be FIELD=COLUMN. Fields: {', '.join(GUESSES)}.",
-                    returncode=NOTHING_READ,
+                    f"--map {pair!r} should be FIELD=COLUMN. Fields: {known}.", returncode=NOTHING_READ
                 )
             mapping.columns[field] = (
                 [*mapping.columns.get(field, []), column.strip()] if column.strip() else []
@@ -234,16 +237,17 @@ class Command(BaseCommand):
         return mapping
 
     def _add_value(self, mapping, pair):
-        field, _colon, rest = pair.partition(":")
+        name, _colon, rest = pair.partition(":")
+        field = _field(name)
         value, equals, ours = rest.rpartition("=")
-        if field not in CHOICES or not equals or not value:
+        if not is_choice(field) or not equals or not value:
+            known = ", ".join([*CHOICES, *_own_names()])
             raise CommandError(
-                f"--value {pair!r} should be FIELD:VALUE=OURS. Fields: {', '.join(CHOICES)}.",
-                returncode=NOTHING_READ,
+                f"--value {pair!r} should be FIELD:VALUE=OURS. Fields: {known}.", returncode=NOTHING_READ
             )
         found = _ours(field, ours.strip())
         if not Places().is_right(field, found):
-            raise CommandError(f"{ours!r} is no {field} of this library.", returncode=NOTHING_READ)
+            raise CommandError(f"{ours!r} is no {name} of this library.", returncode=NOTHING_READ)
         mapping.values.setdefault(field, {})[fold(value)] = found
 
     def _show_progress(self, result):
@@ -287,8 +291,23 @@ def _save(name, mapping, order, at):
     save_mapping(name.strip(), mapping, order=order, at=at)
 
 
+def _own_names():
+    return OwnField.objects.filter(retired_at=None).order_by(*OwnField.ORDER).values_list("name", flat=True)
+
+
+def _field(name):
+    """Return the field that was typed. An own field is typed by its name."""
+    if name in GUESSES:
+        return name
+    pk = OwnField.objects.filter(name__iexact=name.strip()).values_list("pk", flat=True).first()
+    return f"{OWN}{pk}" if pk else name
+
+
 def _ours(field, text):
-    """Return our value for a typed text, such as a branch's slug, "slug/service point", or a topic's name."""
+    """Return our value for a typed text.
+
+    The text is a branch's slug, "slug/service point", or the name of a group, topic or value of an own field.
+    """
     if text == LEFT_OUT:
         return text
     if field == "place":
@@ -301,4 +320,7 @@ def _ours(field, text):
         model = PatronGroup if field == "patron_group" else Topic
         pk = model.objects.filter(name__iexact=text).values_list("pk", flat=True).first()
         return str(pk or "")
+    if is_own(field):
+        values = OwnValue.objects.filter(field=field.removeprefix(OWN), name__iexact=text)
+        return str(values.values_list("pk", flat=True).first() or "")
     return text

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import Library
 from portal.counts.actions import rebuild
-from portal.counts.models import TABLES, DayCount, GroupCount, LanguageCount, LogImport, TopicCount
-from portal.helpsessions.models import HelpSession
+from portal.counts.models import TABLES, DayCount, GroupCount, LanguageCount, LogImport, OwnCount, TopicCount
+from portal.helpsessions.models import HelpSession, OwnField
 from portal.imports.desk_logs import writing
 from portal.imports.desk_logs.undoing import undo_import
 from portal.imports.models import ImportedRow, SavedMapping
@@ -455,3 +455,98 @@ def test_list_option_prints_the_imports(run, capsys):
     run([HEADER, ["3/14/2024", "", "", "", ""]])
     call_command("import_help_sessions", list=True)
     assert "1 rows, 2024-03-14 to 2024-03-14" in capsys.readouterr().out
+
+
+# The library's own fields.
+
+MARCH = datetime.date(2024, 3, 1)
+WITH_FORMAT = ["Date", "Type", "Mode", "Duration", "Carrier", "Ticket #"]
+
+
+@pytest.fixture
+def carriers(library):
+    """Return {name: primary key} of the values of the library's own field "Medium"."""
+    medium = OwnField.objects.create(name="Medium")
+    return {name: medium.values.create(name=name).pk for name in ("Paper", "Screen")}
+
+
+def row(carrier, *, day="3/14/2024", minutes="10", ticket=""):
+    return [day, "Reference", "Phone", minutes, carrier, ticket]
+
+
+def own_counts():
+    """Return {primary key of a value: (contacts, minutes, estimated minutes)} of March 2024."""
+    return {key[2]: numbers for key, numbers in counted(OwnCount).items() if key[0] == MARCH}
+
+
+MEDIUM = ("--map", "medium=Carrier", "--value", "Medium:e-book=Screen")
+
+
+def test_column_is_counted_in_the_month_of_an_own_field_and_not_kept_with_the_session(run, carriers):
+    rows = [WITH_FORMAT, row("paper"), row("paper", minutes="10-30 min"), row("e-book"), row("?"), row("")]
+    status, said, _err = run(rows, *MEDIUM)
+    assert (status, HelpSession.objects.count()) == (0, 5)
+    assert "Carrier: Medium (4 of 5 rows), 2 different values" in said
+    assert own_counts() == {carriers["Paper"]: (2, 30, 20), carriers["Screen"]: (1, 10, 0)}
+    assert [session.own_values for session in HelpSession.objects.all()] == [{}] * 5
+
+
+def test_value_of_an_own_field_can_leave_out_its_rows(run, carriers):
+    run([WITH_FORMAT, row("Paper"), row("e-book")], "--map", "Medium=Carrier", "--value", "Medium:e-book=-")
+    assert HelpSession.objects.count() == 1
+
+
+def test_undo_and_repeat_of_an_import_with_an_own_field(run, carriers, capsys):
+    before, rows = stored(), [WITH_FORMAT, row("Paper"), row("Paper"), row("e-book")]
+    run(rows, *MEDIUM)
+    after = stored()
+    run(rows, *MEDIUM)
+    assert stored() == after
+    undo_last(capsys)
+    assert stored() == before
+
+
+def test_own_field_that_is_mapped_later_makes_no_row_new(run, carriers):
+    rows = [WITH_FORMAT, row("Paper"), row("e-book")]
+    run(rows)
+    assert "0 added" in run(rows, *MEDIUM)[1]
+    assert HelpSession.objects.count() == 2
+
+
+def test_edited_value_of_an_own_field_replaces_the_row_with_its_number(run, carriers, capsys):
+    run([WITH_FORMAT, row("Paper", ticket="7"), row("Paper", ticket="8")], *MEDIUM)
+    before = own_counts()
+    run([WITH_FORMAT, row("e-book", ticket="7"), row("Paper", ticket="8")], *MEDIUM)
+    assert own_counts() == {carriers["Paper"]: (1, 10, 0), carriers["Screen"]: (1, 10, 0)}
+    undo_last(capsys)
+    assert own_counts() == before == {carriers["Paper"]: (2, 20, 0)}
+
+
+def test_saved_mapping_of_an_own_field_keeps_no_name_and_outlives_the_field(run, carriers):
+    rows = [WITH_FORMAT, row("e-book"), row("Maria Lopez")]
+    names = ("--value", "Medium:Maria Lopez=Paper", "--save-mapping", "Old log")
+    run(rows, *MEDIUM, *names)
+    saved = SavedMapping.objects.get()
+    [own] = [name for name in saved.mapping["values"] if name.startswith("own-")]
+    assert saved.mapping["values"][own] == {"e book": str(carriers["Screen"])}
+    run([WITH_FORMAT, row("e-book", day="3/15/2024")], "--mapping", "Old log")
+    assert own_counts()[carriers["Screen"]][0] == 2
+    OwnCount.objects.all().delete()
+    OwnField.objects.all().delete()
+    assert run([WITH_FORMAT, row("e-book", day="3/16/2024")], "--mapping", "Old log")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--map", "Nothing=Carrier"], "Medium"),
+        (["--map", "Medium=Carrier", "--value", "Medium:e-book=Stone"], "'Stone' is no Medium"),
+        (["--map", "Medium=Ticket #"], "more than 30 different values"),
+    ],
+    ids=["field", "value", "many values"],
+)
+def test_wrong_mapping_of_an_own_field_is_named(run, carriers, options, words):
+    rows = [WITH_FORMAT, *[row("e-book", ticket=str(number)) for number in range(31)]]
+    with pytest.raises(CommandError, match=words):
+        run(rows, *options)
+    assert not HelpSession.objects.exists()

@@ -1,0 +1,47 @@
+"""The main numbers of a period, for the director's page and for the monthly email."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+
+@dataclass(frozen=True)
+class MainNumber:
+    """One number of a period. `before` is the number of the earlier period.
+
+    `estimated` and `estimated_before` are the parts of the minutes that are estimates.
+    """
+
+    label: str
+    meaning: str
+    number: int
+    before: int
+    estimated: int = 0
+    estimated_before: int = 0
+
+    @property
+    def change(self):
+        return self.number - self.before
+
+
+def main_numbers(now, before):
+    """Return the MainNumbers of two Figures, which must have the numbers of `workload.NUMBERS`."""
+    words = {
+        "contacts": (_("Contacts"), _("Each time staff helped somebody, however short.")),
+        "minutes": (_("Minutes"), _("The time that staff recorded for these contacts.")),
+        "handed_over": (
+            _("Visits given to the patron"),
+            _("Patrons took home what was said and recommended."),
+        ),
+        "check_ins": (_("Check-ins sent"), _("The library asked how it turned out.")),
+    }
+    numbers = zip(now.names, now.total.numbers, before.total.numbers, strict=True)
+    return [
+        MainNumber(
+            *words[name],
+            number,
+            earlier,
+            *((now.total.estimated, before.total.estimated) if name == "minutes" else ()),
+        )
+        for name, number, earlier in numbers
+    ]

@@ -1,0 +1,68 @@
+"""Functions that bring the pages of figures, and of sampled weeks, into one of their states."""
+
+from contextlib import contextmanager
+
+from django.utils import timezone
+
+from accounts.models import Branch
+from portal.counts.models import DayCount, LogImport, MonthEmail, MonthTotal
+from portal.surveys.models import RuleSet
+
+
+def with_later_entries(page):
+    """Show the page as it is if something was deleted after the email about this month was written."""
+    this_month = timezone.localdate().replace(day=1)
+    numbers = {str(branch.pk): [123_456, 1_234_567, 0, 0] for branch in Branch.objects.all()}
+    email = MonthEmail.objects.create(month=this_month, written_at=timezone.now(), numbers=numbers)
+    page.reload()
+    page.locator("#entered-later").wait_for()
+    email.delete()
+
+
+def with_estimates(locator):
+    """Return a function that shows the page with minutes of an imported desk log that are estimates."""
+
+    def do(page):
+        with imported_estimates():
+            page.reload()
+            page.locator(locator).wait_for()
+
+    return do
+
+
+@contextmanager
+def imported_estimates():
+    today = timezone.localdate()
+    log = LogImport.objects.create(started_at=timezone.now(), file_key="estimates")
+    common = {
+        "branch": Branch.objects.order_by("pk").first(),
+        "log_import": log,
+        "is_final": True,
+        "contacts": 3,
+        "minutes": 123_456,
+        "estimated_minutes": 12_345,
+        "handed_over": 0,
+        "check_ins": 0,
+        "mode": "phone",
+        "question_type": "reference",
+    }
+    DayCount.objects.create(**common, happened_on=today)
+    MonthTotal.objects.create(**common, month=today.replace(day=1))
+    yield
+    log.delete()
+
+
+def mark_past_week(page):
+    """Mark a week of a year whose estimate it can change. The page warns about it."""
+    changed = RuleSet.objects.filter(method=RuleSet.Method.COUNT)
+    keys = list(changed.values_list("pk", flat=True))
+    changed.update(method=RuleSet.Method.ESTIMATE)
+    past = timezone.localdate().replace(month=6, day=1)
+    first = RuleSet.objects.order_by("starts_on").first()
+    day = first.starts_on.replace(year=first.starts_on.year - 1)
+    RuleSet.objects.filter(pk=first.pk).update(starts_on=day)
+    page.locator("#id_starts_on").fill(past.replace(year=past.year - 1).isoformat())
+    page.locator("#mark-week").click()
+    page.locator("#error-summary").wait_for()
+    RuleSet.objects.filter(pk=first.pk).update(starts_on=first.starts_on)
+    RuleSet.objects.filter(pk__in=keys).update(method=RuleSet.Method.COUNT)
