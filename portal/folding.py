@@ -42,6 +42,10 @@ WITHOUT_SPACES = re.compile(
 # "ascii".
 WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
+# Characters of scripts without vowels that are marks, and usual punctuation. Most texts have no others, so
+# `fold` has a faster way for them.
+WITHOUT_VOWEL_MARKS = re.compile("[\0-\u077f\u2000-\u206f\u20a0-\u20bf]*")
+ELISION = re.compile(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}")
 SHARP = re.compile(r"(?<![^\W_])([a-z])#")
 
 
@@ -55,14 +59,20 @@ def fold(text):
     if text.isascii():
         text = text.lower()
     else:
-        text = (
-            unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-            .translate(NO_APOSTROPHES)
-            .translate(FOLDED_LETTERS)
-        )
-        text = unicodedata.normalize("NFC", "".join(_letters(text)))
-    text = SHARP.sub(r"\1sharp", PLUS.sub(lambda signs: "plus" * len(signs.group()), text))
-    return " ".join(word[:WORD_MAX] for word in WORD.findall(text))
+        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+        if WITHOUT_VOWEL_MARKS.fullmatch(text):
+            text = text.translate(EACH_FOLDED)
+        else:
+            text = "".join(_letters(text.translate(NO_APOSTROPHES).translate(FOLDED_LETTERS)))
+        text = unicodedata.normalize("NFC", text)
+    if "+" in text:
+        text = PLUS.sub(lambda signs: "plus" * len(signs.group()), text)
+    if "#" in text:
+        text = SHARP.sub(r"\1sharp", text)
+    words = WORD.findall(text)
+    if len(text) > WORD_MAX and len(max(words, key=len, default="")) > WORD_MAX:
+        words = [word[:WORD_MAX] for word in words]
+    return " ".join(words)
 
 
 def after_elisions(text):
@@ -70,7 +80,7 @@ def after_elisions(text):
 
     People search for such a title with and without the elision.
     """
-    return re.findall(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}", text)
+    return ELISION.findall(text)
 
 
 def _letters(text):
@@ -102,3 +112,15 @@ def _letters(text):
         else:
             base = ""
             yield " "
+
+
+class _EachFolded(dict):
+    """What `fold` makes of each character of WITHOUT_VOWEL_MARKS, by its code point."""
+
+    def __missing__(self, code):
+        character = chr(code).translate(NO_APOSTROPHES).translate(FOLDED_LETTERS)
+        self[code] = "".join(_letters(character))
+        return self[code]
+
+
+EACH_FOLDED = _EachFolded()

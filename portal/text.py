@@ -34,6 +34,8 @@ BLANK = re.compile(
 # The maximum number of combining marks on one letter. Hebrew with cantillation and stacked Tibetan use up to
 # six.
 MAX_COMBINING_MARKS = 6
+# Too many characters that could be marks. All combining marks have code points from 0300 on.
+MAYBE_MANY_MARKS = re.compile(f"[^\0-\u02ff]{{{MAX_COMBINING_MARKS + 1}}}")
 MANY_LINE_ENDS = re.compile(r"\n{4,}")
 ELLIPSIS = "…"
 # The years that `parse_moment` accepts. It refuses years near the limits of datetime, because converting them
@@ -46,9 +48,13 @@ def clean(text, *, max_length=None, multiline=False):
 
     Text that is longer than `max_length` is cut and ends in an ellipsis.
     """
-    text = LINE_ENDS.sub("\n", str(text))
-    text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
-    text = "".join(_with_few_marks(text)) if not text.isascii() else text
+    text = str(text)
+    if not text.isprintable():
+        text = INVISIBLE.sub("", LINE_ENDS.sub("\n", text))
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+        if MAYBE_MANY_MARKS.search(text):
+            text = "".join(_with_few_marks(text))
     if multiline:
         text = "\n".join(line.rstrip() for line in text.split("\n"))
         text = MANY_LINE_ENDS.sub("\n\n\n", text).strip("\n")

@@ -4,6 +4,7 @@ The functions that read a file yield a Record or a Fault for each record. The te
 fields of Item.
 """
 
+import contextlib
 import hashlib
 import html
 import re
@@ -45,6 +46,7 @@ CODED = {"kind", "form", "audience"}
 LONG_TEXT_MAX = 4000
 # mypy thinks that max_length can be None.
 KEY_MAX: int = Item._meta.get_field("source_key").max_length  # type: ignore[assignment]
+MAX_LENGTHS: dict[str, int] = {name: Item._meta.get_field(name).max_length for name in TEXTS}  # type: ignore
 CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
 LOCATION_MAX = Holding._meta.get_field("location").max_length
 CODE_MAX: int = BranchCode._meta.get_field("code").max_length  # type: ignore[assignment]
@@ -52,6 +54,8 @@ CODE_MAX: int = BranchCode._meta.get_field("code").max_length  # type: ignore[as
 
 # Some systems export texts of web pages, such as "Tom &amp; Jerry" and "<p>A good book.</p>".
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
+# Control characters that are in no text of a catalog, except before and after a leading article.
+CONTROLS = re.compile("[\x80-\x9f]")
 PARAGRAPH_TAG = re.compile(r"</?(?:br|div|h[1-6]|li|ol|p|ul)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 TAG = re.compile(r"</?(?:a|b|em|font|i|span|strong|u)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
@@ -153,9 +157,9 @@ def merged(holdings):
     found: dict[tuple[str, str, str], bool] = {}
     for copy in holdings:
         place = (
-            clean(copy.code, max_length=CODE_MAX),
-            clean(unescaped(copy.call_number), max_length=CALL_NUMBER_MAX),
-            clean(unescaped(copy.location), max_length=LOCATION_MAX),
+            clean(readable(copy.code), max_length=CODE_MAX),
+            clean(readable(copy.call_number), max_length=CALL_NUMBER_MAX),
+            clean(readable(copy.location), max_length=LOCATION_MAX),
         )
         if place[0] or place[1]:
             found[place] = found.get(place, True) and copy.not_for_loan
@@ -171,15 +175,23 @@ def unescaped(text):
     return ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
 
 
+def readable(text):
+    """Replace entities. If a program has read UTF-8 as Latin-1, also restore the letters."""
+    if CONTROLS.search(text):
+        with contextlib.suppress(UnicodeError):
+            text = text.encode("latin-1").decode()
+    return unescaped(text)
+
+
 def _tidy(name, value):
     if not value:
         return ""
-    value = unescaped(value)
+    value = readable(value)
     if name in {"summary", "search_words", "subjects"}:
         return clean(
             TAG.sub("", PARAGRAPH_TAG.sub("\n", value)).strip(), max_length=LONG_TEXT_MAX, multiline=True
         )
-    max_length: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]
+    max_length = MAX_LENGTHS[name]
     if name in {"url", "doi"}:
         # An address that is too long is left out, because a shortened address would lead to another page.
         value = clean(value)

@@ -25,6 +25,8 @@ RECORD_MAX = 1024 * 1024
 # The maximum length of a record in bytes, because MARC writes the length with five digits.
 LENGTH_MAX = 99_999
 NOT_VALID = "it has bytes that are not valid in its encoding"
+# The character that replaces bytes that are not valid UTF-8.
+UNKNOWN = "\ufffd"
 END_OF_RECORD = b"\x1d"
 # Bytes that may be between records: line ends, padding, DOS end-of-file, and the UTF-8 byte order mark.
 BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
@@ -111,6 +113,9 @@ def _read_piece(piece, number, layout):
     if piece.startswith(b"00000"):
         # Some programs write zeros in place of the length.
         piece = b"%05d" % len(piece) + piece[5:]
+    if piece == END_OF_RECORD:
+        return Fault(number, "it is empty")
+    piece = _before_conversion(piece)
     if _length(piece) != len(piece):
         stated = piece[:5].decode("ascii", "replace")
         return Fault(number, f"it says it is {stated!r} bytes long and is {len(piece)}")
@@ -122,7 +127,8 @@ def _read_piece(piece, number, layout):
         if b"\x1b" in piece:
             # Only MARC-8 has escape sequences, so change the leader, which may say UTF-8.
             piece = piece[:9] + b" " + piece[10:]
-        return draft(_from_piece(piece), number, piece, layout).finished()
+        found = draft(_from_piece(piece), number, piece, layout).finished()
+        return Fault(number, NOT_VALID) if _is_unsure(found, piece) else found
     except UnicodeDecodeError:
         return Fault(number, NOT_VALID)
     except (ValueError, pymarc.exceptions.PymarcException):
@@ -130,6 +136,34 @@ def _read_piece(piece, number, layout):
     except Exception as error:
         # pymarc may raise any error for a damaged record, but the next record must still be read.
         return Fault(number, str(error) or type(error).__name__)
+
+
+def _before_conversion(piece):
+    """Return the record as it was before a program converted it from Latin-1 to UTF-8.
+
+    Such a program makes the record longer, but leaves the lengths in the leader and in the directory. So the
+    original record is found if its length fits exactly. Otherwise, return the record unchanged.
+    """
+    if _length(piece) >= len(piece) or piece.isascii():
+        return piece
+    try:
+        original = piece.decode().encode("latin-1")
+    except UnicodeError:
+        return piece
+    return original if _length(original) == len(original) else piece
+
+
+def _is_unsure(found, piece):
+    """Return whether a text of the item is damaged, in a record that is not valid UTF-8 but says that it is.
+
+    Nobody knows the encoding of its other letters. If they are only in fields that the item doesn't need, such
+    as a price in pounds, the item is complete.
+    """
+    if piece[9:10] != b"a" or piece.isascii() or _is_utf8(piece) or isinstance(found, Fault):
+        return False
+    return UNKNOWN in "".join(
+        [found.key, *map(str, found.values.values()), *(str(copy) for copy in found.holdings)]
+    )
 
 
 def _is_shifted(piece):
@@ -164,7 +198,9 @@ def _from_piece(piece):
     # Hide the messages about MARC-8 that pymarc writes to the terminal.
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        return pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
+        return pymarc.Record(
+            piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True, utf8_handling="replace"
+        )
 
 
 def _is_windows_1252(piece):

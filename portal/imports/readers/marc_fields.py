@@ -37,6 +37,13 @@ CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
 
 # The fields for series. Field 440 was used until 2008. Field 830 has the same series in another form.
 SERIES = ("490", "440", "830")
+# Words for a link that leads to a text about the item, such as its table of contents, or to its cover.
+ABOUT_THE_ITEM = re.compile(
+    r"\btables? of contents\b|\bpublisher.{0,2} description\b|\bbiograph|\bsample text\b|\breviews?\b|\bcovers?\b|\bexcerpt"
+    r"|\binhalt|\bklappentext\b|\brezension|\bcubierta\b|\bportada\b|\breseña|\bíndice\b|\bsommaire\b"
+    r"|\btable des matières\b|\bcouverture\b",
+    re.IGNORECASE,
+)
 NO_PUBLISHER = re.compile(
     r"^\W*s\.\s?n\b|not identified|no identificad|non identifié|nicht ermittelbar", re.IGNORECASE
 )
@@ -55,7 +62,8 @@ class Fields:
     """The leader and the fields of a record. It finds the fields with one tag more quickly than pymarc."""
 
     def __init__(self, record):
-        self.leader, self.fields = record.leader, record.fields
+        # Reading a position of pymarc's leader is slow.
+        self.leader, self.fields = str(record.leader), record.fields
         self._by_tag: dict[str, list] = {}
         for field in record.fields:
             self._by_tag.setdefault(field.tag, []).append(field)
@@ -305,8 +313,16 @@ def _notes_on_form(record):
 
 
 def _link(record):
-    # Some links are tried last: links to a related resource (the second indicator is 2), and links to a part
-    # of the title, such as the cover (subfield 3 names the part).
-    fields = sorted(record.get_fields("856"), key=lambda field: (field.indicator2 == "2", "3" in field))
+    """Return the address of the item, or "".
+
+    Links to a related resource (the second indicator is 2) are left out, and so are links to a text about the
+    item. Links to another part (subfield 3 names the part) are tried last.
+    """
+    fields = [
+        field
+        for field in record.get_fields("856")
+        if field.indicator2 != "2" and not ABOUT_THE_ITEM.search(" ".join(field.get_subfields("3", "y", "z")))
+    ]
+    fields.sort(key=lambda field: "3" in field)
     urls = [url.strip() for field in fields for url in field.get_subfields("u") if url]
     return next((url for url in urls if url.lower().startswith("http")), "")

@@ -47,7 +47,7 @@ def text_of(field, codes):
 
 def without_period(text):
     """Remove the period at the end of a field, but not the period of an initial or an abbreviation."""
-    return re.sub(r"(?<=[^\s.,'-]{3})(?<!Inc)(?<!Ltd)(?<!Corp)(?<!Bros)\.$", "", text)
+    return re.sub(r"(?<=[^\s.,'-]{3})(?<!Inc)(?<!Ltd)(?<!Corp)(?<!Bros)(?<!etc)\.$", "", text)
 
 
 def repeated(field):
@@ -87,4 +87,6 @@ def _title(field, codes):
             if text and not text.endswith(PUNCTUATION) and not (text[-1] in "?!" and code in "np"):
                 text += mark or ("," if (last, code) == ("n", "p") else BEFORE.get(code, ""))
             text, last, mark = f"{text} {value}".strip(), code, ""
-    return unescaped(SKIPPED_ARTICLE.sub(r"\1\2", text)).rstrip(END)
+    text = unescaped(SKIPPED_ARTICLE.sub(r"\1\2", text))
+    # A period before another mark, as in "Smith and Sons, Dept. /", belongs to an abbreviation.
+    return without_period(text) if text.endswith(".") else text.rstrip(END)

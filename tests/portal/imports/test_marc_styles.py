@@ -207,6 +207,41 @@ def test_link_to_the_whole_title_is_preferred_to_a_link_to_a_part():
     assert values_of(TITLE, cover, ("856", "0", ("u", "https://example.org/all")))["url"].endswith("/all")
 
 
+@pytest.mark.parametrize(
+    ("second", "part"),
+    [
+        ("2", ("u", "https://example.org/other")),
+        ("1", ("3", "Table of contents only")),
+        ("2", ("3", "Contributor biographical information")),
+        ("1", ("3", "Sample text")),
+        ("2", ("3", "Publisher description")),
+        ("0", ("y", "Inhaltsverzeichnis")),
+        ("0", ("z", "Cover image")),
+    ],
+)
+def test_link_to_a_text_about_the_item_is_not_its_link(second, part):
+    about = ("856", second, part, ("u", "https://example.org/about"))
+    assert values_of(TITLE, about)["url"] == ""
+    volume = ("856", "0", ("3", "Volume 2"), ("u", "https://example.org/2"))
+    assert values_of(TITLE, about, volume)["url"] == "https://example.org/2"
+
+
+@pytest.mark.parametrize(
+    ("subfields", "title"),
+    [
+        ([("a", "European artists.")], "European artists"),
+        ([("a", "American soaps."), ("b", "A treatise."), ("c", "By A. B.")], "American soaps. A treatise"),
+        ([("a", "Made in the U.S.")], "Made in the U.S."),
+        ([("a", "Smith & Co.")], "Smith & Co."),
+        ([("a", "Stars, planets, etc.")], "Stars, planets, etc."),
+        ([("a", "Report of the Dept. /"), ("c", "A. B.")], "Report of the Dept."),
+        ([("a", "Once upon a time...")], "Once upon a time..."),
+    ],
+)
+def test_period_at_the_end_of_a_title_is_kept_only_after_an_abbreviation(subfields, title):
+    assert values_of(("245", "0", *subfields))["title"] == title
+
+
 def test_html_tags_in_a_summary_are_removed():
     text = "<p>A <b>great</b> book.</p><p>5 &lt; 6, if a<b.</p>"
     assert values_of(TITLE, ("520", " ", ("a", text)))["summary"] == "A great book.\n\n5 < 6, if a<b."

@@ -1,0 +1,71 @@
+"""Test records that a program has saved in a wrong encoding. What can be read for certain is imported."""
+
+import pytest
+
+from portal.imports.records import Fault, Held
+from tests.portal.imports.test_readers import GOOD, binary, marc, outcome, titled
+
+NOT_VALID = "it has bytes that are not valid in its encoding"
+
+
+def in_latin_1(record):
+    """Return the record with lengths for Latin-1, converted to UTF-8 without new lengths."""
+    return record.as_marc().decode("latin-1").encode()
+
+
+def priced(**changes):
+    """Return a record that says it is in UTF-8. `changes` replace bytes by as many others."""
+    raw = marc(
+        ("020", " ", ("a", "0306406152"), ("c", "PRICE")),
+        ("245", "0", ("a", "TITLE")),
+        ("852", " ", ("b", "MAIN"), ("h", "NUMBER"), ("c", "PLACE")),
+    ).as_marc()
+    for name, text in changes.items():
+        raw = raw.replace(name.encode(), text)
+    return raw
+
+
+def test_record_that_was_converted_to_utf_8_without_new_lengths_is_read():
+    converted = in_latin_1(titled("Zéphyr à l'aube"))
+    assert int(converted[:5]) < len(converted)
+    assert outcome(binary(GOOD, converted, GOOD)) == ["First", "Zéphyr à l'aube", "First"]
+
+
+def test_letters_of_utf_8_that_was_read_as_latin_1_are_restored():
+    [found] = binary(titled("Étude".encode().decode("latin-1")))
+    assert found.values["title"] == "Étude"
+
+
+def test_record_converted_twice_has_its_letters_again():
+    [found] = binary(in_latin_1(titled("Pe\u0301tain".encode().decode("latin-1"))))
+    assert found.values["title"] == "Pétain"
+
+
+@pytest.mark.parametrize("change", [lambda raw: b"%05d" % (int(raw[:5]) - 1) + raw[5:], lambda raw: raw + b"x"])
+def test_record_whose_length_fits_no_encoding_is_a_fault(change):
+    converted = change(in_latin_1(titled("Zéphyr"))[:-1]) + b"\x1d"
+    [found, _good] = binary(converted, GOOD)
+    assert "bytes long and is" in found.reason
+
+
+@pytest.mark.parametrize("price", [b"\xb90.75", b"\xa30.75", b"\xe9\xe8\xff42"])
+def test_damaged_letters_in_a_field_that_the_item_does_not_need_cost_nothing(price):
+    [found] = binary(priced(PRICE=price))
+    assert (found.values["title"], found.values["isbn"]) == ("TITLE", "9780306406157")
+    assert found.holdings == (Held("MAIN", "NUMBER", "PLACE"),)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"TITLE": b"\xe9tude"}, {"NUMBER": b"813 \xb9R"}, {"PLACE": b"Z\xf4nes"}], ids=str
+)
+def test_damaged_letters_in_a_text_of_the_item_are_a_fault(damage):
+    assert binary(priced(**damage)) == [Fault(1, NOT_VALID)]
+
+
+def test_empty_record_is_reported_as_empty():
+    assert binary(GOOD, b"\x1d")[1] == Fault(2, "it is empty")
+
+
+def test_entities_in_the_code_of_a_branch_are_read():
+    [found] = binary(marc(("245", "0", ("a", "T")), ("852", " ", ("b", "St Anne&apos;s"), ("h", "1"))))
+    assert found.holdings == (Held("St Anne's", "1"),)
