@@ -89,7 +89,7 @@ def _get(url, deadline):
 
 def _connection(url):
     if url.scheme == "http":
-        # cover_rules() in portal/service_rules.py allows this only on one's own machine.
+        # cover_rules() in portal/service_rules.py allows http only for a server on this machine.
         return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=STEP_SECONDS)
     return http.client.HTTPSConnection(
         url.hostname, url.port or 443, timeout=STEP_SECONDS, context=ssl.create_default_context()

@@ -156,7 +156,7 @@ def _words(url, error):
 
 def _connection(url):
     if url.scheme == "http":
-        # oai_rules() in portal/service_rules.py allows this only on one's own machine.
+        # oai_rules() in portal/service_rules.py allows http only for a server on this machine.
         return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=STEP_SECONDS)
     try:
         context = ssl.create_default_context(cafile=settings.OAI_CA_FILE or None)

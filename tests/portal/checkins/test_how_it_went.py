@@ -367,7 +367,9 @@ def test_undo_by_link_does_not_withdraw_verdicts_that_the_patron_gave_while_sign
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_request_for_an_answer_by_a_signed_in_patron_cannot_be_withdrawn_by_link(client, linked, signed_in):
+def test_only_a_request_for_an_answer_that_was_sent_by_link_can_be_withdrawn_by_link(
+    client, linked, signed_in
+):
     check_in, url = linked
     visit = check_in.help_session
     wish = {"by": check_in.asked if signed_in else None, "by_link": not signed_in, "at": timezone.now()}

@@ -52,7 +52,7 @@ def page_of(session):
     return reverse("share_words", args=[session.public_id])
 
 
-def test_comment_is_shared_only_with_the_patrons_consent_which_can_be_withdrawn(me, session, patron, staff):
+def test_words_are_shared_with_the_patrons_consent_and_can_be_taken_back(me, session, patron, staff):
     page = me.get(session.get_absolute_url())
     assert page_of(session) in page.content.decode()
     shown = unescape(text(me.get(page_of(session))))

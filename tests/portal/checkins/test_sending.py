@@ -148,7 +148,7 @@ def test_link_expires_on_the_day_when_the_visit_is_forgotten(due, ana):
     assert due.link_ends_at == NOW + 23 * DAY
 
 
-def test_unreviewed_check_in_is_sent_in_the_name_of_the_branch_if_the_branch_allows_that(staff, branch, ana):
+def test_branch_can_allow_unreviewed_check_ins_to_be_sent_in_its_name(staff, branch, ana):
     check_in = check_in_about(staff, branch, ana, reviewed_at=None)
     send_due_check_ins(at=NOW)
     assert emails() == []
@@ -426,7 +426,7 @@ def test_branch_without_opening_hours_is_open_from_9_to_5(due, branch, hour, min
     assert why(due, at) == ("" if is_open else Why.CLOSED)
 
 
-def test_check_in_delayed_by_an_open_conversation_can_be_sent_for_a_month_after_it_closed(due):
+def test_check_in_can_be_sent_for_a_month_after_the_conversation_that_delayed_it_closed(due):
     CheckIn.objects.update(due_on=TODAY - 40 * DAY)
     conversation = ConversationFactory(help_session=due.help_session, status="closed", closed_at=NOW - DAY)
     assert why(due) == ""
@@ -476,7 +476,7 @@ def test_check_in_is_not_sent_to_a_patron_who_left_out_the_visit_or_stopped_chec
     assert why(due) == Why.LEFT_OUT
 
 
-def test_patron_who_agreed_to_emails_gets_none_about_a_visit_that_is_asked_about_only_on_pages(due):
+def test_no_email_is_sent_about_a_visit_if_the_patron_wants_to_be_asked_only_on_pages(due):
     change_visit(check_ins="pages")(due)
     send_due_check_ins(at=NOW)
     assert emails() == []

@@ -131,7 +131,7 @@ def test_conversation_closed_by_an_answer_reopens_when_the_answer_is_taken_back(
 # Tests of sending an answer and counting the conversation as a contact.
 
 
-def test_using_the_send_and_count_button_twice_records_one_contact_without_a_patron(
+def test_send_and_count_button_pressed_twice_records_one_contact_that_has_no_patron(
     conversation, staff, branch
 ):
     say(conversation, staff, at=NOON + SECOND, contact=CONTACT | {"branch": branch, "token": uuid.uuid4()})

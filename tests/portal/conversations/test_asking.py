@@ -880,7 +880,7 @@ def test_question_form_runs_the_same_number_of_queries_for_1_and_30_choices(
         me.get(ASK)
 
 
-def test_second_question_about_a_visit_gets_a_subject_from_its_own_text(patron, branch):
+def test_subject_of_the_second_question_about_a_visit_comes_from_the_question(patron, branch):
     def asked(session, by, body, **about):
         token = uuid.uuid4()
         return actions.ask(

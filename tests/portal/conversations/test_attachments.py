@@ -484,7 +484,7 @@ def test_file_cannot_be_opened_with_the_url_of_another_conversation(me, conversa
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
 
 
-def test_patron_can_open_and_add_files_on_a_page_loaded_before_a_merge_of_conversations(
+def test_page_loaded_before_a_merge_of_conversations_can_still_open_and_add_files(
     me, conversation, token, staff
 ):
     file = attach_to(conversation.messages.get())

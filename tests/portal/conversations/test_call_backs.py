@@ -424,7 +424,7 @@ def test_undoing_the_end_of_a_call_does_not_restore_a_replaced_number(session, s
     assert call_backs.open_call(conversation) is None
 
 
-def test_undoing_the_end_of_a_call_does_not_show_a_number_that_is_stored_only_for_a_legal_hold(
+def test_undoing_the_end_of_a_call_does_not_show_a_number_kept_for_a_legal_hold(
     session, staff, coordinator, at
 ):
     conversation = take(request(session, at), staff, at + minute)

@@ -239,7 +239,7 @@ def test_viewer_by_code_of_a_shared_visit_sees_no_digits_of_the_phone_number(
     assert "ends in" not in page
 
 
-def test_patron_who_keeps_a_visit_sees_no_digits_of_a_number_that_a_viewer_by_code_gave(
+def test_digits_of_a_number_given_by_a_viewer_by_code_are_hidden_after_the_visit_is_kept(
     client, show_code, sign_in, staff, branch
 ):
     visit = HelpSessionFactory(staff=staff, branch=branch)
@@ -263,7 +263,7 @@ def test_patron_who_keeps_a_visit_sees_no_digits_of_a_number_that_a_viewer_by_co
         (True, "We're sorry: we didn't call you in time, and deleted your number."),
     ],
 )
-def test_child_of_a_shared_visit_reads_why_the_call_of_the_adult_ended(
+def test_child_who_shares_a_visit_reads_why_the_adults_call_ended(
     client, sign_in, staff, branch, too_late, words
 ):
     child, adult = UserFactory(), UserFactory(has_shared_visits=True)

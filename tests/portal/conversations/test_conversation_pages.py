@@ -168,7 +168,7 @@ def test_invalid_reply_is_shown_again_in_the_text_box(me, conversation, body, wo
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])
-def test_reply_with_a_missing_or_invalid_token_can_be_sent(me, conversation, token):
+def test_reply_with_a_missing_or_invalid_token_is_not_lost(me, conversation, token):
     response = me.post(address("reply", conversation), {"body": "Still here", "client_token": token})
     # If the reply is refused, the response shows the text again, with a valid token.
     if response.status_code == 422:

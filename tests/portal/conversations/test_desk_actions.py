@@ -410,7 +410,7 @@ class TestUndoing:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague changed it", "too long ago", "a colleague did it"]
     )
-    def test_undo_is_refused_for_colleagues_and_after_ten_minutes_and_after_another_change(
+    def test_undo_is_refused_to_colleagues_or_after_ten_minutes_or_after_another_change(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -721,7 +721,7 @@ class TestErasing:
         desk_actions.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
         assert list(Conversation.objects.values_list("pk", "status")) == [(conversation.pk, "erased")]
 
-    def test_erasing_a_conversation_keeps_its_logged_contact_without_text(
+    def test_erasing_a_conversation_deletes_the_text_of_its_logged_contact_but_not_the_contact(
         self, conversation, staff, coordinator, branch
     ):
         contact = desk_actions.log_as_contact(

@@ -339,7 +339,7 @@ def test_closing_a_conversation_does_not_end_its_next_step(missed, staff):
     assert state_of(missed)[0] == "waiting_for_staff"
 
 
-def test_conversation_stays_in_the_queue_while_another_of_its_items_is_late(visit, staff, patron):
+def test_conversation_stays_in_the_queue_while_one_of_its_items_is_late(visit, staff, patron):
     conversation = ask(patron, at=AT - hour, help_session=visit)
     answer = say(conversation, staff, at=AT - hour / 2)
     first, second = recommend_in_message(answer, 2, recommended_at=AT - hour / 3)

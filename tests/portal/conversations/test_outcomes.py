@@ -229,7 +229,7 @@ def test_patron_who_asks_for_an_answer_sends_a_message(session, at):
     assert replayed(row)
 
 
-def test_patron_who_asks_for_an_answer_without_text_sends_a_default_message(session, at):
+def test_default_message_is_sent_if_the_patron_asks_for_an_answer_but_writes_nothing(session, at):
     take(session, at, found="part")
     row = wish(session, at + second, wanted=True)
     assert row.messages.get().body == "I found only a part of what I needed. Please write to me."

@@ -86,7 +86,9 @@ def test_reply_address_of_a_merged_record_belongs_to_the_remaining_record(conver
 
 
 @pytest.mark.django_db
-def test_reply_addresses_are_neither_made_nor_recognized_without_the_setting(settings, conversation, patron):
+def test_reply_addresses_are_neither_made_nor_recognized_if_reply_address_is_not_set(
+    settings, conversation, patron
+):
     address = address_for(conversation, patron, at=AT)
     settings.REPLY_ADDRESS = ""
     assert address_for(conversation, patron, at=AT) == ""

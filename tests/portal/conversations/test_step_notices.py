@@ -74,7 +74,7 @@ def emails_at(now, minutes):
     return [email.subject for email in mail.outbox]
 
 
-def test_email_about_a_next_step_is_sent_after_ten_minutes_and_without_the_title(now, visit, staff):
+def test_email_about_a_next_step_is_sent_after_ten_minutes_and_does_not_name_the_item(now, visit, staff):
     missed = miss(visit)
     do(next_steps.record, missed, ORDERED, staff=staff, at=now(1))
     assert emails_at(now, 10.5) == []
@@ -119,9 +119,7 @@ def test_patron_who_wants_no_answer_gets_no_notice_about_a_next_step(now, visit,
     assert emails_at(now, 15) == []
 
 
-def test_no_notice_is_sent_about_a_next_step_of_a_quiet_visit_or_of_a_visit_without_a_patron(
-    now, staff, branch
-):
+def test_next_step_sends_no_notice_if_the_visit_is_quiet_or_has_no_patron(now, staff, branch):
     for visit in (
         QuietSessionFactory(staff=staff, branch=branch),
         HelpSessionFactory(staff=staff, branch=branch),

@@ -682,7 +682,7 @@ def test_text_sent_by_another_site_is_not_saved(library):
 
 @pytest.mark.few_cases
 @of_a_patron
-def test_page_without_unsent_text_runs_no_query_for_it(form, world, device):
+def test_page_without_unsent_text_runs_no_query_for_unsent_text(form, world, device):
     with CaptureQueriesContext(connection) as queries:
         device.get(world.form(form)[1])
     assert [query["sql"] for query in queries if "refusedpost" in query["sql"]] == []

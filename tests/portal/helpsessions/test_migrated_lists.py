@@ -23,7 +23,7 @@ def migrate(*targets):
     return MigrationExecutor(connection).migrate([*targets]).apps
 
 
-def test_migration_makes_retired_rows_from_the_names_in_help_sessions(old_models):
+def test_migration_replaces_names_in_help_sessions_with_groups_and_service_points(old_models):
     branch = old_models.get_model("accounts", "Branch").objects.create(name="Main", slug="main")
     session = old_models.get_model("helpsessions", "HelpSession")
     for number, (point, group) in enumerate([("Front desk", "STU"), ("front Desk", "Other"), ("", "")]):

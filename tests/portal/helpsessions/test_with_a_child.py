@@ -408,7 +408,7 @@ def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, chi
 # Tests of a child's own visit.
 
 
-def test_visit_that_only_a_child_may_keep_cannot_also_be_added_to_the_account_of_an_adult(
+def test_adult_cannot_keep_a_childs_own_visit_that_the_child_has_kept(
     branch, staff, child, adult, keep, show_code
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, with_child="own")

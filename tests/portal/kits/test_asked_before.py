@@ -132,9 +132,7 @@ def test_list_of_what_helped_shows_past_visits_only_to_the_staff_member_who_reco
     assert re.findall(r'dir="auto"\s*>([^<]*)</a>', page) == ["MINE new", "MINE old"]
 
 
-def test_list_of_what_helped_leaves_out_visits_of_children_and_about_sensitive_topics(
-    desk, staff, branch, topic
-):
+def test_list_of_what_helped_leaves_out_childrens_visits_and_sensitive_topics(desk, staff, branch, topic):
     fields = {"branch": branch, "staff": staff, "question": "compost on a balcony"}
     private = TopicFactory(never_by_message=True)
     for session in (

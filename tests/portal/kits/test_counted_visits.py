@@ -83,7 +83,7 @@ def test_recommendation_in_an_answer_about_a_visit_has_the_number_of_the_visit(s
     assert counted() == [(session.pk, session.quiet)]
 
 
-def test_recommendation_in_an_answer_without_a_visit_has_the_number_of_the_conversation(
+def test_recommendation_in_a_conversation_without_a_visit_has_the_number_of_the_conversation(
     staff, branch, patron
 ):
     conversation = ConversationFactory(help_session=None, patron=patron, branch=branch)

@@ -270,7 +270,7 @@ def test_patron_sees_the_day_of_a_correction_only_if_they_could_read_the_earlier
     assert HelpSession.objects.get().corrected_on == (library.today(NOW) if shown else None)
 
 
-def test_patron_is_emailed_about_a_correction_only_if_staff_choose_to_send_it(visit, patron):
+def test_patron_is_emailed_about_a_correction_only_if_staff_chose_to_send_an_email(visit, patron):
     assert change(visit, summary="Better") == (["summary"], False)
     assert not Notification.objects.exists()
     assert change(visit, summary="Best", email=True) == (["summary"], True)
@@ -288,7 +288,9 @@ def test_patron_reads_in_the_access_log_who_corrected_the_visit(visit, patron, s
     assert (event.action, event.by, event.subject) == ("corrected", staff, str(visit.public_id))
 
 
-def test_correction_is_emailed_only_to_a_confirmed_address_and_only_if_patrons_can_see_it(visit, patron):
+def test_correction_is_emailed_only_to_confirmed_addresses_and_only_if_patrons_can_see_the_change(
+    visit, patron
+):
     address = patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
     assert change(visit, summary="Better", email=True) == (["summary"], False)
     address.verified = True

@@ -139,7 +139,7 @@ def test_visit_stays_under_the_legal_hold_of_a_person_who_has_left_the_visit(
 
 
 @every_way_to_leave
-def test_lifting_a_legal_hold_on_a_person_also_lifts_it_on_a_visit_that_the_person_left(
+def test_lifting_a_persons_legal_hold_also_lifts_the_hold_on_a_visit_that_the_person_left(
     visit, people, coordinator, who, leave
 ):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
