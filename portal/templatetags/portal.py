@@ -236,7 +236,8 @@ def _choice(name, value, label, is_pressed, needs_push):
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
-EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# An email address, and the punctuation after it.
+EMAIL = re.compile(r"(?<![\w.+-])([\w.+-]+@[\w-]+(?:\.[\w-]+)+)([.,;:!?]*)")
 
 
 @register.filter
@@ -329,8 +330,14 @@ def address(text):
 
 @register.filter
 def with_addresses(text):
-    """Return the text as HTML in which long email addresses can break, as with the filter `address`."""
-    return mark_safe(EMAIL.sub(lambda found: address(found[0]), conditional_escape(text)))
+    """Return the text as HTML in which email addresses break only if they don't fit on one line.
+
+    The stylesheet makes an element with a <wbr> one block. The block includes the punctuation after the address,
+    so that no line begins with it.
+    """
+    return mark_safe(
+        EMAIL.sub(lambda found: f"<bdi>{address(found[1])}{found[2]}</bdi>", conditional_escape(text))
+    )
 
 
 @register.filter

@@ -153,7 +153,7 @@ def test_address_change_page_does_not_reveal_whether_an_address_has_an_account(b
 
 
 def test_long_email_addresses_can_wrap_on_every_page(client, patron, sign_in):
-    old, new = (f"{name}<wbr>@example<wbr>.org</strong>" for name in ("sam", "new"))
+    old, new = (f"{name}<wbr>@example<wbr>.org" for name in ("sam", "new"))
 
     def missing(address, *wanted, browser=client):
         html = browser.get(address).content.decode()
@@ -174,7 +174,8 @@ def test_long_email_addresses_can_wrap_on_every_page(client, patron, sign_in):
     assert missing(link_to(OLD), old) == []
     signed_out = Client()
     code_page = ask_for_code(signed_out, OLD)["Location"]
-    assert missing(code_page, old, browser=signed_out) == []
+    # The period is inside the block that the stylesheet makes of the address, so it never begins a line.
+    assert missing(code_page, f"{old}.</strong>", browser=signed_out) == []
     assert not [mail for mail in Notification.objects.all() if "<wbr>" in mail.text]
 
 

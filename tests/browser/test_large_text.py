@@ -126,3 +126,12 @@ def test_names_of_kinds_of_tallies_fit_their_buttons_at_200_percent_text_size(br
         .evaluate_all("fields => fields.map(field => field.offsetWidth)")
     )
     assert widths[0] >= 250
+
+
+def test_search_for_sessions_has_room_for_words_at_200_percent_text_size(branch, staff, opened, show):
+    page = show(opened({"viewport": {"width": 1024, "height": 800}}), staff)
+    page.goto("/desk/sessions/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    field = page.locator("#search-sessions [type=search]")
+    assert field.evaluate("field => field.offsetWidth") >= 250
+    assert page.evaluate(bars.OVERFLOW) == []

@@ -89,6 +89,8 @@ def test_queue_with_long_subjects_shows_enough_rows(full_queue, staff, opened, s
     assert page.evaluate(ROWS_IN_VIEW) >= rows
     assert page.evaluate(HEIGHT) <= TWO_LINES
     assert page.evaluate(MENU_LINES) == 1
+    # The search has a visible word at every width.
+    assert page.locator("#queue-find > span").bounding_box()["width"] > 30
 
 
 @pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 8)], ids=["desk", "phone"])

@@ -187,9 +187,9 @@ def test_typed_text_keeps_its_lines_and_links(text, shown):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("such as ana@example.org.", "such as ana|@example|.org."),
-        ("A.B+c@mail.example.org, me@x.org", "A|.B+c|@mail|.example|.org, me|@x|.org"),
-        ("<b>'&ana@example.org</b>", "&lt;b&gt;&#x27;&amp;ana|@example|.org&lt;/b&gt;"),
+        ("such as ana@example.org.", "such as <bdi>ana|@example|.org.</bdi>"),
+        ("A.B+c@mail.example.org, me@x.org", "<bdi>A|.B+c|@mail|.example|.org,</bdi> <bdi>me|@x|.org</bdi>"),
+        ("<b>'&ana@example.org</b>", "&lt;b&gt;&#x27;&amp;<bdi>ana|@example|.org</bdi>&lt;/b&gt;"),
         ("Version 3.5 costs $4.00 @ the desk.", "Version 3.5 costs $4.00 @ the desk."),
     ],
 )
