@@ -3,7 +3,7 @@
 import datetime
 
 from django import forms
-from django.db.models import Count
+from django.db.models import Count, Subquery
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -45,11 +45,8 @@ class FigureForm(forms.Form):
     def __init__(self, data, *, branches, user, sees_all, library):
         """`branches` are the branches that `user` may see, from `branches_of`."""
         today = library.today()
-        first = (
-            DayCount.objects.order_by("happened_on").values_list("happened_on", flat=True).first() or today
-        )
-        # In the first month with contacts, show this month. Later, show the last whole month.
-        usual = Period.of_month(max(Period.of_month(today).before.first, min(first, today)))
+        first, last = _counted_days() or (today, today)
+        usual = _usual_period(first, last, today)
         has_days = any(name in data for name in ("dates", "first_day", "last_day"))
         super().__init__({"by": "time"} | ({} if has_days else {"dates": _key(usual)}) | data)
         self.branches = {branch.slug: branch for branch in branches}
@@ -147,6 +144,24 @@ class FigureForm(forms.Form):
             return None, None
         near = (period.before, period.after)
         return tuple(_key(each) if self.periods.get(_key(each)) == each else None for each in near)
+
+
+def _counted_days():
+    """Return the first and the last day with contacts, or None."""
+    days = DayCount.objects.order_by("happened_on")
+    # An aggregate of both would read the whole table on SQLite.
+    last = Subquery(DayCount.objects.order_by("-happened_on").values("happened_on")[:1])
+    return days.values_list("happened_on", last).first()
+
+
+def _usual_period(first, last, today):
+    """Return the month that the page shows first. `first` and `last` are days with contacts.
+
+    It is the last whole month. In the first month with contacts, it is this month. If only an old log was
+    imported so far, it is the last month of the log.
+    """
+    day = max(Period.of_month(today).before.first, min(first, today))
+    return Period.of_month(min(day, last))
 
 
 def branches_of(user, *, sees_all):

@@ -25,7 +25,10 @@ class MainNumber:
 
 
 def main_numbers(now, before):
-    """Return the MainNumbers of two Figures, which must have the numbers of `workload.NUMBERS`."""
+    """Return the MainNumbers of two Figures, which must have the numbers of `workload.NUMBERS`.
+
+    `before` is None if the period isn't compared with an earlier one. Then the earlier numbers are 0.
+    """
     words = {
         "contacts": (_("Contacts"), _("Each time staff helped somebody, however short.")),
         "minutes": (_("Minutes"), _("The time that staff recorded for these contacts.")),
@@ -35,13 +38,14 @@ def main_numbers(now, before):
         ),
         "check_ins": (_("Check-ins sent"), _("The library asked how it turned out.")),
     }
-    numbers = zip(now.names, now.total.numbers, before.total.numbers, strict=True)
+    earlier_numbers = before.total.numbers if before else (0,) * len(now.names)
+    numbers = zip(now.names, now.total.numbers, earlier_numbers, strict=True)
     return [
         MainNumber(
             *words[name],
             number,
             earlier,
-            *((now.total.estimated, before.total.estimated) if name == "minutes" else ()),
+            *((now.total.estimated, before.total.estimated if before else 0) if name == "minutes" else ()),
         )
         for name, number, earlier in numbers
     ]

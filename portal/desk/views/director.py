@@ -31,17 +31,23 @@ def director(request):
         sees_all=True,
         library=request.library,
     )
+    # The page has no fields for other dates.
+    form.fields["dates"].choices = form.fields["dates"].choices[1:]
     context: dict = {"form": form}
     if form.is_valid():
         figure = form.figure()
         keys = [branch.pk for branch in branches]
         period = figure.period
+        if not figure.total.contacts_before:
+            # Nothing was counted a year earlier, so a comparison with zero would say nothing.
+            figure = workload.figure(period, keys, "time")
+        earlier = workload.figure(figure.earlier, keys, "time") if figure.earlier else None
         context |= {
             "period": of_period(period),
-            "before": of_period(figure.earlier),
+            "before": of_period(figure.earlier) if figure.earlier else "",
             "is_over": period.last < request.library.today(),
             "figure": figure,
-            "numbers": main_numbers(figure, workload.figure(figure.earlier, keys, "time")),
+            "numbers": main_numbers(figure, earlier),
             "entered_later": entered_later(figure, keys),
             "chart": chart_of(figure),
             "sentence": sentence_of(figure),

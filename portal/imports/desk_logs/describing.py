@@ -70,7 +70,7 @@ def columns_of(overview, plan):
     fields = {position: name for name, positions in plan.positions.items() for position in positions}
     reasons = dict(plan.left_out)
     for column in overview.columns:
-        common = {"name": column.name, "filled": column.filled, "rows": overview.rows}
+        common = {"name": column.name, "filled": column.filled, "rows": overview.contacts}
         name = fields.get(column.position)
         label = str(LABELS.get(name) or plan.own_fields.get(name, ""))
         if name and is_choice(name) and not any(plan.values[name].values()):

@@ -259,7 +259,7 @@ def make_plan(overview, mapping, places=None):
         questions.append(Question(f"There is no branch {mapping.branch!r}.", field="branch"))
     elif branch is None:
         place = overview.named(columns["place"][0]) if columns.get("place") else None
-        if place is None or place.filled < overview.rows:
+        if place is None or place.filled < overview.contacts:
             if len(places.slugs) == 1:
                 branch = next(iter(places.slugs.values()))
             else:

@@ -51,13 +51,23 @@ class Column:
 
 @dataclass
 class Overview:
-    """What the log contains. `header_row` is the number of the row with the names of the columns."""
+    """What the log contains. `header_row` is the number of the row with the names of the columns.
+
+    `rows` counts all rows below it, and `totals` those of them that are sums. The columns have no values of
+    sums.
+    """
 
     header_row: int
     columns: list
     rows: int = 0
+    totals: int = 0
     epoch: int = 1900
     kind: str = "csv"
+
+    @property
+    def contacts(self):
+        """Return the number of rows that are not sums."""
+        return self.rows - self.totals
 
     def named(self, name):
         """Return the Column with this name, or None."""
@@ -140,6 +150,10 @@ def overview_of(log):
             raise Unreadable(
                 _("The file has more than %(count)d rows. Import one year at a time.") % {"count": ROWS_MAX}
             )
+        days = [cell for column, cell in zip(is_date, row.cells, strict=False) if column]
+        if days and is_total(row, "".join(days)):
+            found.totals += 1
+            continue
         for column, cell in zip(columns, row.cells, strict=False):
             if cell:
                 column.add(cell)

@@ -119,8 +119,9 @@ MODE_WORDS = {
 }
 TYPE_WORDS = {
     QuestionType.DIRECTIONAL: """
-        directional, direction, directions, location, where is, policy, hours, hours policy, directional
-        policy, operational, facility, facilities, direccional, orientacion""",
+        directional, direction, directions, location, where is, policy, policies, policy procedure, policy
+        and procedure, policies and procedures, hours, hours policy, directional policy, operational,
+        facility, facilities, direccional, orientacion""",
     QuestionType.KNOWN_ITEM: """
         known item, known item search, find a book, holdings, item, do you have, find item, catalog search,
         obra conocida, locate item, specific item""",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
@@ -24,6 +25,7 @@ from tests.factories import (
     BranchFactory,
     HelpSessionFactory,
     PatronGroupFactory,
+    ServicePointFactory,
     StaffFactory,
     TopicFactory,
 )
@@ -179,6 +181,38 @@ def test_after_the_import_no_free_text_of_a_desk_log_is_in_the_database_or_in_a_
     with commits():
         press_import(desk)
     assert files() == []
+
+
+def test_result_leads_to_the_figures_of_the_months_of_the_log(desk, branch):
+    to_preview(desk, [HEADER, ROW, ["5/20/2024", *ROW[1:]]])
+    page = press_import(desk)
+    address = page.content.decode().partition('id="see-figures" href="')[2].partition('"')[0]
+    figures = desk.get(address.replace("&amp;", "&"))
+    assert address == f"{reverse('figures')}?first_day=2024-03-01&amp;last_day=2024-05-31"
+    assert figures.context["figure"].total.contacts == 2
+    # Without a period, the page shows the last month of the log, because nothing else is counted yet.
+    assert desk.get(reverse("figures")).context["period"] == "May 2024"
+    assert "The desk in May 2024" in text(desk.get(reverse("director")))
+
+
+def test_row_of_totals_is_no_value_to_choose_and_the_only_branch_is_chosen(desk, branch):
+    header = [*HEADER, "Branch", "Patron Type"]
+    rows = [[*ROW, "Reference Desk 2nd Fl", "Adult"], ["Total", "3000", "", "", "", "3000", ""]]
+    upload(desk, [header, *rows])
+    page = desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/values/")
+    form = page.context["form"]
+    asked = {
+        name: [(field.label, field.initial) for field in fields] for name, _title, _of, fields in form.groups
+    }
+    assert asked["place"] == [("Reference Desk 2nd Fl", f"branch:{branch.pk}")]
+    assert [field.name for field in form.others] == []
+    assert "Your library has no patron groups, so this column isn't counted." in text(page)
+    assert "To count by desk too, add service points to your branches" in text(page)
+    PatronGroupFactory()
+    ServicePointFactory(branch=branch)
+    page = text(desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/values/"))
+    assert "Your library has no patron groups" not in page
+    assert "To count by desk too" not in page
 
 
 def test_private_words_are_shown_as_shapes(desk):

@@ -41,7 +41,9 @@ def test_record_converted_twice_has_its_letters_again():
     assert found.values["title"] == "Pétain"
 
 
-@pytest.mark.parametrize("change", [lambda raw: b"%05d" % (int(raw[:5]) - 1) + raw[5:], lambda raw: raw + b"x"])
+@pytest.mark.parametrize(
+    "change", [lambda raw: b"%05d" % (int(raw[:5]) - 1) + raw[5:], lambda raw: raw + b"x"]
+)
 def test_record_whose_length_fits_no_encoding_is_a_fault(change):
     converted = change(in_latin_1(titled("Zéphyr"))[:-1]) + b"\x1d"
     [found, _good] = binary(converted, GOOD)

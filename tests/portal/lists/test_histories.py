@@ -226,13 +226,9 @@ class History:
     def night(self):
         """Run the retention of the night. Then only what is shown or can be restored is in the database."""
         forget(at=self.at)
-        self.lists = [
-            one for one in self.lists if one.removed_on is None or self.can_restore(one.removed_on)
-        ]
+        self.lists = [one for one in self.lists if one.removed_on is None or self.can_restore(one.removed_on)]
         for one in self.lists:
-            one.rows = [
-                row for row in one.rows if row.removed_on is None or self.can_restore(row.removed_on)
-            ]
+            one.rows = [row for row in one.rows if row.removed_on is None or self.can_restore(row.removed_on)]
         assert set(SavedList.objects.values_list("pk", flat=True)) == {one.pk for one in self.lists}
         assert set(SavedItem.objects.values_list("pk", flat=True)) == {
             row.pk for one in self.lists for row in one.rows
@@ -259,9 +255,7 @@ def in_database(history):
         },
         set(SavedItem.objects.restorable(history.at).values_list("pk", flat=True)),
         set(
-            SavedList.objects.not_forgotten(history.at)
-            .exclude(removed_at=None)
-            .values_list("pk", flat=True)
+            SavedList.objects.not_forgotten(history.at).exclude(removed_at=None).values_list("pk", flat=True)
         ),
     )
 

@@ -190,7 +190,10 @@ class ValuesForm(forms.Form):
         # A group of the log that the library doesn't have counts as "Other", if there is such a group.
         has_other = name == "patron_group" and self.places.other_group
         first = [] if has_other else [("", _("Choose") if is_needed else _("None"))]
-        choices = [*first, *_choices_of(name), (LEFT_OUT, _("Leave out these rows"))]
+        ours = _choices_of(name)
+        choices = [*first, *ours, (LEFT_OUT, _("Leave out these rows"))]
+        # A library with one branch has only one place.
+        only = ours[0][0] if name == "place" and len(ours) == 1 else ""
         names = []
         for number, (value, rows) in enumerate(column.values.items()):
             # The name contains the position of the column. So if the columns were changed after the form was
@@ -202,7 +205,7 @@ class ValuesForm(forms.Form):
                 choices=choices,
                 required=is_needed,
                 widget=LongSelect,
-                initial=known.get(value, ""),
+                initial=known.get(value, only),
                 help_text=ngettext("%(count)d row", "%(count)d rows", rows) % {"count": rows},
                 error_messages={"required": _("Say what this value means here.")},
             )
@@ -235,14 +238,23 @@ class ValuesForm(forms.Form):
 
     def _may_be_empty(self, name):
         positions = self.plan.positions.get(name)
-        return not positions or self.overview.columns[positions[0]].filled < self.overview.rows
+        return not positions or self.overview.columns[positions[0]].filled < self.overview.contacts
 
     @property
     def groups(self):
-        """Return [(title, name of the column, fields)] of the choice lists."""
+        """Return [(name of the field, title, name of the column, fields)] of the choice lists."""
         return [
-            (self.labels[name], column.name, [self[key] for key in keys]) for name, column, keys in self.lists
+            (name, self.labels[name], column.name, [self[key] for key in keys])
+            for name, column, keys in self.lists
         ]
+
+    @property
+    def has_groups(self):
+        return bool(_choices_of("patron_group"))
+
+    @property
+    def has_points(self):
+        return bool(self.places.branch_of_point)
 
     @property
     def others(self):

@@ -1,5 +1,7 @@
 """The pages where a coordinator imports a desk log of another system as counts, and undoes an import."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import AuditEvent
 from accounts.sign_in.access import coordinator_only
 from portal.counts.models import LogImport
+from portal.desk.figures.periods import Period
 from portal.desk.library.forms.desk_logs import ColumnsForm, ValuesForm
 from portal.desk.library.log_preview import preview_page
 from portal.desk.params import number_or_none
@@ -104,7 +107,15 @@ def log_upload(request, public_id):
                 return HttpResponse(status=204, headers={"HX-Refresh": "true"})
             return redirect("log_columns", public_id)
         context |= preview_page(_notes(upload))
+    if upload.log_import:
+        context["figures"] = _query_of_figures(upload.log_import)
     return render_page(request, "desk/library/log_upload.html", context, partial="state")
+
+
+def _query_of_figures(log_import):
+    """Return the parameters with which the page of figures shows the whole months of this import."""
+    first, last = Period.of_month(log_import.first_day).first, Period.of_month(log_import.last_day).last
+    return urlencode({"first_day": first, "last_day": last})
 
 
 @coordinator_only
