@@ -6,12 +6,15 @@ import re
 import pytest
 from django.utils import timezone
 
+from accounts.models import Branch
 from portal.counts.actions import rebuild
+from portal.counts.models import MonthEmail
 from portal.desk.figures.periods import Period
 from tests.extent import rarely
 from tests.factories import BranchFactory, HelpSessionFactory
 
 from .conftest import DESK
+from .states.figure_steps import imported_estimates
 from .states.past_outcomes import add_past_outcomes
 
 pytestmark = pytest.mark.browser
@@ -45,6 +48,24 @@ def test_director_report_fits_on_one_sheet_of_each_paper_size(report, dates):
     page = report(dates)
     assert page.locator("#main-numbers tbody tr").count() == 4
     assert page.locator(".chart svg").count() == 1
+    assert sheets(page) == {"A4": 1, "Letter": 1}
+
+
+def test_report_with_estimated_minutes_and_late_entries_fits_on_one_sheet(report):
+    month = Period.of_month(timezone.localdate().replace(day=1) - datetime.timedelta(days=1))
+    numbers = {str(branch.pk): [1, 1, 1, 1] for branch in Branch.objects.all()}
+    MonthEmail.objects.create(month=month.first, written_at=timezone.now(), numbers=numbers)
+    with imported_estimates(month.last):
+        page = report("month")
+        assert page.locator("#main-numbers tbody tr").count() == 5
+        assert page.locator("#entered-later span").count() == 4
+        assert sheets(page) == {"A4": 1, "Letter": 1}
+
+
+def sheets(page):
+    """Return {size of paper: number of pages}."""
+    found = {}
     for size in ("A4", "Letter"):
         content = page.pdf(format=size, margin=dict.fromkeys(("top", "bottom", "left", "right"), "10mm"))
-        assert len(re.findall(rb"/Type\s*/Page\b", content)) == 1, size
+        found[size] = len(re.findall(rb"/Type\s*/Page\b", content))
+    return found

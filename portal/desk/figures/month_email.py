@@ -102,15 +102,13 @@ def _emails(month, library, at):
     for pk, own in coordinated.items():
         person, is_whole = people[pk], own >= all_open
         counted = every if is_whole else sorted(own)
-        # Before the first contact, there is nothing to report. A later month without contacts is reported,
-        # because no email could also mean that the portal doesn't run.
-        if not MonthTotal.objects.filter(branch__in=counted, month__lte=month.first).exists():
-            continue
         language = person.language or library.language
         group = (*sorted(own), language)
         if group not in contexts:
             with translation.override(language), timezone.override(library.zone):
                 contexts[group] = _context(month, counted, sorted(own), is_whole)
+        if contexts[group] is None:
+            continue
         yield notify(
             KIND,
             to=person.email,
@@ -126,7 +124,14 @@ def _emails(month, library, at):
 
 
 def _context(month, counted, own, is_whole):
-    """Return the context of the templates. `own` are the branches where the person works, as on the page."""
+    """Return the context of the templates, or None before the first contact.
+
+    A later month without contacts is reported, because no email could also mean that the portal doesn't run.
+    `own` are the branches where the person works, because the page shows answer times of small branches only
+    to them.
+    """
+    if not MonthTotal.objects.filter(branch__in=counted, month__lte=month.first).exists():
+        return None
     figure, before = (workload.figure(each, counted, "branch") for each in (month, month.year_before))
     names = [] if is_whole else list(Branch.objects.filter(pk__in=own).order_by("name"))
     asked = {"dates": f"{month.first:%Y-%m}"}

@@ -23,7 +23,7 @@ def with_estimates(locator):
     """Return a function that shows the page with minutes of an imported desk log that are estimates."""
 
     def do(page):
-        with imported_estimates():
+        with imported_estimates(timezone.localdate()):
             page.reload()
             page.locator(locator).wait_for()
 
@@ -31,8 +31,8 @@ def with_estimates(locator):
 
 
 @contextmanager
-def imported_estimates():
-    today = timezone.localdate()
+def imported_estimates(day):
+    """Add three imported contacts on this day, whose minutes are partly estimates, until the block ends."""
     log = LogImport.objects.create(started_at=timezone.now(), file_key="estimates")
     common = {
         "branch": Branch.objects.order_by("pk").first(),
@@ -46,8 +46,8 @@ def imported_estimates():
         "mode": "phone",
         "question_type": "reference",
     }
-    DayCount.objects.create(**common, happened_on=today)
-    MonthTotal.objects.create(**common, month=today.replace(day=1))
+    DayCount.objects.create(**common, happened_on=day)
+    MonthTotal.objects.create(**common, month=day.replace(day=1))
     yield
     log.delete()
 

@@ -26,7 +26,6 @@ from tests.factories import (
     StaffFactory,
     TopicFactory,
 )
-from tests.portal.pages import text
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
@@ -202,19 +201,20 @@ def test_page_marks_what_came_in_after_the_email(march, coordinator, branch, cli
     sent()
 
     def mark(**asked):
-        page = text(client.get(reverse(name), {"dates": "2026-03"} | asked))
-        found = re.search("after the monthly email to coordinators: (.*?) The email was written:", page)
-        return found and found[1]
+        page = client.get(reverse(name), {"dates": "2026-03"} | asked).content.decode()
+        found = re.search('id="entered-later">(.*?)</p>', page, re.DOTALL)
+        words = found and " ".join(html.unescape(re.sub("<[^>]*>", "", found[1])).split())
+        return words and words.partition(" coordinators (today 9 a.m.): ")[2]
 
     assert mark() is None
     made(branch, 12, minutes=5)
     HelpSession.objects.filter(branch=march).first().delete()
     actions.rebuild()
-    assert mark() == "Contacts: +11 Minutes: +53"
+    assert mark() == "Contacts +11 · Minutes +53"
     assert mark(dates="2026-04") is None
     if name == "figures":
-        assert mark(branch="west") == "Contacts: -1 Minutes: -7"
-        assert mark(by="topic", branch=branch.slug) == "Contacts: +12 Minutes: +60"
+        assert mark(branch="west") == "Contacts -1 · Minutes -7"
+        assert mark(by="topic", branch=branch.slug) == "Contacts +12 · Minutes +60"
         assert mark(dates="", first_day="2026-03-01", last_day="2026-03-30") is None
 
 

@@ -389,6 +389,7 @@ def test_directors_page_marks_estimated_minutes(estimates, client, coordinator, 
 def test_monthly_email_has_the_cells_of_the_page(spring, estimates, client, coordinator, branch, sign_in):
     AnswerCount.objects.create(month=MARCH, branch=branch, up_to=60, is_late=False, answers=3)
     made(branch, datetime.date(2025, 3, 9), 7, minutes=1)
+    actions.rebuild()
     both = StaffFactory(branch=branch, branch__role="coordinator", email="both@example.org")
     spring.staff_roles.create(user=both, role="coordinator")
     write_month_emails(at=datetime.datetime(2026, 4, 3, 14, tzinfo=datetime.UTC))

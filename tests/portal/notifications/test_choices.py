@@ -34,8 +34,14 @@ def chosen(person, kind=KIND):
 
 
 def fields(*, staff, value="at_once"):
-    """Return {name of the field: value} for each kind of notice that patrons or staff can choose."""
-    return {field_name(kind): value for kind in kinds_to_choose(staff=staff)}
+    """Return {name of the field: value} for each kind of notice that patrons or staff can choose.
+
+    A report can only be on or off, so it is on unless the value is "none".
+    """
+    return {
+        field_name(kind): "at_once" if kind.is_report and value != "none" else value
+        for kind in kinds_to_choose(staff=staff)
+    }
 
 
 def test_one_click_unsubscribe_works_without_a_cookie_or_csrf_token(path, patron):
