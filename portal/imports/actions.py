@@ -122,7 +122,7 @@ def _import_or_try_again(*batch):
 
 @transaction.atomic
 def _import_batch(records, places, source, at, dry_run, tally):
-    same = Item.objects.filter(source=source, source_key__in=[record.key for record in records])
+    same = Item.objects.of_records(source, [record.key for record in records])
     items = {item.source_key: item for item in same.select_for_update().order_by("pk")}
     new = [
         Item(source=source, source_key=record.key, added_at=at, **record.values)

@@ -36,5 +36,5 @@ def bring_back_imported(keys, source, *, at):
     If the source is harvested, do nothing, because only the server says which items the library has.
     """
     if not settings.OAI_URL or source != settings.OAI_SOURCE:
-        retired = Item.objects.filter(source=source, source_key__in=keys, retired_at__isnull=False)
+        retired = Item.objects.of_records(source, keys).filter(retired_at__isnull=False)
         withdraw_and_return([], retired.values_list("pk", flat=True), at=at)

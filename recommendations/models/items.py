@@ -29,6 +29,11 @@ class QuestionType(models.TextChoices):
 
 
 class ItemQuerySet(models.QuerySet):
+    def of_records(self, source, keys):
+        """Return the items of the records with these keys of an imported source."""
+        # The index has only rows with a source. SQLite uses it only if the query says so too.
+        return self.filter(source=source, source_key__in=keys).exclude(source="")
+
     def belonging_to(self, viewer, at=None):
         """Return the items that this viewer may open as a patron at the time `at`.
 

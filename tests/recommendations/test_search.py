@@ -1,3 +1,4 @@
+import io
 import random
 import re
 
@@ -9,13 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.folding import fold
+from portal.imports.matching import imported_records, items_by_hand, match, undo_match
 from recommendations import actions
 from recommendations.models import Holding, Item, SearchEntry, SearchWord
 from recommendations.search.candidates import CANDIDATES, Counts, is_enough, may_be_cut
 from recommendations.search.entries import entry_for
 from recommendations.search.finding import Found, find_items, search_items
 from recommendations.search.narrowing import Narrowing
+from tests.extent import times
 from tests.factories import BranchFactory, ItemFactory
+from tests.portal.imports.test_readers import titled
 
 pytestmark = pytest.mark.sql
 
@@ -239,27 +243,43 @@ def expected_index():
     return {entry.item_id: (entry.title, entry.names, entry.rest) for entry in entries}, words
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.django_db
-@pytest.mark.parametrize("seed", range(5))
-def test_search_index_matches_the_items_after_random_changes(seed, branch):
+@pytest.mark.parametrize("seed", range(times(5, 40)))
+def test_search_index_matches_the_items_after_random_changes(seed, branch, staff, tmp_path):
     chance = random.Random(seed)
     items = [ItemFactory() for _ in range(3)]
-    for step in range(60):
-        item = chance.choice(items)
-        match chance.randrange(6):
+    for step in range(times(60, 300)):
+        item, now = Item.objects.get(pk=chance.choice(items).pk), timezone.now()
+        match chance.randrange(9):
             case 0:
                 items.append(ItemFactory(title=f"New {step} 文学", summary="Œuvre", isbn="9780306406157"))
             case 1:
-                actions.change_item(Item.objects.get(pk=item.pk), title=f"Changed {step}", creators="Ø")
-            case 2:
-                actions.change_item(item, retired_at=chance.choice([None, timezone.now()]))
+                actions.change_item(item, title=f"Changed {step}", creators="Ø")
+            case 2 if not item.matches.current():
+                actions.change_item(item, retired_at=chance.choice([None, now]))
             case 3:
                 actions.place_item(item, branch=branch, call_number=f"{chance.randrange(9)} X")
-            case 5:
-                actions.change_item(item, source=chance.choice(["", "catalog"]), source_key=str(item.pk))
             case 4:
                 actions.change_item(item, original_title="Ёж", series="New", subjects=f"Changed {step % 3}")
+            case 5:
+                actions.change_item(item, source=chance.choice(["", "catalog"]), source_key=str(item.pk))
+            case 6:
+                numbers = chance.sample(range(8), 3)
+                records = [titled(f"Imported {step % 4} ёж 本", number=str(number)) for number in numbers]
+                file = tmp_path / "records.mrc"
+                file.write_bytes(b"".join(record.as_marc() for record in records))
+                call_command("import_items", file, stdout=io.StringIO())
+                items = list(Item.objects.order_by("pk"))
+            case 7:
+                for by_hand, record in zip(items_by_hand()[:1], imported_records()[:1], strict=False):
+                    match(by_hand, record, by=staff, at=now)
+            case 8:
+                for matched in Item.objects.filter(matches__undone_at=None, matches__isnull=False)[:1]:
+                    undo_match(matched, by=staff, at=now)
+        if step % 20 == 0:
+            assert whole_index() == expected_index()
     assert whole_index() == expected_index()
 
 

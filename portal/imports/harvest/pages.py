@@ -75,9 +75,7 @@ def _with_own_keys(listed, known, harvest, faults):
         for number, (identifier, each) in enumerate(listed.items(), 1)
         if each.record and not isinstance(each.record, Fault)
     }
-    items = Item.objects.filter(
-        source=harvest.source, source_key__in=[record.key for record in records.values()]
-    )
+    items = Item.objects.of_records(harvest.source, [record.key for record in records.values()])
     owners = {item.source_key: item for item in items}
     users = {
         row.item_id: row for row in HarvestedRecord.objects.filter(item__in=owners.values(), is_deleted=False)
@@ -143,7 +141,7 @@ def _save_rows(listed, known, records, harvest, at):
     """
     keys = [record.key for record in records.values()]
     items = {
-        item.source_key: item for item in Item.objects.filter(source=harvest.source, source_key__in=keys)
+        item.source_key: item for item in Item.objects.of_records(harvest.source, keys)
     }
     rows, gone, back = [], [], []
     for identifier, each in listed.items():

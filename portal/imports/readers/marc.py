@@ -51,6 +51,10 @@ UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
 # Bytes that are letters in Windows-1252 and that MARC-8 doesn't define.
 ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 
+# Four accented letters in a row are in no word of Windows-1252. They are a word in another alphabet, such as
+# Cyrillic in Windows-1251. Nobody knows which one.
+OTHER_ALPHABET = re.compile(rb"[\xc0-\xff]{4}")
+
 # This hides the warning that pymarc logs for each missing indicator.
 logging.getLogger("pymarc").setLevel(logging.ERROR)
 
@@ -183,13 +187,17 @@ def _is_shifted(piece):
         field = piece[begin : begin + int(piece[entry + 3 : entry + 7])]
         is_control = piece[entry : entry + 2] == b"00"
         is_free = not piece[entry : entry + 3].isdigit() or not field.strip(b" \x1e")
-        if piece[begin - 1 : begin] != b"\x1e" or ((b"\x1f" in field) == is_control and not is_free):
+        # Some control numbers end with the mark of a subfield, but no subfield follows.
+        has_subfields = b"\x1f" in field.rstrip(b"\x1e\x1f")
+        if piece[begin - 1 : begin] != b"\x1e" or (has_subfields == is_control and not is_free):
             return True
     return False
 
 
 def _from_piece(piece):
     if _is_windows_1252(piece):
+        if OTHER_ALPHABET.search(piece):
+            raise Refused(NOT_VALID)
         return pymarc.Record(piece, file_encoding="cp1252")
     # pymarc reads plain ASCII much faster as UTF-8, and the result is the same. An escape character (1B)
     # begins a sequence of MARC-8, so a record with one is not plain ASCII.

@@ -1,6 +1,7 @@
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from portal.lists.models import SavedItem
 from recommendations.models import Holding, Item, Recommendation
@@ -212,3 +213,17 @@ def test_import_without_database_tables_asks_the_user_to_migrate(monkeypatch, tm
     with pytest.raises(CommandError, match="manage.py migrate") as refused:
         call_command("import_items", str(tmp_path / "any.csv"))
     assert refused.value.returncode == 2
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a small table as a whole")
+def test_import_finds_its_items_without_reading_all_items(run, marc_file):
+    file = marc_file(*[titled(f"Title {number}", number=str(number)) for number in range(9)])
+    with CaptureQueriesContext(connection) as captured:
+        run(file)
+    lookups = [query["sql"] for query in captured if '"source_key" IN' in query["sql"]]
+    assert len(lookups) == 2
+    for sql in lookups:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + sql)
+            plan = cursor.fetchall()[0][3]
+        assert "USING INDEX one_item_per_source_key (source=? AND source_key=?)" in plan

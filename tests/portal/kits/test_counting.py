@@ -20,6 +20,7 @@ from portal.kits.counting import (
 from portal.kits.models import GotCount, ItemCount, Kit, KitCount
 from recommendations.actions import record_verdict
 from recommendations.models import Recommendation
+from tests.extent import times
 from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
@@ -287,7 +288,8 @@ def test_item_counts_as_hard_to_get_only_if_five_patrons_could_not_get_it(item, 
     assert marks == {item.pk: True, other.pk: False}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(times(4, 20)))
 def test_single_verdict_never_changes_a_published_number(seed):
     """Change one verdict before each night. A published number may change only after five such changes."""
     chance = random.Random(seed)
@@ -300,7 +302,7 @@ def test_single_verdict_never_changes_a_published_number(seed):
         for _visit in range(12)
     ]
     changes, shown = {}, {}
-    for _night in range(120):
+    for _night in range(times(120, 400)):
         row = chance.choice(rows)
         record_verdict(
             row, verdict=chance.choice(["helped", "helped", "did_not_help", "could_not_get_it", ""]), at=AT

@@ -36,7 +36,7 @@ STEPS = st.lists(
             st.just("killed"), st.booleans(), st.integers(1, 3), st.sampled_from(["page", *PAGES_READ])
         ),
     ),
-    max_size=12,
+    max_size=times(12, 30),
 )
 
 

@@ -1,4 +1,4 @@
-"""Test records that a program has saved in a wrong encoding. What can be read for certain is imported."""
+"""Test records that another program has damaged. What can be read for certain is imported."""
 
 import pytest
 
@@ -62,6 +62,18 @@ def test_damaged_letters_in_a_field_that_the_item_does_not_need_cost_nothing(pri
 )
 def test_damaged_letters_in_a_text_of_the_item_are_a_fault(damage):
     assert binary(priced(**damage)) == [Fault(1, NOT_VALID)]
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8_r", "cp1253", "iso8859_5"])
+def test_record_in_another_alphabet_than_the_latin_one_is_a_fault(encoding):
+    title = {"cp1253": "Ιστορία της τέχνης"}.get(encoding, "Мио, мой Мио: повести").encode(encoding)
+    record = titled("X" * len(title)).as_marc().replace(b"X" * len(title), title)
+    assert binary(record[:9] + b" " + record[10:]) == [Fault(1, NOT_VALID)]
+
+
+def test_mark_of_a_subfield_at_the_end_of_a_control_number_is_ignored():
+    [found] = binary(titled("T", number="   00038361\x1f"))
+    assert found.key == ":00038361"
 
 
 def test_empty_record_is_reported_as_empty():
