@@ -332,8 +332,8 @@ def address(text):
 def with_addresses(text):
     """Return the text as HTML in which email addresses break only if they don't fit on one line.
 
-    The stylesheet makes an element with a <wbr> one block. The block includes the punctuation after the address,
-    so that no line begins with it.
+    The stylesheet makes an element with a <wbr> one block. The block includes the punctuation after the
+    address, so that no line begins with it.
     """
     return mark_safe(
         EMAIL.sub(lambda found: f"<bdi>{address(found[1])}{found[2]}</bdi>", conditional_escape(text))

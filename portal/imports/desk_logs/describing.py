@@ -71,11 +71,11 @@ def columns_of(overview, plan):
     reasons = dict(plan.left_out)
     for column in overview.columns:
         common = {"name": column.name, "filled": column.filled, "rows": overview.contacts}
-        name = fields.get(column.position)
+        name = fields.get(column.position, "")
         label = str(LABELS.get(name) or plan.own_fields.get(name, ""))
-        if name and is_choice(name) and not any(plan.values[name].values()):
+        if is_choice(name) and not any(plan.values[name].values()):
             fates.append(Fate(**common, reason=_("the library has none of its values")))
-        elif name and is_choice(name):
+        elif is_choice(name):
             ours = [value for value in plan.values[name].values() if value]
             fates.append(Fate(**common, label=label, values=len(ours), skipped=ours.count(LEFT_OUT)))
         elif name:

@@ -204,7 +204,7 @@ def test_page_marks_what_came_in_after_the_email(march, coordinator, branch, cli
         page = client.get(reverse(name), {"dates": "2026-03"} | asked).content.decode()
         found = re.search('id="entered-later">(.*?)</p>', page, re.DOTALL)
         words = found and " ".join(html.unescape(re.sub("<[^>]*>", "", found[1])).split())
-        return words and words.partition(" coordinators (today 9 a.m.): ")[2]
+        return words and words.partition(" coordinators (today 9:00 a.m.): ")[2]
 
     assert mark() is None
     made(branch, 12, minutes=5)
