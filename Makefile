@@ -24,7 +24,7 @@ help:
 	@echo "make fix            format the code, and fix what can be fixed automatically"
 	@echo "make run            run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
 	@echo "make bench          compare the CPU time of each page with a minimal page, on both databases, in ten minutes"
-	@echo "make bench-large    the same in large databases, which the first run builds; PART=catalog or conversations"
+	@echo "make bench-large    the same in large databases, which the first run builds; PART=catalog, conversations or figures"
 	@echo "make screens        take a screenshot of every page, in var/screens/"
 	@echo "make messages       collect the texts to translate, and compile the translations"
 	@echo "make migrations     write the migrations for changed models"

@@ -16,12 +16,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from bench import searches
+from bench import figures, searches
 from bench.databases import databases
 from bench.server import CheckIns, Deliveries, Jobs, Server, environment
 
 # The parts of `make bench-large`, which can be measured alone.
-PARTS = ["conversations", "catalog"]
+PARTS = ["conversations", "catalog", "figures"]
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
 # The maximum time to deliver an email, as a multiple of the time that smtplib takes.
@@ -52,6 +52,10 @@ def main(large, parts):
             if large and "catalog" in parts:
                 found = searches.measure(database, folder)
                 searches.show(database.title, found)
+                rows += found
+            if large and "figures" in parts:
+                found = figures.measure(database, folder)
+                figures.show(database.title, found)
                 rows += found
     print(f"\nThe bench took {time.monotonic() - started:.0f} s.")
     if large:

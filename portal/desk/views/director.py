@@ -63,7 +63,7 @@ def _outcomes(period):
     year = counted.filter(kind=OutcomePeriod.Kind.YEAR, first_day=period.first, last_day=period.last).last()
     found = year or counted.filter(kind=OutcomePeriod.Kind.QUARTER).last()
     if found is None:
-        return {"outcomes": None}
+        return {"outcomes": None, "has_outcomes": OutcomePeriod.objects.exists()}
     return {
         "outcomes": name_of(found),
         "tables": tables_of(found, None, ""),

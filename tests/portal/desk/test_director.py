@@ -65,6 +65,12 @@ def test_director_report_of_an_empty_library_shows_zeros_and_says_that_nothing_i
     assert "Other dates" not in page
 
 
+def test_director_report_of_a_year_without_outcomes_says_so(desk, months):
+    page = text(desk.get(reverse("director"), {"dates": "2025-02"}))
+    assert "The library has no outcomes of this period." in page
+    assert "No quarter has been counted yet." not in page
+
+
 def test_director_report_of_an_unknown_period_is_a_form_error(desk):
     page = desk.get(reverse("director"), {"dates": "nonsense"})
     assert "Select a valid choice" in text(page)
