@@ -4,7 +4,6 @@ The functions that read a file yield a Record or a Fault for each record. The te
 fields of Item.
 """
 
-import contextlib
 import hashlib
 import html
 import re
@@ -54,8 +53,6 @@ CODE_MAX: int = BranchCode._meta.get_field("code").max_length  # type: ignore[as
 
 # Some systems export texts of web pages, such as "Tom &amp; Jerry" and "<p>A good book.</p>".
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
-# Control characters that are in no text of a catalog, except before and after a leading article.
-CONTROLS = re.compile("[\x80-\x9f]")
 PARAGRAPH_TAG = re.compile(r"</?(?:br|div|h[1-6]|li|ol|p|ul)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 TAG = re.compile(r"</?(?:a|b|em|font|i|span|strong|u)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
@@ -176,10 +173,15 @@ def unescaped(text):
 
 
 def readable(text):
-    """Replace entities. If a program has read UTF-8 as Latin-1, also restore the letters."""
-    if CONTROLS.search(text):
-        with contextlib.suppress(UnicodeError):
+    """Replace entities. If a program has read UTF-8 as Latin-1, even twice, also restore the letters.
+
+    A text in Latin-1 that is valid UTF-8 consists of pairs such as "Ã©", which no language writes.
+    """
+    while not text.isascii():
+        try:
             text = text.encode("latin-1").decode()
+        except UnicodeError:
+            break
     return unescaped(text)
 
 

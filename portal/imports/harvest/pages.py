@@ -140,9 +140,7 @@ def _save_rows(listed, known, records, harvest, at):
     Return (number of withdrawn items, number of items brought back).
     """
     keys = [record.key for record in records.values()]
-    items = {
-        item.source_key: item for item in Item.objects.of_records(harvest.source, keys)
-    }
+    items = {item.source_key: item for item in Item.objects.of_records(harvest.source, keys)}
     rows, gone, back = [], [], []
     for identifier, each in listed.items():
         row = known.get(identifier)

@@ -158,12 +158,17 @@ def _before_conversion(piece):
 
 
 def _is_unsure(found, piece):
-    """Return whether a text of the item is damaged, in a record that is not valid UTF-8 but says that it is.
+    """Return whether a text of the item may be wrong, because nobody knows the encoding of the record.
 
-    Nobody knows the encoding of its other letters. If they are only in fields that the item doesn't need, such
-    as a price in pounds, the item is complete.
+    Either it has words in an alphabet that Windows-1252 doesn't have, or it says that it is in UTF-8, and
+    isn't. If the damaged letters are only in fields that the item doesn't need, such as a price in pounds,
+    the item is complete.
     """
-    if piece[9:10] != b"a" or piece.isascii() or _is_utf8(piece) or isinstance(found, Fault):
+    if isinstance(found, Fault) or piece.isascii():
+        return False
+    if _is_windows_1252(piece):
+        return bool(OTHER_ALPHABET.search(piece))
+    if piece[9:10] != b"a" or _is_utf8(piece):
         return False
     return UNKNOWN in "".join(
         [found.key, *map(str, found.values.values()), *(str(copy) for copy in found.holdings)]
@@ -196,8 +201,6 @@ def _is_shifted(piece):
 
 def _from_piece(piece):
     if _is_windows_1252(piece):
-        if OTHER_ALPHABET.search(piece):
-            raise Refused(NOT_VALID)
         return pymarc.Record(piece, file_encoding="cp1252")
     # pymarc reads plain ASCII much faster as UTF-8, and the result is the same. An escape character (1B)
     # begins a sequence of MARC-8, so a record with one is not plain ASCII.

@@ -39,8 +39,8 @@ CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
 SERIES = ("490", "440", "830")
 # Words for a link that leads to a text about the item, such as its table of contents, or to its cover.
 ABOUT_THE_ITEM = re.compile(
-    r"\btables? of contents\b|\bpublisher.{0,2} description\b|\bbiograph|\bsample text\b|\breviews?\b|\bcovers?\b|\bexcerpt"
-    r"|\binhalt|\bklappentext\b|\brezension|\bcubierta\b|\bportada\b|\breseña|\bíndice\b|\bsommaire\b"
+    r"\btables? of contents\b|\bpublisher.{0,2} description\b|\bbiograph|\bsample text\b|\breviews?\b"
+    r"|\bcovers?\b|\bexcerpt|\binhalt|\bklappentext\b|\brezension|\bcubierta\b|\bportada\b|\breseña|\bíndice\b|\bsommaire\b"
     r"|\btable des matières\b|\bcouverture\b",
     re.IGNORECASE,
 )

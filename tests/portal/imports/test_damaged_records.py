@@ -31,9 +31,12 @@ def test_record_that_was_converted_to_utf_8_without_new_lengths_is_read():
     assert outcome(binary(GOOD, converted, GOOD)) == ["First", "Zéphyr à l'aube", "First"]
 
 
-def test_letters_of_utf_8_that_was_read_as_latin_1_are_restored():
-    [found] = binary(titled("Étude".encode().decode("latin-1")))
-    assert found.values["title"] == "Étude"
+@pytest.mark.parametrize(
+    "title", ["Étude", "Pe\u0301tain", "Wang, Chi-chʻien", "日本", "\x98Der \x9cBär", "São João"]
+)
+def test_letters_of_utf_8_that_was_read_as_latin_1_are_restored(title):
+    [found, right] = binary(titled(title.encode().decode("latin-1")), titled(title, number="2"))
+    assert found.values["title"] == right.values["title"]
 
 
 def test_record_converted_twice_has_its_letters_again():
