@@ -161,7 +161,10 @@ class Timed(Process):
         )
 
     def measure(self, name, times):
-        """Write or deliver some emails, and return the milliseconds per email as (Python, 0)."""
+        """Write or deliver `factor` * `times` emails, and return (milliseconds per email, 0).
+
+        Other rows of the bench have the time of the database in place of the 0.
+        """
         print(name, self.factor * times, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline()), 0
 

@@ -263,7 +263,10 @@ def _covers(hosts, name):
 
 
 def refuse_unsafe_settings():
-    """Raise ImproperlyConfigured with each problem and its fix. The server calls this when it starts."""
+    """If settings are unsafe, raise one ImproperlyConfigured that lists every problem with its fix.
+
+    The server calls this function when it starts.
+    """
     if errors := settings_are_safe():
         raise ImproperlyConfigured(
             "\n".join(

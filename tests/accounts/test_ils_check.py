@@ -98,7 +98,7 @@ def test_ils_check_notices_missing_error_detection(check):
 @pytest.mark.parametrize(
     "end", [b"", b"\n"], ids=["ignores the request to repeat", "ends lines with a line feed"]
 )
-def test_ils_check_notices_missing_error_detection_if_resend_requests_are_ignored(check, end):
+def test_ils_check_says_that_checksums_are_missing_even_if_the_ils_never_repeats_a_message(check, end):
     one = server()
 
     def fault(number, line, answer):

@@ -63,7 +63,8 @@ def kit_from_session(request, public_id):
     """Show the form of a kit with the items of a visit. No word of the visit is copied.
 
     `to` in the URL is the public id of the kit that gets the items, or "new". If `to` is missing, ask which
-    kit. The form doesn't say which visit the items come from. Nothing is saved until staff send the form.
+    kit, or show the form of a new kit if the person can edit none. The kit doesn't store the visit of the
+    items. Nothing is saved until staff send the form.
     """
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
     help_session = get_object_or_404(

@@ -164,7 +164,8 @@ class _Writer:
         self.seen[short] = count + 1
         numbered = f"{base}\n{count}"
         identities = _short(f"identity\n{numbered}")
-        # Own values identify no row. Otherwise all rows would be new once a column is mapped to an own field.
+        # The identity leaves out the values of the library's own fields. Otherwise, all rows would be new
+        # after a column was mapped to an own field.
         own = f"\nown={contact.own_values}" if contact.own_values else ""
         contents = _short(f"row\n{numbered}\n{contact.content}{own}") if contact.number else identities
         return identities, contents, numbered

@@ -486,7 +486,7 @@ def test_phone_button_is_shown_without_a_script_if_the_person_has_a_device(
     assert "hidden" not in button_of(client.get(reverse("check_ins")), "push")
 
 
-def test_phone_button_is_not_on_the_page_while_push_is_off(client, patron, visit, sign_in):
+def test_check_ins_on_the_phone_are_not_offered_while_push_is_off(client, patron, visit, sign_in):
     sign_in(client, patron)
     for path in ("/", visit.get_absolute_url(), reverse("check_ins")):
         assert button_of(client.get(path), "push") == ""

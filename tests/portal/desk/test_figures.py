@@ -143,7 +143,7 @@ def test_outcome_page_says_that_a_table_is_not_shown_or_that_nobody_answered(des
     page = show(desk, by="topic")
     assert table(page, "found") == {}
     assert "Bereavement" not in text(page)
-    assert text(page).count("Not shown, because small numbers could be worked out from it.") == 1
+    assert text(page).count("Not shown, because readers could work out how a few patrons answered.") == 1
     assert text(page).count("Nobody has answered.") == 3
 
 

@@ -202,7 +202,7 @@ def test_first_week_runs_the_same_number_of_queries_for_1_and_30_branches(
         desk.get(reverse("first_week"))
 
 
-def test_coordinators_see_the_link_to_the_first_week_until_the_list_is_hidden(
+def test_only_coordinators_see_the_link_to_the_first_week_page_until_one_of_them_hides_it(
     desk, client, staff, coordinator, sign_in
 ):
     link = 'id="to-first-week"'

@@ -243,7 +243,7 @@ def test_no_service_point_is_preselected_if_the_shared_computer_has_another_name
     assert not form["default_point"].value()
 
 
-def test_staff_can_record_a_visit_at_a_shared_computer_without_a_service_point(at_computer, front, typed):
+def test_staff_can_empty_the_service_point_that_a_shared_computer_preselects(at_computer, front, typed):
     fields = typed(service_point="", default_point=f"{front.pk} 2026-03-04")
     assert at_computer.post(RECORD, fields).status_code == 302
     assert HelpSession.objects.get().service_point is None

@@ -434,7 +434,9 @@ def test_figures_page_separates_thousands_but_the_file_does_not(desk, branch):
     ],
     ids=["days", "no comparison", "modes", "months"],
 )
-def test_figures_page_that_compares_days_says_that_the_weekdays_can_differ(spring, desk, asked, says):
+def test_figures_page_says_that_weekdays_can_differ_only_if_two_periods_are_compared_by_day(
+    spring, desk, asked, says
+):
     page = desk.get(reverse("figures"), {"dates": "2026-03"} | asked)
     assert ("The days of the week can differ." in text(page)) is says
 

@@ -267,7 +267,9 @@ def test_items_of_a_quiet_visit_cannot_be_saved(me, branch, show_code):
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
-def test_strangers_cannot_save_or_remove_items(client, recommendation, patron, staff, sign_in, who):
+def test_only_the_patron_can_save_remove_restore_or_delete_their_items(
+    client, recommendation, patron, staff, sign_in, who
+):
     saved = SavedItemFactory(saved_list=SavedListFactory(patron=patron))
     if who != "nobody":
         sign_in(client, staff if who == "staff of the branch" else UserFactory())

@@ -155,7 +155,8 @@ class ValuesForm(forms.Form):
             max_length=60,
             initial=save_as,
             help_text=_(
-                "A name such as “Old log”. The next file can use them. No names of people are saved."
+                "Optional. With a name, such as “Old log”, you can use these answers for the next file too. "
+                "Names of people are not saved."
             ),
         )
 
