@@ -12,6 +12,7 @@ from accounts.models import Library
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession
 from portal.notifications.actions import take_turn
+from portal.pauses import pause_after_writing
 from portal.prepared import update_all
 
 from .counting import COUNTED, count, days_of, month_of
@@ -38,9 +39,9 @@ def count_contacts(*, at):
         rebuild()
         return
     recent = HelpSession.objects.filter(forgotten_on=None, created_at__gte=at - RECENT)
-    days = {local.date(), *recent.order_by().values_list("happened_on", flat=True).distinct()}
-    for month, of_month in _by_month(days):
-        count_month(month, of_month)
+    # With DISTINCT, SQLite would read all sessions in the order of their days.
+    days = {local.date(), *recent.order_by().values_list("happened_on", flat=True)}
+    _count_months(days, only_days=True)
 
 
 def rebuild():
@@ -53,7 +54,19 @@ def rebuild():
     for table in TABLES:
         column = "happened_on" if table is DayCount else "month"
         days |= {*table.objects.filter(is_final=False).values_list(column, flat=True).distinct()}
-    return sum(count_month(month) for month, _days in _by_month(days))
+    return _count_months(days)
+
+
+def _count_months(days, *, only_days=False):
+    """Count the months of these days, and return how many rows changed. Others can write after each month.
+
+    If `only_days` is true, the table by day is written only for these days.
+    """
+    changed = 0
+    for month, of_month in _by_month(days):
+        with pause_after_writing():
+            changed += count_month(month, of_month if only_days else None)
+    return changed
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ They are forgotten already. The outcomes of each quarter are counted on the day 
 
 import datetime
 import random
+from collections import Counter
 
 from accounts.models import Library
 from portal.checkins.models import CheckIn
@@ -22,19 +23,19 @@ BUSY = {"central": 2.6, "harbor": 1.3, "northfield": 1}
 # {month: how busy it is}
 SEASONS = {1: 1.2, 2: 1.2, 3: 1.1, 4: 1.2, 6: 0.8, 7: 0.7, 8: 0.8, 10: 1.1, 12: 0.8}
 TALLIES = 0.3  # the part of contacts that are only counted
-# The answers of the visits, one after the other and then again from the beginning. "" is no answer. Each
-# answer is frequent enough to be shown, even at one branch.
-FOUND = ("all", "", "all", "part", "", "all", "something_else", "all", "still_working", "all", "", "no")
+# The answers of the visits of a branch, one after the other and then again from the beginning. "" is no
+# answer. Each answer is frequent enough to be shown, even at one branch.
+FOUND = ("", "all", "part", "all", "something_else", "", "all", "still_working", "all", "no")
 SATISFACTION = (
-    *("very_good", "good", "", "very_good", "not_so_good", "very_good", "good", "very_good", "", "good"),
-    *("very_good", "poor"),
+    *("", "very_good", "good", "very_good", "not_so_good", "", "very_good", "good", "very_good"),
+    "poor",
 )
-WOULD_RETURN = ("yes", "yes", "maybe", "yes", "", "yes", "yes", "no", "yes", "yes", "", "yes")
+WOULD_RETURN = ("", "yes", "yes", "maybe", "yes", "", "yes", "yes", "no", "yes")
 VERDICTS = (
     *("helped", "", "helped", "partly", "not_tried", "helped", "did_not_help", "helped"),
     *("could_not_get_it", "helped", "not_tried"),
 )
-# The topics of twelve visits each, so that each topic has all of the answers above.
+# The topics of ten visits each, so that each topic has all of the answers above.
 TOPICS = (
     *("jobs", "reading", "jobs", "reading", "jobs", "computers", "jobs", "reading", "jobs", "school"),
     *("jobs", "reading", "jobs", "tax"),
@@ -98,11 +99,6 @@ def weighted(chance, weights):
     return chance.choices(list(weights), list(weights.values()))[0]
 
 
-def _answer(answers, number):
-    """Return one of the answers, or "" if the patron answered nothing."""
-    return answers[number % len(answers)] if number else ""
-
-
 class _Maker:
     """Makes contacts and recommendations that are not saved yet."""
 
@@ -110,7 +106,8 @@ class _Maker:
         self.builder, self.chance, self.zone = builder, random.Random(8), Library.current().zone  # noqa: S311
         self.items = [*builder.items.values()][:3]
         self.kinds = list(TallyKind.objects.select_related("service_point").order_by("pk"))
-        self.visits = 0
+        self.visits: Counter = Counter()
+        self.given: Counter = Counter()
 
     def number_of_contacts(self, branch, day):
         if not self.builder.calendar.hours(branch, day):
@@ -140,9 +137,8 @@ class _Maker:
                 tally_kind=kind,
                 **common,
             )
-        self.visits += 1
-        number = self.visits
-        answers = number if number % 5 else None
+        self.visits[branch.pk] += 1
+        number = self.visits[branch.pk]
         return HelpSession(
             status=HelpSession.Status.RECORDED,
             service_point=chance.choice(kinds).service_point if kinds else None,
@@ -156,15 +152,16 @@ class _Maker:
             own_values=builder.chosen_values(number),
             handed_over_at=at if number % 2 == 0 else None,
             kept_at=at if number % 3 == 0 else None,
-            found=_answer(FOUND, answers),
-            satisfaction=_answer(SATISFACTION, answers),
-            would_return=_answer(WOULD_RETURN, answers),
-            answered_at=at if answers else None,
+            found=FOUND[number % len(FOUND)],
+            satisfaction=SATISFACTION[number % len(SATISFACTION)],
+            would_return=WOULD_RETURN[number % len(WOULD_RETURN)],
+            answered_at=at if FOUND[number % len(FOUND)] else None,
             **common,
         )
 
     def recommendation(self, visit):
-        number = self.visits = self.visits + 1
+        self.given[visit.branch_id] += 1
+        number = self.given[visit.branch_id]
         verdict = VERDICTS[number % len(VERDICTS)]
         return Recommendation(
             item=self.items[number % len(self.items)],

@@ -58,6 +58,7 @@ PUBLIC = {
     "api_description": "contains nothing about the library",
     "record_help_session": "the token of another system gives access",
     "read_figures": "the token of another system gives access",
+    "read_outcomes": "the token of another system gives access",
     "phone_here": "says which subscription this browser itself has",
     "renew_phone": "changes only the subscription that this browser itself has",
 }
@@ -312,7 +313,7 @@ class Route:
     @property
     def for_systems(self):
         """Return whether only other systems with a token may open the URL. Everybody else gets status 401."""
-        return self.name in {"record_help_session", "read_figures"}
+        return self.name in {"record_help_session", "read_figures", "read_outcomes"}
 
     @property
     def for_staff(self):

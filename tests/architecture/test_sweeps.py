@@ -44,6 +44,7 @@ WITHOUT_CSRF = {
     "how_it_went": "the random token in the address gives access, and no other site knows it",
     "record_help_session": "another system sends the POST, and its token gives access",
     "read_figures": "only another system can read it, and its token gives access",
+    "read_outcomes": "only another system can read it, and its token gives access",
 }
 UNDONE_ALREADY = {
     "undo_tally": "undoing a missing tally is not an error, so it reveals nothing about a stranger's"

@@ -39,7 +39,7 @@ def test_revoked_token_is_refused(send, token):
 
 @pytest.mark.parametrize(
     ("scope", "allowed"),
-    # Nothing is counted yet, so a token that may read outcomes is told so.
+    # No quarter is counted yet, so there is no outcome to read.
     [("record", [201, 403, 403]), ("figures", [403, 200, 403]), ("outcomes", [403, 403, 422])],
 )
 def test_token_allows_only_its_scope(ask, send, branch, scope, allowed):

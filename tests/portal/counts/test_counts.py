@@ -3,9 +3,12 @@
 import datetime
 import io
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.counts import actions
@@ -290,3 +293,29 @@ def test_no_figure_changes_when_patrons_of_one_group_are_erased_one_by_one(branc
     for person in (one, two):
         erasure.erase(person, language="en", at=AT)
         assert all_figures() == before
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan depends on the database")
+def test_job_finds_recent_contacts_by_the_index_of_their_times(library, branch):
+    made(branch, AT.date())
+    with CaptureQueriesContext(connection) as queries:
+        actions.count_contacts(at=AT)
+    [recent] = [query["sql"] for query in queries if '"created_at" >=' in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {recent}")
+        assert "sessions_not_forgotten" in str(cursor.fetchall())
+
+
+def test_rebuild_lets_others_write_after_each_month(library, branch, monkeypatch):
+    made(branch, MARCH)
+    made(branch, APRIL)
+    written = []
+
+    @contextmanager
+    def pause():
+        yield
+        written.append({*DayCount.objects.values_list("happened_on", flat=True)})
+
+    monkeypatch.setattr(actions, "pause_after_writing", pause)
+    actions.rebuild()
+    assert written == [{MARCH}, {MARCH, APRIL}]
