@@ -6,18 +6,19 @@ form, k before a kind, and l before a language.
 
 from typing import NamedTuple
 
-from django.db.models import BooleanField
-from django.db.models.expressions import RawSQL
+from django.db import connection
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from portal.prepared import prepared
 from recommendations.models import Item
 from recommendations.search.languages import LANGUAGES
 from recommendations.search.narrowing import Narrowing
 
 # The maximum number of words that the page offers.
 MAX_CHOICES = 8
+# The form is a part of this statement, and not a parameter. After five runs, PostgreSQL plans a statement
+# once for all values of its parameters, and can't use the index of the items in large print.
+IN_LARGE_PRINT = "SELECT 1 FROM recommendations_item WHERE form = 'large_print' LIMIT 1"
 
 
 class Choice(NamedTuple):
@@ -90,18 +91,10 @@ def _form(form, narrowing):
 
 
 def _has_large_print():
-    """Return whether the catalog has anything in large print."""
-    return bool(_in_large_print())
-
-
-# The value is a part of the SQL. With a parameter, the plan that PostgreSQL keeps after some calls couldn't
-# use the index items_in_large_print. If nothing is in large print, it would then read all items.
-IS_LARGE_PRINT = RawSQL("form = 'large_print'", [], output_field=BooleanField())  # noqa: S611  no input
-
-
-@prepared()
-def _in_large_print():
-    return Item.objects.filter(IS_LARGE_PRINT).order_by().values_list("pk")[:1]
+    """Return whether the catalog has an item in large print."""
+    with connection.cursor() as cursor:
+        cursor.execute(IN_LARGE_PRINT)
+        return bool(cursor.fetchall())
 
 
 def _pressed(code, chosen):

@@ -32,7 +32,8 @@ def counted(branch, staff):
         for verdict in [*["helped"] * 9, *["could_not_get_it"] * 6, "did_not_help", *VERDICTS]:
             verdicts(item, topic, verdict, from_kit=kit.public_id, patron=UserFactory())
     count_now(at=AT)
-    assert ItemCount.objects.count() == 2 and KitCount.objects.count() == 1
+    assert ItemCount.objects.count() == 2
+    assert KitCount.objects.count() == 1
     return kit
 
 
