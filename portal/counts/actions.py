@@ -16,7 +16,7 @@ from portal.pauses import pause_after_writing
 from portal.prepared import update_all
 
 from .counting import COUNTED, count, days_of, month_of
-from .models import TABLES, CheckInAnswers, CountsLock, DayCount
+from .models import TABLES, CheckInAnswers, CountsLock, DayCount, MonthEmail
 from .outcome_counting import check_ins_answered
 
 RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_group", "own_value"))
@@ -77,6 +77,16 @@ def count_month(month, days=None):
     """
     lock_counts()
     return _write(month, days)
+
+
+def claim_month_email(month, numbers, *, at):
+    """Save the numbers of the email about this month. Return False if they were saved before.
+
+    `numbers` is {primary key of a branch as text: its numbers}. The caller writes the emails in the same
+    transaction.
+    """
+    defaults = {"written_at": at, "numbers": numbers}
+    return MonthEmail.objects.get_or_create(month=month, defaults=defaults)[1]
 
 
 @contextmanager

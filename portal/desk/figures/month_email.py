@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.models import Branch, Library, StaffRole
-from portal.counts.actions import count_month
+from portal.counts.actions import claim_month_email, count_month
 from portal.counts.models import MonthEmail, MonthTotal
 from portal.notifications.writing import notify, save_all
 from portal.pauses import pause_after_writing
@@ -42,10 +42,7 @@ def write_month_emails(*, at):
     with pause_after_writing(), transaction.atomic():
         # This locks the counts, so another process waits here, and then finds the row.
         count_month(month.first)
-        _row, is_new = MonthEmail.objects.get_or_create(
-            month=month.first, defaults={"written_at": at, "numbers": _numbers_of_branches(month)}
-        )
-        if is_new:
+        if claim_month_email(month.first, _numbers_of_branches(month), at=at):
             save_all(_emails(month, library, at))
 
 

@@ -13,6 +13,7 @@ from portal.privacy.policy_lines.line import Group
 TEXTS_NOT_ABOUT_PEOPLE = {
     # This model has only numbers in its JSON fields.
     "counts.Outcome",
+    "counts.MonthEmail",
     "imports.Harvest",
     # The scopes of a token.
     "api.ApiToken",
