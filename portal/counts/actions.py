@@ -17,7 +17,7 @@ from portal.prepared import update_all
 
 from .counting import COUNTED, count, days_of, month_of
 from .models import TABLES, CheckInAnswers, CountsLock, DayCount, MonthEmail
-from .outcome_counting import check_ins_answered
+from .outcome_counting import with_answered_check_in
 
 RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_group", "own_value"))
 # During the day, the job only counts the days of contacts that were recorded this recently. At night, it
@@ -148,10 +148,9 @@ def _add_to_final(sessions):
 
 
 def _keep_check_in_answers(sessions):
-    """Add the number of answered check-ins about these sessions to CheckInAnswers."""
+    """Add the number of these sessions with an answered check-in to CheckInAnswers."""
     recorded = [session.pk for session in sessions if session.status == HelpSession.Status.RECORDED]
-    answered = check_ins_answered(recorded).values_list("help_session__happened_on", "help_session__branch")
-    counted = Counter((month_of(day), branch) for day, branch in answered)
+    counted = Counter((month_of(day), branch) for _visit, day, branch in with_answered_check_in(recorded))
     for (month, branch), number in counted.items():
         CheckInAnswers.objects.get_or_create(month=month, branch_id=branch, defaults={"answered": 0})
         CheckInAnswers.objects.filter(month=month, branch=branch).update(answered=F("answered") + number)

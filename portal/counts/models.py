@@ -236,7 +236,7 @@ class CountedAnswer(models.Model):
 
 
 class CheckInAnswers(models.Model):
-    """How many check-ins about a month's forgotten visits were answered.
+    """How many forgotten visits of a month had an answered check-in.
 
     Forgetting a visit deletes its check-ins, so `keeping_counts` adds their number first.
     """

@@ -33,8 +33,10 @@ ANSWERS = {
     VERDICTS: tuple(Verdict.values),
     **dict.fromkeys(FOLLOW_UPS, ("yes",)),
 }
-# {question: how many numbers `Cell.visits` has after the numbers of the answers}
-GUARDS = {**dict.fromkeys(OF_VISITS, 1), VERDICTS: 0, "kept": 1, "answered": 4, "check_ins": 2}
+# {question: how many numbers `Cell.visits` has after the numbers of the answers}. The figures of work show how
+# many visits there were, how many were given to the patron and how many check-ins were sent. Readers can
+# subtract, so these numbers count too.
+GUARDS = {**dict.fromkeys(OF_VISITS, 4), VERDICTS: 0, "kept": 3, "answered": 5, "check_ins": 2}
 # BREAKDOWNS is {question: its breakdowns}. NONE is the table with only the sum.
 NONE, TOPIC, QUESTION_TYPE, ITEM = "", "topic", "question_type", "item"
 BREAKDOWNS = {
@@ -96,26 +98,46 @@ def _of_visits(quarter, breakdown):
     key = breakdown or "status"
     columns = ("branch", key, "quiet", "with_child", *OF_VISITS)
     sums: dict = {
-        question: defaultdict(lambda: defaultdict(lambda: defaultdict(int))) for question in OF_VISITS
+        question: defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: [0, 0])))
+        for question in OF_VISITS
     }
-    for branch, value, quiet, child, *answers, visits in (
-        visits_of(quarter).values_list(*columns).annotate(Count("pk"))
-    ):
+    # {(branch, key): visits, and those given to the patron} that are not in the row with this key.
+    without_row: dict = defaultdict(lambda: [0, 0])
+    rows = visits_of(quarter).values_list(*columns).annotate(Count("pk"), Count("handed_over_at"))
+    for branch, value, quiet, child, *answers, visits, given in rows:
         row = UNNAMED if quiet or child or not breakdown else value
         for question, answer in zip(OF_VISITS, answers, strict=True):
-            sums[question][branch][row][answer] += visits
+            _add(sums[question][branch][row][answer], visits, given)
+        # The figures of work show the visits of a question type with the quiet ones, but those of a topic
+        # without them.
+        if breakdown == QUESTION_TYPE and row is UNNAMED:
+            _add(without_row[branch, value], visits, given)
+            # All rows together must have the numbers of the sum.
+            _add(without_row[branch, UNNAMED], -visits, -given)
+            for question in OF_VISITS:
+                _add(sums[question][branch][value][""], 0, 0)
     return {
         question: {
-            branch: {row: _cell(ANSWERS[question], counts) for row, counts in rows.items()}
+            branch: {
+                row: _cell(ANSWERS[question], counts, without_row[branch, row])
+                for row, counts in rows.items()
+            }
             for branch, rows in branches.items()
         }
         for question, branches in sums.items()
     }
 
 
-def _cell(values, counts):
-    numbers = tuple(counts[value] for value in values)
-    return Cell(numbers, (*numbers, counts[""]))
+def _add(sums, visits, given):
+    sums[0] += visits
+    sums[1] += given
+
+
+def _cell(values, counts, without_row):
+    """Return the Cell for {answer: [visits, those given to the patron]}. "" is no answer."""
+    numbers = tuple(counts[value][0] for value in values)
+    visits, given = counts[""]
+    return Cell(numbers, (*numbers, visits, given, visits + without_row[0], given + without_row[1]))
 
 
 def _given_in_visits(quarter):
@@ -199,39 +221,45 @@ def _of_verdicts(given, breakdown):
 def _follow_ups(quarter, counted):
     """Return {name: {branch: {UNNAMED: Cell}}} for what patrons did after their visits."""
     rows = visits_of(quarter).values_list("branch")
-    rows = rows.annotate(Count("pk"), Count("kept_at"), Count("answered_at"))
+    rows = rows.annotate(Count("pk"), Count("handed_over_at"), Count("kept_at"), Count("answered_at"))
     days = (quarter.first_day, quarter.last_day)
-    sent = DayCount.objects.filter(happened_on__range=days).order_by().values_list("branch")
-    sent_at = dict(sent.annotate(Sum("check_ins")))
+    sent_rows = DayCount.objects.filter(happened_on__range=days).order_by().values_list("branch")
+    sent_at = dict(sent_rows.annotate(Sum("check_ins")))
     reacted_at = _check_in_answers(quarter)
     cells: dict = {name: {} for name in FOLLOW_UPS}
-    for branch, visits, kept, answered in rows:
-        reacted = reacted_at.get(branch, 0)
+    for branch, visits, given, kept, answered in rows:
+        reacted, sent = reacted_at.get(branch, 0), sent_at.get(branch, 0)
         # For each question, count the visits whose patrons answered only other questions.
         others = [answered - sum(counted[name, NONE][branch][UNNAMED].numbers) for name in OF_VISITS]
         guards = {
-            "kept": (kept, visits - kept),
-            "answered": (answered, visits - answered, *others),
-            "check_ins": (reacted, sent_at.get(branch, 0) - reacted, answered - reacted),
+            "kept": (kept, visits - kept, given - kept, kept - sent),
+            "answered": (answered, visits - answered, given - answered, *others),
+            "check_ins": (reacted, sent - reacted, answered - reacted),
         }
         for name, numbers in guards.items():
             cells[name][branch] = {UNNAMED: Cell(numbers[:1], tuple(max(0, number) for number in numbers))}
     return cells
 
 
-def check_ins_answered(visits):
-    """Return the check-ins that were sent about these visits and that patrons answered."""
-    return CheckIn.objects.filter(
+def with_answered_check_in(visits):
+    """Return [(primary key, day, branch)] of those visits about which the patron answered a check-in.
+
+    A visit counts once, however many check-ins about it were answered.
+    """
+    answered = CheckIn.objects.filter(
         help_session__in=visits, asked_at__isnull=False, status=CheckIn.Status.ANSWERED
     )
+    columns = "help_session", "help_session__happened_on", "help_session__branch"
+    return list(answered.order_by().values_list(*columns).distinct())
 
 
 def _check_in_answers(quarter):
-    """Return {branch: how many check-ins were answered}, including check-ins about forgotten visits."""
+    """Return {branch: how many visits had an answered check-in}, including forgotten visits."""
     answers: dict = defaultdict(int)
-    now = check_ins_answered(visits_of(quarter)).order_by().values_list("help_session__branch")
+    for _visit, _day, branch in with_answered_check_in(visits_of(quarter)):
+        answers[branch] += 1
     forgotten = CheckInAnswers.objects.filter(month__in=quarter.months).order_by().values_list("branch")
-    for branch, number in [*now.annotate(Count("pk")), *forgotten.annotate(Sum("answered"))]:
+    for branch, number in forgotten.annotate(Sum("answered")):
         answers[branch] += number
     return answers
 

@@ -199,7 +199,9 @@ def _stored(period):
     tables: dict = defaultdict(dict)
     for row in period.rows.all():
         key = key_of(row)
-        cell = Cell(tuple(row.numbers), tuple(row.visits))
+        # An earlier version counted fewer numbers that others could compute.
+        missing = len(_empty(row.question).visits) - len(row.visits)
+        cell = Cell(tuple(row.numbers), (*row.visits, *[0] * missing))
         tables[row.branch_id, row.question, row.breakdown][key] = (cell, row.is_shown)
     return dict(tables)
 

@@ -148,20 +148,31 @@ def _content(cells, plan, *read):
     """Return a text that is the same for equal rows, with everything that is counted.
 
     The question and the notes are left out, so correcting them makes no new contact. `read` has values that
-    are already parsed. So the same row has the same text in a workbook and in a CSV file.
+    are already parsed. So the same row has the same text in a workbook and in a CSV file. A row without a
+    place belongs to the branch that was chosen for the file, so the text contains this branch. The logs of
+    two branches can have equal rows.
     """
     parts = [str(value) for value in read]
     parts += [f"{name}={text.casefold()}" for name in IDENTIFYING if (text := plan.cell(cells, name))]
+    if not plan.cell(cells, "place"):
+        parts.append(f"branch={plan.branch}")
     return "\n".join(parts)
 
 
 def _number(cells, plan):
-    """Return the numbers of the ticket and of the chat, or "" if the row has none."""
-    return "\n".join(
+    """Return the numbers of the ticket and of the chat, or "" if the row has none.
+
+    A log without places is the log of one branch. Another branch can have a ticket with the same number, so
+    the branch is added.
+    """
+    numbers = [
         f"{index}:{cells[position].casefold()}"
         for index, position in enumerate(plan.positions.get("number", ()))
         if position < len(cells) and cells[position].strip("0-#. ")
-    )
+    ]
+    if numbers and not plan.positions.get("place"):
+        numbers.append(f"branch={plan.branch}")
+    return "\n".join(numbers)
 
 
 def _failed_in(cells, plan):

@@ -33,6 +33,7 @@ def add_past_outcomes(branch, *, topic="Taxes", title="Compost City", creators="
             happened_on=quarter.first_day,
             created_at=noon,
             forgotten_on=quarter.last_day,
+            handed_over_at=noon,
             minutes=4,
             found=["all", "part", "", "all"][number // 2 % 4],
             satisfaction=["very_good", "good", ""][number // 2 % 3],

@@ -13,6 +13,7 @@ from portal.counts.outcome_counting import (
     ANSWERS,
     BREAKDOWNS,
     FOLLOW_UPS,
+    GUARDS,
     ITEM,
     NONE,
     OF_VISITS,
@@ -109,7 +110,8 @@ def _of_answers(visits, question, breakdown):
 
 def _cell(question, given):
     numbers = tuple(given.count(value) for value in ANSWERS[question])
-    return Cell(numbers, (*numbers, given.count("")))
+    # All visits are given to the patron, and none is quiet.
+    return Cell(numbers, (*numbers, *[given.count("")] * GUARDS[question]))
 
 
 def _tables():
@@ -127,7 +129,7 @@ def small_numbers(visits):
             continue
         truth = _truth(visits, question, breakdown)
         places = {atom: place for place, atom in enumerate(truth)}
-        groups = _derivable(_published(question, breakdown, places))
+        groups = derivable(_published(question, breakdown, places))
         for answer in ANSWERS[question]:
             of_atoms = {
                 1 << place: sum(1 << visit for visit in set(truth[atom][answer]))
@@ -178,7 +180,7 @@ def _published(question, breakdown, places):
     return published - {0}
 
 
-def _derivable(published):
+def derivable(published):
     """Return the published sets, and those that follow from up to three rounds of subtraction.
 
     In each round, the attacker also adds up sets that have nothing in common.

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from portal.counts import outcomes
+from portal.counts.actions import rebuild
 from portal.counts.models import Outcome, OutcomePeriod
 from portal.counts.outcome_counting import UNNAMED, Cell, count_outcomes_of
 from portal.counts.quarters import Quarter
@@ -69,13 +70,13 @@ def test_quarter_counts_the_answers_of_its_visits(library, branch):
     counted = count_outcomes_of(SPRING, library.zone)
     assert counted["found", "topic"] == {
         branch.pk: {
-            topic.pk: Cell((2, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0)),
-            UNNAMED: Cell((0, 1, 0, 1, 0), (0, 1, 0, 1, 0, 0)),
+            topic.pk: Cell((2, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0, 0, 0, 0)),
+            UNNAMED: Cell((0, 1, 0, 1, 0), (0, 1, 0, 1, 0, 0, 0, 0, 0)),
         },
-        west.pk: {topic.pk: Cell((0,) * 5, (0, 0, 0, 0, 0, 1))},
+        west.pk: {topic.pk: Cell((0,) * 5, (0, 0, 0, 0, 0, 1, 0, 1, 0))},
     }
-    assert counted["found", ""][branch.pk] == {UNNAMED: Cell((2, 1, 0, 1, 0), (2, 1, 0, 1, 0, 0))}
-    assert counted["would_return", ""][branch.pk] == {UNNAMED: Cell((0, 0, 1), (0, 0, 1, 3))}
+    assert counted["found", ""][branch.pk] == {UNNAMED: Cell((2, 1, 0, 1, 0), (2, 1, 0, 1, 0, 0, 0, 0, 0))}
+    assert counted["would_return", ""][branch.pk] == {UNNAMED: Cell((0, 0, 1), (0, 0, 1, 3, 0, 3, 0))}
 
 
 def test_verdicts_are_counted_with_different_visits(library, branch):
@@ -137,15 +138,47 @@ def test_quarter_counts_the_same_if_visits_are_forgotten_or_erased_before(librar
     for visit in visits:
         decided(visit, item, "helped", patron=patron)
         CheckInFactory(help_session=visit, asked_at=AFTER, status="answered", answered_at=AFTER)
+    rebuild()
     before = count_outcomes_of(SPRING, library.zone)
     assert before["check_ins", ""][branch.pk][UNNAMED].numbers == (7,)
     erasure.erase(patron, language="en", at=AFTER)
     assert not visits[0].check_ins_made.exists()
-    after = count_outcomes_of(SPRING, library.zone)
-    assert {key: cells for key, cells in after.items() if key[0] != "check_ins"} == {
-        key: cells for key, cells in before.items() if key[0] != "check_ins"
-    }
-    assert after["check_ins", ""][branch.pk][UNNAMED].numbers == (7,)
+    assert count_outcomes_of(SPRING, library.zone) == before
+
+
+def test_visit_with_two_answered_check_ins_counts_once(library, branch, patron):
+    for visit in made(branch, 6, patron=patron, kept_at=AFTER, answered_at=AFTER):
+        for _time in range(2):
+            CheckInFactory(help_session=visit, asked_at=AFTER, status="answered", answered_at=AFTER)
+    before = count_outcomes_of(SPRING, library.zone)["check_ins", ""][branch.pk][UNNAMED]
+    assert before.numbers == (6,)
+    erasure.erase(patron, language="en", at=AFTER)
+    assert count_outcomes_of(SPRING, library.zone)["check_ins", ""][branch.pk][UNNAMED].numbers == (6,)
+
+
+def test_year_can_be_counted_with_quarters_of_an_earlier_version(library, branch):
+    for month in (1, 4, 7, 10):
+        made(branch, 6, found="all", day=datetime.date(2025, month, 5))
+    outcomes.count_outcomes(at=datetime.datetime(2026, 1, 3, tzinfo=datetime.UTC))
+    assert OutcomePeriod.objects.count() == 3
+    # It counted fewer numbers that others could compute.
+    for row in Outcome.objects.filter(question="found"):
+        row.visits = row.visits[:-3]
+        row.save()
+    outcomes.count_outcomes(at=AFTER)
+    year = OutcomePeriod.objects.get(kind="year")
+    assert year.rows.get(question="found", breakdown="", branch=None).numbers[0] == 24
+
+
+@pytest.mark.parametrize(("given", "kept", "shown"), [(10, 10, 10), (10, 8, None), (10, 5, 5), (8, 8, 8)])
+def test_visits_that_were_given_but_not_kept_do_not_follow_from_the_figures_of_work(
+    library, branch, given, kept, shown
+):
+    made(branch, kept, handed_over_at=AFTER, kept_at=AFTER)
+    made(branch, given - kept, handed_over_at=AFTER)
+    made(branch, 20 - given)
+    outcomes.count_outcomes(at=AFTER)
+    assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][1] == shown
 
 
 def test_past_quarters_are_counted_at_once_and_say_so(library, branch):

@@ -14,15 +14,20 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Branch
+from portal.checkins import answering
 from portal.conversations import outcomes as answers
 from portal.conversations.verdicts import take_verdict
 from portal.counts.actions import rebuild
 from portal.counts.models import OutcomePeriod
 from portal.counts.outcomes import count_outcomes
+from portal.desk.figures import workload
+from portal.helpsessions import keeping
+from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, retention
 from tests.factories import (
     ApiTokenFactory,
     BranchFactory,
+    CheckInFactory,
     HelpSessionFactory,
     ItemFactory,
     TopicFactory,
@@ -59,7 +64,10 @@ def visits(library, branch, staff, patron):
             answered_at=at,
         )
         recommend_in(visit, item=items[number % 2], verdict="helped", decided_at=at, topic=visit.topic)
+        CheckInFactory(help_session=visit, asked_at=at, status="asked", asked=patron, asked_by=staff)
         made.append(visit)
+    # One visit is given to a patron who hasn't kept it yet.
+    HelpSession.objects.filter(pk=made[-2].pk).update(patron=None, kept_at=None, handed_over_at=at)
     return made
 
 
@@ -83,6 +91,18 @@ def read_everything(client):
     return read
 
 
+def read_figures(client, token):
+    """Return every file about the work of the desk, and every answer of the API."""
+    read = {}
+    for by in (*workload.BY_DAY, *workload.BY_MONTH, workload.GRID, workload.ANSWERS):
+        read["file", by] = client.get(reverse("figures_csv"), {"dates": "2026-08", "by": by}).content
+        asked = {"first_day": "2026-08-01", "last_day": "2026-08-31", "by": by}
+        headers = {"Authorization": f"Bearer {token.name}"}
+        read["API", by] = Client().get("/api/v1/figures", asked, headers=headers).content
+    assert all(read.values())
+    return read
+
+
 def add_answer(visit, patron):
     answers.take_outcome(visit, by=patron, at=BEFORE, would_return="no")
 
@@ -101,6 +121,16 @@ def remove_verdict(visit, patron):
     take_verdict(recommendation, by=patron, at=BEFORE, verdict="", why="", comment="")
 
 
+def keep(visit, patron):
+    given = HelpSession.objects.get(patron=None)
+    assert keeping.keep(given, by=patron, at=BEFORE, wording="May we?", language="en").kept_at == BEFORE
+
+
+def answer_check_in(visit, patron):
+    answering.note_answer(visit, at=BEFORE)
+    assert visit.check_ins_made.get().status == "answered"
+
+
 def erase(visit, patron):
     erasure.erase(patron, language="en", at=AFTER)
 
@@ -109,7 +139,10 @@ def forget(visit, patron):
     retention.forget(at=AFTER + 500 * DAY)
 
 
-@pytest.mark.parametrize("change", [add_answer, change_answer, change_verdict, remove_verdict, erase, forget])
+CHANGES = [add_answer, change_answer, change_verdict, remove_verdict, keep, answer_check_in, erase, forget]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("now", [BEFORE, AFTER], ids=["before it is counted", "after it is counted"])
 def test_one_changed_answer_or_forgotten_visit_changes_no_outcome_page_or_file(
     client, coordinator, sign_in, visits, patron, change, now
@@ -123,3 +156,16 @@ def test_one_changed_answer_or_forgotten_visit_changes_no_outcome_page_or_file(
         change(visits[-1], patron)
         count_outcomes(at=now)
         assert read_everything(desk) == before
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_figures_of_work_do_not_change(client, coordinator, sign_in, branch, visits, patron, change):
+    """A reader of the figures of work learns nothing from an answer, and nothing from a visit that is kept."""
+    token = ApiTokenFactory(branches=[branch])
+    with time_machine.travel(BEFORE, tick=False):
+        rebuild()
+        desk = sign_in(client, coordinator)
+        before = read_figures(desk, token)
+        change(visits[-1], patron)
+        rebuild()
+        assert read_figures(desk, token) == before
