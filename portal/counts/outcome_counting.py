@@ -33,8 +33,8 @@ ANSWERS = {
     VERDICTS: tuple(Verdict.values),
     **dict.fromkeys(FOLLOW_UPS, ("yes",)),
 }
-# {question: how many numbers `Cell.visits` has after the numbers of the answers}. The figures of work show how
-# many visits there were, how many were given to the patron and how many check-ins were sent. Readers can
+# {question: how many numbers `Cell.visits` has after the numbers of the answers}. The figures of work show
+# how many visits there were, how many were given to the patron and how many check-ins were sent. Readers can
 # subtract, so these numbers count too.
 GUARDS = {**dict.fromkeys(OF_VISITS, 4), VERDICTS: 0, "kept": 3, "answered": 5, "check_ins": 2}
 # BREAKDOWNS is {question: its breakdowns}. NONE is the table with only the sum.
