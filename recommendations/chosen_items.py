@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from portal.prepared import insert
-
 from .actions import add_items
 from .models import Item, Recommendation
 
@@ -55,7 +53,7 @@ def recommend_chosen(
     `visit_number` is from visit_numbers.py. `never_counted` is true if the visit is quiet.
     """
     chosen = list(chosen)
-    recommendations = [
+    return Recommendation.objects.bulk_create(
         Recommendation(
             item=item,
             reason=row.reason,
@@ -71,11 +69,7 @@ def recommend_chosen(
             from_kit=row.kit,
         )
         for row, item in zip(chosen, saved_items(chosen, at=at, branch=branch), strict=True)
-    ]
-    # Most visits have one to three items. Inserting them one by one is cheaper than `bulk_create`.
-    for recommendation in recommendations:
-        insert(recommendation)
-    return recommendations
+    )
 
 
 def saved_items(chosen, *, at, branch):

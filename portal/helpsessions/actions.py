@@ -6,7 +6,7 @@ from django.db.models import ProtectedError
 from accounts import audit
 from accounts.models import User
 from accounts.staff_actions import staff_action
-from portal.prepared import insert
+from portal.prepared import insert_all
 from recommendations.actions import mark_as_helped
 from recommendations.chosen_items import recommend_chosen
 from recommendations.visit_numbers import number_of
@@ -164,10 +164,13 @@ def _record(
         visit_number=number_of(help_session=help_session.pk),
         never_counted=quiet,
     )
-    for position, recommendation in enumerate(recommendations):
-        insert(
-            SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
-        )
+    insert_all(
+        SessionRecommendation(help_session=help_session),
+        [
+            {"recommendation_id": recommendation.pk, "position": position}
+            for position, recommendation in enumerate(recommendations)
+        ],
+    )
     search.add_words(help_session, items=[recommendation.item for recommendation in recommendations])
     audit.record("recorded", help_session, by=by, at=at)
     return help_session, True

@@ -9,6 +9,7 @@ changes the texts of a session must call `index`.
 from django.db import transaction
 
 from portal.folding import fold
+from portal.prepared import insert_all
 from recommendations.models import Item
 from recommendations.search.finding import DESK_SEARCH_FIELDS, WORDS_ASKED
 
@@ -28,9 +29,7 @@ def add_words(help_session, *, items):
         return
     names = [getattr(item, name) for item in items for name in DESK_SEARCH_FIELDS]
     words = set(fold(" ".join([help_session.question, help_session.summary, *names])).split())
-    SessionWord.objects.bulk_create(
-        SessionWord(help_session=help_session, word=word) for word in sorted(words)
-    )
+    insert_all(SessionWord(help_session=help_session), [{"word": word} for word in sorted(words)])
 
 
 def with_words(sessions, text):

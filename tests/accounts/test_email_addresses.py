@@ -186,7 +186,7 @@ def test_code_sent_to_the_old_address_confirms_an_address_change(by_passkey, pat
     enter_new_address(by_passkey)
     page = text(by_passkey.get(CHANGE))
     assert "You confirmed new@example.org" in page
-    assert "Can you still read email at your old address, sam@example.org ?" in page
+    assert "Can you still read email at your old address, sam@example.org?" in page
     assert address_of(patron) == OLD
     code = code_from_old_address(by_passkey)
     assert by_passkey.post(CHANGE, {"code": "111111" if code != "111111" else "222222"}).status_code == 200
@@ -261,7 +261,7 @@ def test_code_sent_to_a_former_address_cannot_confirm_an_address_change(clock, b
     EmailAddress.objects.filter(user=patron).update(email="other@example.org")
     by_code.post(CHANGE, {"code": code})
     assert address_of(patron) == "other@example.org"
-    assert "Can you still read email at your old address, other@example.org ?" in text(by_code.get(CHANGE))
+    assert "Can you still read email at your old address, other@example.org?" in text(by_code.get(CHANGE))
 
 
 def test_email_sent_to_the_old_address_does_not_contain_the_new_address(by_code, patron):

@@ -410,7 +410,7 @@ class TestEditingWords:
                 "This check-in was sent on Wednesday, March 4. It can't be changed anymore.",
             ),
             ("answered", "answered_at", "The patron answered on Wednesday, March 4."),
-            ("skipped", "ended_at", "not to ask about this visit."),
+            ("skipped", "ended_at", "won't ask about this visit."),
             ("ended", "ended_at", "This check-in ended on Wednesday, March 4."),
         ],
     )

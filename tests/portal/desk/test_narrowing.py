@@ -24,6 +24,7 @@ def test_postgresql_keeps_a_plan_with_the_index_of_items_in_large_print():
     with connection.execute_wrapper(lambda run, *call: calls.append(call[:2]) or run(*call)):
         assert not _has_large_print()
     [(sql, values)] = calls
+    values = values or []
     places = [f"${number}" for number, _value in enumerate(values, 1)]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")

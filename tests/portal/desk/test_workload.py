@@ -377,7 +377,7 @@ def test_rows_without_estimates_say_so_and_figures_without_any_have_no_column(es
 
 def test_directors_page_marks_estimated_minutes(estimates, client, coordinator, sign_in):
     page = sign_in(client, coordinator).get(reverse("director"), {"dates": "2026-03"})
-    assert "Minutes, estimated part An imported desk log had only a range, such as 10–30 minutes. 20 0" in (
+    assert "Minutes, estimated part An imported desk log had only a range, such as 10–30 minutes. 20" in (
         text(page)
     )
     page = client.get(reverse("director"), {"dates": "2026"})
