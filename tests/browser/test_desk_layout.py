@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 LARGE_TEXT = "document.documentElement.style.fontSize = '200%'"
 HAS_HIDDEN_TEXT = "field => field.scrollWidth > field.clientWidth || field.scrollHeight > field.clientHeight"
+PLACE = "element => [element.getBoundingClientRect().x, element.getBoundingClientRect().y + scrollY]"
 SUBJECT = "Where do I find building permits of the harbor district?"
 
 
@@ -123,3 +124,20 @@ def test_composer_covers_no_message_without_javascript(waiting, staff, opened, s
     page.locator("#id_body").click()
     page.keyboard.type("We have it.")
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("width", [360, 1024, 1280])
+@pytest.mark.parametrize("unfinished", [0, 1])
+def test_tally_button_of_the_record_form_stays_in_its_place(width, unfinished, branch, staff, page):
+    HelpSessionFactory.create_batch(unfinished, branch=branch, staff=staff, status="unfinished")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/desk/record/")
+    button = page.locator("#tally-button")
+    places = [button.evaluate(PLACE)]
+    button.click()
+    expect(page.locator("#undo-tally")).to_be_visible()
+    places.append(button.evaluate(PLACE))
+    page.locator("#undo-tally").click()
+    expect(page.locator("#undo-tally")).to_have_count(0)
+    places.append(button.evaluate(PLACE))
+    assert places == [places[0]] * 3

@@ -1,12 +1,19 @@
 """Test how headings, buttons and codes look with large text on a narrow phone."""
 
 import datetime
+import itertools
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import StaffRole
-from tests.factories import BranchFactory, HelpSessionFactory, ServicePointFactory
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    ServicePointFactory,
+)
 
 from . import bars
 from .conftest import DESK, PHONE
@@ -33,6 +40,18 @@ BROKEN = """elements => [...document.querySelectorAll(elements)].flatMap(heading
   }
   return broken;
 })"""
+
+# Return where the lines of text in an element begin, and how far apart they should be.
+LINES = """element => {
+  const range = document.createRange();
+  const texts = [], walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    range.selectNodeContents(walker.currentNode);
+    texts.push(...[...range.getClientRects()].map(box => Math.round(box.top)));
+  }
+  const tops = [...new Set(texts)].sort((a, b) => a - b);
+  return [tops, parseFloat(getComputedStyle(element).lineHeight)];
+}"""
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -135,3 +154,20 @@ def test_search_for_sessions_has_room_for_words_at_200_percent_text_size(branch,
     field = page.locator("#search-sessions [type=search]")
     assert field.evaluate("field => field.offsetWidth") >= 250
     assert page.evaluate(bars.OVERFLOW) == []
+
+
+@pytest.mark.parametrize(("size", "width"), [("100%", 360), ("100%", 250), ("200%", 360)])
+def test_lines_of_a_phone_number_do_not_overlap_other_lines(size, width, branch, staff, patron, opened, show):
+    visit = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now())
+    conversation = ConversationFactory(help_session=visit, patron=patron)
+    text = "Try the one in blue. Call (414) 555-0134 if it is out, or come to the desk."
+    MessageFactory(conversation=conversation, side="staff", author=staff, body=text)
+    page = show(opened(PHONE), patron)
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(conversation.get_absolute_url())
+    page.evaluate("size => document.documentElement.style.fontSize = size", size)
+    number = page.locator("main a[href^='tel:']").first
+    tops, line_height = number.locator("xpath=..").evaluate(LINES)
+    distances = {round((below - above) / line_height, 1) for above, below in itertools.pairwise(tops)}
+    assert distances == {1.0}
+    assert number.bounding_box()["height"] >= 44

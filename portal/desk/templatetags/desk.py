@@ -63,10 +63,15 @@ def item_line(item, call_number="", *, links=False):
     if call_number:
         parts.append(f'<span class="call">{escape(call_number)}</span>')
     if address := own_address(item):
-        shown = BETWEEN_PARTS.sub("<wbr>", escape(Truncator(address).chars(60)))
-        parts.append(f'<span class="address">{shown}</span>')
+        parts.append(f'<span class="address">{web_address(Truncator(address).chars(60))}</span>')
     gone = f' <span class="tag">{escape(no_longer_there())}</span>' if item.retired_at else ""
     return mark_safe(f'{_titles(item, links)} <span class="meta">{" · ".join(parts)}</span>{gone}')
+
+
+@register.filter
+def web_address(text):
+    """Return a web address as HTML. If it doesn't fit on one line, it breaks between its parts."""
+    return mark_safe(BETWEEN_PARTS.sub("<wbr>", escape(text)))
 
 
 def _titles(item, links):

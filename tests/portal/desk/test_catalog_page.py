@@ -61,7 +61,7 @@ def test_catalog_page_shows_what_a_harvest_changed_and_why_records_have_faults(d
     assert "<bdi>oai:town:1</bdi>: it has no title &lt;b&gt;" in page
     assert "The list lacks 90 records." in page
     overview = " ".join(desk.get(reverse("settings")).content.decode().split())
-    assert "Added: 30, changed: 20, withdrawn: 10." in overview
+    assert " · added: 30 · changed: 20 · withdrawn: 10 <" in overview
     assert "Something went wrong. See the harvests." in overview
 
 

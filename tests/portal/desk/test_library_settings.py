@@ -127,6 +127,13 @@ def test_settings_page_says_what_is_set_up_on_the_server(desk, branch, settings,
     ) in page
 
 
+def test_web_addresses_on_the_settings_page_can_wrap_between_their_parts(desk, library):
+    library.catalog_link = "https://catalog.example/isbn/{isbn}"
+    library.save()
+    shown = "https://catalog<wbr>.example<wbr>/isbn<wbr>/{isbn}"
+    assert shown in desk.get(reverse("settings")).content.decode()
+
+
 @pytest.mark.parametrize(("ils", "has_card", "asks"), [("demo", False, 1), ("", True, 1), ("", False, 0)])
 def test_desk_forms_ask_for_card_numbers_only_if_patrons_have_library_cards(
     desk, branch, settings, ils, has_card, asks
