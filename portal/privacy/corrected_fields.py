@@ -1,6 +1,7 @@
 """The fields of a help session that a correction can change, with their labels and their values in words."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Library
 from portal.helpsessions.choices import names_of_values
@@ -31,7 +32,7 @@ LABELS = {
     "mode": _("mode"),
     "question_type": _("question type"),
     "topic": _("topic"),
-    "read_level": _("READ level"),
+    "read_level": pgettext_lazy("inside a sentence", "READ level"),
     "minutes": _("minutes"),
     "people": _("people"),
     "questions": _("questions"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.safestring import mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -74,12 +75,12 @@ def sentence_of(figure):
     if figure.by == ANSWERS:
         return _sentence_of_answers(figure)
     total, before = figure.total.contacts, figure.total.contacts_before
-    values = {"period": labels.of_period(figure.period), "contacts": _grouped(total)}
+    values = {"period": capfirst(labels.of_period(figure.period)), "contacts": _grouped(total)}
     first = (
         ngettext("%(period)s: %(contacts)s contact.", "%(period)s: %(contacts)s contacts.", total) % values
     )
     if figure.earlier is not None:
-        values = {"earlier": labels.of_period(figure.earlier), "before": _grouped(before)}
+        values = {"earlier": capfirst(labels.of_period(figure.earlier)), "before": _grouped(before)}
         first = f"{first} {_('%(earlier)s: %(before)s.') % values}"
     if figure.by == STAFF:
         return first
@@ -97,9 +98,9 @@ def sentence_of(figure):
 def _sentence_of_answers(figure):
     answers, in_time = figure.total.numbers
     if not answers:
-        return _("%(period)s: no first answers.") % {"period": labels.of_period(figure.period)}
+        return _("%(period)s: no first answers.") % {"period": capfirst(labels.of_period(figure.period))}
     values = {
-        "period": labels.of_period(figure.period),
+        "period": capfirst(labels.of_period(figure.period)),
         "answers": _grouped(answers),
         "in_time": _grouped(in_time),
     }

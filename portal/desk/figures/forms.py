@@ -4,6 +4,7 @@ import datetime
 
 from django import forms
 from django.db.models import Count, Subquery
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -54,7 +55,7 @@ class FigureForm(forms.Form):
         periods = [*_years(first, today, library.year_starts_in), *_months(first, today)]
         self.fields["dates"].choices = [
             ("", _("Other dates")),
-            *((_key(each), labels.of_period(each)) for each in periods),
+            *((_key(each), capfirst(labels.of_period(each))) for each in periods),
         ]
         self.fields["branch"].choices = [
             ("", _("All branches")),

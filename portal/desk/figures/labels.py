@@ -59,7 +59,10 @@ def of_number(name):
 
 
 def of_period(period):
-    """Return a period in words, such as "October 2026" or "October 5, 2026 – October 9, 2026"."""
+    """Return a period in words, such as "October 2026" or "October 5, 2026 – October 9, 2026".
+
+    Spanish months begin with a small letter, so use `capfirst` where the period begins a text.
+    """
     if period.is_whole_months:
         return of_months(period.first, period.last)
     if period.first == period.last:
@@ -82,7 +85,7 @@ def of_year(year):
 
 
 def of_month(day):
-    return capfirst(date_format(day, pgettext("format of a month with its year", "F Y")))
+    return date_format(day, pgettext("format of a month with its year", "F Y"))
 
 
 def of_number_in(name, period):
@@ -124,7 +127,7 @@ def _of_time(keys, period, earlier, year_starts_in):
 def _of_step(step, day, year_starts_in):
     if step == "day":
         return capfirst(date_format(day, pgettext("format of a weekday with its day", "D, M j")))
-    return of_month(day) if step == "month" else of_year(ReportingYear.of(day, year_starts_in))
+    return capfirst(of_month(day) if step == "month" else of_year(ReportingYear.of(day, year_starts_in)))
 
 
 def _none_last(key):

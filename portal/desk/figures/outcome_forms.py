@@ -1,6 +1,7 @@
 """The filter of the page about how help turned out. The URL of the page contains it."""
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -48,8 +49,10 @@ class OutcomeForm(forms.Form):
             for key, period in self.counted.items()
             if key.startswith(YEAR)
         ]
-        quarters = [(key, name_of(quarter)) for key, quarter in reversed(self.waiting.items())]
-        quarters += [(key, name_of(row)) for key, row in self.counted.items() if not key.startswith(YEAR)]
+        quarters = [(key, capfirst(name_of(quarter))) for key, quarter in reversed(self.waiting.items())]
+        quarters += [
+            (key, capfirst(name_of(row))) for key, row in self.counted.items() if not key.startswith(YEAR)
+        ]
         return [*quarters, *years]
 
     @property

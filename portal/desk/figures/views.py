@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import has_shown_second_factor, staff_only
@@ -29,8 +30,8 @@ def figures(request):
         earlier, later = form.neighbors()
         context |= {
             "figure": figure,
-            "period": of_period(figure.period),
-            "before": of_period(figure.earlier) if figure.earlier else "",
+            "period": capfirst(of_period(figure.period)),
+            "before": capfirst(of_period(figure.earlier)) if figure.earlier else "",
             "table": figure.table(),
             "chart": chart_of(figure),
             "sentence": sentence_of(figure),

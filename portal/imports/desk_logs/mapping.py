@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from accounts.branch_codes import BranchFinder
 from accounts.models import Branch
 from portal.folding import fold
@@ -23,6 +26,13 @@ from .values import (
     is_own,
     recognized,
 )
+
+# {field: the question about values that nobody knows}
+UNKNOWN = {
+    "question_type": gettext_lazy("Which question type is meant by %(values)s in the column “%(column)s”?"),
+    "mode": gettext_lazy("Which mode is meant by %(values)s in the column “%(column)s”?"),
+    "place": gettext_lazy("Which branch or service point is meant by %(values)s in the column “%(column)s”?"),
+}
 
 
 class Question(Exception):
@@ -233,7 +243,7 @@ def make_plan(overview, mapping, places=None):
     columns = _columns(overview, mapping, places)
     questions = []
     if not columns.get("day"):
-        questions.append(Question("No column is the date. Say which one has it.", field="day"))
+        questions.append(Question(_("No column is the date. Say which one has it."), field="day"))
     dates = [overview.named(name).dates for name in (*columns.get("day", ()), *columns.get("other_day", ()))]
     found_order = next((found.order for found in dates if found.order), "")
     order = mapping.order or found_order or mapping.usual_order
@@ -241,7 +251,8 @@ def make_plan(overview, mapping, places=None):
         example = next(found.examples[0] for found in dates if found.needs_answer and found.examples)
         questions.append(
             Question(
-                f"Does “{example}” begin with the day or with the month? The log doesn't say it.",
+                _("Does “%(example)s” begin with the day or with the month? The log doesn't say it.")
+                % {"example": example},
                 field="order",
             )
         )
@@ -256,7 +267,8 @@ def make_plan(overview, mapping, places=None):
                 )
     branch = places.slugs.get(mapping.branch)
     if mapping.branch and branch is None:
-        questions.append(Question(f"There is no branch {mapping.branch!r}.", field="branch"))
+        text = _("There is no branch “%(slug)s”.") % {"slug": mapping.branch}
+        questions.append(Question(text, field="branch"))
     elif branch is None:
         place = overview.named(columns["place"][0]) if columns.get("place") else None
         if place is None or place.filled < overview.contacts:
@@ -265,7 +277,7 @@ def make_plan(overview, mapping, places=None):
             else:
                 questions.append(
                     Question(
-                        "Some rows name no branch. Choose the branch to which they belong.", field="branch"
+                        _("Some rows name no branch. Choose the branch to which they belong."), field="branch"
                     )
                 )
     used = {name for names in columns.values() for name in names}
@@ -302,13 +314,14 @@ def _columns(overview, mapping, places):
             found = overview.named(column)
             if found is None:
                 known = ", ".join(each.name for each in overview.columns)
-                raise Question(f"There is no column {column!r}. The columns are: {known}.", field=name)
+                text = _("There is no column “%(column)s”. The columns are: %(known)s.")
+                raise Question(text % {"column": column, "known": known}, field=name)
             if is_choice(name) and found.has_many_values:
-                raise Question(
-                    f"The column {column!r} has more than {MAX_VALUES} different values, so it can't be a "
-                    "choice list. Choose another column, or none.",
-                    field=name,
+                text = _(
+                    "The column “%(column)s” has more than %(count)d different values, so it can't be a "
+                    "choice list. Choose another column, or none."
                 )
+                raise Question(text % {"column": column, "count": MAX_VALUES}, field=name)
         columns[name] = [overview.named(column).name for column in names]
     return {name: names for name, names in columns.items() if names}
 
@@ -330,7 +343,8 @@ def _values(column, name, mapping, places):
 
 
 def _unknown(name, column, unknown):
-    what = {"question_type": "question type", "mode": "mode", "place": "branch or service point"}[name]
-    shown = ", ".join(f"“{value[:60]}”" for value in unknown[:10])
-    more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
-    return f"Which {what} is meant by {shown}{more} in the column “{column}”?"
+    shown = ", ".join(_("“%(title)s”") % {"title": value[:60]} for value in unknown[:10])
+    if more := len(unknown[10:]):
+        text = ngettext("%(values)s and %(count)d more", "%(values)s and %(count)d more", more)
+        shown = text % {"values": shown, "count": more}
+    return UNKNOWN[name] % {"values": shown, "column": column}

@@ -134,8 +134,8 @@ def test_email_is_in_the_coordinators_language(march, coordinator, sent):
     coordinator.language = "es"
     coordinator.save()
     email = sent()["ines@example.org"]
-    assert email.subject == "El mostrador: Marzo de 2026"
-    assert "Contactos: 3 (Marzo de 2025: 2)" in email.body
+    assert email.subject == "El mostrador: marzo de 2026"
+    assert "Contactos: 3 (marzo de 2025: 2)" in email.body
     assert "Lo que se registre después no está en este correo." in email.body
 
 

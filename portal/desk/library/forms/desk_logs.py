@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from accounts.models import Branch
 from portal.desk.widgets import LongSelect
@@ -28,7 +28,7 @@ from recommendations.models import QuestionType, Topic
 
 FIELDS = {
     "day": gettext_lazy("Date, with or without a time"),
-    "time": gettext_lazy("Time"),
+    "time": pgettext_lazy("time of day", "Time"),
     "question_type": gettext_lazy("Question type"),
     "mode": gettext_lazy("Mode"),
     "place": gettext_lazy("Branch or service point"),

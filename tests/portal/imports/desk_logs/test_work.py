@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal.counts.models import DayCount, LogImport
 from portal.helpsessions.models import HelpSession
-from portal.imports.desk_logs import undoing, work, writing
+from portal.imports.desk_logs import undoing, uploads, work, writing
 from portal.imports.desk_logs.mapping import Mapping
 from portal.imports.desk_logs.notes import Notes, read_notes, write_notes
 from portal.imports.desk_logs.overview import overview_of
@@ -90,6 +90,17 @@ def test_message_about_an_unreadable_upload_is_in_the_coordinators_language(coor
     work.do_all()
     upload.refresh_from_db()
     assert upload.problem.startswith("El archivo es un documento PDF.")
+
+
+def test_question_about_a_missing_column_is_in_the_coordinators_language(coordinator):
+    upload = uploaded(coordinator, ROWS, stage="read")
+    notes = read_notes(upload)
+    notes.mapping.columns["time"] = ["Hour"]
+    uploads.save_values(upload, notes.mapping, notes=notes, by=coordinator, at=timezone.now())
+    LogUpload.objects.update(language="es")
+    work.do_all()
+    upload.refresh_from_db()
+    assert upload.problem == "No hay ninguna columna «Hour». Las columnas son: Date, Type."
 
 
 def test_notes_are_unchanged_after_writing_and_reading_them(coordinator, tmp_path):
