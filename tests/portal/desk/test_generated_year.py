@@ -189,17 +189,5 @@ def sums(rows):
     return tuple(map(sum, zip(*rows, strict=True)))
 
 
-@pytest.mark.only_long
-def test_every_figure_of_a_long_year_is_the_one_of_plain_sql(db, tmp_path):
-    year = Year(2, steps=800, nights=25, folder=tmp_path)
-    for check in CHECKS:
-        check(year)
-    assert check_months(year) > 50
-    rebuild()
-    retention.forget(at=year.ended_at + datetime.timedelta(days=800))
-    for check in (check_contacts, check_months, check_answers):
-        check(year)
-
-
 def test_year_has_everything_that_could_change_a_figure(year):
     assert year.what_happened() == dict.fromkeys(year.what_happened(), True)
