@@ -49,7 +49,8 @@ class ModelList:
         return [row for row in self.rows if row.removed_on is None]
 
     def same(self, key):
-        return next((row for row in self.live() if row.key == key), None)
+        """Return the row of a title. A restored title added by hand can be there twice: then, the older one."""
+        return min((row for row in self.live() if row.key == key), key=lambda row: row.pk, default=None)
 
 
 class History:
