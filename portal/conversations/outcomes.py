@@ -126,12 +126,16 @@ def enter_answer(conversation, state, *, is_new, at):
     A conversation that begins to wait for staff appears at the desk only after states.GRACE. If the
     conversation is closed now, delete the patron's choice to get no answer from the library.
     """
-    enter(conversation, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
+    waits = state.status == Status.WAITING_FOR_STAFF
+    returns = waits and not is_new and conversation.status != Status.WAITING_FOR_STAFF
+    enter(conversation, state, seen_by_patron=waits)
     if state.status == Status.CLOSED:
         conversation.wants_no_answer = False
     conversation.version += 1
     if is_new:
         staff_notices.announce_new(conversation, at=at, due_at=conversation.at_desk_from)
+    elif returns:
+        staff_notices.announce_return(conversation, at=at, due_at=conversation.at_desk_from)
     save(conversation, shows_at=conversation.at_desk_from)
 
 

@@ -38,6 +38,11 @@ def announce_new(conversation, *, at, due_at=None):
         webhooks.announce(NEW_EVENT, {"branch": conversation.branch.slug}, at=at)
 
 
+def announce_return(conversation, *, at, due_at):
+    """Tell the same staff that a patron's verdict or answer has put the conversation back into the queue."""
+    announce([_notice(NEW, conversation, at=at, due_at=due_at)])
+
+
 def _is_kept_from_other_systems(conversation):
     visit, patron = conversation.help_session, conversation.patron
     return bool(visit and (visit.quiet or visit.with_child)) or bool(patron and patron.is_child)

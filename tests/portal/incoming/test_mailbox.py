@@ -174,7 +174,7 @@ def test_email_of_the_maximum_size_is_read(box, conversation, write):
     assert conversation.messages.in_order().last().body == "Yes"
 
 
-def test_two_workers_save_each_email_once(box, conversation, write):
+def test_second_worker_does_not_save_an_email_again(box, conversation, write):
     box.put(write())
     Worker().fetch_emails()
     Worker().fetch_emails()

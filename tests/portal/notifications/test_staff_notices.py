@@ -398,7 +398,9 @@ def test_refused_hourly_email_is_not_sent_again_if_every_conversation_was_answer
     assert not Notification.objects.filter(recipient=staff).exists()
 
 
-def test_staff_get_no_email_about_a_bad_verdict_in_its_first_minute(emails_at, now, staff, patron, branch):
+def test_staff_are_emailed_about_a_bad_verdict_only_after_its_first_minute(
+    emails_at, now, staff, patron, branch
+):
     from portal.conversations.verdicts import take_verdict
 
     session = HelpSessionFactory(patron=patron, branch=branch, staff=staff)
@@ -413,6 +415,9 @@ def test_staff_get_no_email_about_a_bad_verdict_in_its_first_minute(emails_at, n
     assert not Notification.objects.filter(state="waiting").exists()
     say("did_not_help", 10)
     assert emails_at(10.5) == {}
+    assert emails_at(11.5) == {staff.email: NEW}
+    say("could_not_get_it", 80)
+    assert emails_at(82) == {}
 
 
 def test_staff_of_the_new_branch_are_emailed_about_a_transferred_conversation(
