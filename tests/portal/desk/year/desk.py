@@ -93,7 +93,10 @@ class Desk:
         """Return the columns with the group of the patron's library card, unless staff have chosen one."""
         if columns["patron_group"] or columns.get("child"):
             return columns
-        group = self.group_of.get(person.pk)
+        # Patrons with several cards have merged records. Nobody signs in with a card again, so the newest one
+        # was seen last.
+        cards = self._cards_of(person.pk)
+        group = self.group_of[cards[-1]] if cards else None
         self.happened["group of a card"] += group is not None
         return columns | {"patron_group": group}
 
@@ -155,11 +158,14 @@ class Desk:
         noted = {in_ledger.get(name, name): ledger[in_ledger.get(name, name)] for name in changed}
         if self.pick([True, False]):
             # A visit that moves to another branch loses its service point, unless staff choose another one.
-            moved = {name: fields[name] for name in ("branch", "happened_on", "hour")}
+            # A visit can't have happened after it was recorded.
+            recorded_on = visit.created_at.astimezone(ZONE).date()
+            day = max(FIRST, recorded_on - self.pick([0, 0, 1, 12, 40]) * DAY)
+            moved = {"branch": fields["branch"], "happened_on": day, "hour": fields["hour"]}
             points = [visit.service_point, *self.points[fields["branch"].pk]]
             moved["service_point"] = point = self.pick(points)
             keeps = point is not None and point.branch_id == fields["branch"].pk
-            noted |= {name: ledger[name] for name in ("branch", "day", "hour")}
+            noted |= {"branch": ledger["branch"], "day": day, "hour": ledger["hour"]}
             noted["point"] = point.pk if keeps else None
             changed |= moved
         if not visit.with_child and self.random.random() < 0.15:

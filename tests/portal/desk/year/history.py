@@ -131,6 +131,9 @@ class Year(Desk, Patrons):
             for branch in self.all_branches
             for _number in range(2)
         ]
+        # The person and the patron group of each library card.
+        self.owner_of: dict = {}
+        self.group_of: dict = {}
         self.patrons = [self._new_patron() for _number in range(8)]
         self.children = [ChildFactory(email=None) for _number in range(2)]
         self._open_the_branches()

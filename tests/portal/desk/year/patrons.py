@@ -30,18 +30,21 @@ class Patrons:
     def _new_patron(self):
         patron = UserFactory(check_ins="email")
         EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
-        if not hasattr(self, "group_of"):
-            self.group_of = {}
         if on_card := self.pick(["STU", "STU", "UNKNOWN", ""]):
-            LibraryCard.objects.create(
+            card = LibraryCard.objects.create(
                 person=patron,
                 ils_id=str(uuid.uuid4()),
                 barcode=str(patron.pk),
                 patron_group=on_card,
                 seen_at=self.at,
             )
-            self.group_of[patron.pk] = self.groups[0 if on_card == "STU" else -1].pk
+            self.owner_of[card.pk] = patron.pk
+            self.group_of[card.pk] = self.groups[0 if on_card == "STU" else -1].pk
         return patron
+
+    def _cards_of(self, person):
+        """Return the primary keys of the person's library cards, the oldest first."""
+        return sorted(card for card, owner in self.owner_of.items() if owner == person)
 
     def keep_later(self):
         visit = self.some_visit(patron=None, quiet=False, with_child="")
@@ -124,19 +127,21 @@ class Patrons:
         pk = going.pk
         merged = merge_for_a_day(going, into, by=self.staff[0], at=self.at)
         self.patrons.remove(User(pk=pk))
+        cards = self._cards_of(pk)
+        self.owner_of |= dict.fromkeys(cards, into.pk)
         if self.pick([True, False]):
             # The patrons keep, answer and are corrected meanwhile.
             for step in self.random.sample([self.record, self.keep_later, self.correct, self.answer], 2):
                 self.later(self.at + HOUR, step)
-            self.later(self.at + 5 * HOUR, lambda: self._unmerge(merged.pk))
-        elif into.pk not in self.group_of and pk in self.group_of:
-            self.group_of[into.pk] = self.group_of[pk]
+            self.later(self.at + 5 * HOUR, lambda: self._unmerge(merged.pk, cards))
         if len(self.patrons) < 6:
             self.patrons.append(self._new_patron())
 
-    def _unmerge(self, pk):
+    def _unmerge(self, pk, cards):
         if merged := MergedRecords.objects.filter(pk=pk).first():
-            self.patrons.append(unmerge(merged, by=self.staff[0], at=self.at))
+            person = unmerge(merged, by=self.staff[0], at=self.at)
+            self.patrons.append(person)
+            self.owner_of |= dict.fromkeys(cards, person.pk)
             self.happened["unmerge"] += 1
 
     def erase(self):
