@@ -263,6 +263,7 @@ def test_key_that_cannot_be_pressed_at_the_desk_is_refused_for_a_kind_of_tally(
 def test_two_kinds_of_tallies_with_the_same_name_are_refused(settings_page, front):
     response = save(settings_page, front, name_new0="Phone", name_new1="phone")
     assert "Another kind has this name." in text(response)
+    assert not TallyKind.objects.exists()
 
 
 def test_saving_an_old_page_does_not_remove_a_kind_of_tally_that_a_colleague_has_added(
