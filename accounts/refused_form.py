@@ -188,8 +188,8 @@ def may_wait(request, person, fields):
     short, and the rate limit must not be reached.
 
     A button by an unknown author may wait. If the button is about an object, the object must be in somebody's
-    library account. So nothing is saved about a quiet visit, or about a visit that nobody has added to an
-    account.
+    library account. So no button about a quiet visit is saved, and none about a visit that nobody has added
+    to an account.
 
     After a sign-in on a borrowed device, nothing waits until somebody signs in there in the usual way.
     """

@@ -55,7 +55,7 @@ def may_wait_on_phone(view):
             WRITER
         )
         if not is_writer:
-            return _answer(401, _("Sign in to send what waits on this phone."))
+            return _answer(401, _("Sign in to send what is waiting on this phone."))
         return _take(request, token, lambda: view(request, *args, **kwargs))
 
     return guarded

@@ -22,8 +22,8 @@ from bench.copies import FIRST, copy_rows, new_uuid
 from recommendations.models import Holding, Item, SearchEntry, SearchWord
 from recommendations.search import entries
 
-# The catalog has ITEMS items. INVENTED of them are invented, AT_ONCE in a transaction. The others are copies
-# of these with exchanged titles.
+# The catalog has ITEMS items. INVENTED of them are invented, AT_ONCE in a transaction. The other items are
+# copies of the invented items with exchanged titles.
 ITEMS, INVENTED, AT_ONCE = 1_000_000, 100_000, 5_000
 WORDS, NAMES = 200_000, 120_000
 # {word: share of the titles with it}

@@ -96,7 +96,7 @@ def _milliseconds(server, name):
 
 
 def _forget(path):
-    """Remove the file from the cache of the system. Not all systems can do so."""
+    """Remove the file from the cache of the system. Some systems can't do this."""
     if path.exists() and hasattr(os, "posix_fadvise"):
         with path.open("rb") as file:
             os.fsync(file.fileno())

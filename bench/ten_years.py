@@ -1,8 +1,8 @@
 """Build ten years of a desk with a million help sessions, and the requests for the pages of figures.
 
-No session is forgotten, so a rebuild counts all of them. Python invents BASE sessions. SQL copies them to
-INVENTED sessions of half a year, and those to the other half-years. The copies exchange some columns.
-SQL also counts them, because this is faster than a rebuild.
+No session is forgotten, so a rebuild counts all of them. Python invents BASE sessions. SQL makes copies of
+these until half a year has INVENTED sessions, and then copies the half-year to the other half-years. The
+copies exchange some columns. SQL also counts the sessions, because this is faster than a rebuild.
 """
 
 import datetime
@@ -56,7 +56,7 @@ MODES = dict(zip(Mode.values, (60, 15, 8, 6, 3, 1, 3, 1, 2, 1), strict=True))
 READ = {None: 20, 1: 30, 2: 25, 3: 17, 4: 5, 5: 2, 6: 1}
 FOUND = {"": 80, "all": 9, "part": 4, "something_else": 3, "no": 2, "still_working": 2}
 SATISFACTION = {"": 80, "very_good": 11, "good": 6, "not_so_good": 2, "poor": 1}
-# {verdict: it is given by the part of visits up to this percentage}. All others have helped.
+# {verdict: limit}. A visit has the first verdict whose limit is above `id % 100`, or "helped".
 VERDICT = {"partly": 15, "did_not_help": 30, "could_not_get_it": 37, "not_tried": 40}
 LANGUAGES = {"en": 85, "es": 10, "ar": 3, "zh": 2}
 

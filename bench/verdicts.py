@@ -21,8 +21,8 @@ from portal.kits.counting import count_now
 from portal.kits.models import ItemCount
 from recommendations.models import QuestionType, Recommendation, Topic
 
-# There are VERDICTS verdicts. INVENTED of them are invented, AT_ONCE in a transaction. The others are copies
-# of these with exchanged people.
+# There are VERDICTS verdicts. INVENTED of them are invented, AT_ONCE in a transaction. The other verdicts are
+# copies of the invented verdicts with exchanged people.
 VERDICTS, INVENTED, AT_ONCE = 1_000_000, 50_000, 5_000
 PATRONS, ITEMS_OF_TOPIC = 20_000, 300
 # The maximum age of a verdict, in days.

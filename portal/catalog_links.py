@@ -16,7 +16,7 @@ PLACEHOLDER = re.compile(r"\{(isbn|title|number)\}")
 LICENSED = {"article", "database", "serial"}
 # The characters that a web address may have. A percent sign begins a character that is encoded already.
 OF_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"
-# The signs between the words of a search in a web address.
+# The characters that separate the words of a search in a web address.
 BETWEEN_WORDS = re.compile(r"\+|%20")
 
 
@@ -59,9 +59,7 @@ def _without_proxy(address, prefix):
 
 
 def link_for_anyone(item, library):
-    """Return the item's own web address, which everybody can open. If it has none, return its address in the
-    catalog, or "".
-    """
+    """Return the item's own web address, which everybody can open, or its address in the catalog, or ""."""
     return own_link(item, library, for_anyone=True) or through_catalog(item, library)
 
 
@@ -128,7 +126,7 @@ def check_template(template, placeholders):
     if rest == template or "{" in rest or "}" in rest:
         names = get_text_list([f"{{{name}}}" for name in placeholders], _("or"))
         raise ValidationError(
-            _("Use %(names)s in the address, and no other curly brackets.") % {"names": names}
+            _("You can use %(names)s in the address. Don't use other curly brackets.") % {"names": names}
         )
     if "{" in server:
         name = f"{{{placeholders[0]}}}"

@@ -62,7 +62,7 @@ def make_private_folder(**kwargs):
 
 
 def is_another_private_folder():
-    """Return whether the folder of the private files has another mark than before, or none."""
+    """Return whether the mark of the folder of private files is missing, or differs from the earlier mark."""
     mark, copy = private_folder() / MARK, _copy_of_mark()
     return copy.exists() and not (mark.exists() and mark.read_text() == copy.read_text())
 

@@ -252,9 +252,9 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W009",  # afterword.E002 says the same, and how to make a key
-    "security.W020",  # afterword.E006 says the same
-    "security.W002",  # portal.headers sends X-Frame-Options
+    "security.W009",  # our check afterword.E002 also says how to make a key
+    "security.W020",  # our check afterword.E006 reports the same problem
+    "security.W002",  # portal/headers.py already sends X-Frame-Options
     "templates.W003",  # portal/templatetags/i18n.py replaces Django's module, on purpose
 ]
 

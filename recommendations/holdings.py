@@ -30,8 +30,7 @@ class Arranged(NamedTuple):
 
 
 def arrange(places, branch_id):
-    """Return the places as Arranged. The places at this branch are shown, and the others are
-    collapsed.
+    """Return the places as Arranged: those at this branch are shown, and the others are collapsed.
 
     A single place is never collapsed.
     """

@@ -1,4 +1,4 @@
-"""Number visits, so that each visit counts once, even if it has several verdicts.
+"""Give each visit a number, so that each visit counts once, even if it has several verdicts.
 
 Each recommendation stores the number of its visit. The messages of an answer are deleted when their
 conversation is forgotten. After that, nothing else links the answer's recommendations to their visit.

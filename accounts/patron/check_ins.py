@@ -81,10 +81,10 @@ def sentences(*, by_email=True, by_push=False, aloud=False):
     """
     asked = [_("May the library ask you later how things turned out?")]
     if by_push and not aloud:
-        asked.append(_("We ask some days after a visit. The message doesn't say what the visit was about."))
+        asked.append(_("We ask a few days after a visit. The message doesn't say what the visit was about."))
     elif by_email:
         asked.append(
-            _("We send these emails some days after a visit. They don't say what the visit was about.")
+            _("We send these emails a few days after a visit. They don't say what the visit was about.")
         )
     asked.append(_("You can change your answer at any time under “Me”."))
     if aloud and by_email:
@@ -133,7 +133,7 @@ def titles_wording(allowed):
     """Return the text of the consent to titles in emails, in the current language."""
     if allowed:
         return _("Anyone who opens the link in my email can see the titles.")
-    return _("The emails, and the pages that their links open, don't show titles.")
+    return _("The emails don't show titles, and neither do the pages that their links open.")
 
 
 def stop_sentence():
@@ -141,7 +141,9 @@ def stop_sentence():
 
     Each check-in email has a link to the page with this button.
     """
-    return _("The library then stops asking you, by email and on its pages, how your visits turned out.")
+    return _(
+        "The library won't ask you anymore how your visits turned out, neither by email nor on its pages."
+    )
 
 
 def stop_button(*, only_check_ins):

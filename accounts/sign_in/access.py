@@ -94,7 +94,7 @@ def last_person_id(request):
 
 
 def record_second_factor(request, *, at):
-    """Record that the staff member has passed the second factor in this sign-in, and is at work today.
+    """Record that the staff member has passed the second factor in this sign-in, and works at the desk today.
 
     The second factor also unblocks their PIN. If they signed in by PIN, the sign-in is no longer limited to
     the desk.

@@ -25,8 +25,8 @@ MAX_WRONG_PER_PERSON = 5
 # member has to unlock the computer again.
 MAX_WRONG_PER_COMPUTER = 20
 # After this many wrong PINs for one person, on all computers together, the PIN is blocked on every computer.
-# Without this limit, a colleague could unlock the computer with their own PIN again and again, and so get
-# more tries at guessing another PIN.
+# Without this limit, a colleague could unlock one computer after another, and so get more tries at guessing
+# the PIN.
 MAX_WRONG_IN_TOTAL = 15
 # This name is part of every stored PIN hash, so it never changes.
 PURPOSE = "accounts.desk_pins"

@@ -37,12 +37,12 @@ TEXTS = {
         "computer that a colleague has unlocked."
     ),
     "ended_passkeys": _(
-        "You now work at a desk of the library. Your earlier passkeys no longer work. "
-        "You can make new ones when you open the desk."
+        "You now have access to the library's desk. Your earlier passkeys no longer work. You can add "
+        "new ones when you open the desk."
     ),
     "ended_last_role": _(
-        "You no longer work at a desk of the library. "
-        "We signed you out on all devices and removed your authenticator app."
+        "You no longer have access to the library's desk. We signed you out on all devices and removed "
+        "your authenticator app."
     ),
     "forgot_second_factor": _(
         "A coordinator removed the authenticator app and passkeys from your account "

@@ -1,4 +1,4 @@
-"""Record the days when staff are at a branch. When nobody is at a branch, another branch covers for it.
+"""Record the days when staff are at a branch. When no staff are at a branch, another branch covers for it.
 
 A staff member counts as present if they open the desk: they pass the second factor, or enter their PIN at a
 shared desk computer. They do this at least every twelve hours, so no other request needs to be recorded.

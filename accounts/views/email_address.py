@@ -36,7 +36,7 @@ NEW_ADDRESS = "new_address"
 
 @login_required
 def add_address(request):
-    """Ask for the new address, for the code sent to the new address, and for the code sent to the old one.
+    """Ask for the new address, for the code sent to it, and for the code sent to the old address.
 
     The person reauthenticates first, because later anyone who reads the new mailbox can sign in. A person
     without a sign-in method can't reauthenticate, and needs only the code sent to the new address.

@@ -39,7 +39,9 @@ def me(request):
     )
     if form and form.is_valid():
         people.change_name(request.user, name=form.cleaned_data["name"])
-        saved = _("Your name is saved.") if form.cleaned_data["name"] else _("No name is saved for you now.")
+        saved = (
+            _("Your name is saved.") if form.cleaned_data["name"] else _("We no longer save a name for you.")
+        )
         messages.success(request, saved)
         return redirect("me")
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []

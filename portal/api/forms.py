@@ -26,7 +26,7 @@ class TokenForm(forms.Form):
         label=_("The system may send the question and the answer"),
         required=False,
         help_text=_(
-            "Otherwise, it sends only what is counted and the items. Patrons can't be named in either case."
+            "Otherwise, it sends only the items and what is counted. In both cases, it can't name a patron."
         ),
     )
     branches = forms.ModelMultipleChoiceField(

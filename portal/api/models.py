@@ -22,7 +22,7 @@ class ApiToken(models.Model):
     """The permission of one system to use the API at some branches. Only a hash of the token is stored."""
 
     class Scope(models.TextChoices):
-        """What a system may do. A token has one or more of these."""
+        """What a system may do. A token has one or more of these scopes."""
 
         RECORD = "record", _("record help sessions")
         FIGURES = "figures", _("read figures")

@@ -1,4 +1,4 @@
-"""The outcomes of the API: how help turned out. They are the rows that the page shows, and no others."""
+"""Return outcomes (how help turned out) in the API. The API returns only rows that the page shows."""
 
 import datetime
 from typing import Literal
@@ -32,7 +32,7 @@ class AskedOutcomes(Schema):
 def answer(asked, *, token):
     """Return the fields of an OutcomeAnswer. Raises NoFigure.
 
-    Like all staff, a token reads the whole library and its own branches.
+    A system can read the outcomes of the whole library and of the branches of its token, as staff can.
     """
     branch = token.branches.filter(slug=asked.branch).first() if asked.branch else None
     if asked.branch and branch is None:
@@ -76,7 +76,10 @@ def _question(table, texts):
 
 
 def _texts_of_keys(tables, breakdown):
-    """Return {key of a row: its text} for items, which have the id of their address in the API."""
+    """Return {key of a row: its text in the API}.
+
+    Only the keys of items need a text: the public id of the item.
+    """
     if breakdown != ITEM:
         return {}
     keys = {key for table in tables for key in table.keys} - {OTHER}

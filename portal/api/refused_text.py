@@ -8,9 +8,8 @@ from stdnum import isbn
 from portal.text import looks_like_secret_number
 
 EMAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
-# Nine or more digits in a row look like the number of a library card. Digits with spaces, dashes or periods
-# between them do only if there are at least eleven digits. With fewer digits, they are probably a phone
-# number.
+# Nine or more digits in a row look like the number of a library card. If there are spaces, dashes or periods
+# between the digits, only eleven or more look like such a number. Fewer digits are probably a phone number.
 LONG_NUMBER = re.compile(r"\d{9,}|\d(?:[ .-]?\d){10,}")
 # A line such as "10:42 Hello" or "[10:42:07 p.m.] Hello".
 TIMED_LINE = re.compile(r"\[?\d{1,2}:\d{2}(:\d{2})?( ?[ap]\.?m\.?)?\]?\s", re.IGNORECASE)

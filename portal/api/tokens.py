@@ -16,7 +16,8 @@ PREFIX = "afterword_"
 # The maximum number of tokens that are not revoked.
 MAX_TOKENS = 50
 PURPOSE = "token of another system"
-# A form that is sent twice shows its token again in this time, because only the second page is seen.
+# If a form is sent again within this time, the response shows the same token again, because the person sees
+# only the last response.
 SHOWN_AGAIN = timedelta(minutes=1)
 
 

@@ -31,7 +31,8 @@ def api_tokens(request):
         except tokens.TooManyTokens:
             form.add_error(
                 None,
-                _("The library has %(count)d tokens. Revoke one first.") % {"count": tokens.MAX_TOKENS},
+                _("The library already has %(count)d tokens, and that is the limit. Revoke one first.")
+                % {"count": tokens.MAX_TOKENS},
             )
         except tokens.MadeBefore:
             client_token = uuid.uuid4()

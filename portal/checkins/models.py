@@ -110,7 +110,7 @@ def _under_cover(person, today):
 
 
 class CheckIn(models.Model):
-    """One question to a patron, some days after a visit: "How did it turn out?".
+    """One question to a patron, a few days after a visit: "How did it turn out?".
 
     A planned check-in is due on the day `due_on`. From that day on, the patron's pages show the question. If
     the patron agreed, the library also sends the question once, by email or as a message on the phone.

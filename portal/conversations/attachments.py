@@ -77,7 +77,7 @@ class NotAdded(Exception):
                 "The library can't store files right now. Your text is safe. "
                 "Send it without the file, or try again later."
             ),
-            "no_answer": _("The patron wants no answer, so you can't send files."),
+            "no_answer": _("The patron doesn't want an answer, so you can't send files."),
             "sent": _(
                 "The message was already sent from another page. "
                 "Reload this page to add the file to your next message."

@@ -1,5 +1,5 @@
 # ruff: noqa: S608, S611 (the SQL contains no user input: every value from a request is a parameter)
-"""The lists of conversations at the desk, in their order, and the number of conversations in each list.
+"""Read the lists of conversations at the desk in their order, and count the conversations in each list.
 
 A list is the UNION of several SELECT statements, which the code calls arms. For each status, there is one arm
 for each branch of a Desk and one for each person. An arm reads the first few entries of one index (desk_lists

@@ -76,13 +76,19 @@ def take_back(conversation, recommendation, *, by, at, seen=None):
 
 @staff_action
 def mark_arrived(conversation, recommendation, *, by, at, seen=None):
-    """Record that the item has arrived for the patron. Otherwise like `take_back`."""
+    """Record that the item has arrived for the patron.
+
+    The arguments and exceptions are those of `take_back`.
+    """
     return _end(conversation, recommendation, Kind.STEP_ARRIVED, by, at, seen)
 
 
 @staff_action
 def mark_given(conversation, recommendation, *, by, at, seen=None):
-    """Record that the patron has got the item from staff. Otherwise like `take_back`."""
+    """Record that staff have given the item to the patron.
+
+    The arguments and exceptions are those of `take_back`.
+    """
     return _end(conversation, recommendation, Kind.STEP_GIVEN, by, at, seen)
 
 

@@ -1,4 +1,4 @@
-"""Import the desk log that the library kept in the year before it took up Afterword."""
+"""Import the desk log that the library kept in the year before it began to use Afterword."""
 
 import datetime
 import io
@@ -30,7 +30,7 @@ DURATIONS = {"2": 5, "5": 6, "10": 4, "10-30 min": 2, "15": 2}
 READ_LEVELS = {"1": 7, "2": 6, "3": 4, "4": 2, "": 1}
 GROUPS = {"Residents": 10, "Students": 4, "Visitors": 2, "Teachers": 1, "": 4}
 TOPICS = {"Jobs and careers": 5, "What to read next": 5, "Computers and coding": 3, "": 6}
-# No word of this column comes in.
+# The import leaves out the words of this column.
 QUESTIONS = ["Wanted help with a form", "Asked for the next book of a series", "Could not print"]
 
 

@@ -19,9 +19,10 @@ from portal.notifications.models import Notification
 from portal.notifications.push import keys
 from portal.notifications.push.subscriptions import AUTH_BYTES, subscribe
 
-# This patron gets one email an hour. The worker makes it from the answers in two conversations.
+# This patron gets at most one email an hour. The worker combines the notices about the answers in two
+# conversations.
 GETS_A_DIGEST = "marcus"
-GETS_NO_EMAILS = "bradley"  # two emails to this address came back
+GETS_NO_EMAILS = "bradley"  # two emails to this address could not be delivered
 HAS_DIED = "peg"
 HAS_A_PHONE = "fern"
 MAY_READ_UNMATCHED_EMAILS = "anneke"

@@ -1,6 +1,7 @@
-"""Contacts since the library took up Afterword, until the demo's first visits, and how they turned out.
+"""Contacts since the library began to use Afterword, until the demo's first visits, and how they turned out.
 
-They are forgotten already. The outcomes of each quarter are counted on the day on which the worker does it.
+These contacts are already forgotten. The outcomes of each quarter are counted on the day on which the worker
+would count them.
 """
 
 import datetime
@@ -23,8 +24,8 @@ BUSY = {"central": 2.6, "harbor": 1.3, "northfield": 1}
 # {month: how busy it is}
 SEASONS = {1: 1.2, 2: 1.2, 3: 1.1, 4: 1.2, 6: 0.8, 7: 0.7, 8: 0.8, 10: 1.1, 12: 0.8}
 TALLIES = 0.3  # the part of contacts that are only counted
-# The answers of the visits of a branch, one after the other and then again from the beginning. "" is no
-# answer. Each answer is frequent enough to be shown, even at one branch.
+# The visits of a branch get these answers in turn. "" is no answer. Each answer is frequent enough to be
+# shown, even at one branch.
 FOUND = ("", "all", "part", "all", "something_else", "", "all", "still_working", "all", "no")
 SATISFACTION = (
     *("", "very_good", "good", "very_good", "not_so_good", "", "very_good", "good", "very_good"),
@@ -100,7 +101,7 @@ def weighted(chance, weights):
 
 
 class _Maker:
-    """Makes contacts and recommendations that are not saved yet."""
+    """An object that makes contacts and recommendations without saving them."""
 
     def __init__(self, builder):
         self.builder, self.chance, self.zone = builder, random.Random(8), Library.current().zone  # noqa: S311

@@ -33,7 +33,7 @@ NOT_TRIED_YET = 19  # how many recommendations in SMALL_VISITS get the verdict "
 CODE_CARDS = 10
 # The text that patrons agree to when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
-# The patron groups that staff choose, one after the other. "" is not asked.
+# Staff choose these patron groups in turn. "" means that staff didn't ask for the group.
 GROUPS = ("Residents", "", "Residents", "Students", "", "Residents", "Visitors", "Residents", "Teachers", "")
 # The part of the days that have a tick sheet.
 TICK_SHEETS = 0.7

@@ -1,7 +1,7 @@
 """The demo library's reporting year, and how it counts for the annual survey.
 
-In the reporting year before the library took up Afterword, it kept another desk log and estimated its numbers
-from two weeks. Since then it counts every contact.
+In the reporting year before the library began to use Afterword, it kept another desk log and estimated its
+numbers from two weeks. Since then it counts every contact.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from portal.surveys.models import CountsAs, RuleSet
 from portal.surveys.presets import PLS
 
 YEAR_STARTS_IN = 7
-# The demo's own visits begin so many days before the build.
+# The demo's own visits begin this many days before the build.
 FIRST_VISIT_DAYS_AGO = 90
 # The sampled weeks begin on the Monday after these days of the log's year.
 SAMPLED = ((10, 11), (4, 10))
@@ -31,7 +31,7 @@ def last_counted_quarter(today):
 
 
 def took_up_on(today):
-    """Return the day on which the library took up Afterword.
+    """Return the day on which the library began to use Afterword.
 
     It is the first day of the last reporting year whose four quarters are counted.
     """
@@ -40,7 +40,7 @@ def took_up_on(today):
 
 
 def year_of_log(today):
-    """Return the ReportingYear before the library took up Afterword."""
+    """Return the ReportingYear before the library began to use Afterword."""
     return ReportingYear.of(took_up_on(today), YEAR_STARTS_IN).before
 
 
@@ -71,7 +71,7 @@ def add_rules(builder):
         )
     for month, day in SAMPLED:
         number = year.number + (month < YEAR_STARTS_IN)
-        # The library marked the weeks when it took up Afterword, so the year of its old log had ended.
+        # The library marked the weeks when it began to use Afterword, so the year of its old log had ended.
         mark_week(_monday_after(datetime.date(number, month, day)), may_change_past=True, by=by, at=at)
 
 

@@ -31,7 +31,7 @@ class BaseItemRows(forms.BaseFormSet):
     def found(self):
         """Return {public id: item} for the rows whose item is in the catalog, with one query.
 
-        If a chosen item by hand is now matched with an imported record, return the record instead.
+        If a chosen item added by hand is now matched with an imported record, return the record instead.
         """
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id

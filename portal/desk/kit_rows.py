@@ -57,7 +57,7 @@ def kit_to_add(public_id, user):
 def items_of(kit):
     """Return the KitItems of the kit, with their items and reasons loaded.
 
-    If an item by hand is now matched with an imported record, its KitItem has the record instead.
+    If an item added by hand is now matched with an imported record, its KitItem has the record instead.
     """
     rows = kit.items.filter(removed_at=None).select_related("item", "item__got_count")
     rows = list(rows.prefetch_related("reasons"))

@@ -1,4 +1,4 @@
-"""What the page for matching an item by hand with an imported record shows."""
+"""What the page for matching an item added by hand with an imported record shows."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,10 @@ class Fact(NamedTuple):
 
 
 def facts_of(item, record):
-    """Return what is known about the item by hand and about the record, as Facts. Leave out empty lines."""
+    """Return what is known about the item added by hand and about the record, as Facts.
+
+    Leave out empty lines.
+    """
     both = [each for each in (item, record) if each]
     fetch_holdings(both)
     columns = [_facts(each) for each in both]
@@ -50,7 +53,7 @@ def facts_of(item, record):
 
 
 def suggestions(item, query):
-    """Return imported records that may be the same as the item by hand.
+    """Return imported records that may be the same as the item added by hand.
 
     If staff entered a query, return the records that match it. Otherwise, search for the title of the item,
     and put a record with the same ISBN or DOI first.

@@ -127,8 +127,9 @@ def empty_list_context(asked):
         "needs": (
             _("Nobody is waiting"),
             _(
-                "Conversations appear here when a patron writes. They also appear when a patron says "
-                "that an item didn't help, or that they couldn't get it. The longest wait comes first."
+                "Conversations appear here when a patron writes. They also appear when a patron says that "
+                "an item didn't help, or that they couldn't get it. The patron who has waited longest "
+                "comes first."
             ),
         ),
         "mine": (

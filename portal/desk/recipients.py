@@ -106,8 +106,8 @@ class Recipient:
             form.add_error("for_whom", words)
         elif self.person and not (was_shown and form.has_agreed):
             words = _(
-                "Read the text to the patron. If they agree, check this box and save again. If not, empty "
-                "the field “For”."
+                "Read the text to the patron. If they agree, check this box and save again. If they "
+                "don't agree, clear the field “For”."
             )
             form.add_error("agreed", words)
 

@@ -68,10 +68,10 @@ def is_kit_shareable(kit):
 
 
 def without_private(items):
-    """Leave out items by hand from private visits.
+    """Leave out items that staff typed by hand for private visits.
 
     Staff typed such an item for a visit whose items can't be shared. So its text could reveal what the visit
-    was about. The text of an imported record can't.
+    was about. The text of an imported record reveals nothing.
     """
     by_hand = [item.pk for item in items if not item.source]
     if not by_hand:

@@ -24,7 +24,7 @@ TITLES = {
     "conversations/promise_due": _("Notice about the desk"),
     "conversations/reply": _("Notice about the desk"),
     "conversations/promise_moved": _("New day for an answer"),
-    "desk/month": _("Numbers of a month"),
+    "desk/month": _("Figures of a month"),
     "desk/test_email": _("Test email"),
     "notifications/desk_digest": _("Notices about the desk"),
     "notifications/digest": _("Several notices"),

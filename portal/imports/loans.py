@@ -2,7 +2,7 @@
 
 import re
 
-# Words in a note about a copy.
+# Words in a note about a copy that nobody can borrow.
 NOTES = re.compile(
     r"\bnot for loan\b|\bnon[- ]?circulating\b|\bdoes not circulate\b|\blibrary use only\b"
     r"|\bin[- ]library use\b|\breference (?:only|copy)\b|\bno se presta\b|\bconsulta en sala\b"

@@ -1,7 +1,7 @@
-"""Match an item that was made by hand with an imported record, and undo such a match.
+"""Match an item that was added by hand with an imported record, and undo such a match.
 
 The recommendations and list entries move from the item to the record. Each row stays, with its verdict, its
-reason, its note and its place. The item by hand is not deleted, so that undoing can move the rows back.
+reason, its note and its place. The item added by hand is not deleted, so that undoing can move the rows back.
 """
 
 from django.db.models import Q
@@ -16,7 +16,7 @@ from recommendations.search import entries
 
 
 class CannotMatch(Exception):
-    """The item was not made by hand, or it is already matched, or the record was not imported."""
+    """The item was not added by hand, or it is already matched, or the record was not imported."""
 
 
 class NothingToUndo(Exception):
@@ -24,7 +24,7 @@ class NothingToUndo(Exception):
 
 
 def items_by_hand():
-    """Return the items that were made by hand and that belong to no imported record yet."""
+    """Return the items that were added by hand and that are not matched with an imported record yet."""
     return Item.objects.filter(source="", retired_at=None)
 
 
@@ -35,7 +35,7 @@ def imported_records():
 
 @staff_action
 def match(item, record, *, by, at):
-    """Move everything from the item by hand to the imported record, and return the ItemMatch.
+    """Move everything from the item added by hand to the imported record, and return the ItemMatch.
 
     If a list contains both, both entries stay as they are. Raises CannotMatch.
     """

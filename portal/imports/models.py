@@ -99,7 +99,7 @@ class Harvest(models.Model):
 class HarvestedRecord(models.Model):
     """A record on the server, and the item that was made from it.
 
-    About a deleted record, the server sends only the identifier. This row says which item to withdraw then.
+    For a deleted record, the server sends only the identifier. This row then says which item to withdraw.
     """
 
     source = models.CharField(max_length=40)

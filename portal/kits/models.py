@@ -160,7 +160,7 @@ class KitReason(models.Model):
 
 
 class Count(models.Model):
-    """A published number: of `visits` visits, something helped in `helped` visits.
+    """A published number: something helped in `helped` of `visits` visits.
 
     Both numbers only grow, and only by whole groups of visits. See counting.py.
     """

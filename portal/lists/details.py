@@ -17,8 +17,8 @@ def add_details(saved_items, viewer):
 def fetch_places(saved_items):
     """Load where the saved items are kept.
 
-    Leave out the call number of an item by hand if the title was copied from a link, because staff typed this
-    call number for another patron.
+    Leave out the call number of an item added by hand if the title was copied from a link, because staff
+    typed this call number for another patron.
     """
     items = [saved.item for saved in saved_items if saved.item]
     fetch_holdings(items)

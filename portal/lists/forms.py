@@ -85,9 +85,9 @@ class CopyForm(ListForm):
         self.add_error(
             "name",
             ngettext_lazy(
-                "“%(list)s” has no room for %(count)d more title. A list can have %(most)d. "
+                "“%(list)s” has no room for %(count)d more title. A list can have %(most)d titles. "
                 "Choose another name.",
-                "“%(list)s” has no room for %(count)d more titles. A list can have %(most)d. "
+                "“%(list)s” has no room for %(count)d more titles. A list can have %(most)d titles. "
                 "Choose another name.",
                 count,
             )

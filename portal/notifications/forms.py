@@ -23,7 +23,7 @@ CHOICE_LABELS = {
 WITHOUT_PUSH = {value: label for value, label in CHOICE_LABELS.items() if not value.startswith("push")}
 OF_REPORTS = [("at_once", _("Email")), ("none", CHOICE_LABELS["none"])]
 WITH_PUSH = CHOICE_LABELS | {"none": _("No email, and no message on my phone")}
-LIKE_EVERYWHERE = _("Same as at every branch")
+LIKE_EVERYWHERE = _("Same as for all branches")
 
 
 def initial_choices(choices, kinds, branches=()):
@@ -60,7 +60,7 @@ def _value(choice):
 class KindsForm(forms.Form):
     """A form with a field for each kind of notice, and for each kind at each of the `branches`.
 
-    The field of a branch also offers "Same as at every branch", whose value is None. If `push` is true, the
+    The field of a branch also offers "Same as for all branches", whose value is None. If `push` is true, the
     fields also offer push messages. A report can only be turned on or off, at every branch.
     """
 

@@ -210,11 +210,11 @@ KINDS = {
         ),
         Kind(
             "desk/month",
-            _("The numbers of the month that ended"),
+            _("Last month's figures"),
             _("You're getting this email because you coordinate the desk."),
             lambda count: ngettext(
-                "The numbers of %(count)d month are ready.",
-                "The numbers of %(count)d months are ready.",
+                "The figures of %(count)d month are ready.",
+                "The figures of %(count)d months are ready.",
                 count,
             ),
             AT_ONCE,

@@ -36,7 +36,8 @@ class Preset:
     """The rules of a survey as we read them on the day `checked_on`.
 
     `counts_as` is {question type: CountsAs}. `weeks` and `multiplier` are for estimates. `which_weeks` says
-    which weeks to sample, `note` what a library must decide itself, and `not_checked` what we couldn't read.
+    which weeks to sample. `note` says what a library must decide itself. `not_checked` says what we couldn't
+    check.
     """
 
     survey: Survey
@@ -73,9 +74,10 @@ PLS = Preset(
     weeks=1,
     multiplier=52,
     which_weeks=_(
-        "Choose weeks that are neither unusually busy nor unusually slow. The library has its regular hours, "
-        "and there are no holidays, staff vacations or unusual events. The average week times 52 is the "
-        "year. Your state library may say which weeks to count."
+        "Choose weeks that are neither unusually busy nor unusually slow. In these weeks, the library has "
+        "its regular hours, and there are no holidays, staff vacations or unusual events. Multiply the "
+        "average week by 52 to get the number for the year. Your state library may say which weeks to "
+        "count."
     ),
     note=TECHNOLOGY,
     not_checked=_(
@@ -115,13 +117,13 @@ ARL = Preset(
     weeks=1,
     multiplier=52,
     which_weeks=_(
-        "The instructions allow an estimate from a typical week and name no number of weeks for the "
-        "multiplier. Choose the number of weeks in which your library is open in a usual way."
+        "The instructions allow an estimate from a typical week, but don't say by how many weeks to "
+        "multiply it. Choose the number of weeks in which your library has its usual hours."
     ),
     note=TECHNOLOGY,
     not_checked=_(
-        "Only the questions of 2013–14 were available for this preset. Newer questionnaires may number or "
-        "ask them differently, so compare before you send."
+        "Only the questions of 2013–14 were available for this preset. Newer questionnaires may number "
+        "or word them differently, so compare them before you send your answers."
     ),
     questions=(
         Question(
@@ -130,7 +132,7 @@ ARL = Preset(
             _(
                 "How many contacts in the year were about knowing, using, recommending or explaining sources "
                 "of information? One-to-one instruction and contacts by email and chat count. A contact "
-                "with a directional part counts once. Its length doesn't matter."
+                "with a directional part counts once. The length of a contact doesn't matter."
             ),
             counts=(TRANSACTION,),
         ),
@@ -147,14 +149,14 @@ ACRL = Preset(
     weeks=1,
     multiplier=52,
     which_weeks=_(
-        "The definitions have no rule about the weeks. Choose typical weeks of a term, and multiply by the "
-        "number of weeks that are like them. CUNY, for example, multiplied by 40 in 2012."
+        "The definitions don't say which weeks to choose. Choose typical weeks of a term, and multiply "
+        "by the number of such weeks in the year. CUNY, for example, multiplied by 40 in 2012."
     ),
     note=TECHNOLOGY,
     not_checked=_(
-        "The definitions are of 2022, and the numbers 64 and 65 are from guides of other libraries. Later "
-        "forms were not available for this preset. Nothing confirmed that IPEDS asks for these numbers, so "
-        "no IPEDS question is listed."
+        "The definitions are from 2022. The question numbers 64 and 65 come from the guides of other "
+        "libraries. Later forms were not available for this preset. We could not confirm that IPEDS asks "
+        "for these numbers, so no IPEDS question is listed."
     ),
     questions=(
         Question(

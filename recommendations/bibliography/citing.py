@@ -1,8 +1,8 @@
 """Cite items in APA, MLA and Chicago, in English and Spanish. citeproc-py does this with our own styles.
 
 Texts of items can look like HTML, and citeproc-py removes some tags and keeps others. So this module passes
-no "<" to citeproc-py. Italics come back marked with two characters that no text contains, and `_finished`
-turns these into HTML.
+no "<" to citeproc-py. citeproc-py returns italics marked with two characters that no text contains, and
+`_finished` turns these characters into HTML.
 """
 
 import re

@@ -23,7 +23,7 @@ PARTICLES = {
     *("al", "bin", "da", "das", "de", "del", "della", "der", "di"),
     *("dos", "du", "el", "la", "las", "le", "los", "van", "von"),
 }
-# A name with one of these words is the name of an organization. Those without \b are beginnings of words.
+# A name with one of these words is the name of an organization. Words without \b are beginnings of words.
 ORGANIZATION = re.compile(
     r"\b(?:academ|agenc|archiv|asociaci|associat|band\b|banco|bank|biblioteca|bureau|cent(?:er|re|ro)\b|choir"
     r"|church|city\b|ciudad\b|club\b|colleg|comit|commission|committee|compan|compañ|congres|consejo|coro\b"

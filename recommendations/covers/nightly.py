@@ -1,4 +1,4 @@
-"""Ask the cover source at night for the covers of ISBNs. Decide which night each ISBN gets.
+"""Ask the cover source at night for the covers of ISBNs. Decide on which night to ask for each.
 
 The log of the source must not reveal on which day somebody was helped. So the night doesn't depend on
 recommendations or on the day when an item was added. See docs/decisions/0036-covers.md.
@@ -20,13 +20,14 @@ from .stored import save_cover
 
 # The night is from FIRST_HOUR until LAST_HOUR, in the library's time zone.
 FIRST_HOUR, LAST_HOUR = 1, 5
-# Each ISBN may be asked in one of every 28 nights. A secret key of the server decides in which one.
+# The source may be asked about each ISBN on only one of every 28 nights. A secret key of the server decides
+# on which night.
 NIGHTS = 28
 MAX_PER_NIGHT = 2000
 # The time between two requests. Some sources allow only a hundred requests in five minutes.
 PAUSE = timedelta(seconds=4)
-# The time until the source is asked again about an ISBN. The first time is for an ISBN without a cover, the
-# second for an ISBN with a cover.
+# The time until the source is asked again about an ISBN. The first value is for an ISBN without a cover, and
+# the second is for an ISBN with a cover.
 AGAIN_WITHOUT, AGAIN_WITH = timedelta(days=180), timedelta(days=360)
 # After this number of failures in a row, the source is not asked again until the next night.
 MAX_FAILURES = 3
@@ -76,7 +77,8 @@ def isbns_of(night):
     for isbn in _in_need(night).values_list("isbn", flat=True).order_by().distinct().iterator():
         if _number(isbn) % NIGHTS == night.toordinal() % NIGHTS:
             tonight.append(isbn)
-    # If there are too many, choose those with the lowest `_number`. So all workers choose the same ISBNs.
+    # If there are too many ISBNs, choose those with the lowest `_number`. So all workers choose the same
+    # ISBNs.
     tonight = sorted(tonight, key=_number)[:MAX_PER_NIGHT]
     random.SystemRandom().shuffle(tonight)
     return tonight

@@ -19,14 +19,14 @@ MAX_SECONDS = 20
 MAX_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
-# With these statuses, the source is too busy or refuses all requests of the portal. So they say nothing about
-# the ISBN.
+# With these statuses, the source is too busy or refuses all requests of the portal. So the answer says
+# nothing about the ISBN.
 NOT_NOW = (401, 403, 407, 408, 425, 429)
 HEADERS = {"User-Agent": "Afterword", "Accept": "image/webp,image/jpeg,image/png"}
 
 
 class SourceAway(Exception):
-    """The source can't be reached or doesn't answer properly, so the ISBN has to be asked another night."""
+    """The source gave no proper answer, so the portal asks about the ISBN again on another night."""
 
 
 def fetch(isbn):

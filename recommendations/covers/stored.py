@@ -50,7 +50,7 @@ def name_of(isbn):
 
 
 def tidy_covers(*, at):
-    """Make `has_cover` of items, the rows of Cover and the files agree. The worker calls this once a day.
+    """Make the files of covers, the rows of Cover and the field `has_cover` of items agree. Runs once a day.
 
     They can differ after an import, which can change or remove an ISBN. They also differ after a backup is
     restored, because a backup has no covers.

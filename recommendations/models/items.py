@@ -37,8 +37,8 @@ class ItemQuerySet(models.QuerySet):
     def belonging_to(self, viewer, at=None):
         """Return the items that this viewer may open as a patron at the time `at`.
 
-        They were recommended to the viewer in a visit or answer, or are in one of the viewer's lists. Items
-        of lists that others have shared are opened through the link of the list: portal/lists/links.py.
+        These items were recommended to the viewer in a visit or answer, or are in one of the viewer's lists.
+        Items of lists that others have shared are opened through the link of the list: portal/lists/links.py.
         """
         given = Recommendation.objects.belonging_to(viewer, at).not_removed()
         # Include an item that staff recommend in place of an item that the patron couldn't get.

@@ -1,4 +1,4 @@
-"""The model for matches of items by hand with imported records."""
+"""The model for matches of items added by hand with imported records."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,14 +10,14 @@ class ItemMatchQuerySet(models.QuerySet):
         return self.filter(undone_at=None)
 
     def records_of(self, items):
-        """Return {primary key of an item by hand: the record with which it is matched}."""
+        """Return {primary key of an item added by hand: the record with which it is matched}."""
         retired = [item.pk for item in items if item.retired_at and not item.source]
         rows = self.current().filter(item__in=retired).select_related("record") if retired else ()
         return {match.item_id: match.record for match in rows}
 
 
 class ItemMatch(models.Model):
-    """A match of an item that was made by hand with an imported record of the same thing.
+    """A match of an item that was added by hand with an imported record of the same thing.
 
     The match moved the recommendations and list entries of `item` to `record`. `recommendations` and
     `saved_items` have the primary keys of the moved rows, so that undoing moves exactly these rows back. The

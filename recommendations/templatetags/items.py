@@ -1,7 +1,7 @@
 """Template tags that render where items are kept, and their links.
 
-They render in Python, because a list shows them for each item, and templates would take five times as long.
-Each function escapes all values.
+The tags render in Python, because a list shows them for each item, and templates would take five times as
+long. Each function escapes all values.
 """
 
 from html import escape

@@ -42,7 +42,7 @@ def test_absences_of_one_person_cannot_overlap(staff, first, last):
     assert Absence.objects.count() == 1
 
 
-def test_absences_of_one_person_may_adjoin_and_absences_of_two_people_may_overlap(staff, colleague):
+def test_absences_of_one_person_may_be_adjacent_and_absences_of_two_people_may_overlap(staff, colleague):
     add_absence(staff, 3, 6)
     add_absence(staff, 2, 2)
     add_absence(staff, 7, 7)

@@ -188,7 +188,7 @@ def test_coordinator_cannot_withdraw_an_invitation_to_a_branch_that_they_do_not_
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_staff_page_runs_the_same_number_of_queries_for_any_number_of_invitations(
+def test_page_of_staff_runs_the_same_number_of_queries_for_any_number_of_invitations(
     desk, branch, coordinator, count, django_assert_num_queries
 ):
     for _number in range(count):

@@ -37,7 +37,7 @@ def test_patron_can_change_their_name(client, patron, sign_in):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("Sam", "Your name is saved."), ("", "No name is saved for you now.")]
+    ("name", "said"), [("Sam", "Your name is saved."), ("", "We no longer save a name for you.")]
 )
 def test_message_says_whether_a_name_is_saved(client, patron, sign_in, name, said):
     page = sign_in(client, patron).post(reverse("me"), {"name": name}, follow=True)

@@ -35,7 +35,7 @@ HOUR, DAY = 3600, 24 * 3600
 
 
 def forget_marks():
-    """Delete the SentForms, as the worker does some days after the forms arrived."""
+    """Delete the SentForms, as the worker does a few days after the forms arrived."""
     forget_sent_forms(at=timezone.now() + SentForm.KEPT_FOR)
     assert not SentForm.objects.exists()
 
@@ -174,7 +174,8 @@ def test_form_that_saves_an_item_is_refused_if_the_tap_is_too_long_ago(me, patro
     kept_for = int(Removal.KEPT_FOR.total_seconds())
     assert send(me, address, fields, writer=patron, waited=kept_for + 60) == (
         410,
-        "You pressed this button too long ago, so nothing was changed. To do it now, press the button again on the page.",
+        "You pressed this button too long ago, so nothing was changed. To do it now, press the button "
+        "again on the page.",
     )
     assert not SavedItem.objects.exists()
     assert send(me, address, fields, writer=patron, waited=kept_for - 60) == SENT
@@ -259,6 +260,6 @@ def test_form_is_not_saved_if_the_phone_sends_the_old_id_of_a_merged_record(repl
     """Refuse the form, because the phone must first ask for the person's new id."""
     assert reply(client=sign_in(Client(), kept), writer=patron) == (
         401,
-        "Sign in to send what waits on this phone.",
+        "Sign in to send what is waiting on this phone.",
     )
     assert rows(Message, "body") == [("Where is it?",)]

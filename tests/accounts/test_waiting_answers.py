@@ -124,7 +124,8 @@ def test_answer_or_got_it_form_is_refused_if_the_tap_was_too_long_ago(about_visi
     for form in (lambda **waited: about_visit({"found": "no"}, **waited), got_it):
         assert form(waited=kept_for + 60) == (
             410,
-            "You pressed this button too long ago, so nothing was changed. To do it now, press the button again on the page.",
+            "You pressed this button too long ago, so nothing was changed. To do it now, press the "
+            "button again on the page.",
         )
     assert rows(HelpSession, "found") == [("",)]
     assert rows(Recommendation, "got_at") == [(None,)]
@@ -213,7 +214,7 @@ def test_form_about_a_quiet_visit_cannot_wait_on_a_phone(me, patron, branch, sta
 
 
 def test_answers_are_not_saved_while_the_writer_is_signed_out(about_visit, all_helped, got_it):
-    signed_out = 401, "Sign in to send what waits on this phone."
+    signed_out = 401, "Sign in to send what is waiting on this phone."
     assert about_visit({"found": "no"}, client=Client()) == signed_out
     assert all_helped(client=Client()) == signed_out
     assert got_it(client=Client()) == signed_out

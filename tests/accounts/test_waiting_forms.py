@@ -256,8 +256,8 @@ def test_two_people_can_use_the_same_form_token(sign_in, branch, staff):
 
 
 def test_form_is_not_saved_while_its_writer_is_signed_out(reply, answer):
-    assert reply(client=Client()) == (401, "Sign in to send what waits on this phone.")
-    assert answer(client=Client()) == (401, "Sign in to send what waits on this phone.")
+    assert reply(client=Client()) == (401, "Sign in to send what is waiting on this phone.")
+    assert answer(client=Client()) == (401, "Sign in to send what is waiting on this phone.")
     assert rows(Message, "body") == [("Where is it?",)]
     assert rows(Recommendation, "verdict") == [("",)]
     # The phone still has the text. If the server had a copy too, the text could be sent twice.
@@ -266,7 +266,7 @@ def test_form_is_not_saved_while_its_writer_is_signed_out(reply, answer):
 
 def test_form_is_not_saved_in_the_name_of_another_person(reply, sign_in, patron):
     other = sign_in(Client(), UserFactory())
-    assert reply(client=other, writer=patron) == (401, "Sign in to send what waits on this phone.")
+    assert reply(client=other, writer=patron) == (401, "Sign in to send what is waiting on this phone.")
     assert rows(Message, "body") == [("Where is it?",)]
 
 
@@ -378,7 +378,7 @@ def test_form_that_does_not_identify_its_writer_is_not_saved(client, sign_in, pa
     )
     assert (response.status_code, response.json()["words"]) == (
         401,
-        "Sign in to send what waits on this phone.",
+        "Sign in to send what is waiting on this phone.",
     )
     assert rows(Message, "body") == [("Where is it?",)]
     assert not SentForm.objects.exists()

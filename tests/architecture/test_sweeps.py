@@ -366,7 +366,7 @@ def test_sweep_lists_every_failure_and_rolls_back_each_request(world):
     assert len(set(seen)) == 1
 
 
-def test_guard_lists_the_statements_that_may_change_rows(world):
+def test_recorder_of_sql_statements_lists_only_statements_that_may_change_rows(world):
     with writing_statements() as statements:
         with transaction.atomic():
             assert User.objects.filter(pk=world.patron.pk).exists()

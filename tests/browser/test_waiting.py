@@ -445,7 +445,7 @@ def test_form_of_a_signed_out_person_waits_until_they_sign_in_again(page, patron
     page.goto("/sign-in/")
     expect(page.locator("[data-waiting=list] summary")).to_have_text("Waiting on this phone: 1 of at most 50")
     expect(page.locator("[data-waiting=list] p")).to_have_text(
-        "Sign in to send what waits on this phone. If someone else signs in first, it is deleted."
+        "Sign in to send what is waiting on this phone. If someone else signs in first, it is deleted."
     )
     assert "Thank you." not in page.content()
     assert bodies() == ["Where is it?"]

@@ -53,14 +53,14 @@ def library(link="", title_link="", proxy=""):
         ("", {}, ""),
     ],
 )
-def test_link_contains_the_encoded_values_of_the_item(link, facts, address):
+def test_catalog_link_contains_the_encoded_values_of_the_item(link, facts, address):
     assert through_catalog(item(**facts), library(link)) == address
 
 
 @pytest.mark.parametrize(
     ("link", "address"),
     [
-        # A parameter without a value is left out. So is one word of a search if it has no value.
+        # A parameter without a value is left out. A word of a search is also left out if it has no value.
         (BOTH, "https://cat.example.org/search?title=A%20%26%20B"),
         (
             "https://cat.example.org/?isbn={isbn}&title={title}#top",
@@ -78,7 +78,7 @@ def test_link_contains_the_encoded_values_of_the_item(link, facts, address):
         ("https://cat.example.org/?title={title}#{number}", ""),
     ],
 )
-def test_link_uses_only_placeholders_that_have_values(link, address):
+def test_catalog_link_uses_only_placeholders_that_have_values(link, address):
     assert through_catalog(item(isbn="", source_key=""), library(link)) == address
 
 
@@ -157,7 +157,7 @@ def test_shared_text_has_the_catalog_link_of_an_item_without_its_own_link():
         "https://c.example.org?q=any,contains,{isbn}&vid=01:A",
     ],
 )
-def test_template_with_a_placeholder_after_the_server_is_accepted(link):
+def test_catalog_link_template_with_a_placeholder_after_the_server_is_accepted(link):
     check_template(link, ["isbn", "title", "number"])
 
 
@@ -184,16 +184,16 @@ def test_template_with_a_placeholder_after_the_server_is_accepted(link):
         ("https://c.example.org:{isbn}/?q={title}", "after the name of the server"),
     ],
 )
-def test_error_about_a_template_says_what_to_change(link, words):
+def test_error_about_a_catalog_link_template_says_what_to_change(link, words):
     with pytest.raises(ValidationError) as error:
         check_template(link, ["isbn", "title", "number"])
     assert words in error.value.messages[0]
 
 
-def test_error_about_a_title_search_mentions_only_its_own_placeholder():
+def test_error_about_a_title_search_template_mentions_only_its_own_placeholder():
     with pytest.raises(ValidationError) as error:
         check_template("https://c.example.org/?q={isbn}", ["title"])
-    assert error.value.messages == ["Use {title} in the address, and no other curly brackets."]
+    assert error.value.messages == ["You can use {title} in the address. Don't use other curly brackets."]
 
 
 EZPROXY = "https://proxy.example.org/login?url="
@@ -230,17 +230,17 @@ def test_free_source_is_opened_without_the_proxy(kind):
         ),
     ],
 )
-def test_address_after_the_prefix_is_encoded_as_the_proxy_needs_it(prefix, url, address):
+def test_address_after_the_proxy_prefix_is_encoded_as_the_proxy_needs_it(prefix, url, address):
     assert own_link(item(kind="database", url=url), library(proxy=prefix)) == prefix + address
 
 
-def test_address_that_already_has_the_prefix_gets_no_second_prefix():
+def test_address_that_already_has_the_proxy_prefix_gets_no_second_prefix():
     url = f"{EZPROXY}https://db.example.com/"
     assert own_link(item(kind="database", url=url), library(proxy=EZPROXY)) == url
 
 
 @pytest.mark.parametrize("prefix", ["javascript:alert(1)//?url=", "http://proxy.example.org/login?url="])
-def test_prefix_that_is_not_a_safe_address_is_not_used(prefix):
+def test_proxy_prefix_that_is_not_a_safe_address_is_not_used(prefix):
     url = "https://db.example.com/"
     assert own_link(item(kind="database", url=url), library(proxy=prefix)) == url
 
@@ -271,7 +271,7 @@ def test_valid_proxy_prefix_is_accepted(prefix):
         ("https://proxy.example.org/lo gin?url=", "has a space, a quote"),
     ],
 )
-def test_error_about_a_prefix_says_what_to_change(prefix, words):
+def test_error_about_a_proxy_prefix_says_what_to_change(prefix, words):
     with pytest.raises(ValidationError) as error:
         check_prefix(prefix)
     assert words in error.value.messages[0]
@@ -289,11 +289,11 @@ def test_error_about_a_prefix_says_what_to_change(prefix, words):
         ("", "https://db.example.com/a?b=1"),
     ],
 )
-def test_link_for_anyone_does_not_lead_through_the_proxy(prefix, url):
+def test_link_that_anyone_can_open_does_not_lead_through_the_proxy(prefix, url):
     source = item(kind="database", url=url)
     assert link_for_anyone(source, library(proxy=prefix)) == "https://db.example.com/a?b=1"
 
 
-def test_link_for_anyone_is_never_an_unsafe_address():
+def test_link_that_anyone_can_open_is_never_an_unsafe_address():
     source = item(kind="database", url=f"{EZPROXY}javascript:alert(1)")
     assert link_for_anyone(source, library(proxy=EZPROXY)) == ""

@@ -916,11 +916,11 @@ def test_item_saved_eight_times_at_once_is_saved_once(session):
     rounds([save_it] * PROCESSES, ROUNDS, before=lambda _: ItemFactory(), after=check)
 
 
-# Tests of matching an item by hand with an imported record.
+# Tests of matching an item added by hand with an imported record.
 
 
 def matching_round(session, number):
-    """Return (item by hand, record, recommendation, a list that has the item by hand)."""
+    """Return (item added by hand, record, recommendation, a list that has the item added by hand)."""
     item = ItemFactory(title=f"By hand {number}")
     record = ItemFactory(title=f"Imported {number}", source="marc", source_key=str(number))
     [recommendation] = recommend_in(session, item=item, reason="Clear from the first page")
@@ -966,7 +966,7 @@ def test_verdict_is_saved_while_the_item_is_matched_and_unmatched(session):
         undone,
         lambda data: decide(data[2], "helped"),
         lambda data: decide(data[2], "did_not_help"),
-        # The patron saves the imported record in the list that has the item by hand.
+        # The patron saves the imported record in the list that has the item added by hand.
         lambda data: save(data[1], patron=data[3].patron, saved_list=data[3], at=timezone.now()).pk,
     ]
     rounds(

@@ -46,18 +46,18 @@ def numbers():
 @pytest.mark.parametrize(
     ("catalog_title", "count", "typed", "hand_titles"),
     [
-        # The patron types the exact word that is only in an item by hand.
+        # The patron types the exact word that is only in an item added by hand.
         ("Sheller handbook", 8, "shelter", ["Shelter for women"]),
         # A rare word is replaced only by a word that 20 times as many items have.
         ("Garden book", 25, "gardex", ["Gardex oncology", "Gardex again"]),
-        # The typed word differs from the word by hand by one error, and from the word of the catalog by two
-        # errors.
+        # The typed word differs by one error from the word that staff typed by hand, and by two errors from
+        # the word of the catalog.
         ("Grandmother stories", 3, "grandmohtre", ["Grandmohtrex clinic"]),
-        # These words by hand begin with the typed word.
+        # These words, which staff typed by hand, begin with the word that the patron typed.
         ("Encyclopedia", 3, "encyx", ["Encyxoprol 1", "Encyxoprol 2", "Encyxoprol 3"]),
     ],
 )
-def test_items_by_hand_do_not_change_which_catalog_titles_a_patron_finds(
+def test_items_added_by_hand_do_not_change_which_catalog_titles_a_patron_finds(
     catalog_title, count, typed, hand_titles
 ):
     for number in range(count):
@@ -70,7 +70,7 @@ def test_items_by_hand_do_not_change_which_catalog_titles_a_patron_finds(
 
 
 @pytest.mark.django_db
-def test_items_by_hand_do_not_displace_catalog_titles_in_a_patrons_search(monkeypatch):
+def test_items_added_by_hand_do_not_displace_catalog_titles_in_a_patrons_search(monkeypatch):
     monkeypatch.setattr("recommendations.search.candidates.CANDIDATES", 5)
     for number in range(5):
         catalog(f"History of Zz {number}")
@@ -90,7 +90,9 @@ TITLES = st.lists(st.tuples(WORDS, WORDS).map(" ".join), max_size=5)
 @pytest.mark.django_db
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(TITLES, TITLES, st.lists(WORDS, min_size=1, max_size=3), st.booleans())
-def test_random_items_by_hand_never_change_what_a_patron_finds(imported, typed_by_staff, query, is_typed):
+def test_random_items_added_by_hand_never_change_what_a_patron_finds(
+    imported, typed_by_staff, query, is_typed
+):
     for number, title in enumerate(imported * 3):
         ItemFactory(title=title, creators="", source="catalog", source_key=str(number))
     # The patron guesses a word that staff typed, and makes a typing error in it.
@@ -112,7 +114,7 @@ def test_search_index_counts_imported_items_separately_after_changes_and_after_a
     assert numbers() == expected
     call_command("rebuild_search")
     assert numbers() == expected
-    # An item by hand becomes an imported one, when it is matched with a record.
+    # An item added by hand becomes an imported one, when it is matched with a record.
     actions.change_item(typed, source="catalog", source_key="2", series="Harbor")
     actions.change_item(item, retired_at=timezone.now())
     assert numbers() == {"river": (1, 1, 1, 1), "clinic": (1, 1, 1, 1), "harbor": (1, 0, 1, 0)}

@@ -187,14 +187,14 @@ def test_sorting_does_not_depend_on_the_original_order_and_keeps_each_scheme_tog
 
 @without_deadline
 @given(TEXTS, TEXTS)
-def test_different_texts_have_different_sort_keys(one, other):
+def test_different_call_numbers_have_different_sort_keys(one, other):
     assert (shelf_key(one) == shelf_key(other)) == (one == other)
     assert (shelf_key(one) < shelf_key(other)) != (shelf_key(other) <= shelf_key(one))
 
 
 @without_deadline
 @given(st.integers(0, 9999), st.integers(0, 9999), st.sampled_from(["QA", "K", "PS", "J", "A-"]))
-def test_class_numbers_are_sorted_as_whole_numbers(one, other, letters):
+def test_class_numbers_in_call_numbers_are_sorted_as_whole_numbers(one, other, letters):
     keys = [shelf_key(f"{letters}{number} .B5") for number in (one, other)]
     assert (keys[0] < keys[1]) == (one < other)
 
@@ -204,17 +204,17 @@ def test_class_numbers_are_sorted_as_whole_numbers(one, other, letters):
     *[st.text("0123456789", min_size=1, max_size=6)] * 2,
     st.sampled_from(["QA76.", "813.", "QA76 .B", "FIC B"]),
 )
-def test_decimals_are_sorted_digit_by_digit(one, other, start):
+def test_decimals_in_call_numbers_are_sorted_digit_by_digit(one, other, start):
     keys = [shelf_key(start + digits)[:2] for digits in (one, other)]
     assert (keys[0] < keys[1]) == (float(f"0.{one}") < float(f"0.{other}"))
 
 
 @without_deadline
 @given(st.text("0123456789", min_size=1, max_size=400))
-def test_very_long_numbers_cause_no_error(digits):
+def test_very_long_numbers_in_a_call_number_cause_no_error(digits):
     assert shelf_key(f"QA{digits}")[0] == shelf_key("QA1")[0]
 
 
-def test_character_that_stands_for_several_words_causes_no_error():
+def test_character_that_means_several_words_in_a_call_number_causes_no_error():
     # This character is an abbreviation of four words in Arabic.
     assert shelf_key("\ufdfa" * 400)[0] == shelf_key("FIC")[0]

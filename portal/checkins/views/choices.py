@@ -62,9 +62,9 @@ def titles(request):
         at=timezone.now(),
     )
     saved = (
-        _("The emails, and the pages that their links open, can show titles now.")
+        _("The emails can show titles now, and so can the pages that their links open.")
         if allowed
-        else _("The emails, and the pages that their links open, don't show titles anymore.")
+        else _("The emails no longer show titles, and neither do the pages that their links open.")
     )
     messages.success(request, saved)
     return redirect("check_ins")

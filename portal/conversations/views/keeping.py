@@ -67,7 +67,7 @@ def wording(person, at, library, help_session=None, *, is_new=False):
         ),
         _("The staff who help you at the library can see the visit. Nobody else can."),
         how_long % until,
-        _("You need no code. You see the visit when you sign in.")
+        _("You don't need a code. You can see the visit when you sign in.")
         if is_new
         else _("You no longer need a code. The code on the slip stops working."),
     ]

@@ -27,7 +27,7 @@ class WordsForm(forms.Form):
         max_length=MAX_WORDS,
         multiline=True,
         required=False,
-        help_text=_("Empty this field to get the portal's draft back."),
+        help_text=_("Clear this field to get the portal's draft back."),
         widget=forms.Textarea(attrs={"rows": 8}),
     )
     seen = forms.CharField(widget=forms.HiddenInput, max_length=40)

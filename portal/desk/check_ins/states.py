@@ -18,7 +18,7 @@ def why_not_planned(check_in):
         words = _("The patron answered on %(day)s. The check-in can't be changed anymore.")
         return words % {"day": _day(check_in.answered_at)}
     if check_in.status == Status.SKIPPED:
-        words = _("On %(day)s, staff or the patron chose that the library won't ask about this visit.")
+        words = _("On %(day)s, staff or the patron decided that the library won't ask about this visit.")
         return words % {"day": _day(check_in.ended_at)}
     if check_in.status == Status.ENDED:
         return _("This check-in ended on %(day)s.") % {"day": _day(check_in.ended_at)}

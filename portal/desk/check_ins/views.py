@@ -1,6 +1,6 @@
 """The pages where helpers review their check-ins, and the buttons that move, skip and send a check-in.
 
-A check-in asks a patron, some days after a visit, how the visit turned out.
+A check-in asks a patron, a few days after a visit, how the visit turned out.
 """
 
 from urllib.parse import quote

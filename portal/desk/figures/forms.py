@@ -76,7 +76,7 @@ class FigureForm(forms.Form):
             self._clean_days(cleaned)
         period, by = cleaned.get("period"), cleaned["by"] or "time"
         if by == STAFF and cleaned["compare"]:
-            self.add_error("compare", _now("Figures by staff member can't be compared. Choose Nothing."))
+            self.add_error("compare", _now("Figures by staff member can't be compared. Choose “Nothing”."))
         if period and workload.is_by_month(by) and not period.is_whole_months:
             self.add_error(
                 "by",

@@ -169,7 +169,7 @@ def figure(period, branches, breakdown, *, earlier=None):
         )
     total = _row(
         TOTAL,
-        _("Total, without contacts that were only counted") if names == NUMBERS[:1] else _("Total"),
+        _("Total, not including contacts counted without details") if names == NUMBERS[:1] else _("Total"),
         _sum(now.values(), _size(names)),
         _sum(before.values(), 1)[0] if earlier else None,
         names,

@@ -55,7 +55,7 @@ class AbsenceForm(forms.Form):
         if first and last and last < first:
             self.add_error("last_day", _("The last day is before the first day. Change one of the two days."))
         elif first and last and (last - first).days >= self.MAX_DAYS:
-            self.add_error("last_day", _("Days away can last a year at most. Check the last day."))
+            self.add_error("last_day", _("Someone can be away for at most a year. Check the last day."))
         elif last and last < self.today:
             self.add_error("last_day", _("These days are in the past. Choose later ones."))
         if cover and cover == (self.person or self.cleaned_data.get("person")):

@@ -118,7 +118,8 @@ class TypedItem(DescribesItem):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            # The page shows the field only for these types of items, or for all types if there are none here.
+            # The page shows the field only for these types of items. If this is empty, the page shows it for
+            # all types.
             field.only_for = " ".join(sorted(self.only_for.get(name, ())))
 
 

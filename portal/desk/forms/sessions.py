@@ -120,7 +120,7 @@ class RecordForm(ListFields, forms.Form):
     )
     read_level = forms.TypedChoiceField(
         label=_("READ level"),
-        help_text=_("How much effort it took, by the Reference Effort Assessment Data scale."),
+        help_text=_("How much effort the question took, on the Reference Effort Assessment Data scale."),
         choices=READ_LEVELS,
         widget=LongSelect,
         coerce=int,
@@ -134,7 +134,9 @@ class RecordForm(ListFields, forms.Form):
         min_value=1,
         max_value=500,
         required=False,
-        help_text=_("A survey of this library counts each question. Without a number, it is 1."),
+        help_text=_(
+            "A survey of this library counts each question. If you leave this empty, we count one question."
+        ),
     )
     language = language_field(_("Language of the patron"))
     # The language that the page chose by itself. It is empty once staff chose another language.

@@ -57,7 +57,9 @@ class LettersForm(forms.Form):
         error_messages={"required": _("Enter at least three letters of the name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    reason = _reason(_("We store this reason for each patron found. Coordinators can see the reason."))
+    reason = _reason(
+        _("We store this reason for each patron that the search finds. Coordinators can see the reason.")
+    )
 
     def clean_letters(self):
         letters = self.cleaned_data["letters"]

@@ -91,7 +91,9 @@ def _add(request, *, about, branch, back, waits=False, new_branch=None, **whose)
                 form.caller, by=request.user, at=at, client_token=token, branch=new_branch, **whose
             )
         except actions.WantsNoAnswer:
-            messages.warning(request, _("The patron wants no answer, so nobody can call them about this."))
+            messages.warning(
+                request, _("The patron doesn't want an answer, so nobody can call them about this.")
+            )
             return redirect(back)
         words = _("The new number is saved.") if waits else _("The patron is on the call list.")
         return back_to_conversation(request, conversation, words, undo=True)

@@ -143,8 +143,8 @@ def _save(request, kit, form, picker):
         form.add_error(
             None,
             _(
-                "A colleague has changed this kit meanwhile. Open the kit in another tab to see the change. "
-                "If you save again, your version replaces it."
+                "A colleague has changed this kit in the meantime. Open the kit in another tab to see the "
+                "change. If you save again, your version replaces it."
             ),
         )
     return None

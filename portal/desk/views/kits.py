@@ -61,7 +61,7 @@ def retire_kit(request, public_id):
     else:
         actions.retire_kit(kit, by=request.user, at=timezone.now())
         undo = f"undo={reverse('retire_kit', args=[public_id])}"
-        messages.success(request, _("The kit is retired. It isn't offered any more."), extra_tags=undo)
+        messages.success(request, _("The kit is retired. It isn't offered anymore."), extra_tags=undo)
     return redirect(kit)
 
 

@@ -149,7 +149,7 @@ def desk_link(request, public_id):
         try:
             staff_links.change_staff_link(link, days=form.cleaned_data["days"], by=request.user, at=at)
         except links.LinkEnded:
-            messages.error(request, _("This link has ended already. You can make a new one."))
+            messages.error(request, _("This link has already ended. You can make a new one."))
         else:
             words = _("The link works until %(day)s.") % {"day": whole_day(link.last_day)}
             messages.success(request, words)

@@ -1,4 +1,4 @@
-"""Match items that staff made by hand with imported records, and undo a match."""
+"""Match items that staff added by hand with imported records, and undo a match."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -19,7 +19,7 @@ from recommendations.models import Item, ItemMatch
 @staff_only
 @require_GET
 def items_by_hand(request):
-    """List the items that staff made by hand, and the latest matches."""
+    """List the items that staff added by hand, and the latest matches."""
     rows, after = page_of(matching.items_by_hand(), "added_at", request.GET.get("after"))
     fetch_holdings(rows)
     latest = ItemMatch.objects.current().select_related("item").order_by("-at")[:10]
@@ -29,7 +29,7 @@ def items_by_hand(request):
 @staff_only
 @require_http_methods(["GET", "POST"])
 def match_item(request, public_id):
-    """Show an item by hand beside an imported record. On POST, match them."""
+    """Show an item added by hand beside an imported record. On POST, match them."""
     item = get_object_or_404(Item, public_id=public_id, source="")
     current = item.matches.current().select_related("record").first()
     record = _record(request.POST.get("record") or request.GET.get("record"))
@@ -53,11 +53,13 @@ def match_item(request, public_id):
 @staff_only
 @require_POST
 def undo_match(request, public_id):
-    """Undo the match of an item by hand."""
+    """Undo the match of an item added by hand."""
     item = get_object_or_404(Item, public_id=public_id, source="")
     try:
         matching.undo_match(item, by=request.user, at=timezone.now())
-        messages.success(request, _("Undone. Everything belongs to the item by hand again."))
+        messages.success(
+            request, _("Undone. Recommendations and lists show the item that was added by hand again.")
+        )
     except matching.NothingToUndo:
         messages.info(request, _("This match is already undone."))
     return redirect("match_item", item.public_id)

@@ -44,7 +44,7 @@ def desk_next_step(request, public_id):
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     items = items_to_get(conversation)
     if not items:
-        words = _("The patron isn't missing an item. Nothing was recorded.")
+        words = _("The patron doesn't say that they couldn't get an item. Nothing was recorded.")
         return _back(request, conversation, words, level=messages.WARNING)
     item = _chosen(request, items)
     log_reading(request, conversation, at=at)
@@ -117,13 +117,13 @@ def _save(request, conversation, item, at):
             return redirect(request.get_full_path_info())
         return _page_of_slower(request, conversation, item, at)
     except next_steps.NothingToDo:
-        words = _("The patron or a colleague was faster, so there is nothing to record anymore.")
+        words = _("The patron or a colleague has already settled this. There is nothing to record anymore.")
         return _back(request, conversation, words, level=messages.WARNING)
     return _back(request, conversation, _words(request.POST.get("do"), conversation), undo=True)
 
 
 def _page_of_slower(request, conversation, item, at):
-    """Show what a colleague has recorded first, and the form with the values that this person typed."""
+    """Show what a colleague recorded first, and the form with the values that this staff member typed."""
     items = items_to_get(conversation)
     item = next((each for each in items if each.recommendation == item.recommendation), item)
     form = _form(request, conversation, item, at, request.POST.dict() | {"seen": item.seen})
@@ -139,7 +139,10 @@ def _words(done, conversation):
         return _("Removed. Nothing is promised anymore.")
     if conversation.status == Conversation.Status.WAITING_FOR_STAFF:
         return _("Saved. The patron can see this now. This conversation still needs an answer.")
-    return _("Saved. The patron can see this now. If the day passes, the conversation comes back.")
+    return _(
+        "Saved. The patron can see this now. If the promised day passes, the conversation comes back to "
+        "the queue."
+    )
 
 
 def _back(request, conversation, words, *, undo=False, level=messages.INFO):

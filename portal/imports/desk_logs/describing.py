@@ -19,7 +19,7 @@ LABELS = {
     "people": gettext_lazy("the number of people"),
     "patron_group": gettext_lazy("the patron group"),
     "topic": gettext_lazy("the topic"),
-    "number": gettext_lazy("recognizes the row, and isn't stored"),
+    "number": gettext_lazy("used to recognize the row, and not stored"),
 }
 
 
@@ -89,14 +89,21 @@ def warnings_of(result, days):
     """Return what a person should know before the import, as sentences."""
     warnings = []
     if result.added and result.with_number * 2 >= result.added:
-        warnings.append(_("This looks like chats or tickets that your log also counts."))
+        warnings.append(
+            _(
+                "This file looks like an export of chats or tickets. If your desk log also counts these, "
+                "they would count twice."
+            )
+        )
     recorded = sum(1 for _day, recorded, _imported in days if recorded)
     imported = sum(1 for _day, _recorded, imported in days if imported)
     if recorded:
         warnings.append(
             ngettext(
-                "Staff already recorded contacts here on %(count)d of these days, so both would count.",
-                "Staff already recorded contacts here on %(count)d of these days, so both would count.",
+                "Staff already recorded contacts here on %(count)d of these days, so some contacts may "
+                "count twice.",
+                "Staff already recorded contacts here on %(count)d of these days, so some contacts may "
+                "count twice.",
                 recorded,
             )
             % {"count": recorded}

@@ -157,7 +157,7 @@ class Places:
         )
 
     def find(self, name_of_field, value):
-        """Return our value for a value of the log, or "" if nobody can know which one is meant.
+        """Return our value for a value of the log, or "" if it is unclear which of our values is meant.
 
         A place is "branch:1" or "point:2".
         """
@@ -243,7 +243,9 @@ def make_plan(overview, mapping, places=None):
     columns = _columns(overview, mapping, places)
     questions = []
     if not columns.get("day"):
-        questions.append(Question(_("No column is the date. Say which one has it."), field="day"))
+        questions.append(
+            Question(_("We found no column with the date. Say which column has the date."), field="day")
+        )
     dates = [overview.named(name).dates for name in (*columns.get("day", ()), *columns.get("other_day", ()))]
     found_order = next((found.order for found in dates if found.order), "")
     order = mapping.order or found_order or mapping.usual_order
@@ -251,7 +253,7 @@ def make_plan(overview, mapping, places=None):
         example = next(found.examples[0] for found in dates if found.needs_answer and found.examples)
         questions.append(
             Question(
-                _("Does “%(example)s” begin with the day or with the month? The log doesn't say it.")
+                _("Does “%(example)s” begin with the day or with the month? The log doesn't show which.")
                 % {"example": example},
                 field="order",
             )

@@ -53,8 +53,8 @@ class Column:
 class Overview:
     """What the log contains. `header_row` is the number of the row with the names of the columns.
 
-    `rows` counts all rows below it, and `totals` those of them that are sums. The columns have no values of
-    sums.
+    `rows` is the number of rows below it, and `totals` is how many of them are rows of totals. The columns
+    leave out the values of these rows.
     """
 
     header_row: int
@@ -66,7 +66,7 @@ class Overview:
 
     @property
     def contacts(self):
-        """Return the number of rows that are not sums."""
+        """Return the number of rows that are not rows of totals."""
         return self.rows - self.totals
 
     def named(self, name):
@@ -129,7 +129,7 @@ class Overview:
 
 
 def plain(name):
-    """Return the folded name without what follows a bracket or colon. Known names are returned whole."""
+    """Return the folded name up to its first bracket or colon. Known names are returned whole."""
     folded = fold(name)
     if folded in NEVER_NAMES or any(folded in guesses for guesses in GUESSES.values()):
         return folded

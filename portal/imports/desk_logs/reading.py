@@ -156,7 +156,7 @@ def _csv_rows(file):
             try:
                 cells = next(rows, None)
             except csv.Error:
-                yield number, [], _("a cell is too long. A quotation mark may have no partner")
+                yield number, [], _("a cell is too long. A closing quotation mark may be missing")
                 continue
             if cells is None:
                 return

@@ -57,7 +57,10 @@ def read_row(row, plan, *, today, zone):
     cells, cell = row.cells, plan.cell
     if len(cells) > plan.width and any(cells[plan.width :]):
         raise Failed(
-            _("it has %(cells)d cells, but there are %(columns)d columns. Quote cells with a separator")
+            _(
+                "it has %(cells)d cells, but there are %(columns)d columns. Put quotation marks around "
+                "cells that contain a separator"
+            )
             % {"cells": len(cells), "columns": plan.width}
         )
     day_text = cell(cells, "other_day") or cell(cells, "day")
@@ -124,7 +127,7 @@ def _value(cells, name, plan):
         return ""
     ours = plan.values[name].get(text)
     if ours is None and name in values.NEEDED:
-        wrong = _("“%(text)s” is not mapped. Say what this value means.") % {"text": text[:40]}
+        wrong = _("“%(text)s” has no meaning yet. Say what this value means.") % {"text": text[:40]}
         raise _failed(wrong, name, plan)
     return ours or ""
 

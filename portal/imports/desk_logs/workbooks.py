@@ -114,8 +114,8 @@ class _Sheet:
         if self.row * self.column > CELLS_MAX:
             raise _unreadable(
                 _(
-                    "A sheet has a cell in row %(row)d and another in column %(column)d, which is more than "
-                    "a desk log has. Delete what is far outside of the table."
+                    "A sheet has cells as far as row %(row)d and column %(column)d, which is more than "
+                    "a desk log needs. Delete the cells far outside the table."
                 )
                 % {"row": self.row, "column": self.column}
             )

@@ -1,4 +1,4 @@
-"""Import the rows of a desk log as help sessions that are forgotten from the start.
+"""Import the rows of a desk log as help sessions that already count as forgotten.
 
 See docs/decisions/0049. Each batch is one transaction. A row that was imported before is not added again.
 """
@@ -130,7 +130,7 @@ class _Writer:
     def __init__(self, log_import, library, at):
         self.log_import, self.library, self.at = log_import, library, at
         self.today = library.today(at)
-        # The values that all imported sessions share. Each session is forgotten from the start.
+        # The values that all imported sessions share. Each session already counts as forgotten.
         self._common = HelpSession(
             status=HelpSession.Status.RECORDED, language="", forgotten_on=self.today, is_counted=True
         )

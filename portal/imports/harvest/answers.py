@@ -40,8 +40,8 @@ END_OF_RECORD = re.compile(rb"</" + NAME + rb"record\s*>")
 TOKEN = re.compile(rb"<" + NAME + rb"resumptionToken(?=[\s/>])([^<>]*?)(?:/>|>" + TEXT + rb"</)")
 LIST_SIZE = re.compile(rb"completeListSize\s*=\s*[\"'](\d{1,9})[\"']")
 CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-# The root element must begin within this many of an answer's first bytes, and end within this many of its
-# last bytes.
+# This many bytes at the beginning of an answer must contain the start of the root element, and this many
+# bytes at the end must contain its end.
 SEEN = 4096
 # The longest token in characters, the most records on a page, and the most bytes in an answer without
 # records. Anything longer is refused.

@@ -1,4 +1,4 @@
-"""Bring one page of the server's list into the catalog."""
+"""Import one page of the server's list into the catalog."""
 
 import hashlib
 from dataclasses import replace

@@ -45,7 +45,8 @@ def read_pasted(text):
 def items_in_catalog(entries):
     """Return {number of an entry: Item} for each entry with the ISBN or DOI of an item that the portal has.
 
-    If several items match, prefer an imported item to an item by hand, and then an older item to a newer one.
+    If several items match, prefer an imported item to an item added by hand, and then an older item to a
+    newer one.
     """
     dois = {entry.values["doi"].lower() for entry in entries if entry.values.get("doi")}
     isbns = {entry.values["isbn"] for entry in entries if entry.values.get("isbn")}

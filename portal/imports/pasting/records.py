@@ -165,7 +165,7 @@ def _finished(number, source, values, *, had_doi):
     if not values["title"]:
         return Entry(number, source, fault=_("This entry has no title. Add the title and try again."))
     lost_doi = had_doi and not values.get("doi")
-    remark = _("The DOI of this entry has a wrong form, so we left the DOI out.") if lost_doi else ""
+    remark = _("The DOI of this entry is not valid, so we left the DOI out.") if lost_doi else ""
     return Entry(number, source, values, remark=remark)
 
 

@@ -51,8 +51,8 @@ UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
 # Bytes that are letters in Windows-1252 and that MARC-8 doesn't define.
 ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 
-# Four accented letters in a row are in no word of Windows-1252. They are a word in another alphabet, such as
-# Cyrillic in Windows-1251. Nobody knows which one.
+# No word in Windows-1252 has four accented letters in a row. These letters are a word in an unknown other
+# alphabet, such as Cyrillic in Windows-1251.
 OTHER_ALPHABET = re.compile(rb"[\xc0-\xff]{4}")
 
 # This hides the warning that pymarc logs for each missing indicator.
@@ -160,9 +160,9 @@ def _before_conversion(piece):
 def _is_unsure(found, piece):
     """Return whether a text of the item may be wrong, because nobody knows the encoding of the record.
 
-    Either it has words in an alphabet that Windows-1252 doesn't have, or it says that it is in UTF-8, and
-    isn't. If the damaged letters are only in fields that the item doesn't need, such as a price in pounds,
-    the item is complete.
+    This is the case if the record has words in an alphabet that Windows-1252 doesn't have, or if it wrongly
+    says that it is in UTF-8. If the damaged letters are only in fields that the item doesn't need, such as a
+    price in pounds, the item is complete.
     """
     if isinstance(found, Fault) or piece.isascii():
         return False

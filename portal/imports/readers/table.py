@@ -93,7 +93,7 @@ def _read_rows(rows, lines, mapping):
 
 
 def _joined(records):
-    """Join consecutive records with the same key that say at which branch the item is.
+    """Join records that follow each other, have the same key, and say at which branch the item is.
 
     Lists of copies have a row for each copy.
     """
@@ -126,7 +126,7 @@ def _next(rows, number):
         if "field limit" in str(error):
             most = csv.field_size_limit()
             return Fault(
-                number, f"a cell has more than {most} characters. A quotation mark may have no partner"
+                number, f"a cell has more than {most} characters. A closing quotation mark may be missing"
             )
         return Fault(number, str(error))
 

@@ -41,9 +41,7 @@ def shared_cover(request, token, public_id):
 
 
 def picture(items, public_id):
-    """Return a response with the cover of the item with this id. Raises Http404 if it isn't one of `items`
-    or has no cover.
-    """
+    """Return the cover of one of `items`. Raises Http404 if no item has this id, or if it has no cover."""
     item = get_object_or_404(items.only("isbn"), public_id=public_id, has_cover=True)
     content = read_cover(item.isbn)
     if content is None:

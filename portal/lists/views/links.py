@@ -112,7 +112,7 @@ def list_link(request, public_id):
         try:
             links.change_end(link, days=form.cleaned_data["days"], at=at)
         except links.LinkEnded:
-            messages.error(request, _("This link has ended already. You can make a new one."))
+            messages.error(request, _("This link has already ended. You can make a new one."))
         else:
             _say_until_when_it_works(request, link)
         return redirect(link)

@@ -95,7 +95,7 @@ def restore_list(request, public_id):
     """Restore a removed list with everything in it."""
     saved_list = _list_or_removed(request, public_id)
     own_lists.restore_list(saved_list)
-    messages.success(request, _("“%(list)s” is one of your lists again.") % {"list": saved_list.title})
+    messages.success(request, _("“%(list)s” is back in your lists.") % {"list": saved_list.title})
     return redirect(back_to(request, otherwise=saved_list.get_absolute_url()))
 
 

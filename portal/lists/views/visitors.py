@@ -98,7 +98,7 @@ def _addresses(token):
 
 def _copied_words(saved_list, count):
     if not count:
-        return _("“%(list)s” has all of these titles already.") % {"list": saved_list.title}
+        return _("“%(list)s” already has all these titles.") % {"list": saved_list.title}
     words = ngettext(
         "%(count)d title was copied into “%(list)s”.", "%(count)d titles were copied into “%(list)s”.", count
     )

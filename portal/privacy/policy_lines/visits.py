@@ -13,17 +13,17 @@ from .line import Group, Line
 LINES = {
     "helpsessions.HelpSession": Line(
         _(
-            "your question, the summary written for you, how it turned out, and which patron group it "
-            "counts for. We keep your name, and the name of an adult who shares the visit, only after "
-            "you add the visit to your account."
+            "your question, the summary written for you, how the visit turned out, and the patron group "
+            "for which it counts. We keep your name, and the name of an adult who shares the visit, only "
+            "after you add the visit to your account."
         ),
         _(
-            "Kept for {0} after you add the visit to your account, or as long as you choose. A "
-            "child's visit is kept for {2} at most. A quiet visit, or a visit in no account, is "
-            "kept for {1}. A visit isn't deleted while a conversation about it is open, or for {3} "
-            "after the last message in the conversation. After a visit is deleted, only numbers remain: how "
-            "many visits there were each hour, and how many each month had a topic, a language, a patron "
-            "group, or a choice from a list that the library has added."
+            "Kept for {0} after you add the visit to your account, or as long as you choose. A child's "
+            "visit is kept for {2} at most. A quiet visit, or a visit in no account, is kept for {1}. A "
+            "visit isn't deleted while a conversation about it is open, or for {3} after the last message "
+            "in the conversation. After a visit is deleted, only numbers remain. We keep how many visits "
+            "there were in each hour. For each month, we keep how many visits had each topic, language and "
+            "patron group, and each choice from the library's own lists."
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,

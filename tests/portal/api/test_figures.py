@@ -58,7 +58,7 @@ def test_api_returns_the_same_numbers_as_the_page_of_figures(read, counted, bran
     assert len(answer["names"]) == len(answer["total"])
 
 
-def test_estimated_part_of_the_minutes_is_a_field(read, counted, branch):
+def test_api_returns_the_estimated_minutes_in_their_own_field(read, counted, branch):
     log = LogImport.objects.create(started_at=timezone.now(), file_key="1")
     numbers = {"contacts": 1, "minutes": 20, "estimated_minutes": 20, "handed_over": 0, "check_ins": 0}
     DayCount.objects.create(
@@ -95,7 +95,7 @@ def test_topics_with_small_numbers_are_counted_only_under_other(read, counted):
     assert all(numbers[0] >= 5 for label, numbers in rows.items() if label != "Other")
 
 
-def test_figures_count_only_the_branches_of_the_token(read, counted, branch):
+def test_api_returns_figures_only_for_the_branches_of_the_token(read, counted, branch):
     elsewhere = BranchFactory()
     HelpSessionFactory.create_batch(3, branch=elsewhere, staff=None, happened_on=datetime.date(2026, 3, 2))
     count_contacts(at=datetime.datetime(2026, 4, 1, 12, tzinfo=datetime.UTC))
@@ -131,11 +131,11 @@ def test_branch_with_two_staff_members_is_left_out_of_breakdowns_by_hour_and_ans
     ],
     ids=str,
 )
-def test_error_names_the_invalid_parameter(read, parameters, field):
+def test_error_about_figures_names_the_invalid_parameter(read, parameters, field):
     assert list(problem_of(read(**parameters), 422)) == [field]
 
 
-def test_no_figure_names_a_staff_member(read, counted, branch):
+def test_api_returns_no_figures_by_staff_member(read, counted, branch):
     StaffFactory(name="Rosa Delgado", branch=branch)
     assert "staff" not in workload.BY_DAY
     for by in (*workload.BY_DAY, *workload.BY_MONTH):

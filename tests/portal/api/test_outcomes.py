@@ -63,7 +63,7 @@ def cells_in_file(answer):
 
 @pytest.mark.parametrize("by", ["", "topic", "question_type", "item"])
 @pytest.mark.parametrize("of_branch", [True, False])
-def test_numbers_are_those_of_the_file_of_the_page(
+def test_api_returns_the_same_outcomes_as_the_csv_file_of_the_page(
     read, counted, client, sign_in, coordinator, branch, by, of_branch
 ):
     query = {"by": by, "branch": branch.slug if of_branch else ""}
@@ -78,7 +78,7 @@ def test_numbers_are_those_of_the_file_of_the_page(
     assert (answer["branch"], answer["by"]) == (query["branch"], by)
 
 
-def test_rows_have_keys_that_depend_on_no_language(ask, read, token, counted):
+def test_outcome_rows_of_the_api_have_the_same_keys_in_every_language(ask, read, token, counted):
     def keys(**headers):
         answer = ask("GET", "outcomes", {"by": "item"}, token=token, headers=headers).json()
         return [(each["key"], [row["key"] for row in each["rows"]]) for each in answer["questions"]]
@@ -92,19 +92,19 @@ def test_rows_have_keys_that_depend_on_no_language(ask, read, token, counted):
     assert read(by="topic").json()["questions"][0]["rows"] == []
 
 
-def test_small_numbers_are_null(read, counted, branch):
+def test_api_returns_null_for_outcomes_that_the_page_does_not_show(read, counted, branch):
     counted.rows.filter(question="found", is_shown=True).delete()
     found = next(row for row in read().json()["questions"] if row["key"] == "found")
     assert (found["rows"], found["total"]) == ([], None)
 
 
-def test_quarter_is_read_only_after_it_is_counted(read, counted):
+def test_api_returns_the_outcomes_of_a_quarter_only_after_the_quarter_is_counted(read, counted):
     assert read(first_day="2026-04-01").status_code == 200
     assert list(problem_of(read(first_day="2026-07-01"), 422)) == ["first_day"]
     assert list(problem_of(read(kind="year"), 422)) == ["first_day"]
 
 
-def test_only_branches_of_the_token_are_read(ask, counted, branch):
+def test_api_returns_outcomes_only_for_the_branches_of_the_token(ask, counted, branch):
     token = ApiTokenFactory(name="One", branches=[branch])
     assert ask("GET", "outcomes", {"branch": branch.slug}, token=token).status_code == 200
     assert list(problem_of(ask("GET", "outcomes", {"branch": "west"}, token=token), 422)) == ["branch"]
@@ -115,11 +115,13 @@ def test_only_branches_of_the_token_are_read(ask, counted, branch):
     [({"by": "staff"}, "by"), ({"kind": "month"}, "kind"), ({"first_day": "May"}, "first_day")],
     ids=str,
 )
-def test_invalid_parameter_is_named(read, parameters, field):
+def test_error_about_outcomes_names_the_invalid_parameter(read, parameters, field):
     assert list(problem_of(read(**parameters), 422)) == [field]
 
 
-def test_reading_runs_the_same_number_of_queries_for_1_and_30_items(read, counted, django_assert_num_queries):
+def test_reading_outcomes_runs_the_same_number_of_queries_for_1_and_30_items(
+    read, counted, django_assert_num_queries
+):
     read(by="item")
     for number in (1, 30):
         counted.rows.filter(breakdown="item").delete()

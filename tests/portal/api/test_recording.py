@@ -82,7 +82,7 @@ def test_session_is_recorded_with_all_fields(send, token, branch):
     ]
 
 
-def test_session_from_another_system_has_no_helper_patron_code_check_in_or_note(send, library):
+def test_session_from_another_system_has_no_helper_or_patron_or_code_or_check_in_or_note(send, library):
     library.check_ins = True
     library.save()
     assert send().status_code == 201
@@ -109,18 +109,18 @@ def test_request_that_is_sent_twice_with_the_same_key_records_one_session(send):
     assert HelpSession.objects.count() == 2
 
 
-def test_key_cannot_be_used_again_for_a_different_request(send):
+def test_idempotency_key_cannot_be_used_again_for_a_different_request(send):
     assert send().status_code == 201
     assert problem_of(send(minutes=5), 409) == {}
     assert HelpSession.objects.count() == 1
 
 
-def test_two_systems_can_use_the_same_key(send, branch):
+def test_two_systems_can_use_the_same_idempotency_key(send, branch):
     assert send().status_code == 201
     assert send(token=ApiTokenFactory(name="Other", branches=[branch])).status_code == 201
 
 
-def test_key_can_be_used_again_after_a_day(send):
+def test_idempotency_key_can_be_used_again_after_a_day(send):
     send()
     day_ago = timezone.now() - datetime.timedelta(days=1)
     CreatedSession.objects.update(created_at=day_ago)
@@ -128,7 +128,7 @@ def test_key_can_be_used_again_after_a_day(send):
     assert CreatedSession.objects.count() == 1
 
 
-def test_stored_answers_to_requests_are_deleted_after_a_day(send):
+def test_stored_responses_to_requests_are_deleted_after_a_day(send):
     send()
     now = timezone.now()
     forget_answers(at=now + datetime.timedelta(hours=23))
@@ -137,7 +137,7 @@ def test_stored_answers_to_requests_are_deleted_after_a_day(send):
     assert not CreatedSession.objects.exists()
 
 
-def test_stored_answer_contains_neither_the_key_nor_the_body(send):
+def test_stored_response_contains_neither_the_idempotency_key_nor_the_request_body(send):
     send(key="a-key-with-a-name-Maria")
     row = CreatedSession.objects.values().get()
     assert "Maria" not in str(row)
@@ -181,12 +181,12 @@ def test_error_names_the_invalid_field_and_nothing_is_saved(send, changes, field
     assert not CreatedSession.objects.exists()
 
 
-def test_all_errors_are_reported_at_once(send):
+def test_error_response_lists_every_invalid_field(send):
     errors = problem_of(send(branch="nowhere", topic="Nothing", items=[{"isbn": "1"}]), 422)
     assert set(errors) == {"branch", "topic", "items.0"}
 
 
-def test_closed_branch_and_branch_of_another_token_are_refused(send, branch):
+def test_session_at_a_closed_branch_or_a_branch_without_permission_is_refused(send, branch):
     other = BranchFactory()
     assert list(problem_of(send(branch=other.slug), 422)) == ["branch"]
     branch.closed_at = timezone.now()
@@ -205,7 +205,7 @@ def test_withdrawn_item_is_refused(send):
 
 
 @pytest.mark.parametrize("field", ["question", "summary", "items.0.reason"])
-def test_words_are_refused_unless_the_token_allows_them(send, token, field):
+def test_question_and_answer_texts_are_refused_unless_the_token_allows_them(send, token, field):
     item = {"id": str(ItemFactory().public_id)}
     changes = {"items": [item | {"reason": "Short"}]} if "." in field else {field: "Short"}
     assert list(problem_of(send(**changes), 422)) == [field]
@@ -223,7 +223,7 @@ def test_words_are_refused_unless_the_token_allows_them(send, token, field):
         ("items.0.reason", "Write to maria@example.org", "email address"),
     ],
 )
-def test_private_words_are_refused_even_if_the_token_allows_words(send, token, field, words, part):
+def test_text_with_private_data_is_refused_even_if_the_token_allows_texts(send, token, field, words, part):
     token.may_send_words = True
     token.save()
     changes = {field: words}
@@ -236,14 +236,16 @@ def test_private_words_are_refused_even_if_the_token_allows_words(send, token, f
     assert not HelpSession.objects.exists()
 
 
-def test_control_characters_are_removed_from_the_words_of_a_session(send, token):
+def test_control_characters_are_removed_from_the_texts_of_a_session(send, token):
     token.may_send_words = True
     token.save()
     assert send(question="Where\u202e is\x00 it?").status_code == 201
     assert HelpSession.objects.get().question == "Where is it?"
 
 
-def test_recording_runs_the_same_number_of_queries_for_1_and_20_items(send, django_assert_num_queries):
+def test_recording_by_the_api_runs_the_same_number_of_queries_for_1_and_20_items(
+    send, django_assert_num_queries
+):
     items = ItemFactory.create_batch(20)
     send(key="first-request-of-the-day")
     for count in (1, 20):

@@ -58,7 +58,9 @@ def test_new_token_is_shown_once_and_can_be_used(desk, branch, ask):
     ],
     ids=str,
 )
-def test_missing_field_gets_an_error_and_the_other_fields_keep_their_values(desk, branch, changes, error):
+def test_token_form_with_a_missing_field_shows_an_error_and_keeps_the_other_values(
+    desk, branch, changes, error
+):
     page = desk.post(PAGE, form(branch, may_send_words="on") | changes)
     assert error in pages.text(page)
     assert 'name="may_send_words"' in page.content.decode()
@@ -105,7 +107,7 @@ def test_staff_who_coordinate_no_branch_cannot_open_the_page_of_tokens(client, s
     assert client.get(PAGE).status_code == 404
 
 
-def test_number_of_tokens_that_are_not_revoked_is_limited(desk, branch, monkeypatch):
+def test_library_can_have_only_a_limited_number_of_working_tokens(desk, branch, monkeypatch):
     monkeypatch.setattr(tokens, "MAX_TOKENS", 1)
     ApiTokenFactory(branches=[branch], revoked_at=timezone.now())
     desk.post(PAGE, form(branch))
@@ -125,7 +127,7 @@ def test_page_of_tokens_runs_the_same_number_of_queries_for_1_and_30_tokens(
             assert pages.text(desk.get(PAGE)).count("never used") == count + (count > 1)
 
 
-def test_form_that_is_sent_twice_makes_one_token_and_shows_it_both_times(desk, branch, ask):
+def test_token_form_that_is_sent_twice_makes_one_token_and_shows_it_both_times(desk, branch, ask):
     sent = form(branch, client_token=str(uuid.uuid4()))
     pages_ = [desk.post(PAGE, sent).content.decode() for _ in range(2)]
     shown = [re.findall(r'value="(afterword_[\w-]+)"', page) for page in pages_]
@@ -134,7 +136,7 @@ def test_form_that_is_sent_twice_makes_one_token_and_shows_it_both_times(desk, b
     assert AuditEvent.objects.filter(action="made_api_token").count() == 1
 
 
-def test_form_that_is_sent_again_later_does_not_show_the_token_again(desk, branch, time_machine):
+def test_token_form_that_is_sent_again_later_does_not_show_the_token_again(desk, branch, time_machine):
     sent = form(branch, client_token=str(uuid.uuid4()))
     desk.post(PAGE, sent)
     time_machine.move_to(timezone.now() + tokens.SHOWN_AGAIN + datetime.timedelta(seconds=1))
@@ -148,7 +150,7 @@ def test_form_that_is_sent_again_later_does_not_show_the_token_again(desk, branc
     assert ApiToken.objects.count() == 2
 
 
-def test_tokens_of_two_pages_and_of_two_people_differ(desk, branch, sign_in):
+def test_tokens_made_on_two_pages_or_by_two_people_are_different(desk, branch, sign_in):
     sent = form(branch, client_token=str(uuid.uuid4()))
     desk.post(PAGE, sent)
     desk.post(PAGE, form(branch))
@@ -157,7 +159,9 @@ def test_tokens_of_two_pages_and_of_two_people_differ(desk, branch, sign_in):
     assert ApiToken.objects.count() == len(set(ApiToken.objects.values_list("token_hash", flat=True))) == 3
 
 
-def test_message_about_too_many_tokens_has_their_number(desk, branch, monkeypatch):
+def test_message_about_too_many_tokens_says_how_many_there_are(desk, branch, monkeypatch):
     monkeypatch.setattr(tokens, "MAX_TOKENS", 1)
     desk.post(PAGE, form(branch))
-    assert "The library has 1 tokens. Revoke one first." in pages.text(desk.post(PAGE, form(branch)))
+    assert "The library already has 1 tokens, and that is the limit. Revoke one first." in pages.text(
+        desk.post(PAGE, form(branch))
+    )

@@ -150,7 +150,7 @@ class History:
             self.wait(days=8)
             self.work()
 
-    # The steps of a history.
+    # The steps that a random history can have.
 
     def wait(self, days=None):
         self.at += self.random.randint(1, 60) * HOUR if days is None else days * DAY
@@ -475,7 +475,7 @@ class History:
             CheckIn.objects.values_list("pk", flat=True)
         )
 
-    # The rules, written without the code of the portal.
+    # The rules about sending, written again without the code of the portal.
 
     def may_go(self, check_in):
         is_reviewed = check_in.reviewed_at or Branch.objects.get(pk=self.branch.pk).check_ins_unreviewed
@@ -534,7 +534,7 @@ class History:
             for row in own
         )
 
-    # The current state of the library.
+    # Properties that describe the library at the current time.
 
     @property
     def today(self):

@@ -113,7 +113,7 @@ def test_patron_who_undoes_the_first_choice_is_asked_again(client, patron, visit
     assert asks(client, "/")
 
 
-def test_undo_restores_the_earlier_choice(client, patron, visit, sign_in):
+def test_undoing_a_choice_about_check_ins_restores_the_earlier_choice(client, patron, visit, sign_in):
     sign_in(client, patron)
     choose(client, "pages")
     page = choose(client, "none")
@@ -505,7 +505,7 @@ def test_patron_who_chooses_the_phone_is_redirected_to_the_page_that_turns_messa
     assert patron.check_ins == "push"
     assert Consent.objects.get(purpose="check_ins").wording.splitlines() == [
         QUESTION,
-        "We ask some days after a visit. The message doesn't say what the visit was about.",
+        "We ask a few days after a visit. The message doesn't say what the visit was about.",
         "You can change your answer at any time under “Me”.",
         "By message on this phone",
     ]

@@ -15,7 +15,7 @@ from portal.notifications.models import NoticeChoice
 from portal.notifications.unsubscribing import unsubscribe_url
 from tests.portal.pages import text
 
-STOPS = "The library then stops asking you, by email and on its pages, how your visits turned out."
+STOPS = "The library won't ask you anymore how your visits turned out, neither by email nor on its pages."
 
 pytestmark = pytest.mark.django_db
 

@@ -632,7 +632,7 @@ def test_typed_text_is_shown_again_if_the_link_expired_while_the_page_was_open(c
 
 
 @pytest.mark.only_long
-def test_number_of_unknown_links_that_one_network_can_try_is_limited(client, linked):
+def test_number_of_unknown_check_in_links_that_one_network_can_try_is_limited(client, linked):
     _check_in, url = linked
     CheckIn.objects.update(link_ends_at=timezone.now())
     assert client.get(url).status_code == 404
@@ -646,7 +646,7 @@ def test_number_of_unknown_links_that_one_network_can_try_is_limited(client, lin
 
 
 @pytest.mark.only_long
-def test_link_still_works_after_too_many_unknown_links_on_the_same_network(client, linked):
+def test_check_in_link_still_works_after_too_many_unknown_links_on_the_same_network(client, linked):
     check_in, url = linked
     unknown = reverse("how_it_went", args=["A" * 22])
     statuses = [client.get(unknown).status_code for _time in range(62)]

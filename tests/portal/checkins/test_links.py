@@ -51,7 +51,7 @@ def test_damaged_link_opens_no_check_in(text):
     assert links.find(text, at=timezone.now()) is None
 
 
-def test_token_of_a_link_is_not_stored_in_plain_text():
+def test_token_of_a_check_in_link_is_not_stored_in_plain_text():
     check_in, token = asked()
     check_in.refresh_from_db()
     assert token not in str([getattr(check_in, field.attname) for field in CheckIn._meta.fields])
@@ -79,19 +79,19 @@ def test_check_in_link_stops_working_when_the_visit_is_removed_or_quiet_or_forgo
     assert links.find(token, at=timezone.now()) is None
 
 
-def test_link_stops_working_when_another_patron_has_the_visit():
+def test_check_in_link_stops_working_when_another_patron_has_the_visit():
     check_in, token = asked()
     HelpSession.objects.filter(pk=check_in.help_session_id).update(patron=UserFactory())
     assert links.find(token, at=timezone.now()) is None
 
 
-def test_link_stops_working_when_the_patrons_account_is_closed():
+def test_check_in_link_stops_working_when_the_patrons_account_is_closed():
     check_in, token = asked()
     User.objects.filter(pk=check_in.asked_id).update(is_active=False)
     assert links.find(token, at=timezone.now()) is None
 
 
-def test_link_stops_working_when_the_patron_is_erased():
+def test_check_in_link_stops_working_when_the_patron_is_erased():
     check_in, token = asked()
     CheckIn.objects.update(asked=None)
     HelpSession.objects.filter(pk=check_in.help_session_id).update(patron=None)
@@ -119,7 +119,7 @@ def forget(visit, patron, staff, at):
 
 
 @pytest.mark.parametrize("end", [let_go, take_out, erase, forget])
-def test_link_stops_working_when_the_patron_loses_the_visit(end):
+def test_check_in_link_stops_working_when_the_patron_loses_the_visit(end):
     check_in, token = asked()
     visit, at = check_in.help_session, timezone.now()
     end(visit, check_in.asked, visit.staff, at)
@@ -127,7 +127,7 @@ def test_link_stops_working_when_the_patron_loses_the_visit(end):
 
 
 @pytest.mark.parametrize("is_deleted", [True, False], ids=["other record stays", "own record stays"])
-def test_link_still_works_after_the_patrons_record_is_merged(is_deleted):
+def test_check_in_link_still_works_after_the_patrons_record_is_merged(is_deleted):
     check_in, token = asked()
     own, other = check_in.asked, UserFactory()
     going, into = (own, other) if is_deleted else (other, own)
@@ -140,7 +140,7 @@ def test_link_still_works_after_the_patrons_record_is_merged(is_deleted):
 
 
 @pytest.mark.parametrize(("state", "works"), [("delivered", True), ("waiting", False), ("pushing", False)])
-def test_merge_ends_a_link_only_if_its_email_still_waits_in_the_outbox(state, works):
+def test_merge_ends_a_check_in_link_only_if_its_email_still_waits_in_the_outbox(state, works):
     check_in, token = asked(message_id="<check-in@library.example>")
     own, other = check_in.asked, UserFactory()
     NotificationFactory(
@@ -153,7 +153,7 @@ def test_merge_ends_a_link_only_if_its_email_still_waits_in_the_outbox(state, wo
     assert (links.find(token, at=timezone.now()) == check_in) is works
 
 
-def test_undoing_a_merge_ends_a_link_that_was_sent_after_the_merge():
+def test_undoing_a_merge_ends_a_check_in_link_that_was_sent_after_the_merge():
     at = timezone.now()
     check_in, token = asked(at - timedelta(hours=2))
     own, other = check_in.asked, UserFactory()

@@ -368,7 +368,9 @@ def test_unsent_check_in_stays_planned_when_the_visit_is_removed_from_the_accoun
     assert row_of(check_in)[0] == "planned"
 
 
-def test_check_in_of_a_wrong_patron_is_replaced_by_one_for_the_new_visit(library, staff, branch, patron):
+def test_check_in_of_a_wrong_patron_is_replaced_by_a_check_in_for_the_new_visit(
+    library, staff, branch, patron
+):
     visit = visit_of_today(staff, branch, patron=patron)
     check_in = planning.plan(visit, at=NOW)
     asked(check_in, patron)
@@ -405,7 +407,9 @@ def test_check_in_of_a_replaced_visit_keeps_its_day_only_if_staff_chose_a_later_
     assert (planned.due_on, planned.set_by, planned.reason) == expected
 
 
-def test_job_ends_expired_check_ins_and_marks_check_ins_that_have_an_answer(library, staff, branch, patron):
+def test_worker_ends_expired_check_ins_and_marks_check_ins_that_have_an_answer(
+    library, staff, branch, patron
+):
     def check_in(**fields):
         visit = visit_of_today(staff, branch, patron=patron, **fields)
         row = planning.plan(visit, at=NOW)
@@ -428,7 +432,7 @@ def test_job_ends_expired_check_ins_and_marks_check_ins_that_have_an_answer(libr
     assert linked.token_hmac is None
 
 
-def test_job_ends_the_check_ins_of_visits_whose_retention_time_is_over(library, staff, branch, patron):
+def test_worker_ends_the_check_ins_of_visits_whose_retention_time_is_over(library, staff, branch, patron):
     patron.remember, patron.remember_chosen_at = "30", NOW
     patron.save()
     held, discussed, later = [

@@ -356,7 +356,7 @@ def test_patron_is_asked_first_about_a_visit_that_will_be_forgotten_within_a_wee
     assert why(today, NOW + DAY) == Why.THIS_WEEK
 
 
-def test_each_of_two_patrons_gets_an_email(staff, branch, ana):
+def test_check_in_emails_to_two_patrons_are_sent_on_the_same_day(staff, branch, ana):
     check_in_about(staff, branch, ana)
     check_in_about(staff, branch, UserFactory(check_ins="email"))
 

@@ -240,7 +240,7 @@ def test_conversation_taken_by_a_colleague_does_not_come_back_to_the_writer(
     assert now_of(conversation).assignee == staff
 
 
-def test_changing_to_whom_conversations_come_back_applies_only_to_later_answers(
+def test_changing_who_gets_returning_conversations_affects_only_later_answers(
     conversation, staff, patron, branch
 ):
     set_back_to_writer(branch)

@@ -1,4 +1,4 @@
-"""An attacker who reads every table of outcomes and subtracts the tables from each other.
+"""An attacker who reads every table of outcomes and subtracts the tables from one another.
 
 The attacker knows which visits a number is about: the quarter, the branch and the key of a row. An `Atom` is
 the smallest such group. A published number is about a set of atoms, stored as the bits of an integer.
@@ -121,7 +121,7 @@ def _tables():
 def small_numbers(visits):
     """Return what the attacker learns: [(question, breakdown, answer, number of different visits)].
 
-    Each is a number from 1 to 4 that is shown, or that follows by subtracting shown numbers.
+    Each of these numbers is from 1 to 4. It is shown, or can be deduced by subtracting shown numbers.
     """
     learned = []
     for question, breakdown in _tables():
@@ -161,7 +161,7 @@ def _truth(visits, question, breakdown):
 
 
 def _published(question, breakdown, places):
-    """Return the sets of atoms whose numbers are shown: the sum of each table, its rows, and what remains."""
+    """Return the sets of atoms whose numbers are shown: the total of each table, its rows, and its rest."""
     published = set()
     for period in OutcomePeriod.objects.all():
         rows = Outcome.objects.filter(period=period, question=question, is_shown=True)
@@ -181,7 +181,7 @@ def _published(question, breakdown, places):
 
 
 def derivable(published):
-    """Return the published sets, and those that follow from up to three rounds of subtraction.
+    """Return the published sets, and those that can be deduced in up to three rounds of subtraction.
 
     In each round, the attacker also adds up sets that have nothing in common.
     """

@@ -1,8 +1,8 @@
 """An attacker who reads what patrons did after their visits, and every other number about the same visits.
 
 The figures of work show exactly how many visits there were, how many were given to the patron, and how many
-check-ins were sent. So an outcome must not tell a number below five if it is subtracted from them, or from
-another outcome. An `Atom` is the smallest group of visits that these numbers can tell apart.
+check-ins were sent. So an outcome must not reveal a number below five if it is subtracted from these figures,
+or from another outcome. An `Atom` is the smallest group of visits that these numbers can tell apart.
 """
 
 import datetime
@@ -19,13 +19,13 @@ from portal.helpsessions.models import HelpSession
 from .attacker import derivable
 
 MIN_PEOPLE = 5
-# How far a visit came: recorded, given to the patron, kept, and its check-in sent and answered. Each step
-# needs the one before.
+# The steps of a visit: it is recorded, given to the patron and kept, and its check-in is sent and answered.
+# Each step needs the step before it.
 RECORDED, GIVEN, KEPT, SENT, REACTED = STEPS = range(5)
 
 
 class Atom(NamedTuple):
-    """Visits that are the same for the attacker. `is_described` is false for quiet visits.
+    """Visits that the attacker can't tell apart. `is_described` is false for quiet visits.
 
     `answer` is the answer to one question about the visit. `has_answered` is true if any question has an
     answer.
@@ -43,7 +43,7 @@ class Atom(NamedTuple):
 def make_visits(seed, most, quarters, branches):
     """Save the visits and check-ins of a library, with up to `most` visits in a quarter.
 
-    In some libraries, nearly all patrons do the same. Then few are left who don't.
+    In some libraries, nearly all patrons do the same. Then the number of the few other patrons is below five.
     """
     rng = random.Random(seed)  # noqa: S311  it only makes test data
     weights = [rng.choice([1, 3, 9]) for _branch in branches]
@@ -101,7 +101,7 @@ def make_visits(seed, most, quarters, branches):
 def learned_numbers(visits, question):
     """Return the numbers from 1 to 4 that the attacker learns: [(groups of visits, number)].
 
-    `visits` are from `make_visits`. Numbers that follow from the figures of work alone don't count.
+    `visits` are from `make_visits`. Leave out numbers that can be deduced from the figures of work alone.
     """
     atoms = _atoms(visits, question)
     places = {atom: 1 << place for place, atom in enumerate(atoms)}
@@ -126,7 +126,7 @@ def learned_numbers(visits, question):
     cells = _cells(exact, bits(atoms) & ~known_empty)
     learned: dict = {}
     for group in derivable(exact | shown):
-        # What the figures of work tell is no secret.
+        # What the figures of work reveal is no secret.
         for cell in cells:
             if cell & group == cell:
                 group &= ~cell
@@ -148,7 +148,7 @@ def _atom(visit, step, question):
 
 
 def _atoms(visits, question):
-    """Return every kind of visit that can exist at these branches, also if there was none."""
+    """Return every kind of visit that can exist at these branches, even if no visit is of this kind."""
     quarters = {visit.happened_on for visit, _step in visits}
     branches = {visit.branch_id for visit, _step in visits}
     kinds = {visit.question_type for visit, _step in visits}
@@ -169,7 +169,7 @@ def _exact(atoms):
     for atom in atoms:
         for least, size in itertools.product((RECORDED, GIVEN, SENT), range(4)):
             if atom.step >= least:
-                # The sums of these numbers are shown too.
+                # The figures also show the sums of these numbers.
                 groups.setdefault((atom[:size], least), []).append(atom)
     return groups
 

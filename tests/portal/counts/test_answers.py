@@ -1,4 +1,4 @@
-"""Test the counts of first answers: in opening hours, once each, and the same after forgetting."""
+"""Test the counts of first answers: in opening hours, each answer once, and the same after forgetting."""
 
 import datetime
 
@@ -74,7 +74,7 @@ def test_conversation_that_staff_began_has_no_time_to_the_first_answer(opened):
 
 
 @pytest.mark.parametrize("erased", ["forgotten", "erased", "person"])
-def test_answer_counts_after_its_conversation_is_forgotten_or_erased(opened, coordinator, erased):
+def test_answer_still_counts_after_its_conversation_is_forgotten_or_erased(opened, coordinator, erased):
     patron = UserFactory()
     closed = {"status": "closed", "closed_at": MONDAY + DAY}
     conversation = answered(opened, after=HOUR, patron=patron, **closed)
@@ -90,7 +90,7 @@ def test_answer_counts_after_its_conversation_is_forgotten_or_erased(opened, coo
     assert rows() == [(opened.pk, 60, False, 1)]
 
 
-def test_figure_says_the_median_the_90th_percentile_and_how_many_came_in_time(opened):
+def test_figure_contains_the_median_and_the_90th_percentile_and_the_number_of_answers_in_time(opened):
     for minutes in (4, 20, 55, 110, 170, 230, 290, 310, 350, 8 * 60 * 3):
         answered(opened, after=datetime.timedelta(minutes=minutes) if minutes < 400 else 3 * DAY)
     answered(BranchFactory(name="West"), after=HOUR)
@@ -110,7 +110,7 @@ def test_figure_says_the_median_the_90th_percentile_and_how_many_came_in_time(op
         (30, "More than half of the patrons waited longer than 1600 h of opening hours."),
     ],
 )
-def test_figure_says_how_many_waited_longer_than_the_last_band(opened, longer, says):
+def test_figure_contains_how_many_patrons_waited_longer_than_the_last_band(opened, longer, says):
     for up_to, answers in ((60, 9), (LONGER, longer)):
         AnswerCount.objects.create(
             month=MARCH.first, branch=opened, up_to=up_to, is_late=False, answers=answers
@@ -118,7 +118,7 @@ def test_figure_says_how_many_waited_longer_than_the_last_band(opened, longer, s
     assert says in sentence_of(workload.figure(MARCH, [opened.pk], "answers"))
 
 
-def test_bands_have_an_end_for_every_time():
+def test_every_time_to_an_answer_belongs_to_a_band():
     assert [band_of(datetime.timedelta(minutes=end)) for end in BANDS] == list(BANDS)
     assert band_of(datetime.timedelta(minutes=BANDS[-1] + 1)) == LONGER
     assert all(after <= before * 2 for before, after in zip(BANDS, BANDS[1:], strict=False))

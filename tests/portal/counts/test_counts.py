@@ -48,7 +48,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 def figures(table):
-    """Return {key: numbers} of a table. The numbers are the sums for forgotten and other sessions."""
+    """Return {key: numbers} of a table. The numbers are sums of forgotten and other sessions."""
     sums: dict = {}
     for row in table.objects.values_list(*table.KEY, *table.NUMBERS):
         key, numbers = row[: len(table.KEY)], row[len(table.KEY) :]
@@ -72,7 +72,10 @@ def own_value(library):
 
 @pytest.fixture
 def year(branch, patron, own_value):
-    """Make sessions in two months. They have every fact that is counted, and some must not be counted."""
+    """Make sessions in two months.
+
+    Together, they have every fact that is counted. Some of them must not be counted.
+    """
     west, topic, group = BranchFactory(name="West"), TopicFactory(), PatronGroupFactory()
     point = ServicePointFactory(branch=branch)
     own_values = {str(own_value.field_id): own_value.pk}
@@ -141,7 +144,7 @@ def expected(table):
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
-def test_table_has_the_same_numbers_as_sessions_that_are_counted_one_by_one(year, table):
+def test_count_tables_have_the_same_numbers_as_sessions_that_are_counted_one_by_one(year, table):
     actions.rebuild()
     wanted = expected(table)
     assert wanted
@@ -239,7 +242,7 @@ def test_counting_an_unchanged_month_again_writes_nothing(year):
     assert [set(table.objects.values_list("pk", flat=True)) for table in TABLES] == pks
 
 
-def test_rebuild_gives_the_same_counts_and_leaves_those_of_forgotten_sessions(year):
+def test_rebuilding_the_counts_gives_the_same_numbers_and_keeps_the_counts_of_forgotten_sessions(year):
     actions.rebuild()
     retention.forget(at=AT - 220 * DAY)
     before = all_figures()
@@ -251,7 +254,7 @@ def test_rebuild_gives_the_same_counts_and_leaves_those_of_forgotten_sessions(ye
     assert "Counted again." in out.getvalue()
 
 
-def test_sessions_forgotten_before_counts_existed_are_counted_and_reduced(branch, own_value):
+def test_session_forgotten_before_count_tables_existed_is_counted_and_loses_its_details(branch, own_value):
     group = PatronGroupFactory()
     made(
         branch, MARCH, staff=None, question="", summary="", forgotten_on=APRIL, patron_group=group, minutes=3
@@ -264,7 +267,7 @@ def test_sessions_forgotten_before_counts_existed_are_counted_and_reduced(branch
     assert (session.hour, session.patron_group, session.is_counted) == (None, None, True)
 
 
-def test_only_tables_without_facts_about_a_patron_have_hours_and_no_table_has_two_such_facts():
+def test_no_count_table_combines_a_fact_about_the_patron_with_an_hour_or_a_second_fact():
     columns = {table: {field.name for field in table._meta.fields} for table in TABLES}
     shared = {"id", "branch", "is_final", "log_import", "estimated_minutes", *NUMBERS}
     assert columns.pop(DayCount) - shared == {
@@ -296,7 +299,7 @@ def test_no_figure_changes_when_patrons_of_one_group_are_erased_one_by_one(branc
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan depends on the database")
-def test_job_finds_recent_contacts_by_the_index_of_their_times(library, branch):
+def test_job_uses_an_index_to_find_recent_contacts(library, branch):
     made(branch, AT.date())
     with CaptureQueriesContext(connection) as queries:
         actions.count_contacts(at=AT)
@@ -309,7 +312,7 @@ def test_job_finds_recent_contacts_by_the_index_of_their_times(library, branch):
         assert "sessions_not_forgotten" in str(cursor.fetchall())
 
 
-def test_rebuild_lets_others_write_after_each_month(library, branch, monkeypatch):
+def test_other_processes_can_write_after_each_month_that_a_rebuild_has_counted(library, branch, monkeypatch):
     made(branch, MARCH)
     made(branch, APRIL)
     written = []

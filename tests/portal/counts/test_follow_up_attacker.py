@@ -1,6 +1,6 @@
 """Test that nobody learns a number below five from what patrons did after their visits.
 
-The attacker also subtracts from the figures of work, which show every number of visits exactly.
+The attacker also subtracts outcomes from the figures of work, which show every number of visits exactly.
 """
 
 import datetime
@@ -44,13 +44,13 @@ def attack(library, branch):
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [20, *range(times(6, 20))])
-def test_no_number_below_five_follows_from_outcomes_and_figures_of_work(attack, seed):
+def test_no_number_below_five_can_be_deduced_from_outcomes_and_figures_of_work(attack, seed):
     assert attack(seed) == []
     assert OutcomePeriod.objects.exists()
 
 
-# Where the numbers stand that a reader gets by subtraction: (question, breakdown, place in Cell.visits), and the
-# seed of a library in which one of them is below five.
+# The numbers of a Cell that a reader can deduce by subtraction: (question, breakdown, place in Cell.visits).
+# The seed makes a library in which one of these numbers is below five.
 GUARDS = [
     (("kept", "", 2), 3),
     (("kept", "", 3), 1),
@@ -63,7 +63,9 @@ GUARDS = [
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize(("guard", "seed"), GUARDS, ids=str)
-def test_attacker_learns_something_if_a_number_is_not_tested(attack, monkeypatch, guard, seed):
+def test_attacker_deduces_a_small_number_if_one_check_of_the_numbers_is_left_out(
+    attack, monkeypatch, guard, seed
+):
     question, breakdown, place = guard
     assert attack(seed) == []
 
@@ -79,7 +81,7 @@ def test_attacker_learns_something_if_a_number_is_not_tested(attack, monkeypatch
     assert attack(seed)
 
 
-def test_random_libraries_show_follow_ups_of_branches_and_of_years(attack):
+def test_random_libraries_of_the_attack_show_follow_ups_of_branches_and_years(attack):
     shown = set()
     for seed in (1, 3):
         attack(seed, most=800)

@@ -1,4 +1,4 @@
-"""Test that nobody learns a number below five by subtracting tables of outcomes from each other."""
+"""Test that nobody learns a number below five by subtracting tables of outcomes from one another."""
 
 import datetime
 
@@ -43,7 +43,7 @@ def attack(library, branch, staff, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(times(4, 60)))
-def test_no_number_below_five_follows_from_shown_tables(attack, seed):
+def test_no_number_below_five_can_be_deduced_from_the_shown_tables(attack, seed):
     assert attack(seed) == []
     assert OutcomePeriod.objects.filter(kind="year").count() == 1
 
@@ -107,12 +107,12 @@ RULES = [
 
 
 @pytest.mark.parametrize("leave_out", RULES, ids=lambda rule: rule.__name__)
-def test_attacker_learns_something_if_a_rule_is_left_out(attack, monkeypatch, leave_out):
+def test_attacker_deduces_a_small_number_if_one_privacy_rule_is_left_out(attack, monkeypatch, leave_out):
     leave_out(monkeypatch)
     assert any(attack(seed) for seed in range(40))
 
 
-def test_random_libraries_show_rows_of_branches_and_of_years(attack):
+def test_random_libraries_of_the_attack_show_rows_of_branches_and_years(attack):
     shown = set()
     for seed in range(3):
         attack(seed, most=3000)

@@ -25,7 +25,7 @@ from tests.factories import (
 )
 
 SPRING = Quarter(datetime.date(2026, 4, 1))
-# The last moment before the quarter is counted, and the first one after it.
+# At BEFORE, the worker doesn't count the quarter yet. At AFTER, it does.
 BEFORE = datetime.datetime(2026, 8, 14, 1, tzinfo=datetime.UTC)
 AFTER = datetime.datetime(2026, 8, 14, 18, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -79,7 +79,7 @@ def test_quarter_counts_the_answers_of_its_visits(library, branch):
     assert counted["would_return", ""][branch.pk] == {UNNAMED: Cell((0, 0, 1), (0, 0, 1, 3, 0, 3, 0))}
 
 
-def test_verdicts_are_counted_with_different_visits(library, branch):
+def test_verdicts_are_counted_together_with_the_number_of_visits_that_have_them(library, branch):
     one, two = ItemFactory(), ItemFactory()
     first, second = made(branch, 2)
     decided(first, one, "helped")
@@ -120,7 +120,7 @@ def test_quarter_is_counted_45_days_after_its_end_and_only_once(library, branch)
     )
 
 
-def test_nothing_changes_when_counted_visits_are_forgotten_or_erased(library, branch, patron):
+def test_outcomes_do_not_change_when_counted_visits_are_forgotten_or_erased(library, branch, patron):
     item = ItemFactory()
     for visit in made(branch, 7, found="all", patron=patron, kept_at=AFTER, answered_at=AFTER):
         decided(visit, item, "helped", patron=patron)
@@ -132,7 +132,7 @@ def test_nothing_changes_when_counted_visits_are_forgotten_or_erased(library, br
     assert everything_shown() == before
 
 
-def test_quarter_counts_the_same_if_visits_are_forgotten_or_erased_before(library, branch, patron):
+def test_quarter_has_the_same_outcomes_if_its_patron_is_erased_before_the_count(library, branch, patron):
     item = ItemFactory()
     visits = made(branch, 7, found="all", patron=patron, kept_at=AFTER, answered_at=AFTER)
     for visit in visits:
@@ -156,12 +156,12 @@ def test_visit_with_two_answered_check_ins_counts_once(library, branch, patron):
     assert count_outcomes_of(SPRING, library.zone)["check_ins", ""][branch.pk][UNNAMED].numbers == (6,)
 
 
-def test_year_can_be_counted_with_quarters_of_an_earlier_version(library, branch):
+def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(library, branch):
     for month in (1, 4, 7, 10):
         made(branch, 6, found="all", day=datetime.date(2025, month, 5))
     outcomes.count_outcomes(at=datetime.datetime(2026, 1, 3, tzinfo=datetime.UTC))
     assert OutcomePeriod.objects.count() == 3
-    # It counted fewer numbers that others could compute.
+    # The earlier version counted fewer of the numbers that a reader can deduce.
     for row in Outcome.objects.filter(question="found"):
         row.visits = row.visits[:-3]
         row.save()
@@ -171,7 +171,7 @@ def test_year_can_be_counted_with_quarters_of_an_earlier_version(library, branch
 
 
 @pytest.mark.parametrize(("given", "kept", "shown"), [(10, 10, 10), (10, 8, None), (10, 5, 5), (8, 8, 8)])
-def test_visits_that_were_given_but_not_kept_do_not_follow_from_the_figures_of_work(
+def test_number_of_visits_given_but_not_kept_cannot_be_deduced_from_the_figures_of_work(
     library, branch, given, kept, shown
 ):
     made(branch, kept, handed_over_at=AFTER, kept_at=AFTER)
@@ -181,7 +181,7 @@ def test_visits_that_were_given_but_not_kept_do_not_follow_from_the_figures_of_w
     assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][-1] == shown
 
 
-def test_past_quarters_are_counted_at_once_and_say_so(library, branch):
+def test_past_quarters_are_counted_immediately_and_marked_as_late(library, branch):
     made(branch, 6, found="all", day=datetime.date(2024, 2, 3))
     outcomes.count_outcomes(at=AFTER)
     quarters = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")
@@ -194,7 +194,7 @@ def test_past_quarters_are_counted_at_once_and_say_so(library, branch):
     assert [str(row.first_day) for row in years] == ["2024-01-01", "2025-01-01"]
 
 
-def test_year_is_the_reporting_year_and_never_overlaps_another_one(library, branch):
+def test_counted_years_are_reporting_years_that_never_overlap(library, branch):
     made(branch, 6, found="all", day=datetime.date(2024, 2, 3))
     outcomes.count_outcomes(at=datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC))
     library.year_starts_in = 8
@@ -207,7 +207,7 @@ def test_year_is_the_reporting_year_and_never_overlaps_another_one(library, bran
     assert [str(row.first_day)[:7] for row in quarters][3:6] == ["2024-10", "2025-02", "2025-05"]
 
 
-def test_year_shows_what_is_too_small_in_each_of_its_quarters(library, branch):
+def test_year_shows_a_number_that_is_too_small_to_show_in_each_quarter(library, branch):
     topic = TopicFactory()
     for month in (1, 4, 7, 10):
         made(branch, 3, found="all", topic=topic, day=datetime.date(2025, month, 5))
@@ -221,14 +221,16 @@ def test_year_shows_what_is_too_small_in_each_of_its_quarters(library, branch):
 
 
 @pytest.mark.parametrize(("kept", "shown"), [(0, 0), (4, None), (5, 5), (6, None), (9, None), (10, 10)])
-def test_visits_that_were_not_kept_do_not_follow_from_the_number_of_contacts(library, branch, kept, shown):
+def test_number_of_visits_not_kept_cannot_be_deduced_from_the_number_of_contacts(
+    library, branch, kept, shown
+):
     made(branch, kept, kept_at=AFTER)
     made(branch, 10 - kept)
     outcomes.count_outcomes(at=AFTER)
     assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][2] == shown
 
 
-def test_library_without_visits_counts_nothing(library):
+def test_no_outcomes_are_counted_in_a_library_without_visits(library):
     outcomes.count_outcomes(at=AFTER)
     assert not OutcomePeriod.objects.exists()
     assert not Recommendation.objects.exists()

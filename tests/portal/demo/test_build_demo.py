@@ -180,7 +180,7 @@ def test_each_breakdown_of_the_demo_has_numbers_for_the_last_month_and_the_last_
     assert few == {}
     assert not workload.figure(month, branches, workload.ANSWERS).is_empty
     assert OwnValue.objects.count() == 4
-    # A year before, the library had another log. Its numbers are similar.
+    # In the year before, the library kept another desk log. The numbers of the two years are similar.
     before = workload.figure(year, branches, "time", earlier=year.year_before).total
     assert 0.7 < before.contacts / before.contacts_before < 1.5
 
@@ -192,13 +192,13 @@ def test_demo_answers_the_annual_survey_with_an_estimate_and_with_actual_counts(
     assert (estimated.method, counted.method) == ("estimate", "count")
     assert len(estimated.weeks) == estimated.rules.weeks == 2
     assert estimated.problem is counted.problem is None
-    # Two sampled weeks are not typical to the unit.
+    # Two sampled weeks don't give exactly the same number as a whole year.
     assert 0.5 < estimated.answers[0][1] / counted.answers[0][1] < 1.5
     assert LogImport.objects.get().first_day.replace(day=1) == of_log.first_day
     assert SavedMapping.objects.get().name == "LibAnswers"
 
 
-def test_demo_has_outcomes_of_each_quarter_since_the_library_took_up_afterword(built):
+def test_demo_has_outcomes_of_each_quarter_since_the_library_began_to_use_afterword(built):
     today = Library.current().today(WEDNESDAY_AFTERNOON)
     periods = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")
     assert [periods.first().first_day, periods.last().first_day] == [
@@ -213,7 +213,7 @@ def test_demo_has_outcomes_of_each_quarter_since_the_library_took_up_afterword(b
 
 
 @pytest.mark.parametrize("later", range(0, 400, 13))
-def test_demo_always_has_a_counted_year_that_ends_before_the_last_counted_quarter_does(later):
+def test_demo_always_has_a_counted_year_that_ended_before_the_last_counted_quarter_ended(later):
     """Check only the days, because building a demo for each day would take minutes."""
     today = WEDNESDAY_AFTERNOON.date() + datetime.timedelta(days=later)
     first, quarter = years.took_up_on(today), years.last_counted_quarter(today)

@@ -60,7 +60,7 @@ def test_staff_member_can_create_edit_and_remove_their_own_days_away(desk, staff
     [
         (days(9, 8), "The last day is before the first day. Change one of the two days."),
         (days(1, 3), "These days are in the past. Choose later ones."),
-        ({"first_day": day(9), "last_day": "2062-03-09"}, "Days away can last a year at most."),
+        ({"first_day": day(9), "last_day": "2062-03-09"}, "Someone can be away for at most a year."),
         ({"first_day": "", "last_day": day(9)}, "Choose a day."),
         ({"first_day": "soon", "last_day": day(9)}, "Enter the day as year, month and day"),
         (days(9, 9, cover="12345"), "Select a valid choice"),

@@ -33,7 +33,7 @@ def test_unknown_branch_code_is_listed_with_its_count_and_assigned_in_one_step(d
     assert "Codes in use" not in page
     answer = desk.post(PAGE, {"code": "EAST", "branch": east.pk}, follow=True)
     page = text(answer)
-    assert "EAST now means Eastside. Import the catalog again to show its 3204 items at this branch." in page
+    assert "EAST now means Eastside. Import the catalog again to show 3204 items at this branch." in page
     assert "Codes without a branch" not in page
     assert codes() == [("EAST", "Eastside")]
 

@@ -305,7 +305,7 @@ def test_marking_a_week_that_changes_no_past_estimate_needs_no_warning(desk, bra
 def test_sampled_week_that_overlaps_another_sampled_week_is_refused(desk, branch, days):
     mark_weeks(MARCH)
     response = desk.post(WEEKS, {"starts_on": str(MARCH + days * DAY)})
-    assert "This week has days of the sampled week from March 1, 2026." in text(response)
+    assert "This week overlaps with the sampled week that begins on March 1, 2026." in text(response)
     assert SampledWeek.objects.count() == 1
 
 
@@ -375,7 +375,7 @@ def test_survey_page_shows_the_current_year_if_the_survey_has_no_earlier_rules(d
 
 def test_page_that_removes_rules_says_whether_earlier_rules_stay_in_force(desk, branch):
     first, second = save_preset("pls", YEAR), save_preset("pls", MARCH)
-    for rule_set, says in ((first, "There are no rules before them"), (second, "will stay in force")):
+    for rule_set, says in ((first, "There are no earlier rules"), (second, "will stay in force")):
         assert says in text(desk.get(reverse("remove_rule_set", args=[rule_set.public_id])))
 
 
@@ -419,7 +419,7 @@ def test_button_copies_a_large_number_without_a_thousands_separator(desk, branch
         (
             [("2026-01-01", {"method": "estimate", "weeks": 4})],
             1,
-            "ask for 4 sampled weeks. Marked weeks of this year that are over: 1.",
+            "ask for 4 sampled weeks. Marked weeks of this year that have ended: 1.",
         ),
     ],
     ids=["no rules", "late rules", "two methods", "two multipliers", "few weeks"],

@@ -133,8 +133,8 @@ def test_coordinator_can_upload_preview_import_and_undo_a_desk_log(desk, coordin
     assert "log.csv complete 2 contacts from March 14, 2024 to March 14, 2024" in text(page)
     assert coordinator.name in text(page)
     undo = f"{PAGE}imports/{LogImport.objects.get().public_id}/undo/"
-    assert "2 contacts are taken out of all figures" in text(desk.get(undo))
-    assert "Undone. 2 contacts were taken out." in text(desk.post(undo, follow=True))
+    assert "2 contacts are removed from all figures" in text(desk.get(undo))
+    assert "Undone. 2 contacts were removed." in text(desk.post(undo, follow=True))
     assert stored() == before
 
 
@@ -157,7 +157,10 @@ def test_realistic_desk_log_of_500_rows_can_be_imported_through_the_pages(desk, 
     page = send(desk, send(desk, page), branch=branch.slug, **{"place-3-0": f"branch:{branch.pk}"})
     assert "New contacts 495 Rows of totals, skipped 1 Rows that fail 5" in text(page)
     assert "is not a day of the calendar" in text(page)
-    assert "Staff already recorded contacts here on 1 of these days, so both would count." in text(page)
+    assert (
+        "Staff already recorded contacts here on 1 of these days, so some contacts may count twice."
+        in text(page)
+    )
     assert "January 2, 2024 1 0" in text(page)
     assert "Question left out, because it can contain what people asked or wrote" in text(page)
     assert "Ticket # left out, because it is empty" in text(page)
@@ -183,7 +186,7 @@ def test_after_the_import_no_free_text_of_a_desk_log_is_in_the_database_or_in_a_
     assert files() == []
 
 
-def test_result_leads_to_the_figures_of_the_months_of_the_log(desk, branch):
+def test_result_page_of_an_import_links_to_the_figures_of_the_months_in_the_log(desk, branch):
     to_preview(desk, [HEADER, ROW, ["5/20/2024", *ROW[1:]]])
     page = press_import(desk)
     address = page.content.decode().partition('id="see-figures" href="')[2].partition('"')[0]
@@ -192,10 +195,10 @@ def test_result_leads_to_the_figures_of_the_months_of_the_log(desk, branch):
     assert figures.context["figure"].total.contacts == 2
     # Without a period, the page shows the last month of the log, because nothing else is counted yet.
     assert desk.get(reverse("figures")).context["period"] == "May 2024"
-    assert "The desk in May 2024" in text(desk.get(reverse("director")))
+    assert "The desk's figures for May 2024" in text(desk.get(reverse("director")))
 
 
-def test_row_of_totals_is_no_value_to_choose_and_the_only_branch_is_chosen(desk, branch):
+def test_row_of_totals_is_not_offered_as_a_value_and_the_only_branch_is_preselected(desk, branch):
     header = [*HEADER, "Branch", "Patron Type"]
     rows = [[*ROW, "Reference Desk 2nd Fl", "Adult"], ["Total", "3000", "", "", "", "3000", ""]]
     upload(desk, [header, *rows])
@@ -207,15 +210,15 @@ def test_row_of_totals_is_no_value_to_choose_and_the_only_branch_is_chosen(desk,
     assert asked["place"] == [("Reference Desk 2nd Fl", f"branch:{branch.pk}")]
     assert [field.name for field in form.others] == []
     assert "Your library has no patron groups, so this column isn't counted." in text(page)
-    assert "To count by desk too, add service points to your branches" in text(page)
+    assert "To count contacts by service point too, add service points to your branches" in text(page)
     PatronGroupFactory()
     ServicePointFactory(branch=branch)
     page = text(desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/values/"))
     assert "Your library has no patron groups" not in page
-    assert "To count by desk too" not in page
+    assert "To count contacts by service point too" not in page
 
 
-def test_private_words_are_shown_as_shapes(desk):
+def test_letters_and_digits_of_private_text_in_a_desk_log_are_masked(desk):
     page = text(
         upload(
             desk,
@@ -281,7 +284,7 @@ def test_failed_rows_can_be_downloaded_and_corrected_and_uploaded_again(desk, co
     ],
     ids=["pdf", "empty", "xls", "only names"],
 )
-def test_unusable_file_is_refused_with_the_reason_and_the_next_step(desk, contents, words, commits):
+def test_unusable_desk_log_is_refused_with_the_reason_and_what_to_do_next(desk, contents, words, commits):
     page = upload(desk, contents)
     assert words in text(page)
     with commits():
@@ -296,10 +299,10 @@ def test_zip_bomb_is_refused(desk, monkeypatch):
     assert HelpSession.objects.count() == 0
 
 
-def test_file_that_is_too_large_is_refused_with_the_next_step(desk, monkeypatch):
+def test_error_about_a_desk_log_that_is_too_large_says_what_to_do_next(desk, monkeypatch):
     monkeypatch.setitem(MAX_BYTES_BY_FIELD, "desk_log", 10)
     page = upload(desk, [HEADER, ROW])
-    assert "Export one year at a time" in text(page)
+    assert "Export and import one year at a time" in text(page)
     assert (LogUpload.objects.count(), files()) == (0, [])
 
 
@@ -321,7 +324,7 @@ def test_page_asks_for_the_order_of_day_and_month_and_saves_the_answer_for_the_n
     assert "Do the dates in “Date” begin with the day or with the month?" in text(page)
     page = send(desk, page)
     assert page.status_code == 422
-    assert "Choose one. Otherwise contacts would be counted on wrong days." in text(page)
+    assert "Choose one. Otherwise, contacts would be counted on the wrong days." in text(page)
     assert "Say what this value means here." in text(page)
     answers = {"order": "day first", "question_type-1-0": "directional", "save_as": "Old log"}
     assert "New contacts 1" in text(send(desk, page, **answers))
@@ -374,7 +377,7 @@ def test_importing_the_same_file_again_adds_no_contacts(desk):
 
 def test_preview_warns_that_chats_may_be_counted_twice(desk):
     page = to_preview(desk, [["Ticket #", *HEADER], ["T-1", *ROW]])
-    assert "This looks like chats or tickets that your log also counts." in text(page)
+    assert "This file looks like an export of chats or tickets." in text(page)
 
 
 def test_large_log_is_read_checked_and_imported_by_the_worker(desk, monkeypatch):
@@ -517,7 +520,7 @@ def test_list_of_desk_logs_runs_the_same_number_of_queries_for_1_and_30_imports(
         desk.get(PAGE)
 
 
-def test_column_becomes_an_own_field_of_the_library(desk):
+def test_column_of_a_desk_log_can_be_counted_in_an_own_field_of_the_library(desk):
     medium = OwnField.objects.create(name="Medium")
     paper, screen = (medium.values.create(name=name) for name in ("Paper", "Screen"))
     header = [*HEADER, "Carrier"]
@@ -533,12 +536,12 @@ def test_column_becomes_an_own_field_of_the_library(desk):
     assert HelpSession.objects.count() == 3
 
 
-def test_retired_own_field_is_not_offered(desk):
+def test_retired_own_field_is_not_offered_as_the_meaning_of_a_column(desk):
     OwnField.objects.create(name="Medium", retired_at=timezone.now())
     assert "Own field" not in text(upload(desk, [HEADER, ROW]))
 
 
-def test_value_for_which_none_is_chosen_is_not_recognized_again(desk):
+def test_value_for_which_staff_choose_none_is_not_mapped_automatically(desk):
     topic = TopicFactory(name="History")
     values = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "History"]]))
     assert fields_of(values)["topic-5-0"] == str(topic.pk)

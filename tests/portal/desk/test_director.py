@@ -46,7 +46,7 @@ def test_director_report_has_the_same_numbers_as_the_figures(desk, months, branc
         ("Check-ins sent", 0, 0, 0),
     ]
     assert [row[1] for row in rows] == list(total.numbers[: len(rows)])
-    assert "The desk in March 2026" in text(page)
+    assert "The desk's figures for March 2026" in text(page)
     assert "How it turned out: January 2026 – March 2026" in text(page)
     assert "6 answers. Most often: “Yes, everything” (6)." in text(page)
 
@@ -54,7 +54,7 @@ def test_director_report_has_the_same_numbers_as_the_figures(desk, months, branc
 def test_director_report_of_a_year_shows_the_outcomes_of_that_year(desk, months):
     page = desk.get(reverse("director"), {"dates": "2025"})
     assert "How it turned out: 2025" in text(page)
-    assert "The desk in 2025" in text(page)
+    assert "The desk's figures for 2025" in text(page)
 
 
 def test_director_report_of_an_empty_library_shows_zeros_and_says_that_nothing_is_counted(desk):
@@ -65,9 +65,9 @@ def test_director_report_of_an_empty_library_shows_zeros_and_says_that_nothing_i
     assert "Other dates" not in page
 
 
-def test_director_report_of_a_year_without_outcomes_says_so(desk, months):
+def test_director_report_of_a_year_without_outcomes_says_that_there_are_none(desk, months):
     page = text(desk.get(reverse("director"), {"dates": "2025-02"}))
-    assert "The library has no outcomes of this period." in page
+    assert "The library has no outcomes for this period." in page
     assert "No quarter has been counted yet." not in page
 
 

@@ -154,7 +154,7 @@ def test_outcome_page_says_on_which_day_the_numbers_of_a_quarter_will_appear(des
     for quarter in (today, today.before) if today.before.last_day > library.today() else (today,):
         HelpSessionFactory.create_batch(9, happened_on=today.first_day, found="no")
         page = show(desk, period=str(quarter))
-        assert f"can be read from {whole_day(readable_on(quarter))} on" in text(page)
+        assert f"appear here on {whole_day(readable_on(quarter))}" in text(page)
         assert table(page, "found") == {}
 
 

@@ -17,7 +17,7 @@ from .year.history import Year
 pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow, pytest.mark.only_long]
 
 
-def test_every_figure_of_a_long_year_is_the_one_of_plain_sql(tmp_path):
+def test_every_figure_of_a_long_generated_year_has_the_numbers_of_plain_sql(tmp_path):
     year = Year(2, steps=1500, nights=40, folder=tmp_path)
     for check in CHECKS:
         check(year)

@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
 DAY = datetime.timedelta(days=1)
 WHOLE = Period(datetime.date(2026, 1, 1), datetime.date(2026, 12, 31))
 SPRING = Period(datetime.date(2026, 3, 1), datetime.date(2026, 5, 31))
-# The parts of a month at the ends of a period come from other tables than its whole months.
+# The figures read the whole months of a period from other tables than the parts of months at its ends.
 PERIODS = [
     WHOLE,
     SPRING,
@@ -52,7 +52,7 @@ def year(built_once, tmp_path_factory):
 
 
 def check_contacts(year):
-    """Compare the figures for any days: all branches together, each alone, and two of them."""
+    """Compare the figures for any days, of all branches together, of each branch, and of two branches."""
     some = [year.branches, *([branch] for branch in year.branches), year.branches[1:]]
     for period, branches in [*itertools.product(PERIODS[:1], some), *((each, some[0]) for each in PERIODS)]:
         for by in workload.BY_DAY:
@@ -110,11 +110,11 @@ CHECKS = [check_contacts, check_months, check_answers, check_staff, check_survey
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_every_figure_of_a_year_is_the_one_of_plain_sql(year, check):
+def test_every_figure_of_a_generated_year_has_the_numbers_of_plain_sql(year, check):
     check(year)
 
 
-def test_figures_stay_when_everything_is_counted_again_and_forgotten(year):
+def test_figures_do_not_change_when_everything_is_counted_again_and_forgotten(year):
     before = {table: comparing.rows_of(table) for table in TABLES}
     assert rebuild() == 0
     retention.forget(at=year.ended_at + datetime.timedelta(days=800))
@@ -148,7 +148,7 @@ def test_no_figure_changes_when_people_are_merged_unmerged_and_erased_and_visits
         assert {table: comparing.rows_of(table) for table in TABLES} == before, step
 
 
-def test_counts_are_the_same_if_those_of_existing_visits_are_lost_and_built_again(year):
+def test_rebuilding_the_lost_counts_of_existing_visits_gives_the_same_counts(year):
     before = {table: comparing.rows_of(table) for table in TABLES}
     for table in TABLES:
         assert table.objects.filter(is_final=False).delete()[0]
@@ -156,7 +156,7 @@ def test_counts_are_the_same_if_those_of_existing_visits_are_lost_and_built_agai
     assert {table: comparing.rows_of(table) for table in TABLES} == before
 
 
-def test_parts_of_a_split_period_add_up_to_the_whole(year):
+def test_figures_of_the_parts_of_a_period_add_up_to_those_of_the_whole_period(year):
     days = st.dates(WHOLE.first, WHOLE.last)
 
     @searching(max_examples=12, deadline=None, database=None)
@@ -189,5 +189,5 @@ def sums(rows):
     return tuple(map(sum, zip(*rows, strict=True)))
 
 
-def test_year_has_everything_that_could_change_a_figure(year):
+def test_generated_year_contains_every_event_that_could_change_a_figure(year):
     assert year.what_happened() == dict.fromkeys(year.what_happened(), True)

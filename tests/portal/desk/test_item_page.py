@@ -62,7 +62,7 @@ def test_items_of_a_recorded_visit_link_to_their_pages(desk, branch, staff, item
     assert f'href="{address(item)}"' in page
 
 
-def test_only_the_page_of_an_item_by_hand_has_a_link_for_matching(desk, item):
+def test_only_the_page_of_an_item_added_by_hand_has_a_link_for_matching(desk, item):
     match = reverse("match_item", args=[item.public_id])
     assert f'href="{match}"' in desk.get(address(item)).content.decode()
     item.source = "catalog"

@@ -1,4 +1,4 @@
-"""Test items by hand of each kind: the values that staff type, and what the patron reads."""
+"""Test items added by hand of each kind: the values that staff type, and what the patron reads."""
 
 import datetime
 
@@ -42,7 +42,7 @@ def values(item):
     ],
 )
 @pytest.mark.parametrize("is_added_first", [True, False])
-def test_item_by_hand_is_saved_with_the_fields_of_its_kind(desk, typed, written, kept, is_added_first):
+def test_item_added_by_hand_is_saved_with_the_fields_of_its_kind(desk, typed, written, kept, is_added_first):
     by_hand = {f"new-{name}": value for name, value in written.items()}
     fields = typed(**by_hand)
     if is_added_first:
@@ -53,7 +53,7 @@ def test_item_by_hand_is_saved_with_the_fields_of_its_kind(desk, typed, written,
     assert values(item) == {"kind": written["kind"], "title": written["title"], **kept}
 
 
-def test_item_by_hand_is_saved_without_the_fields_of_other_kinds(desk, typed):
+def test_item_added_by_hand_is_saved_without_the_fields_of_other_kinds(desk, typed):
     written = {"new-kind": "web_page", "new-title": "Seeds", "new-doi": "nonsense", "new-form": "disc"}
     others = {"new-starts_on": "soon", "new-ends_on": "2026-01-01", "new-call_number": "641 SEE"}
     assert desk.post(RECORD, typed(**written, **others)).status_code == 302

@@ -1,4 +1,4 @@
-"""Test the pages on which staff match an item by hand with an imported record."""
+"""Test the pages on which staff match an item added by hand with an imported record."""
 
 import pytest
 from django.utils import timezone
@@ -40,7 +40,9 @@ def address(item, part="match"):
     return f"/desk/items/{item.public_id}/{part}/"
 
 
-def test_matching_page_lists_unmatched_items_by_hand_and_the_latest_matches(desk, staff, by_hand, record):
+def test_matching_page_lists_unmatched_items_added_by_hand_and_the_latest_matches(
+    desk, staff, by_hand, record
+):
     matched = ItemFactory(title="Matched before")
     match(matched, record, by=staff, at=timezone.now())
     page = desk.get(BY_HAND)
@@ -88,7 +90,7 @@ def test_staff_can_match_an_item_and_undo_the_match(desk, staff, branch, by_hand
     assert "Matched today" in text(page)
     assert record.recommendations.count() == 1
     page = desk.post(address(by_hand, "undo-match"), follow=True)
-    assert "Undone. Everything belongs to the item by hand again." in text(page)
+    assert "Undone. Recommendations and lists show the item that was added by hand again." in text(page)
     assert (record.recommendations.count(), by_hand.recommendations.count()) == (0, 1)
     page = desk.post(address(by_hand, "undo-match"), follow=True)
     assert "This match is already undone." in text(page)
@@ -108,7 +110,7 @@ def test_matching_an_item_that_is_already_matched_is_refused_with_the_reason(des
     assert ItemMatch.objects.count() == 1
 
 
-def test_only_an_item_by_hand_can_be_matched_and_only_with_an_imported_record(desk, by_hand, record):
+def test_only_an_item_added_by_hand_can_be_matched_and_only_with_an_imported_record(desk, by_hand, record):
     assert desk.get(address(record)).status_code == 404
     other = ItemFactory()
     assert desk.get(address(by_hand), {"record": other.public_id}).context["record"] is None

@@ -1,4 +1,4 @@
-"""Test the monthly email for coordinators, and the mark on the pages of what came in after it."""
+"""Test the monthly email for coordinators. Pages mark contacts that were entered after the email."""
 
 import datetime
 import html
@@ -78,22 +78,24 @@ def words_of(email):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", html_of(email))).split())
 
 
-def test_email_comes_once_from_the_third_morning_on(march, coordinator, sent):
+def test_monthly_email_is_sent_once_and_not_before_the_third_morning(march, coordinator, sent):
     for at in (AT - 20 * DAY, AT - 2 * DAY, AT - DAY, AT - MINUTE):
         # The email about February comes in March, because the library had contacts before.
-        assert [email.subject for email in sent(at).values()] == ["The desk in February 2026"] * (
+        assert [email.subject for email in sent(at).values()] == ["The desk's figures for February 2026"] * (
             at == AT - 20 * DAY
         )
-    assert [email.subject for email in sent().values()] == ["The desk in March 2026"]
+    assert [email.subject for email in sent().values()] == ["The desk's figures for March 2026"]
     for at in (AT + MINUTE, AT + DAY, AT + 20 * DAY):
         assert sent(at) == {}
     assert MonthEmail.objects.get(month=MARCH).written_at == AT
 
 
-def test_email_of_one_branch_has_its_numbers_and_a_link_to_them(march, coordinator, branch, sent):
+def test_monthly_email_about_one_branch_has_the_numbers_of_the_branch_and_a_link_to_them(
+    march, coordinator, branch, sent
+):
     email = sent()["ines@example.org"]
     assert email.body.splitlines()[:7] == [
-        "The desk in March 2026",
+        "The desk's figures for March 2026",
         branch.name,
         "",
         "Contacts: 3 (March 2025: 2)",
@@ -107,7 +109,7 @@ def test_email_of_one_branch_has_its_numbers_and_a_link_to_them(march, coordinat
     assert "West" not in email.body + html_of(email)
 
 
-def test_coordinator_of_every_open_branch_gets_the_whole_library(march, coordinator, sent):
+def test_coordinator_of_every_open_branch_gets_the_numbers_of_the_whole_library(march, coordinator, sent):
     StaffRole.objects.create(user=coordinator, branch=march, role="coordinator")
     closed = BranchFactory(name="Old", closed_at=AT)
     made(closed, 1)
@@ -119,18 +121,20 @@ def test_coordinator_of_every_open_branch_gets_the_whole_library(march, coordina
     assert "/desk/figures/?dates=2026-03&by=branch\n" in body
 
 
-def test_staff_and_coordinators_without_an_address_get_no_email(march, staff, coordinator, branch, sent):
+def test_staff_and_coordinators_without_an_address_get_no_monthly_email(
+    march, staff, coordinator, branch, sent
+):
     StaffFactory(email=None, branch=branch, branch__role="coordinator")
     assert list(sent()) == ["ines@example.org"]
 
 
-def test_email_names_nobody_and_no_topic_and_no_outcome(march, coordinator, patron, sent):
+def test_monthly_email_contains_no_names_or_topics_or_outcomes(march, coordinator, patron, sent):
     email = sent()["ines@example.org"]
     for word in ("Sam", "Okafor", "Ines", "Librarian", "Bereavement", "found"):
         assert word not in email.body + html_of(email)
 
 
-def test_email_is_in_the_coordinators_language(march, coordinator, sent):
+def test_monthly_email_is_in_the_coordinators_language(march, coordinator, sent):
     coordinator.language = "es"
     coordinator.save()
     email = sent()["ines@example.org"]
@@ -140,7 +144,7 @@ def test_email_is_in_the_coordinators_language(march, coordinator, sent):
 
 
 @pytest.mark.parametrize("changed", ["role", "suspended", "died", "turned off"])
-def test_email_is_not_sent_if_the_person_should_no_longer_get_it(march, coordinator, sent, changed):
+def test_monthly_email_is_not_sent_to_a_person_who_should_no_longer_get_it(march, coordinator, sent, changed):
     write_month_emails(at=AT)
     assert Notification.objects.filter(recipient=coordinator, kind=KIND).exists()
     if changed == "role":
@@ -154,14 +158,16 @@ def test_email_is_not_sent_if_the_person_should_no_longer_get_it(march, coordina
     assert not Notification.objects.filter(kind=KIND).exists()
 
 
-def test_email_comes_while_the_coordinator_uses_the_desk_or_is_absent(march, coordinator, branch, sent):
+def test_monthly_email_is_sent_even_while_the_coordinator_uses_the_desk_or_is_away(
+    march, coordinator, branch, sent
+):
     cover = StaffFactory(branch=branch)
     AbsenceFactory(person=coordinator, first_day=AT.date(), last_day=AT.date(), cover=cover)
     DeskUse.objects.create(person=coordinator, used_at=AT)
     assert list(sent()) == ["ines@example.org"]
 
 
-def test_mail_programs_can_turn_the_email_off(march, coordinator, sent):
+def test_one_click_unsubscribe_turns_off_the_monthly_email(march, coordinator, sent):
     headers = sent()["ines@example.org"].extra_headers
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     path = headers["List-Unsubscribe"].strip("<>").removeprefix("http://localhost:8000")
@@ -170,7 +176,7 @@ def test_mail_programs_can_turn_the_email_off(march, coordinator, sent):
     assert sent(AT + 30 * DAY) == {}
 
 
-def test_only_coordinators_can_choose_the_email_and_only_on_or_off(client, staff, coordinator, sign_in):
+def test_only_coordinators_can_turn_the_monthly_email_on_or_off(client, staff, coordinator, sign_in):
     BranchFactory(name="Second").staff_roles.create(user=coordinator, role="coordinator")
     sign_in(client, staff)
     assert "desk_month" not in client.get(reverse("desk_notices")).content.decode()
@@ -180,7 +186,9 @@ def test_only_coordinators_can_choose_the_email_and_only_on_or_off(client, staff
     assert form.fields["desk_month"].choices == [("at_once", "Email"), ("none", "No email")]
 
 
-def test_month_without_contacts_is_reported_only_after_the_first_contact(branch, coordinator, sent):
+def test_month_without_contacts_is_emailed_only_after_the_library_has_recorded_contacts(
+    branch, coordinator, sent
+):
     assert sent() == {}
     made(branch, 1, datetime.date(2026, 4, 1))
     actions.rebuild()
@@ -190,13 +198,15 @@ def test_month_without_contacts_is_reported_only_after_the_first_contact(branch,
     assert "Contacts:" not in email.body
 
 
-def test_email_counts_what_was_recorded_a_moment_ago(march, coordinator, branch, sent):
+def test_monthly_email_includes_contacts_that_were_recorded_a_moment_ago(march, coordinator, branch, sent):
     made(branch, 1)
     assert "Contacts: 4 (" in sent()["ines@example.org"].body
 
 
 @pytest.mark.parametrize("name", ["figures", "director"])
-def test_page_marks_what_came_in_after_the_email(march, coordinator, branch, client, sign_in, sent, name):
+def test_figures_page_marks_numbers_that_changed_after_the_monthly_email(
+    march, coordinator, branch, client, sign_in, sent, name
+):
     sign_in(client, coordinator)
     sent()
 
@@ -218,7 +228,9 @@ def test_page_marks_what_came_in_after_the_email(march, coordinator, branch, cli
         assert mark(dates="", first_day="2026-03-01", last_day="2026-03-30") is None
 
 
-def test_branch_that_had_no_contacts_when_the_email_was_written_is_marked(march, coordinator, sent):
+def test_figures_page_marks_a_branch_that_had_no_contacts_at_the_time_of_the_monthly_email(
+    march, coordinator, sent
+):
     late = BranchFactory(name="Late")
     sent()
     made(late, 2, minutes=None)
@@ -227,7 +239,7 @@ def test_branch_that_had_no_contacts_when_the_email_was_written_is_marked(march,
     assert [(row.label, row.before, row.number) for row in later.numbers] == [("Contacts", 0, 2)]
 
 
-def test_writing_runs_the_same_number_of_queries_for_any_number_of_coordinators(
+def test_writing_monthly_emails_runs_the_same_number_of_queries_for_any_number_of_coordinators(
     march, branch, django_assert_num_queries
 ):
     for number in (1, 30):

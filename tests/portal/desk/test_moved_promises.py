@@ -174,7 +174,7 @@ def test_confirmation_offers_no_email_about_moved_promises_if_no_address_is_conf
 def test_confirmation_says_how_many_promises_are_overdue_and_will_not_move(desk, branch, asked, patron):
     ask(patron, branch, hours_ago=30)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
-    assert "1 promise is overdue already and stays overdue." in text(page)
+    assert "1 promise is already overdue, and stays overdue." in text(page)
     page = desk.post(address("branch_settings", branch), {**BRANCH, "promise_hours": "2"})
     assert "Move 1 promise?" in text(page)
     page = desk.post(address("branch_settings", branch), {**BRANCH, "promise_hours": "1"})

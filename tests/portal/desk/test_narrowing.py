@@ -16,7 +16,7 @@ def test_search_offers_large_print_only_if_an_item_is_in_large_print():
     assert _has_large_print()
 
 
-def test_postgresql_keeps_a_plan_with_the_index_of_items_in_large_print():
+def test_generic_plan_of_postgresql_uses_the_index_of_items_in_large_print():
     """A plan for all calls can use the index only if the SQL contains the value, not a parameter."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no plans that it keeps")

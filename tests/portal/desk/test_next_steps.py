@@ -68,7 +68,7 @@ def test_queue_row_links_to_the_next_step_form_and_shows_the_recorded_step(desk,
     assert link in desk.get("/desk/").content.decode()
     page = desk.post(page_of(row_of(missed)) + "?queue=tab%3D", ORDERED, follow=True)
     assert page.redirect_chain[-1][0] == "/desk/"
-    assert "If the day passes, the conversation comes back." in text(page)
+    assert "If the promised day passes, the conversation comes back to the queue." in text(page)
     assert link not in page.content.decode()
     snoozed = desk.get("/desk/?tab=snoozed")
     assert "Ordered, promised by Fri, Mar 6 ·" in text(snoozed)
@@ -151,7 +151,7 @@ def test_next_step_is_not_saved_if_a_colleague_has_recorded_one_first(desk, miss
 def test_next_step_page_says_that_the_patron_has_changed_the_verdict(desk, missed, patron):
     verdicts.take_verdict(missed, verdict="helped", why="", comment="", by=patron, at=timezone.now())
     page = desk.post(page_of(row_of(missed)), ORDERED, follow=True)
-    assert "The patron isn't missing an item. Nothing was recorded." in text(page)
+    assert "The patron doesn't say that they couldn't get an item. Nothing was recorded." in text(page)
     assert not NextStep.objects.exists()
 
 
@@ -161,7 +161,7 @@ def test_nothing_can_be_recorded_about_an_item_that_was_removed_from_its_visit(d
     SessionRecommendation.objects.filter(recommendation=missed).update(removed_at=NOW)
     assert "Record what happens next" not in text(desk.get(page_of(row, "desk_conversation")))
     page = desk.post(page_of(row), ORDERED, follow=True)
-    assert "The patron isn't missing an item. Nothing was recorded." in text(page)
+    assert "The patron doesn't say that they couldn't get an item. Nothing was recorded." in text(page)
     # A page that was loaded before the removal leads to the same action.
     with pytest.raises(next_steps.NothingToDo):
         next_steps.record(row, missed, Step("ordered", FRIDAY), by=staff, at=NOW)

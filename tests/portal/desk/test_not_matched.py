@@ -107,7 +107,7 @@ class TestWhoSeesTheList:
         )
         assert "This person sees these emails." in desk.get(page).content.decode()
         assert list(EmailReader.objects.values_list("person", "named_by")) == [(staff.pk, coordinator.pk)]
-        assert "no longer sees the emails" in desk.post(change, follow=True).content.decode()
+        assert "can no longer see the emails" in desk.post(change, follow=True).content.decode()
         assert not EmailReader.objects.exists()
         actions = AuditEvent.objects.filter(patron=staff).order_by("pk").values_list("action", flat=True)
         assert list(actions) == ["named_email_reader", "ended_email_reader"]
@@ -157,7 +157,7 @@ class TestList:
             desk.get(LIST)
 
     def test_empty_list_of_unmatched_emails_says_that_every_email_belongs_to_a_conversation(self, desk):
-        assert "Every email that came in belongs to a conversation." in desk.get(LIST).content.decode()
+        assert "Every incoming email belongs to a conversation." in desk.get(LIST).content.decode()
 
     def test_email_that_became_a_message_is_not_listed(self, desk, patron, conversation):
         IncomingEmailFactory(message=MessageFactory(conversation=conversation, author=patron))
@@ -165,9 +165,7 @@ class TestList:
 
     def test_queue_and_settings_say_how_many_emails_match_no_conversation(self, desk, email):
         assert 'id="to-not-matched"' in desk.get(reverse("desk")).content.decode()
-        assert (
-            "1 email that came in matches no conversation." in desk.get(reverse("settings")).content.decode()
-        )
+        assert "1 incoming email matches no conversation." in desk.get(reverse("settings")).content.decode()
 
     def test_queue_has_no_chip_for_emails_if_every_email_matches_a_conversation(self, desk):
         assert 'id="to-not-matched"' not in desk.get(reverse("desk")).content.decode()

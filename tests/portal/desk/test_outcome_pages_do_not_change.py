@@ -159,7 +159,9 @@ def test_one_changed_answer_or_forgotten_visit_changes_no_outcome_page_or_file(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_figures_of_work_do_not_change(client, coordinator, sign_in, branch, visits, patron, change):
+def test_one_changed_answer_or_kept_visit_changes_no_figure_of_work(
+    client, coordinator, sign_in, branch, visits, patron, change
+):
     """A reader of the figures of work learns nothing from an answer, and nothing from a visit that is kept."""
     token = ApiTokenFactory(branches=[branch])
     with time_machine.travel(BEFORE, tick=False):

@@ -88,7 +88,7 @@ def test_pasted_ris_record_is_saved_with_its_publisher_year_and_series(desk, typ
 def test_visit_is_not_saved_if_pasted_items_were_not_added(desk, typed):
     page = desk.post(RECORD, typed(**{"new-pasted": "Emma"}))
     assert page.status_code == 422
-    assert "You pasted items, but did not add them." in shown(page)
+    assert "You pasted items, but didn't add them." in shown(page)
     assert previewed(page) == [(1, "Emma", True, "")]
     assert not HelpSession.objects.recorded().exists()
 

@@ -104,7 +104,7 @@ def test_complete_card_number_or_email_address_shows_the_patron_and_the_consent_
         "s•••@example.org",
         "Read this text aloud",
         "We keep the visit until",
-        "You need no code. You see the visit when you sign in.",
+        "You don't need a code. You can see the visit when you sign in.",
     ):
         assert part in words
     for secret in ("sam@example.org", "Samira", CARD, "<html", "slip"):
@@ -315,7 +315,8 @@ def test_staff_must_confirm_an_unknown_email_address_before_a_code_is_sent_to_it
 def test_visit_for_an_email_address_without_an_account_needs_a_code(desk, typed):
     answer = desk.post(RECORD, typed(action="save_only", **agreed(desk, "ana@example.org")))
     assert errors(answer)["for_whom"] == (
-        "This address has no account, so only a code can open the visit. Choose “Save and give to the patron”."
+        "This address has no account, so only a code can open the visit. Choose “Save and give to the "
+        "patron”."
     )
 
 

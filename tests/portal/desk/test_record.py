@@ -632,7 +632,7 @@ def test_record_form_explains_the_terms_of_the_statistics(desk, staff, branch):
     page = shown(desk.get(RECORD))
     for words in (
         "Directional: where something is, opening hours, how to print.",
-        "How much effort it took, by the Reference Effort Assessment Data scale.",
+        "How much effort the question took, on the Reference Effort Assessment Data scale.",
         "No READ level",
         "(such as “Where are the restrooms?”)",
     ):

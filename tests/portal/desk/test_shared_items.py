@@ -346,7 +346,7 @@ def test_staff_can_change_and_end_a_link_that_they_made(desk, staff):
     after = desk.get(page)
     assert "Ended on" in text(after)
     assert [word for word in ("Snow country", "/shared/") if word in after.content.decode()] == []
-    assert "This link has ended already." in text(desk.post(page, {"days": "365"}, follow=True))
+    assert "This link has already ended." in text(desk.post(page, {"days": "365"}, follow=True))
     assert Client().get(address).status_code == 404
     desk.post(reverse("end_desk_link", args=[link.public_id]))
     actions = ["made_staff_link", "changed_staff_link", "ended_staff_link"]

@@ -6,7 +6,7 @@ from portal.desk.widgets import LongSelect
 
 
 @pytest.mark.parametrize("value", ["", "b", 3, None, "not offered"])
-def test_long_select_renders_like_the_django_widget(value):
+def test_select_widget_for_long_lists_renders_the_same_html_as_the_widget_of_django(value):
     choices = [("", "none"), ("b", 'A "quoted" <name>'), (3, "three")]
     drawn = [
         widget(choices=choices).render("field", value, {"id": "id_field", "required": True})

@@ -71,7 +71,10 @@ def own_value(library):
 
 @pytest.fixture
 def spring(branch, patron, own_value):
-    """Make sessions for every breakdown, and two that must not be counted. Return the branch West."""
+    """Make sessions for every breakdown, and two sessions that must not be counted.
+
+    Return the branch West.
+    """
     west, point = BranchFactory(name="West"), ServicePointFactory(branch=branch)
     health, group = TopicFactory(name="Health"), PatronGroupFactory()
     full = {
@@ -179,7 +182,7 @@ def test_no_figure_changes_when_sessions_are_forgotten_and_people_are_erased(spr
     assert every_figure([branch.pk, spring.pk]) == before
 
 
-def test_figures_of_single_months_and_branches_add_up_to_the_whole(spring, branch):
+def test_figures_of_single_months_and_branches_add_up_to_the_figure_of_all(spring, branch):
     branches = [branch.pk, spring.pk]
     for by in workload.BY_DAY:
         whole = workload.figure(IN_SPRING, branches, by).total.numbers
@@ -210,7 +213,7 @@ def test_comparing_other_in_two_breakdowns_reveals_no_number_below_five(spring, 
     assert groups[:-1] == [["Not asked", 8], ["Other", 13]]
 
 
-def test_row_is_moved_into_other_if_other_alone_would_be_below_five(branch):
+def test_another_row_is_added_to_other_if_other_would_be_below_five(branch):
     made(branch, MARCH, 7, topic=TopicFactory(name="Health"))
     made(branch, MARCH, 5, topic=TopicFactory(name="Law"))
     made(branch, MARCH, 1, topic=TopicFactory(name="Taxes"))
@@ -218,7 +221,7 @@ def test_row_is_moved_into_other_if_other_alone_would_be_below_five(branch):
     assert workload.figure(IN_MARCH, [branch.pk], "topic").table()[:-1] == [["Health", 7], ["Other", 6]]
 
 
-def test_period_has_the_right_days_for_the_period_before_and_the_year_before():
+def test_each_period_is_compared_with_the_right_days_before_it_and_a_year_before():
     year = Period(datetime.date(2024, 1, 1), datetime.date(2024, 12, 31))
     leap = Period.of_month(datetime.date(2024, 2, 5))
     ten_days = Period(datetime.date(2026, 3, 1), datetime.date(2026, 3, 10))
@@ -277,7 +280,7 @@ def test_figures_page_offers_reporting_years_and_links_to_the_years_before_and_a
         ("2026-03-04", "2026-04-30", "March 4, 2026 – April 30, 2026"),
     ],
 )
-def test_days_of_a_period_are_described_in_the_shortest_words(first, last, words):
+def test_period_is_described_without_repeating_a_month_or_a_year(first, last, words):
     assert of_period(Period(*map(datetime.date.fromisoformat, (first, last)))) == words
 
 
@@ -292,7 +295,7 @@ def test_figure_of_a_short_or_long_period_has_a_readable_number_of_rows(spring, 
     assert chart_of(figure)
 
 
-def test_sentence_names_the_row_with_the_most_contacts_unless_rows_are_equal(branch):
+def test_sentence_about_a_chart_names_the_row_with_the_most_contacts_unless_rows_are_equal(branch):
     made(branch, MARCH, hour=9)
     actions.rebuild()
     figure = workload.figure(IN_MARCH, [branch.pk], "hour")
@@ -365,7 +368,7 @@ def test_estimated_minutes_have_a_column_on_the_page_and_in_the_file(estimates, 
     assert list(csv.reader(io.StringIO(content))) == rows
 
 
-def test_rows_without_estimates_say_so_and_figures_without_any_have_no_column(estimates, desk, branch):
+def test_column_of_estimated_minutes_is_shown_only_if_some_minutes_are_estimated(estimates, desk, branch):
     asked = {"dates": "2026-03", "by": "mode"}
     rows = {row[0]: row[2:4] for row in shown(desk.get(reverse("figures"), asked))[1:]}
     assert rows == {"Phone": ["45", "20"], "Chat": ["5", "0"], "Total": ["50", "20"]}
@@ -386,7 +389,9 @@ def test_directors_page_marks_estimated_minutes(estimates, client, coordinator, 
     assert "estimated" not in text(client.get(reverse("director"), {"dates": "2026-03"}))
 
 
-def test_monthly_email_has_the_cells_of_the_page(spring, estimates, client, coordinator, branch, sign_in):
+def test_monthly_email_has_the_same_numbers_as_the_page(
+    spring, estimates, client, coordinator, branch, sign_in
+):
     AnswerCount.objects.create(month=MARCH, branch=branch, up_to=60, is_late=False, answers=3)
     made(branch, datetime.date(2025, 3, 9), 7, minutes=1)
     actions.rebuild()
@@ -404,7 +409,7 @@ def test_monthly_email_has_the_cells_of_the_page(spring, estimates, client, coor
             if label in ("Contacts", "Minutes", "Visits given to the patron", "Check-ins sent"):
                 assert lines[label].split(" ")[0] == number
         assert f"(March 2025: {total[2]})" in lines["Contacts"]
-        assert f"{total[5]} of them are estimated." in email.text
+        assert f"{total[5]} of these minutes are estimated." in email.text
         rows = {row[0]: row[1] for row in shown(page)[1:-1]}
         if person == both:
             assert {name: lines[name] for name in rows} == rows
@@ -514,7 +519,7 @@ def test_figures_by_staff_member_are_off_until_the_library_turns_them_on(shared_
         ("branch", {"staff": True, "coordinator": True}),
     ],
 )
-def test_setting_says_who_sees_the_numbers_of_colleagues(
+def test_setting_decides_who_sees_the_numbers_of_colleagues(
     shared_work, client, sign_in, staff, coordinator, library, setting, others
 ):
     library.staff_figures = setting
@@ -538,7 +543,7 @@ def test_figures_by_staff_member_are_in_no_file_and_do_not_rank_people(shared_wo
     assert not re.search('has the most|table.csv|<svg viewBox="0 0 100', page.content.decode())
     response = desk.get(reverse("figures_csv"), asked)
     assert (response.status_code, response.content) == (302, b"")
-    assert "t be compared. Choose Nothing." in text(
+    assert "t be compared. Choose “Nothing”." in text(
         desk.get(reverse("figures"), asked | {"compare": "before"})
     )
 

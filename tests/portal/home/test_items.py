@@ -332,7 +332,7 @@ def test_item_page_runs_the_same_number_of_queries_for_1_and_30_rows(
 
 @pytest.fixture
 def shared(patron, given):
-    """Return the link to a list with the recommended item and a title by hand."""
+    """Return the link to a list with the recommended item and a title that the patron added by hand."""
     saved_list = SavedListFactory(patron=patron, name="For winter")
     SavedItemFactory(saved_list=saved_list, item=given.item, recommendation=given, note="My lawyer has it")
     add_title(saved_list, title="By hand", at=timezone.now())

@@ -193,4 +193,4 @@ def test_home_runs_the_same_number_of_queries_for_1_and_30_items_to_come(
     client.get("/")
     with django_assert_num_queries(9):
         page = client.get("/")
-    assert ("See all of them" in text(page)) == (rows > 3)
+    assert ("See all these items" in text(page)) == (rows > 3)

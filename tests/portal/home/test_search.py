@@ -66,7 +66,7 @@ def visit(patron, staff, branch):
 
 @pytest.fixture
 def winter(patron):
-    """Return a list with two titles: one from the catalog, which has a note, and one by hand."""
+    """Return a list with two titles: one from the catalog, which has a note, and one added by hand."""
     winter = SavedListFactory(patron=patron, name="For winter")
     item = ItemFactory(
         title="Kokoro",

@@ -39,7 +39,7 @@ def test_letters_of_utf_8_that_was_read_as_latin_1_are_restored(title):
     assert found.values["title"] == right.values["title"]
 
 
-def test_record_converted_twice_has_its_letters_again():
+def test_letters_of_a_record_that_was_converted_twice_are_restored():
     [found] = binary(in_latin_1(titled("Pe\u0301tain".encode().decode("latin-1"))))
     assert found.values["title"] == "Pétain"
 
@@ -54,7 +54,7 @@ def test_record_whose_length_fits_no_encoding_is_a_fault(change):
 
 
 @pytest.mark.parametrize("price", [b"\xb90.75", b"\xa30.75", b"\xe9\xe8\xff42"])
-def test_damaged_letters_in_a_field_that_the_item_does_not_need_cost_nothing(price):
+def test_damaged_letters_in_a_field_that_is_not_imported_do_not_affect_the_item(price):
     [found] = binary(priced(PRICE=price))
     assert (found.values["title"], found.values["isbn"]) == ("TITLE", "9780306406157")
     assert found.holdings == (Held("MAIN", "NUMBER", "PLACE"),)
@@ -83,6 +83,6 @@ def test_empty_record_is_reported_as_empty():
     assert binary(GOOD, b"\x1d")[1] == Fault(2, "it is empty")
 
 
-def test_entities_in_the_code_of_a_branch_are_read():
+def test_html_entities_in_a_branch_code_are_decoded():
     [found] = binary(marc(("245", "0", ("a", "T")), ("852", " ", ("b", "St Anne&apos;s"), ("h", "1"))))
     assert found.holdings == (Held("St Anne's", "1"),)

@@ -201,4 +201,6 @@ def test_unclosed_quotation_mark_that_swallows_the_rest_of_a_file_is_reported(ro
 def test_error_about_a_very_long_cell_mentions_a_missing_quotation_mark():
     found = table('title,author\nFirst,A\n"' + "Title,me\n" * 20_000 + "Last,E\n")
     assert outcome(found)[:2] == ["First", 2]
-    assert found[1].reason == ("a cell has more than 131072 characters. A quotation mark may have no partner")
+    assert found[1].reason == (
+        "a cell has more than 131072 characters. A closing quotation mark may be missing"
+    )

@@ -1,4 +1,4 @@
-"""Test matching an item by hand with an imported record, and undoing the match."""
+"""Test matching an item added by hand with an imported record, and undoing the match."""
 
 import pytest
 from django.utils import timezone
@@ -34,7 +34,7 @@ def record(db):
 
 @pytest.fixture
 def given(by_hand, staff, branch, patron):
-    """Return a recommendation of the item by hand, with a verdict and a comment."""
+    """Return a recommendation of the item added by hand, with a verdict and a comment."""
     session = HelpSessionFactory(patron=patron, branch=branch, staff=staff)
     [recommendation] = recommend_in(session, item=by_hand, reason="Clear from the first page")
     return record_verdict(recommendation, verdict="helped", comment="Thanks", at=timezone.now())
@@ -66,7 +66,7 @@ def test_matching_an_item_changes_nothing_else_in_recommendations_and_saved_item
     assert (rows(Recommendation), rows(SavedItem)) == before
 
 
-def test_search_does_not_find_an_item_by_hand_after_its_match(by_hand, record, staff):
+def test_search_does_not_find_an_item_added_by_hand_after_its_match(by_hand, record, staff):
     assert set(find_items("physics")) == {by_hand, record}
     match(by_hand, record, by=staff, at=timezone.now())
     assert find_items("physics") == [record]
@@ -84,7 +84,7 @@ def test_undoing_a_match_changes_only_rows_that_the_match_changed(by_hand, recor
     assert items_of(given, earlier, later, own) == [by_hand, record, record, record]
 
 
-def test_list_with_both_the_item_by_hand_and_the_record_is_unchanged_by_a_match(by_hand, record, staff):
+def test_list_with_both_the_item_added_by_hand_and_the_record_is_unchanged_by_a_match(by_hand, record, staff):
     saved_list = SavedListFactory(patron=UserFactory())
     mine = SavedItemFactory(saved_list=saved_list, item=by_hand, note="typed")
     theirs = SavedItemFactory(saved_list=saved_list, item=record, note="imported")
@@ -138,7 +138,7 @@ def test_item_can_be_matched_again_after_its_match_is_undone(by_hand, record, gi
     assert ItemMatch.objects.current().count() == 1
 
 
-def test_only_an_unmatched_item_by_hand_can_be_matched_with_a_current_record(by_hand, record, staff):
+def test_only_an_unmatched_item_added_by_hand_can_be_matched_with_a_current_record(by_hand, record, staff):
     gone = ItemFactory(title="Gone", source="marc", source_key="2", retired_at=timezone.now())
     for item, other in [(record, by_hand), (by_hand, ItemFactory()), (by_hand, gone)]:
         with pytest.raises(CannotMatch):

@@ -118,7 +118,7 @@ def test_match_pages_show_the_original_script_of_both_items(desk, staff, branch,
         source="marc", source_key="1", title="Poems", **ORIGINALS | {"original_title": "שיר"}
     )
     address = f"/desk/items/{item.public_id}/match/"
-    # The heading and the comparison show the title of the item by hand.
+    # The heading and the comparison show the title of the item added by hand.
     assert originals_in(desk.get(address).content.decode()) == (2, 1)
     assert originals_in(desk.get(f"{address}?record={record.public_id}").content.decode()) == (2, 2)
     assert 'dir="auto">שיר</span>' in desk.get(f"{address}?record={record.public_id}").content.decode()

@@ -96,7 +96,7 @@ def test_details_of_a_doi_are_looked_up(server):
     }
 
 
-def test_nothing_is_looked_up_without_a_resolver(server, settings):
+def test_no_doi_is_looked_up_without_a_resolver(server, settings):
     settings.DOI_RESOLVER = ""
     pasted("10.1136/bmj.n71")
     assert server.asked == []
@@ -129,7 +129,9 @@ def test_unknown_doi_can_be_added_without_details(server):
     ],
     ids=["redirect", "error", "no json", "list", "deep", "too long", "slow"],
 )
-def test_bad_response_ends_the_lookups_and_is_explained(server, monkeypatch, status, headers, body):
+def test_bad_response_of_the_doi_resolver_ends_the_lookups_and_is_explained(
+    server, monkeypatch, status, headers, body
+):
     monkeypatch.setattr(resolver, "MAX_SECONDS", 1)
     answer(server, "10.1000/a", body, status=status, **headers)
     answer(server, "10.1000/b", PRISMA)
@@ -142,7 +144,7 @@ def test_bad_response_ends_the_lookups_and_is_explained(server, monkeypatch, sta
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("wrong", [None, 5, {}, [], [5], [None], "", {"a": 1}])
-def test_response_with_wrong_types_gives_no_details(server, wrong):
+def test_response_of_the_doi_resolver_with_wrong_types_gives_no_details(server, wrong):
     answer(server, "10.1000/a", dict.fromkeys((*PRISMA, "ISBN"), wrong))
     [(title, _creators, _words)] = preview("10.1000/a")
     assert title == "10.1000/a"
@@ -189,7 +191,7 @@ def test_previews_look_up_only_a_limited_number_of_dois_per_staff_member(server,
     assert len(server.asked) == 4
 
 
-def test_nothing_is_looked_up_without_a_staff_member(server):
+def test_no_doi_is_looked_up_without_a_staff_member(server):
     answer(server, "10.1000/a", PRISMA)
     Pasted("10.1000/a", chosen=[], room=20)
     assert server.asked == []

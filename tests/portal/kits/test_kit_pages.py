@@ -162,7 +162,7 @@ def test_outdated_kit_form_is_refused_after_a_colleague_changed_the_kit(desk, st
     response = desk.post(url, fields(name="Mine", branch=branch.pk, version="1") | rows(second))
     assert response.status_code == 422
     page = response.content.decode()
-    assert "A colleague has changed this kit meanwhile." in page
+    assert "A colleague has changed this kit in the meantime." in page
     assert 'value="Mine"' in page
     assert 'name="version" value="2"' in page
     assert Kit.objects.get().name == "Theirs"
@@ -342,7 +342,7 @@ def test_link_to_a_kit_shows_the_items_but_no_name_or_reason(desk, staff, branch
 
 def test_kit_pages_show_in_how_many_visits_the_kit_helped(desk, staff, branch):
     kit = kit_of(staff, branch, ItemFactory())
-    assert "appears here once enough patrons have answered" in text(desk.get(kit.get_absolute_url()))
+    assert "Once enough patrons have answered, you can see here" in text(desk.get(kit.get_absolute_url()))
     KitCount.objects.create(kit=kit, helped=8, visits=10)
     assert "An item of this kit helped in 8 of 10 visits." in text(desk.get(kit.get_absolute_url()))
     assert "helped 8 of 10" in text(desk.get(reverse("desk_kits")))
@@ -369,7 +369,7 @@ def test_kit_page_runs_the_same_number_of_queries_for_1_and_20_items(
         desk.get(kit.get_absolute_url())
 
 
-def test_kit_shows_the_imported_record_after_an_item_by_hand_was_matched(desk, staff, branch):
+def test_kit_shows_the_imported_record_after_an_item_added_by_hand_was_matched(desk, staff, branch):
     by_hand, record = ItemFactory(title="Typed"), ItemFactory(title="Imported", source="marc", source_key="1")
     kit = kit_of(staff, branch, by_hand, record)
     match(by_hand, record, by=staff, at=timezone.now())

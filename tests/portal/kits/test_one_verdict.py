@@ -70,7 +70,7 @@ def test_no_page_changes_if_one_verdict_changes(before, counted, client, staff, 
         count_now(at=AT + timedelta(days=2))
 
 
-def test_pages_change_after_the_verdicts_of_many_patrons(counted, client, staff, sign_in):
+def test_pages_show_new_numbers_after_the_verdicts_of_many_patrons(counted, client, staff, sign_in):
     sign_in(client, staff)
     shown = read_everything(client, counted)
     for given in Recommendation.objects.filter(verdict="did_not_help"):

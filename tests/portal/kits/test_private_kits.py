@@ -83,7 +83,7 @@ def test_kit_about_a_sensitive_topic_is_not_shared(desk, staff, branch):
 
 
 @pytest.mark.parametrize("make", PRIVATE)
-def test_link_to_a_kit_leaves_out_items_by_hand_that_staff_recommended_in_private_visits(
+def test_link_to_a_kit_leaves_out_items_added_by_hand_that_staff_recommended_in_private_visits(
     desk, staff, branch, make
 ):
     session = make(branch=branch, staff=staff)
@@ -98,7 +98,7 @@ def test_link_to_a_kit_leaves_out_items_by_hand_that_staff_recommended_in_privat
 
 
 @pytest.mark.parametrize("make", PRIVATE)
-def test_kit_with_only_an_item_by_hand_from_an_answer_about_a_private_visit_is_not_shared(
+def test_kit_with_only_an_item_added_by_hand_from_an_answer_about_a_private_visit_is_not_shared(
     desk, staff, branch, make
 ):
     conversation = ConversationFactory(help_session=make(branch=branch, staff=staff), patron=None)
@@ -137,7 +137,7 @@ def test_visit_stores_no_kit_that_lacks_the_item_or_that_staff_may_not_use(desk,
     assert list(Recommendation.objects.values_list("item", "from_kit")) == [(item.pk, None)] * 2
 
 
-def test_visit_stores_the_kit_whose_item_by_hand_is_now_matched_with_the_recommended_record(
+def test_visit_stores_the_kit_whose_item_added_by_hand_is_now_matched_with_the_recommended_record(
     desk, staff, branch
 ):
     typed, record = ItemFactory(), ItemFactory(source="marc", source_key="1")

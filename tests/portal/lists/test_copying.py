@@ -84,7 +84,7 @@ def test_copying_twice_adds_only_the_titles_that_are_new(them, visitor, winter):
         them.post(page, {"name": name})
     own = SavedList.objects.get(patron=visitor)
     assert len(rows(own)) == 2
-    assert "“Copy” has all of these titles already." in text(them.post(page, {"name": "Copy"}, follow=True))
+    assert "“Copy” already has all these titles." in text(them.post(page, {"name": "Copy"}, follow=True))
     SavedItem.objects.filter(saved_list=own).update(note="My own words")
     for title in ("New 1", "New 2"):
         add_title(winter, title=title, at=timezone.now())

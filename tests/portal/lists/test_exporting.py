@@ -129,7 +129,7 @@ def test_exported_file_never_has_the_reason_of_a_quiet_visit(form, me, saved_lis
     assert "A safe place." not in content
 
 
-def test_title_by_hand_is_exported_as_the_patron_typed_it(me, saved_list):
+def test_title_added_by_hand_is_exported_as_the_patron_typed_it(me, saved_list):
     add_title(saved_list, title="Cien años", creators="García Márquez, Gabriel", at=timezone.now())
     [reference] = rispy.loads(exported(me, saved_list, "ris").content.decode())
     assert (reference["type_of_reference"], reference["title"], reference["authors"]) == (

@@ -54,7 +54,7 @@ class ModelList:
 
 
 class History:
-    """Run the same actions in the portal and in the model. Each method that is named in ACTIONS is one."""
+    """Run the same actions in the portal and in the model. ACTIONS names the methods that are actions."""
 
     def __init__(self, seed, patron, items):
         self.chance, self.patron, self.items = random.Random(seed), patron, items
@@ -62,7 +62,7 @@ class History:
         self.lists = []
         self.names = 0
 
-    # What the model knows.
+    # Methods that read the model.
 
     def can_restore(self, removed_on):
         return removed_on is not None and (self.at.date() - removed_on).days <= RESTORABLE_DAYS
@@ -77,7 +77,7 @@ class History:
         rows = [(one, row) for one in self.shown() for row in one.live()]
         return self.chance.choice(rows) if rows else (None, None)
 
-    # The actions.
+    # The actions that ACTIONS names.
 
     def add_list(self):
         name = f"List {self.chance.randrange(4)}"
@@ -128,7 +128,7 @@ class History:
             return
         gone = [row for other, row in self.removed_rows() if other in among and row.key == item]
         if gone:
-            # The one that was removed last has its old place again.
+            # The row that was removed last is back in its old place.
             assert saved.pk in {row.pk for row in gone}
             next(row for row in gone if row.pk == saved.pk).removed_on = None
             return
@@ -273,7 +273,7 @@ def in_model(history):
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(times(3, 20)))
-def test_lists_are_like_a_model_after_each_of_many_random_actions(seed, patron, library):
+def test_lists_match_a_simple_model_after_each_of_many_random_actions(seed, patron, library):
     history = History(seed, patron, ItemFactory.create_batch(5))
     for _step in range(times(80, 300)):
         name = history.chance.choices(list(ACTIONS), list(ACTIONS.values()))[0]

@@ -302,7 +302,7 @@ def test_no_page_shows_a_removed_item_as_saved(
     pages = [session.get_absolute_url(), message.conversation.get_absolute_url()]
 
     def says_saved():
-        shown = [recommendation.item.title in text(me.get(SAVED)), "Saved lately" in text(me.get(HOME))]
+        shown = [recommendation.item.title in text(me.get(SAVED)), "Saved recently" in text(me.get(HOME))]
         return [*shown, *("In your list" in text(me.get(page)) for page in pages)]
 
     assert says_saved() == [True] * 4

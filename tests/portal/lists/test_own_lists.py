@@ -116,7 +116,7 @@ def test_removed_list_can_be_restored_with_everything_in_it(me, winter):
     assert saved.item.title not in text(me.get(REMOVED))
     assert me.post(url("restore_saved", saved)).status_code == 404
     page = text(me.post(url("restore_list", winter), follow=True))
-    assert "“For winter” is one of your lists again." in page
+    assert "“For winter” is back in your lists." in page
     assert saved.item.title in page
     assert (SavedItem.objects.values().get(), SavedList.objects.values().get()) == before
 

@@ -116,7 +116,7 @@ def test_patron_adds_a_title_by_hand(me, patron, saved):
     assert "A Private Title, My aunt" in text(shared)
 
 
-def test_titles_by_hand_can_be_removed_and_restored(patron):
+def test_titles_added_by_hand_can_be_removed_and_restored(patron):
     saved_list = SavedListFactory(patron=patron)
     one, other = (add_title(saved_list, title=title, at=timezone.now()) for title in ("One", "Other"))
     remove(one, at=timezone.now())
@@ -124,7 +124,7 @@ def test_titles_by_hand_can_be_removed_and_restored(patron):
     assert set(SavedItem.objects.in_lists()) == {one, other}
 
 
-def test_title_by_hand_needs_a_title(me, saved):
+def test_title_added_by_hand_needs_a_title(me, saved):
     add = reverse("add_title", args=[saved.saved_list.public_id])
     for fields in ({"title": "", "creators": "My aunt"}, {"title": "x" * 401}):
         assert me.post(add, fields).status_code == 422
@@ -135,7 +135,7 @@ def test_title_by_hand_needs_a_title(me, saved):
     assert SavedItem.objects.get() == saved
 
 
-def test_title_by_hand_is_not_added_to_a_full_list(me, saved, monkeypatch):
+def test_title_cannot_be_added_by_hand_to_a_full_list(me, saved, monkeypatch):
     monkeypatch.setattr("portal.lists.own_words.MAX_ITEMS", 1)
     add = reverse("add_title", args=[saved.saved_list.public_id])
     assert "This list has 500 titles, and that is the limit." in text(me.post(add, {"title": "One more"}))

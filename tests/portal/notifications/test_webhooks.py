@@ -172,7 +172,7 @@ def test_event_that_a_worker_has_taken_is_not_taken_again_before_the_lease_ends(
     assert webhooks.take_next(at=at + webhooks.LEASE) is not None
 
 
-def test_event_with_times_from_a_fast_clock_is_made_due(receiver, ask):
+def test_event_dated_in_the_future_by_a_fast_clock_becomes_due(receiver, ask):
     ask()
     at = timezone.now()
     WebhookEvent.objects.update(
@@ -208,12 +208,12 @@ class TestNumbersOfADay:
             "data": {"day": "2026-03-01", "verdicts": 5, "check_ins": 7},
         }
 
-    def test_number_of_a_day_that_is_below_five_is_left_out(self, receiver, answered):
+    def test_event_about_a_day_leaves_out_numbers_below_five(self, receiver, answered):
         answered(4, 5)
         announce_numbers(at=MONDAY)
         assert WebhookEvent.objects.get().content["data"] == {"day": "2026-03-01", "check_ins": 5}
 
-    def test_day_with_few_answers_has_no_event(self, receiver, answered):
+    def test_day_with_fewer_than_five_answers_causes_no_event(self, receiver, answered):
         answered(4, 4)
         announce_numbers(at=MONDAY)
         assert not WebhookEvent.objects.exists()

@@ -211,7 +211,7 @@ def test_removing_a_promised_item_sends_a_notice_with_a_link_to_the_visit(visit,
     Notification.objects.all().delete()
     change(visit, items=[])
     notice = Notification.objects.get(kind="conversations/next_step")
-    assert "Please don't count on the day that we named." in " ".join(notice.text.split())
+    assert "The day that we named no longer applies." in " ".join(notice.text.split())
     for body in (notice.text, notice.html):
         assert visit.get_absolute_url() in body
         assert str(given.item.public_id) not in body

@@ -15,9 +15,9 @@ TEXTS_NOT_ABOUT_PEOPLE = {
     "counts.Outcome",
     "counts.MonthEmail",
     "imports.Harvest",
-    # The scopes of a token.
+    # This model has only the scopes of a token.
     "api.ApiToken",
-    # Only the kind, the branch and the hour of an event.
+    # This model has only the kind, the branch and the hour of an event.
     "notifications.WebhookEvent",
     # This model has the names of groups on library cards.
     "helpsessions.PatronGroup",

@@ -52,10 +52,10 @@ def number(year=YEAR, today=TODAY):
     return found.problem or found.answers[0][1]
 
 
-# Which rule counts.
+# Tests of which rule applies to a contact.
 
 
-def test_rule_of_the_mode_comes_before_the_rule_of_the_question_type(branch):
+def test_rule_for_a_mode_overrides_the_rule_for_the_question_type(branch):
     save_rules("pls", YEAR.first_day, ALL | {("reference", "chat"): "consultation"})
     contacts(branch, MARCH, mode="chat")
     contacts(branch, MARCH, MARCH, mode="phone")
@@ -64,7 +64,7 @@ def test_rule_of_the_mode_comes_before_the_rule_of_the_question_type(branch):
     assert counted(sets, MARCH, MARCH) == {"consultation": 1, "transaction": 3}
 
 
-def test_tallies_count_by_their_kind_or_like_all_tallies(branch):
+def test_tally_counts_by_the_rule_for_its_kind_or_else_by_the_rule_for_all_tallies(branch):
     point = ServicePointFactory(branch=branch)
     reference, other = TallyKindFactory(service_point=point), TallyKindFactory(service_point=point)
     save_rules(
@@ -77,7 +77,7 @@ def test_tallies_count_by_their_kind_or_like_all_tallies(branch):
     assert counted(counting.rule_sets("pls"), MARCH, MARCH) == {"transaction": 3, "consultation": 3}
 
 
-def test_rules_change_on_their_day_and_the_earlier_year_stays_as_it_was(branch):
+def test_new_rules_apply_from_their_first_day_and_do_not_change_the_year_before(branch):
     save_rules("pls", datetime.date(2025, 1, 1), ALL)
     contacts(branch, datetime.date(2025, 12, 31), MARCH - DAY, MARCH, APRIL, APRIL)
     before = number(ReportingYear(2025)), number()
@@ -110,7 +110,7 @@ def test_one_contact_counts_once_however_many_people_were_there(branch):
     assert number() == 1
 
 
-def test_each_question_counts_if_the_rules_say_so_and_from_their_day_on(branch):
+def test_each_question_counts_from_the_first_day_of_rules_that_count_questions(branch):
     save_rules("pls", YEAR.first_day, ALL)
     save_rules("pls", APRIL, ALL, counts_questions=True, tallies_count_as="transaction")
     contacts(branch, MARCH, APRIL, questions=3, people=30)
@@ -130,13 +130,13 @@ def test_each_question_counts_if_the_rules_say_so_and_from_their_day_on(branch):
         ([("pls", APRIL, True)], False),
     ],
 )
-def test_staff_are_asked_for_questions_while_rules_in_force_count_them(library, sets, asks):
+def test_staff_are_asked_for_the_number_of_questions_while_rules_count_questions(library, sets, asks):
     for survey, starts_on, counts_questions in sets:
         save_rules(survey, starts_on, ALL, counts_questions=counts_questions)
     assert counting.asks_for_questions(MARCH) is asks
 
 
-def test_conversations_never_count_and_contacts_logged_from_them_do(branch, staff, patron):
+def test_conversation_counts_only_if_staff_counted_it_as_a_contact(branch, staff, patron):
     save_rules("pls", YEAR.first_day, ALL)
     conversations = [
         ConversationFactory(branch=branch, patron=patron, help_session=None) for _number in range(3)
@@ -154,7 +154,7 @@ def test_conversations_never_count_and_contacts_logged_from_them_do(branch, staf
     assert number() == 1
 
 
-# The reporting year.
+# Tests of the reporting year.
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_reporting_year_starts_in_the_month_that_the_library_has_set(first_month
     assert ReportingYear.read(str(year), first_month) == year
 
 
-def test_report_counts_the_days_of_the_reporting_year_alone(branch):
+def test_report_counts_only_the_days_of_the_reporting_year(branch):
     save_rules("pls", datetime.date(2025, 1, 1), ALL)
     year = ReportingYear(2025, 7)
     contacts(branch, year.first_day - DAY, year.first_day, year.last_day, year.last_day + DAY)
@@ -186,7 +186,7 @@ def test_report_of_a_year_that_is_not_over_says_until_which_day_it_counts(branch
     assert (found.last_day, report(Survey.PLS, YEAR, today=TODAY).last_day) == (MARCH, YEAR.last_day)
 
 
-# Actual count or typical week.
+# Tests of actual counts and of estimates from typical weeks.
 
 
 def test_estimate_multiplies_the_average_week_and_rounds_half_up(branch):
@@ -238,7 +238,7 @@ def test_actual_count_and_estimate_are_never_mixed(branch):
 
 
 @pytest.mark.parametrize("different", [{"weeks": 2}, {"multiplier": 50}])
-def test_estimates_of_different_kinds_are_never_mixed(branch, different):
+def test_estimates_with_different_numbers_of_weeks_or_multipliers_are_never_mixed(branch, different):
     save_rules("pls", YEAR.first_day, ALL, method="estimate")
     save_rules("pls", APRIL, ALL, method="estimate", **different)
     mark_weeks(MARCH, APRIL)
@@ -253,7 +253,7 @@ def test_week_across_a_change_of_the_rules_counts_each_day_by_its_own_rules(bran
     assert number() == 20
 
 
-# Without rules.
+# Tests of surveys without rules.
 
 
 def test_year_without_rules_has_no_numbers(branch):
@@ -277,11 +277,11 @@ def test_question_type_without_a_rule_is_an_error(branch):
     assert number() == Problem.WITHOUT_RULES
 
 
-# Properties.
+# Tests with random contacts.
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_parts_of_a_split_period_add_up_to_the_whole(branch, seed):
+def test_survey_numbers_of_the_parts_of_a_period_add_up_to_those_of_the_whole_period(branch, seed):
     chance = random.Random(seed)
     west = BranchFactory()
     first, last = datetime.date(2026, 2, 1), datetime.date(2026, 3, 31)
@@ -319,7 +319,7 @@ def test_sum_of_all_classes_is_the_number_of_contacts(branch):
     assert sum(whole.values()) == sum(DayCount.objects.values_list("contacts", flat=True))
 
 
-def test_report_takes_the_same_number_of_queries_for_1_and_30_rule_sets(branch, django_assert_num_queries):
+def test_report_runs_the_same_number_of_queries_for_1_and_30_rule_sets(branch, django_assert_num_queries):
     save_rules("pls", YEAR.first_day, ALL)
     contacts(branch, MARCH)
     with django_assert_num_queries(4):

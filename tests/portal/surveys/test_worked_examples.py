@@ -65,7 +65,7 @@ def test_contact_counts_as_the_instructions_of_the_survey_say(branch, survey, co
 
 
 @pytest.mark.parametrize("survey", Survey)
-def test_tallies_do_not_count_by_the_presets(branch, survey):
+def test_presets_of_the_surveys_do_not_count_tallies(branch, survey):
     save_preset(survey, YEAR.first_day)
     HelpSessionFactory(branch=branch, happened_on=DAY, status="tally", question_type="directional")
     HelpSessionFactory(branch=branch, happened_on=DAY, status="tally", tally_kind=TallyKindFactory())
@@ -78,7 +78,7 @@ def test_tallies_do_not_count_by_the_presets(branch, survey):
     [
         # FY 2024 PLS Data Elements, 502: "If there are four weeks sampled, multiply the totals by 13."
         ("pls", 52, 4, 13),
-        # The same: "If the sample is done twice a year, multiply the count by 26."
+        # The same document: "If the sample is done twice a year, multiply the count by 26."
         ("pls", 52, 2, 26),
         # New York: if the annual number is not available, multiply a normal week by 52.
         # https://ncls.libguides.com/AnnualReport/4
@@ -88,7 +88,9 @@ def test_tallies_do_not_count_by_the_presets(branch, survey):
         ("acrl", 40, 1, 40),
     ],
 )
-def test_sampled_weeks_are_multiplied_to_a_year(branch, survey, multiplier, weeks, factor):
+def test_estimate_for_a_year_is_the_average_sampled_week_times_the_multiplier(
+    branch, survey, multiplier, weeks, factor
+):
     save_preset(survey, YEAR.first_day, method="estimate", multiplier=multiplier)
     first_days = [datetime.date(2026, month, 4) for month in (10, 2, 4, 6)[:weeks]]
     mark_weeks(*first_days)
@@ -101,7 +103,7 @@ def test_sampled_weeks_are_multiplied_to_a_year(branch, survey, multiplier, week
 
 
 @pytest.mark.parametrize(("method", "answer"), [("count", "CT"), ("estimate", "ES")])
-def test_public_library_survey_gets_the_code_of_the_method(branch, method, answer):
+def test_answers_for_the_public_libraries_survey_contain_the_code_of_the_method(branch, method, answer):
     # Data element 502a: https://github.com/IMLS/public-libraries-survey/issues/76
     save_preset("pls", YEAR.first_day, method=method)
     mark_weeks(datetime.date(2026, 10, 4))

@@ -62,7 +62,7 @@ def test_redirect_to_another_scheme_or_port_is_not_followed(source, location):
     assert source.paths == [PATH]
 
 
-def test_fetching_stops_after_three_redirects(source):
+def test_fetching_a_cover_stops_after_three_redirects(source):
     source.answers[PATH] = (302, {"Location": PATH}, b"")
     assert fetch(ISBN) is None
     assert len(source.requests) == 4
@@ -89,7 +89,7 @@ def test_each_response_is_closed_even_if_it_is_not_read_to_its_end(source, monke
 
 
 @pytest.mark.parametrize("says_its_length", [True, False])
-def test_fetching_stops_before_the_end_of_a_huge_response(source, says_its_length):
+def test_fetching_a_cover_stops_before_the_end_of_a_huge_response(source, says_its_length):
     def endless(handler):
         handler.send_response(200)
         if says_its_length:
@@ -113,7 +113,7 @@ def test_picture_is_accepted_only_up_to_the_maximum_size(source):
     assert fetch(ISBN) is None
 
 
-def test_fetching_fails_if_the_source_sends_nothing(source, monkeypatch):
+def test_fetching_a_cover_fails_if_the_source_sends_nothing(source, monkeypatch):
     monkeypatch.setattr(asked, "STEP_SECONDS", 0.2)
     source.answers[PATH] = lambda handler: source.ended.wait()
     with pytest.raises(SourceAway):
@@ -121,7 +121,9 @@ def test_fetching_fails_if_the_source_sends_nothing(source, monkeypatch):
 
 
 @pytest.mark.parametrize("length", ["100000", None])
-def test_fetching_stops_at_its_time_limit_if_the_source_sends_very_slowly(source, monkeypatch, length):
+def test_fetching_a_cover_stops_at_its_time_limit_if_the_source_sends_very_slowly(
+    source, monkeypatch, length
+):
     monkeypatch.setattr(asked, "MAX_SECONDS", 0.4)
 
     def trickle(handler):
@@ -149,7 +151,7 @@ def test_incomplete_picture_is_not_accepted_as_a_cover(source):
         fetch(ISBN)
 
 
-def test_fetching_fails_if_the_source_is_not_running(settings):
+def test_fetching_a_cover_fails_if_the_source_is_not_running(settings):
     with CoverSource() as source:
         settings.COVER_URL = source.address("/{isbn}")
     with pytest.raises(SourceAway):

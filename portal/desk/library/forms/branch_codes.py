@@ -11,7 +11,10 @@ class BranchCodeForm(forms.Form):
     code = TextField(
         label=_("Code"),
         max_length=40,
-        help_text=_("As your library system writes it, such as CPL. Upper and lower case are the same."),
+        help_text=_(
+            "Write the code as your library system does, such as CPL. Capital and small letters make no "
+            "difference."
+        ),
         error_messages={"required": _("Enter the code.")},
     )
     branch = forms.ModelChoiceField(

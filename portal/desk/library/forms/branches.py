@@ -78,7 +78,7 @@ class BranchForm(forms.Form):
     check_in_tone = forms.ChoiceField(
         label=gettext_lazy("Tone of check-ins"),
         help_text=gettext_lazy(
-            "A check-in asks a patron some days after a visit how it turned out. The portal drafts it in "
+            "A check-in asks a patron a few days after a visit how it turned out. The portal drafts it in "
             "this tone, and the helper can change it."
         ),
         choices=[(value, capfirst(label)) for value, label in Branch.Tone.choices],
@@ -95,8 +95,8 @@ class BranchForm(forms.Form):
         label=gettext_lazy("Covered by"),
         help_text=gettext_lazy(
             "If nobody at this branch opens the desk for one opening day, staff of the branch that you "
-            "choose can open the conversations of this branch, until somebody here opens the desk. We "
-            "record each conversation that they open."
+            "choose can open its conversations. This ends when somebody here opens the desk. We record "
+            "each conversation that they open."
         ),
         queryset=Branch.objects.none(),
         required=False,

@@ -66,7 +66,7 @@ class CheckInsForm(RuleFields, forms.Form):
         label=_("Ask patrons how their visits turned out"),
         required=False,
         help_text=_(
-            "Some days after a visit, the person who helped asks how it turned out. Patrons choose "
+            "A few days after a visit, the person who helped asks how it turned out. Patrons choose "
             "whether we may write to them, and how. Until they choose, we ask only on the patron's pages. "
             "We never ask about a quiet visit."
         ),

@@ -26,13 +26,16 @@ class RuleSetForm(forms.Form):
 
     starts_on = DayField(
         label=gettext_lazy("First day"),
-        help_text=gettext_lazy("A rule starts on a day. Contacts of earlier days still count as before."),
+        help_text=gettext_lazy(
+            "A rule applies from this day on. Contacts of earlier days still count as before."
+        ),
     )
     method = forms.ChoiceField(
         label=gettext_lazy("Method"),
         choices=[(value, capfirst(label)) for value, label in RuleSet.Method.choices],
         help_text=gettext_lazy(
-            "An estimate multiplies the contacts of an average sampled week. A report never mixes the two."
+            "An estimate multiplies the contacts of an average sampled week. A report uses only one of "
+            "the two methods."
         ),
     )
     weeks = WholeNumber(
@@ -176,7 +179,7 @@ class SampledWeekForm(forms.Form):
         return self.cleaned_data["warned_day"] == self.cleaned_data["starts_on"].isoformat()
 
     def warn(self):
-        """Say that the week can change an estimate, and mark it if the form is sent again."""
+        """Warn that the week can change an estimate. If the form is sent again, the week is marked."""
         self.data = self.data.copy()
         self.data["warned_day"] = self.cleaned_data["starts_on"].isoformat()
         self.add_error(

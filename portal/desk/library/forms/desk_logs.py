@@ -114,7 +114,7 @@ class ColumnsForm(forms.Form):
         return self.cleaned_data
 
     def changed_mapping(self, mapping):
-        """Return the mapping with these columns. What was decided about values before stays the same."""
+        """Return the mapping with these columns. Earlier decisions about values don't change."""
         changed = Mapping.from_json(mapping.as_json())
         changed.columns = self.chosen
         return changed
@@ -155,8 +155,8 @@ class ValuesForm(forms.Form):
             max_length=60,
             initial=save_as,
             help_text=_(
-                "Optional. With a name, such as “Old log”, you can use these answers for the next file too. "
-                "Names of people are not saved."
+                "Optional. If you enter a name, such as “Old log”, you can use these answers for the next "
+                "file too. Names of people are not saved."
             ),
         )
 
@@ -169,14 +169,17 @@ class ValuesForm(forms.Form):
         self.fields["order"] = forms.ChoiceField(
             label=_("Do the dates in “%(column)s” begin with the day or with the month?")
             % {"column": asked.name},
-            help_text=_("The log doesn't say it. It has, for example: %(examples)s") % {"examples": examples},
+            help_text=_("The log doesn't show which. It contains, for example: %(examples)s")
+            % {"examples": examples},
             choices=[
                 (DAY_FIRST, _("The day, as in 31/12/2025")),
                 (MONTH_FIRST, _("The month, as in 12/31/2025")),
             ],
             widget=forms.RadioSelect,
             initial=self.mapping.order or self.mapping.usual_order,
-            error_messages={"required": _("Choose one. Otherwise contacts would be counted on wrong days.")},
+            error_messages={
+                "required": _("Choose one. Otherwise, contacts would be counted on the wrong days.")
+            },
         )
 
     def _positions(self, *names):
@@ -268,7 +271,8 @@ class ValuesForm(forms.Form):
         changed = Mapping.from_json(self.mapping.as_json())
         changed.order = self.cleaned_data.get("order", "")
         for name, column, keys in self.lists:
-            # Otherwise a value would be recognized again for which the coordinator chose "None".
+            # Otherwise, a value that the coordinator has set to "None" would be recognized automatically
+            # again.
             changed.values[name] = {
                 fold(value): self.cleaned_data[key] or NOTHING
                 for value, key in zip(column.values, keys, strict=True)

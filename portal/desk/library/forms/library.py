@@ -36,7 +36,9 @@ class LibraryForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
         choices=languages,
-        help_text=gettext_lazy("We use this language if a browser asks for one that this site doesn't have."),
+        help_text=gettext_lazy(
+            "We use this language if a browser asks for a language that this site doesn't have."
+        ),
     )
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
     default_branch = forms.ModelChoiceField(
@@ -55,7 +57,8 @@ class LibraryForm(forms.Form):
         label=gettext_lazy("Figures by staff member"),
         choices=Library.StaffFigures.choices,
         help_text=gettext_lazy(
-            "How many contacts and minutes each person recorded. They appear only on the page Figures."
+            "How many contacts and minutes each person recorded. These numbers appear only on the page "
+            "Figures."
         ),
     )
     accent_color = forms.CharField(

@@ -129,7 +129,7 @@ class TallyKindsForm(forms.Form):
         if len(names - {""}) > MAX_KINDS:
             self.add_error(
                 None,
-                _("A service point can have at most %(count)d kinds. Empty the name of another one.")
+                _("A service point can have at most %(count)d kinds. Clear the name of another kind.")
                 % {"count": MAX_KINDS},
             )
 
@@ -178,7 +178,7 @@ class OwnFieldForm(forms.Form):
                 names.setdefault(name.casefold(), name)
         if too_long := next((name for name in names.values() if len(name) > 60), None):
             raise forms.ValidationError(
-                _("“%(name)s” is too long. A value has at most 60 characters.") % {"name": too_long[:60]}
+                _("“%(name)s” is too long. A value can have at most 60 characters.") % {"name": too_long[:60]}
             )
         if len(names) > MAX_VALUES:
             raise forms.ValidationError(

@@ -71,8 +71,8 @@ def _add(request, form):
     if row.met:
         words.append(
             ngettext(
-                "Import the catalog again to show its %(count)s item at this branch.",
-                "Import the catalog again to show its %(count)s items at this branch.",
+                "Import the catalog again to show %(count)s item at this branch.",
+                "Import the catalog again to show %(count)s items at this branch.",
                 row.met,
             )
             % {"count": row.met}

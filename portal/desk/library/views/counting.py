@@ -161,7 +161,7 @@ def _mark(form, *, by, at):
     except actions.WeekOverlaps as error:
         form.add_error(
             "starts_on",
-            _("This week has days of the sampled week from %(day)s. Choose another day.")
+            _("This week overlaps with the sampled week that begins on %(day)s. Choose another day.")
             % {"day": whole_day(error.args[0])},
         )
     return not form.errors

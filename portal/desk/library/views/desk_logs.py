@@ -70,7 +70,7 @@ def _upload(request):
     if reason == "missing":
         return None, _("Choose the file of the desk log.")
     if reason == "too_large":
-        return None, _("The file is too large. Export one year at a time, and import one file after another.")
+        return None, _("The file is too large. Export and import one year at a time.")
     if file is None:
         return None, _("The file could not be stored. Try again later.")
     name = clean(name, max_length=120) or _("Desk log")
@@ -240,7 +240,7 @@ def undo_log_import(request, public_id):
         except LogImport.DoesNotExist:
             raise Http404 from None
         except uploads.StillRunning:
-            messages.error(request, _("The import isn't complete yet. Undo it when it is."))
+            messages.error(request, _("The import isn't complete yet. Undo it after it is complete."))
             return redirect("desk_logs")
         except undoing.ReplacedLater:
             return redirect("undo_log_import", public_id)
@@ -255,8 +255,8 @@ def undo_log_import(request, public_id):
 
 def _undone(log_import):
     return ngettext(
-        "Undone. %(count)d contact was taken out.",
-        "Undone. %(count)d contacts were taken out.",
+        "Undone. %(count)d contact was removed.",
+        "Undone. %(count)d contacts were removed.",
         log_import.added,
     ) % {"count": log_import.added}
 
@@ -279,7 +279,10 @@ def _notes(upload):
 
 
 def _saved(action):
-    """Call the action and return True, or return False if another tab was faster. Raises Http404."""
+    """Call the action and return True.
+
+    Return False if another tab has already changed the upload. Raises Http404.
+    """
     try:
         action()
     except uploads.Busy:

@@ -53,7 +53,7 @@ def send_email_again(request, public_id):
     if actions.send_again(email, at=at):
         audit.record("sent_email_again", email, by=request.user, patron=email.recipient, at=at)
         messages.success(
-            request, _("The email is being sent again. If it fails, it comes back to this list.")
+            request, _("The email is being sent again. If it can't be sent, it will be in this list again.")
         )
     else:
         messages.error(request, _("This email can't be sent again, or somebody has just sent it again."))

@@ -59,7 +59,7 @@ def _change_group(request, group, form):
     except choices.TooMany:
         form.add_error(
             None,
-            _("A library can offer at most %(count)d groups. First stop offering another one.")
+            _("A library can offer at most %(count)d groups. First stop offering another group.")
             % {"count": choices.MAX_GROUPS},
         )
     except choices.CardGroupTaken as error:
@@ -166,7 +166,7 @@ def _change_field(request, field, form):
     except choices.TooMany:
         form.add_error(
             None,
-            _("A library can have at most %(count)d fields of its own. First stop using another one.")
+            _("A library can have at most %(count)d fields of its own. First stop using another field.")
             % {"count": choices.MAX_FIELDS},
         )
     return not form.errors

@@ -151,10 +151,10 @@ def email_reader(request, public_id):
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     if "reads" in request.POST:
         readers.add_reader(person=someone, by=request.user, at=timezone.now())
-        words = _("%(name)s can see the emails that were not matched.")
+        words = _("%(name)s can see the emails that match no conversation.")
     else:
         readers.remove_reader(someone, by=request.user, at=timezone.now())
-        words = _("%(name)s no longer sees the emails that were not matched.")
+        words = _("%(name)s can no longer see the emails that match no conversation.")
     messages.success(request, words % {"name": someone.display_name})
     return redirect("person", someone.public_id)
 

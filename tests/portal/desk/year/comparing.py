@@ -16,7 +16,7 @@ from portal.surveys.report import report
 
 NOTHING = (0, 0, 0, 0)
 PROMISED = 8 * 60 * 60
-# The numbers below this one are only in *Other*.
+# Smaller numbers are shown only as part of *Other*.
 FEWEST = 5
 
 
@@ -54,7 +54,7 @@ def _is_known(numbers):
 
 
 def _key(breakdown, key):
-    """Return the key of a row as the SQL has it."""
+    """Return the key of a row in the form in which the SQL returns it."""
     if breakdown in ("question_type", "read_level", "tally_kind"):
         is_tally, key = key
         if breakdown == "tally_kind":
@@ -77,9 +77,10 @@ def grid(year, period, branches):
 
 
 def by_month(year, period, branches, breakdown):
-    """Check a breakdown with small numbers, and return how many rows the figure shows.
+    """Check a breakdown that hides small numbers, and return how many rows the figure shows.
 
-    Each number that is shown is the one of the SQL. Those below five are not shown. *Other* is the rest.
+    Each number that is shown must be the number of the SQL. Numbers below five must not be shown. *Other*
+    must be the rest.
     """
     figure = workload.figure(period, branches, breakdown)
     days = period.first, period.last, branches

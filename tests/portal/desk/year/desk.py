@@ -201,7 +201,8 @@ class Desk:
             return
         from_card = visit.is_group_from_card
         new, _code = remove_wrong_patron(visit, visit.patron, by=self.pick(self.staff), at=self.at)
-        # The check-ins of the old visit aren't counted any more. The ledger has them under the old number.
+        # The check-ins of the old visit aren't counted anymore. The ledger still has these check-ins under
+        # the old number of the visit.
         self.ledger.renumber(visit.pk, new.pk)
         self.ledger.change(new.pk, handed=1, **({"patron_group": None} if from_card else {}))
         self.visits.append(new.pk)

@@ -41,7 +41,7 @@ from .times import DAY, FIRST, HOUR, LAST, ZONE
 
 
 class Year(Desk, Patrons):
-    """The library and its patrons, with their own clock. `steps` is how often something happens in the year."""
+    """The library and its patrons, with their own clock. `steps` is the number of actions in the year."""
 
     def __init__(self, seed, *, steps, nights, folder):
         self.random = random.Random(seed)  # noqa: S311  nothing here is secret
@@ -54,7 +54,10 @@ class Year(Desk, Patrons):
             self._live()
 
     def what_happened(self):
-        """Return {what can change a figure: whether it happened}. Everything should have."""
+        """Return {what can change a figure: whether it happened}.
+
+        Each of these things should happen in a year.
+        """
         visits = HelpSession.objects.filter(status="recorded")
         happened = {
             "corrected": self.happened["correct"],
@@ -91,7 +94,7 @@ class Year(Desk, Patrons):
     def branches(self):
         return [branch.pk for branch in self.all_branches]
 
-    # The frame of the year.
+    # Methods that make the library and its calendar.
 
     def _found(self):
         """Make the library, its lists and its people."""
@@ -194,7 +197,7 @@ class Year(Desk, Patrons):
     def pick(self, values):
         return self.random.choice(values)
 
-    # The worker.
+    # The jobs of the worker.
 
     def work(self):
         """Do the nightly jobs."""

@@ -7,8 +7,8 @@ it, because they must not change a figure.
 
 from django.db import connection
 
-# A contact. The numbers of imported rows are negative. `source` is the import that added the row, and
-# `replaced_by` the import that replaced it. `weekday` is 0 on Mondays.
+# A contact. Imported rows have negative numbers. `source` is the import that added the row. `replaced_by` is
+# the import that replaced the row. `weekday` is 0 on Mondays.
 CONTACT = {
     **{"id": "bigint", "source": "varchar(40)", "replaced_by": "varchar(40)", "day": "varchar(10)"},
     **{"weekday": "int", "hour": "int", "branch": "bigint", "point": "bigint", "mode": "varchar(12)"},
@@ -20,7 +20,7 @@ TABLES = {
     "year_contact": CONTACT,
     "year_own": {"contact": "bigint", "field": "bigint", "value": "bigint"},
     "year_check_in": {"id": "bigint", "contact": "bigint"},
-    # The times are in seconds. So are those of the opening hours.
+    # The times here and in `year_opening` are in seconds.
     "year_answer": {
         **{"conversation": "bigint", "branch": "bigint", "month": "varchar(7)"},
         **{"asked": "bigint", "answered": "bigint"},
@@ -36,7 +36,7 @@ TABLES = {
         **{"survey": "varchar(8)", "starts": "varchar(10)", "kind": "bigint", "counts_as": "varchar(12)"}
     },
 }
-# The contacts that count, and those that the tables by month describe.
+# All contacts that count, and the contacts that the tables by month describe.
 COUNTED = "FROM year_contact c WHERE c.replaced_by = ''"
 DESCRIBED = f"{COUNTED} AND c.is_tally = 0 AND c.quiet = 0 AND c.child = 0"
 NUMBERS = """COUNT(*), COALESCE(SUM(c.minutes), 0), SUM(c.handed),
@@ -69,7 +69,7 @@ class Ledger:
                 text = ", ".join(f"{name} {kind}" for name, kind in columns.items())
                 cursor.execute(f"CREATE TEMPORARY TABLE {table} ({text})")
 
-    # Writing.
+    # Methods that write to the ledger.
 
     def run(self, sql, *values):
         with connection.cursor() as cursor:
@@ -127,10 +127,13 @@ class Ledger:
         day = columns.get("day")
         return {"day": day.isoformat(), "weekday": day.weekday()} if day else {}
 
-    # Reading.
+    # Methods that read the ledger.
 
     def contacts(self, first, last, branches, *keys):
-        """Return {keys: (contacts, minutes, handed over, check-ins)}. A single key is no tuple."""
+        """Return {keys: (contacts, minutes, handed over, check-ins)}.
+
+        If `keys` is a single key, the dictionary has this key instead of a tuple.
+        """
         return self._grouped(NUMBERS, COUNTED, first, last, branches, keys)
 
     def hours_and_weekdays(self, first, last, branches):
@@ -156,7 +159,7 @@ class Ledger:
         return dict(rows)
 
     def recorded(self, first, last, branches):
-        """Return the number of contacts that are no tallies."""
+        """Return the number of contacts without tallies."""
         sql = f"SELECT COUNT(*) {COUNTED} AND c.is_tally = 0 AND {self._where(branches)}"
         return self.run(sql, first.isoformat(), last.isoformat())[0][0]
 

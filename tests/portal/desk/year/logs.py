@@ -20,7 +20,7 @@ TIMES = {"": None, "9:15 AM": 9, "2:30 PM": 14}
 
 
 class DeskLog:
-    """Two logs: the rows of one have ticket numbers, and can be edited. Those of the other can be equal."""
+    """Two logs. The rows of one have ticket numbers and can be edited. The rows of the other can be equal."""
 
     def __init__(self, year, folder):
         self.year, self.file = year, folder / "log.csv"

@@ -78,7 +78,10 @@ class Patrons:
             self.later(asked + wait, lambda: self._answer(conversation, branch, asked))
 
     def _answer(self, conversation, branch, asked):
-        """Answer twice. Sometimes the conversation counts as a contact, or is erased."""
+        """Answer the conversation, and an hour later answer it again, close it or erase it.
+
+        Sometimes count it as a contact.
+        """
         by, at, token, contact = self.pick(self.staff), self.at, uuid.uuid4(), None
         if self.random.random() < 0.4:
             fields, columns = self.contact()
@@ -130,7 +133,7 @@ class Patrons:
         cards = self._cards_of(pk)
         self.owner_of |= dict.fromkeys(cards, into.pk)
         if self.pick([True, False]):
-            # The patrons keep, answer and are corrected meanwhile.
+            # In the meantime, patrons keep and answer visits, and staff correct visits.
             for step in self.random.sample([self.record, self.keep_later, self.correct, self.answer], 2):
                 self.later(self.at + HOUR, step)
             self.later(self.at + 5 * HOUR, lambda: self._unmerge(merged.pk, cards))
@@ -146,7 +149,7 @@ class Patrons:
 
     def erase(self):
         patron = self.patrons.pop(self.random.randrange(len(self.patrons)))
-        # Nobody can tell any more who helped this patron.
+        # Nobody can tell anymore who helped this patron.
         visits = "SELECT id FROM helpsessions_helpsession WHERE patron_id = %s"
         self.ledger.run(f"UPDATE year_contact SET staff = NULL WHERE id IN ({visits})", patron.pk)
         erasure.erase(User.objects.get(pk=patron.pk), language="en", at=self.at)

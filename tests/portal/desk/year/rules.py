@@ -21,7 +21,7 @@ class Rules:
             self._save(None, survey, datetime.date(2025, 1, 1), rules, {}, "neither", False)
 
     def change(self):
-        """Start other rules of one survey on some day near today, or remove rules."""
+        """Let new rules of one survey start on a day near today, or remove rules."""
         year, survey = self.year, self.year.pick(Survey.values)
         later = RuleSet.objects.filter(survey=survey, starts_on__year=2026).order_by("starts_on")
         if len(later) > 2:
@@ -66,7 +66,7 @@ class Rules:
             ledger.insert("year_tally_rule", survey=survey, starts=starts, kind=kind, counts_as=counts_as)
 
     def mark_a_week(self):
-        """Mark a week that overlaps with no other, or remove the mark of one."""
+        """Mark a week that overlaps with no marked week, or remove the mark of a week."""
         year = self.year
         marked = list(SampledWeek.objects.order_by("starts_on"))
         if len(marked) > 6:

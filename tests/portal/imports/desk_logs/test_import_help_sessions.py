@@ -80,7 +80,7 @@ def undo_last(capsys):
     return capsys.readouterr().out
 
 
-def test_row_of_a_desk_log_becomes_a_session_that_is_forgotten_from_the_start(run, branch):
+def test_row_of_a_desk_log_becomes_a_session_that_already_counts_as_forgotten(run, branch):
     topic, group = TopicFactory(name="History"), PatronGroupFactory(name="Student")
     point = ServicePointFactory(branch=branch, name="Front desk")
     rows = [
@@ -175,8 +175,8 @@ def test_rows_of_a_realistic_log_are_recognized_in_every_file_format(run, west, 
     status, out, err = run(as_csv(rows))
     assert status == 1
     assert (
-        "495 added (0 of them replace an earlier version), 0 already imported, 0 left out, 1 rows of totals, 5 failed."
-        in out
+        "495 added (0 of them replace an earlier version), 0 already imported, 0 left out, 1 rows of "
+        "totals, 5 failed." in out
     )
     assert err.count("is not a day of the calendar") == 5
     before = stored()
@@ -272,7 +272,7 @@ def test_file_of_failed_rows_can_be_corrected_and_imported(run, tmp_path):
     assert failed.stat().st_mode & 0o777 == 0o600
     text = failed.read_text("utf-8-sig")
     assert "Minutes: “long” is not a duration. Write minutes, such as 15, or a band" in text
-    # The corrected row equals the good row, but is one more contact. Importing it again adds nothing.
+    # The corrected row equals the good row, but counts as another contact. Importing it again adds nothing.
     corrected = text.replace("Phone,long", "Phone,10").encode()
     assert run(corrected)[0] == 0
     assert HelpSession.objects.count() == 2
@@ -290,21 +290,21 @@ def test_dry_run_of_a_desk_log_says_what_an_import_would_do_and_changes_nothing(
     assert "Question: left out, because it can contain what people asked or wrote" in out
     assert "Entered By: left out, because it can name people" in out
     assert "Ticket #: left out, because it is empty" in out
-    assert "Staff already recorded contacts here on 1 of these days, so both would count." in out
+    assert "Staff already recorded contacts here on 1 of these days, so some contacts may count twice." in out
     assert "  2024-01-02: 1 recorded here, 0 imported" in out
     assert "Nothing was changed. An import would give: 99 added" in out
 
 
 def test_dry_run_warns_that_a_log_looks_like_chats_or_tickets(run):
     _status, out, _err = run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", ""]], "--dry-run")
-    assert "This looks like chats or tickets that your log also counts." in out
+    assert "This file looks like an export of chats or tickets." in out
 
 
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
         ([["Date", "Type"], ["1/6/2024", "Reference"]], "Does “1/6/2024” begin with the day"),
-        ([["Type", "Minutes"], ["Reference", "5"]], "No column is the date"),
+        ([["Type", "Minutes"], ["Reference", "5"]], "We found no column with the date"),
         ([["Date", "Type"], ["1/16/2024", "Whatever"]], "Which question type is meant by “Whatever”"),
         (
             [["Date", "Location"], ["1/16/2024", "The Moon"]],
@@ -457,7 +457,7 @@ def test_list_option_prints_the_imports(run, capsys):
     assert "1 rows, 2024-03-14 to 2024-03-14" in capsys.readouterr().out
 
 
-# The library's own fields.
+# Tests of the library's own fields.
 
 MARCH = datetime.date(2024, 3, 1)
 WITH_FORMAT = ["Date", "Type", "Mode", "Duration", "Carrier", "Ticket #"]
@@ -482,7 +482,7 @@ def own_counts():
 MEDIUM = ("--map", "medium=Carrier", "--value", "Medium:e-book=Screen")
 
 
-def test_column_is_counted_in_the_month_of_an_own_field_and_not_kept_with_the_session(run, carriers):
+def test_column_mapped_to_an_own_field_is_counted_but_not_stored_with_the_session(run, carriers):
     rows = [WITH_FORMAT, row("paper"), row("paper", minutes="10-30 min"), row("e-book"), row("?"), row("")]
     status, said, _err = run(rows, *MEDIUM)
     assert (status, HelpSession.objects.count()) == (0, 5)
@@ -491,12 +491,12 @@ def test_column_is_counted_in_the_month_of_an_own_field_and_not_kept_with_the_se
     assert [session.own_values for session in HelpSession.objects.all()] == [{}] * 5
 
 
-def test_value_of_an_own_field_can_leave_out_its_rows(run, carriers):
+def test_rows_with_one_value_of_an_own_field_can_be_left_out(run, carriers):
     run([WITH_FORMAT, row("Paper"), row("e-book")], "--map", "Medium=Carrier", "--value", "Medium:e-book=-")
     assert HelpSession.objects.count() == 1
 
 
-def test_undo_and_repeat_of_an_import_with_an_own_field(run, carriers, capsys):
+def test_import_with_an_own_field_can_be_undone_and_repeated(run, carriers, capsys):
     before, rows = stored(), [WITH_FORMAT, row("Paper"), row("Paper"), row("e-book")]
     run(rows, *MEDIUM)
     after = stored()
@@ -506,7 +506,7 @@ def test_undo_and_repeat_of_an_import_with_an_own_field(run, carriers, capsys):
     assert stored() == before
 
 
-def test_own_field_that_is_mapped_later_makes_no_row_new(run, carriers):
+def test_log_that_is_imported_again_with_an_own_field_adds_no_contacts(run, carriers):
     rows = [WITH_FORMAT, row("Paper"), row("e-book")]
     run(rows)
     assert "0 added" in run(rows, *MEDIUM)[1]
@@ -522,7 +522,7 @@ def test_edited_value_of_an_own_field_replaces_the_row_with_its_number(run, carr
     assert own_counts() == before == {carriers["Paper"]: (2, 20, 0)}
 
 
-def test_saved_mapping_of_an_own_field_keeps_no_name_and_outlives_the_field(run, carriers):
+def test_saved_mapping_contains_no_names_and_still_works_after_its_own_field_is_deleted(run, carriers):
     rows = [WITH_FORMAT, row("e-book"), row("Maria Lopez")]
     names = ("--value", "Medium:Maria Lopez=Paper", "--save-mapping", "Old log")
     run(rows, *MEDIUM, *names)
@@ -545,7 +545,7 @@ def test_saved_mapping_of_an_own_field_keeps_no_name_and_outlives_the_field(run,
     ],
     ids=["field", "value", "many values"],
 )
-def test_wrong_mapping_of_an_own_field_is_named(run, carriers, options, words):
+def test_error_says_what_is_wrong_with_the_mapping_of_an_own_field(run, carriers, options, words):
     rows = [WITH_FORMAT, *[row("e-book", ticket=str(number)) for number in range(31)]]
     with pytest.raises(CommandError, match=words):
         run(rows, *options)

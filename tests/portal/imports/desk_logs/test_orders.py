@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
 
 HEADER = ["Date", "Time", "Type", "Mode", "Minutes"]
 DAYS = {"2026-03-14": datetime.date(2026, 3, 14), "2026-04-01": datetime.date(2026, 4, 1)}
-# There are so few different rows that many of a log are equal, and equal to rows of the other log.
+# There are so few possible rows that many rows of a log are equal, also to rows of the other log.
 ROWS = st.tuples(
     st.sampled_from([*DAYS]),
     st.sampled_from(["9:15", ""]),
@@ -75,7 +75,7 @@ def counted():
 
 
 def written(logs):
-    """Return the same for the rows of the logs."""
+    """Return the rows of the logs in the form that `counted` returns."""
     return sums(
         (slug, DAYS[day], 9 if hour else None, mode.lower(), 1, {"5": 5, "10-30 min": 20}[minutes])
         for slug, rows in logs.items()

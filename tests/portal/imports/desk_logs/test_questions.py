@@ -61,14 +61,16 @@ def overview(rows, tmp_path):
         ),
     ],
 )
-def test_question_is_asked_in_the_language_of_the_reader(rows, mapping, question, branch, tmp_path):
+def test_question_about_a_desk_log_is_in_the_language_of_the_person_who_reads_it(
+    rows, mapping, question, branch, tmp_path
+):
     BranchFactory(slug="west")
     with translation.override("es"):
         _plan, questions = make_plan(overview(rows, tmp_path), mapping)
     assert question in [str(each) for each in questions]
 
 
-def test_column_with_too_many_values_is_refused_in_the_language_of_the_reader(branch, tmp_path):
+def test_error_about_a_column_with_too_many_values_is_in_the_readers_language(branch, tmp_path):
     rows = [["Date", "Kind"], *(["1/16/2024", f"Value {number}"] for number in range(40))]
     found = overview(rows, tmp_path)
     with translation.override("es"), pytest.raises(Question) as raised:

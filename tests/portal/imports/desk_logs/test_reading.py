@@ -31,7 +31,7 @@ def test_semicolon_is_detected_as_the_delimiter_even_if_texts_contain_commas():
     assert read(as_csv(rows, delimiter=";").replace(b'"', b"")) == rows
 
 
-def test_first_line_with_which_excel_names_the_delimiter_is_not_a_row():
+def test_line_that_tells_excel_the_delimiter_is_not_read_as_a_row():
     assert read(b"sep=;\r\n" + as_csv(ROWS, delimiter=";")) == ROWS
 
 
@@ -105,7 +105,7 @@ def test_zip_bomb_that_states_a_wrong_size_is_refused(monkeypatch):
 
 def test_workbook_with_a_cell_far_outside_the_table_is_refused():
     sheet = '<worksheet><sheetData><row><c r="A1"/><c r="XFD1048576"/></row></sheetData></worksheet>'
-    with pytest.raises(Unreadable, match="Delete what is far outside"):
+    with pytest.raises(Unreadable, match="Delete the cells far outside"):
         open_log(io.BytesIO(as_xlsx([["a"]], more=[("xl/worksheets/sheet2.xml", sheet)])))
 
 

@@ -68,14 +68,14 @@ def test_process_does_not_touch_a_task_that_another_process_is_doing(coordinator
     assert HelpSession.objects.count() == 0
 
 
-def test_task_of_a_deleted_upload_imports_nothing(coordinator):
+def test_import_task_of_a_deleted_upload_imports_nothing(coordinator):
     upload = uploaded(coordinator, ROWS, stage="importing")
     LogUpload.objects.filter(pk=upload.pk).delete()
     work.do_task(upload)
     assert HelpSession.objects.count() == 0
 
 
-def test_task_ends_with_a_message_after_an_unexpected_error(coordinator, monkeypatch, caplog):
+def test_import_task_ends_with_a_message_after_an_unexpected_error(coordinator, monkeypatch, caplog):
     upload = uploaded(coordinator, ROWS, stage="waiting")
     monkeypatch.setattr(work, "overview_of", lambda log: 1 / 0)
     work.do_all()
@@ -103,7 +103,7 @@ def test_question_about_a_missing_column_is_in_the_coordinators_language(coordin
     assert upload.problem == "No hay ninguna columna «Hour». Las columnas son: Date, Type."
 
 
-def test_notes_are_unchanged_after_writing_and_reading_them(coordinator, tmp_path):
+def test_notes_of_an_upload_are_unchanged_after_writing_and_reading_them(coordinator, tmp_path):
     upload = uploaded(coordinator, ROWS, stage="waiting")
     with upload.file.open("rb") as file:
         overview = overview_of(open_log(file))
@@ -136,7 +136,7 @@ def person_of_upload(library):
         ("a" * 50, "a" * 23 + "…"),
     ],
 )
-def test_shape_of_a_value_reveals_neither_its_letters_nor_its_digits(value, shape):
+def test_masked_value_of_a_desk_log_reveals_neither_its_letters_nor_its_digits(value, shape):
     assert shape_of(value) == shape
 
 

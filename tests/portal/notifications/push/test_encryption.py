@@ -85,7 +85,7 @@ def test_each_message_has_a_new_salt_and_a_new_key():
     assert one[21:86] != other[21:86]
 
 
-def test_content_of_more_than_3993_bytes_is_refused():
+def test_push_message_of_more_than_3993_bytes_is_refused():
     device = PushDevice()
     keys = {"browser_key": from_base64url(device.p256dh), "auth": device.auth_secret}
     assert len(encrypt(b"x" * 3993, **keys)) == 4096
