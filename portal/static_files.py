@@ -19,8 +19,8 @@ class StaticFiles(CompressedManifestStaticFilesStorage):
 def as_collected(name, body):
     """Return the body (bytes) of a static file as a phone gets it.
 
-    Comments and indentation are almost a quarter of our scripts, and comments and spaces a quarter of our style
-    sheets. A string of several lines would lose its indentation, so our scripts have no such strings.
+    Comments and indentation are almost a quarter of our scripts. Comments and spaces are a quarter of our
+    style sheets. A string of several lines would lose its indentation, so our scripts have no such strings.
     """
     if name.startswith("js/"):
         return re.sub(rb"^[ \t]*(//.*\n)?", b"", body, flags=re.MULTILINE)

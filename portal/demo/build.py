@@ -16,7 +16,7 @@ from portal.counts.answers import count_answers
 from portal.notifications.models import Notification
 from portal.privacy import retention
 
-from . import desk_log, kits, links, lists, notices, past_visits, years
+from . import desk_log, kits, links, lists, notices, past_visits, systems, years
 from . import library as demo
 from .base_data import add_base_data
 from .calendar import Calendar
@@ -94,6 +94,7 @@ class Builder:
         self.codes["blank"] = self.visits.code_cards[-1]
         _mark_old_emails_delivered(but=self.people[notices.GETS_A_DIGEST])
         notices.add(self)
+        systems.add(self)
 
     def chosen_values(self, number):
         """Return the values of the library's own field for the visit with this number. Some have none."""

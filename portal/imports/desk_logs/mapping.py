@@ -120,6 +120,12 @@ class Mapping:
         return mapping
 
 
+def own_fields_in_use():
+    """Return {field: name} of the library's own fields that a column can be."""
+    fields = OwnField.objects.filter(retired_at=None).order_by(*OwnField.ORDER)
+    return {f"{OWN}{field.pk}": field.name for field in fields}
+
+
 class Places:
     """The branches, service points, patron groups, topics and own fields of this library, by their names."""
 
@@ -305,7 +311,8 @@ def make_plan(overview, mapping, places=None):
 
 
 def _columns(overview, mapping, places):
-    columns = {name: names for name, names in overview.guesses.items() if name not in mapping.columns}
+    guesses = overview.guesses(own_fields_in_use())
+    columns = {name: names for name, names in guesses.items() if name not in mapping.columns}
     taken = {fold(name) for names in mapping.columns.values() for name in names}
     columns = {name: [each for each in names if fold(each) not in taken] for name, names in columns.items()}
     for name, names in mapping.columns.items():

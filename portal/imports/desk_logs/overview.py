@@ -80,9 +80,12 @@ class Overview:
         names = {fold(column.name) for column in self.columns}
         return next((layout for layout, needed in LAYOUTS.items() if needed <= names), "")
 
-    @property
-    def guesses(self):
-        """Return {field: [names of its columns]} for the columns that are recognized by their names."""
+    def guesses(self, own_fields):
+        """Return {field: [names of its columns]} for the columns that are recognized by their names.
+
+        `own_fields` is {field: name} of the library's own fields. A column with such a name is that field,
+        unless it is recognized as another one.
+        """
         found: dict[str, list[str]] = {}
         taken: set[str] = set()
         for name_of_field, guesses in GUESSES.items():
@@ -94,6 +97,10 @@ class Overview:
                     continue
                 taken.add(column.name)
                 found.setdefault(name_of_field, []).append(column.name)
+        for name_of_field, label in own_fields.items():
+            column = self.named(label)
+            if column and column.name not in taken and not self._reason_not_to_use(column):
+                found[name_of_field] = [column.name]
         return found
 
     def _guess(self, guess, taken):
@@ -110,12 +117,13 @@ class Overview:
         """Return [(name of a column, reason)] for the columns that are not in `used`."""
         added = {REASON, ORIGIN}
         return [
-            (column.name, self._reason(column))
+            (column.name, self._reason_not_to_use(column) or UNUSED)
             for column in self.columns
             if column.name not in used and column.name not in added
         ]
 
-    def _reason(self, column):
+    def _reason_not_to_use(self, column):
+        """Return why the column can't be a choice list, or ""."""
         folded = plain(column.name)
         if not column.filled:
             return _("it is empty")
@@ -125,7 +133,7 @@ class Overview:
             return _("it has more than %(count)d different values, so it can't be a choice list") % {
                 "count": MAX_VALUES
             }
-        return UNUSED
+        return ""
 
 
 def plain(name):

@@ -13,6 +13,7 @@ from accounts.models import Absence, AuditEvent, Branch, BranchCode, KeptDevice,
 from accounts.reporting_year import ReportingYear
 from accounts.sign_in.sign_ins import devices
 from portal import files, jobs, worker
+from portal.api.tokens import listed_tokens
 from portal.checkins.eligibility import Why, with_why
 from portal.checkins.models import CheckIn
 from portal.checkins.rules import Rule, Rules
@@ -458,6 +459,15 @@ def test_demo_sends_no_more_notices_to_an_address_that_returned_emails(built):
     returned = Notification.objects.filter(recipient=bradley)
     assert set(returned.values_list("state", flat=True)) == {"dead"}
     assert [person for person in User.objects.exclude(email=None) if is_off(person)] == [bradley]
+
+
+def test_demo_has_systems_that_use_the_api_and_one_whose_access_was_revoked(built):
+    tokens = listed_tokens(User.objects.get(name="Rosa Delgado"))
+    assert [(token.name, bool(token.last_used_on), bool(token.revoked_at)) for token in tokens] == [
+        ("Chat on our website", False, False),
+        ("City dashboard", True, False),
+        ("Old kiosk in the hall", True, True),
+    ]
 
 
 def test_demo_contains_a_patron_who_has_died(built):

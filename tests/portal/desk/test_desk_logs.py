@@ -536,6 +536,12 @@ def test_column_of_a_desk_log_can_be_counted_in_an_own_field_of_the_library(desk
     assert HelpSession.objects.count() == 3
 
 
+def test_column_with_the_name_of_an_own_field_is_recognized(desk):
+    medium = OwnField.objects.create(name="Medium")
+    page = upload(desk, [[*HEADER, "medium"], [*ROW, "paper"]])
+    assert fields_of(page)["column-5"] == f"own-{medium.pk}"
+
+
 def test_retired_own_field_is_not_offered_as_the_meaning_of_a_column(desk):
     OwnField.objects.create(name="Medium", retired_at=timezone.now())
     assert "Own field" not in text(upload(desk, [HEADER, ROW]))

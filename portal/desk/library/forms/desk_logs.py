@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from accounts.models import Branch
 from portal.desk.widgets import LongSelect
 from portal.folding import fold
-from portal.helpsessions.models import HelpSession, OwnField, OwnValue, PatronGroup, ServicePoint
+from portal.helpsessions.models import HelpSession, OwnValue, PatronGroup, ServicePoint
 from portal.imports.desk_logs.dates import DAY_FIRST, MONTH_FIRST
-from portal.imports.desk_logs.mapping import Mapping, Places, make_plan
+from portal.imports.desk_logs.mapping import Mapping, Places, make_plan, own_fields_in_use
 from portal.imports.desk_logs.overview import ORIGIN, REASON, plain
 from portal.imports.desk_logs.samples import samples_of
 from portal.imports.desk_logs.values import (
@@ -44,8 +44,8 @@ FIELDS = {
 
 def fields_of_library():
     """Return {field: label} of what a column can be, with the library's own fields."""
-    own = OwnField.objects.filter(retired_at=None).order_by(*OwnField.ORDER)
-    return FIELDS | {f"{OWN}{field.pk}": _("Own field: %(name)s") % {"name": field.name} for field in own}
+    own_fields = own_fields_in_use().items()
+    return FIELDS | {name: _("Own field: %(name)s") % {"name": label} for name, label in own_fields}
 
 
 class ColumnsForm(forms.Form):
@@ -128,7 +128,7 @@ def _fields_by_column(overview, mapping):
     """Return {folded name of a column: field}. Guess the fields that the mapping doesn't have."""
     taken = {fold(column) for columns in mapping.columns.values() for column in columns}
     found = {}
-    for name, columns in overview.guesses.items():
+    for name, columns in overview.guesses(own_fields_in_use()).items():
         if name not in mapping.columns:
             found |= {fold(column): name for column in columns if fold(column) not in taken}
     for name, columns in mapping.columns.items():

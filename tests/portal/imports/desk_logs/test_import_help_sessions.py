@@ -295,6 +295,14 @@ def test_dry_run_of_a_desk_log_says_what_an_import_would_do_and_changes_nothing(
     assert "Nothing was changed. An import would give: 99 added" in out
 
 
+def test_dry_run_warns_of_days_with_contacts_of_earlier_imports(run):
+    run([WITH_FORMAT, row("")])
+    _status, out, _err = run([WITH_FORMAT, row("", minutes="20"), row("", day="3/15/2024")], "--dry-run")
+    assert "Earlier imports already added contacts on 1 of these days." in out
+    assert "  2024-03-14: 0 recorded here, 1 imported" in out
+    assert "Staff already recorded" not in out
+
+
 def test_dry_run_warns_that_a_log_looks_like_chats_or_tickets(run):
     _status, out, _err = run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", ""]], "--dry-run")
     assert "This file looks like an export of chats or tickets." in out
@@ -489,6 +497,16 @@ def test_column_mapped_to_an_own_field_is_counted_but_not_stored_with_the_sessio
     assert "Carrier: Medium (4 of 5 rows), 2 different values" in said
     assert own_counts() == {carriers["Paper"]: (2, 30, 20), carriers["Screen"]: (1, 10, 0)}
     assert [session.own_values for session in HelpSession.objects.all()] == [{}] * 5
+
+
+def test_column_with_the_name_of_an_own_field_is_recognized(run, carriers):
+    OwnField.objects.create(name="Type")
+    OwnField.objects.create(name="Notes").values.create(name="Paper")
+    OwnField.objects.create(name="Shelf", retired_at=timezone.now()).values.create(name="Paper")
+    header = [*WITH_FORMAT[:4], "medium", "Ticket #", "Notes", "Shelf"]
+    _status, said, _err = run([header, [*row("paper"), "Paper", "Paper"]])
+    assert "medium: Medium (1 of 1 rows), 1 different value" in said
+    assert own_counts() == {carriers["Paper"]: (1, 10, 0)}
 
 
 def test_rows_with_one_value_of_an_own_field_can_be_left_out(run, carriers):
