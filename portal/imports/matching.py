@@ -1,7 +1,8 @@
 """Match an item that was added by hand with an imported record, and undo such a match.
 
 The recommendations and list entries move from the item to the record. Each row stays, with its verdict, its
-reason, its note and its place. The item added by hand is not deleted, so that undoing can move the rows back.
+reason, its note and its place. Next steps with the item as a replacement, and links of staff that show it,
+move too. The item added by hand is not deleted, so that undoing can move the rows back.
 """
 
 from django.db.models import Q
@@ -9,10 +10,15 @@ from django.db.models import Q
 from accounts.audit import record as record_event
 from accounts.models import User
 from accounts.staff_actions import staff_action
+from portal.conversations.models import Event
 from portal.lists.locks import lock_lists
-from portal.lists.models import SavedItem
-from recommendations.models import Item, ItemMatch, Recommendation
+from portal.lists.models import SavedItem, StaffLinkItem
+from recommendations.models import Item, ItemMatch, NextStep, Recommendation
 from recommendations.search import entries
+
+# The other foreign keys to an item whose rows people read. A NextStep is made from the events of its
+# conversation, so both must name the same item.
+OTHERS = [(Event, "other_item"), (NextStep, "other_item"), (StaffLinkItem, "item")]
 
 
 class CannotMatch(Exception):
@@ -43,16 +49,16 @@ def match(item, record, *, by, at):
     item, record = _locked(item, record)
     if item.source or item.retired_at or not record.source or record.retired_at:
         raise CannotMatch
-    recommendations = Recommendation.objects.select_for_update(no_key=True).filter(item=item).order_by("pk")
-    moved = list(recommendations.values_list("pk", flat=True))
+    moved = _lock_recommendations(item)
     Recommendation.objects.filter(pk__in=moved).update(item=record)
     saved = _without_twins(SavedItem.objects.filter(item=item), record)
     SavedItem.objects.filter(pk__in=saved).update(item=record)
     item.retired_at = at
     item.save(update_fields=["retired_at"])
     entries.index([item.pk])
+    others = _move_others(item, record)
     found = ItemMatch.objects.create(
-        item=item, record=record, recommendations=moved, saved_items=saved, at=at
+        item=item, record=record, recommendations=moved, saved_items=saved, others=others, at=at
     )
     record_event("matched_item", item, by=by, at=at)
     return found
@@ -78,6 +84,9 @@ def undo_match(item, *, by, at):
     ).update(item=item)
     saved = _without_twins(SavedItem.objects.filter(pk__in=found.saved_items, item=record), item)
     SavedItem.objects.filter(pk__in=saved).update(item=item)
+    for model, field in OTHERS:
+        rows = model.objects.filter(pk__in=found.others.get(model._meta.label, []), **{field: record})
+        rows.update(**{field: item})
     item.retired_at = None
     item.save(update_fields=["retired_at"])
     entries.index([item.pk])
@@ -101,6 +110,33 @@ def _locked(item, record):
     locked = Item.objects.select_for_update(no_key=True).filter(pk__in=[item.pk, record.pk]).order_by("pk")
     rows = {row.pk: row for row in locked}
     return rows[item.pk], rows[record.pk]
+
+
+def _lock_recommendations(item):
+    """Lock the recommendations of the item, and those with a next step that names it as a replacement.
+
+    Return the primary keys of the former.
+    """
+    named = Q(item=item) | Q(next_step__other_item=item)
+    locked = Recommendation.objects.select_for_update(no_key=True, of=("self",)).filter(named).order_by("pk")
+    return [row.pk for row in locked if row.item_id == item.pk]
+
+
+def _move_others(item, record):
+    """Let the rows of OTHERS name the record. Return {model label: primary keys of the moved rows}.
+
+    A link that shows both keeps both, because a link has each item only once.
+    """
+    both = StaffLinkItem.objects.filter(item=record).values("link")
+    moved = {}
+    for model, field in OTHERS:
+        rows = model.objects.filter(**{field: item}).order_by("pk")
+        if model is StaffLinkItem:
+            rows = rows.exclude(link__in=both)
+        if keys := list(rows.values_list("pk", flat=True)):
+            model.objects.filter(pk__in=keys).update(**{field: record})
+            moved[model._meta.label] = keys
+    return moved
 
 
 def _without_twins(saved_items, other):

@@ -20,14 +20,16 @@ class ItemMatch(models.Model):
     """A match of an item that was added by hand with an imported record of the same thing.
 
     The match moved the recommendations and list entries of `item` to `record`. `recommendations` and
-    `saved_items` have the primary keys of the moved rows, so that undoing moves exactly these rows back. The
-    audit trail says who made the match.
+    `saved_items` have the primary keys of the moved rows, so that undoing moves exactly these rows back.
+    `others` has those of all other rows that named the item, by the label of their model. The audit trail
+    says who made the match.
     """
 
     item = models.ForeignKey("recommendations.Item", on_delete=models.CASCADE, related_name="matches")
     record = models.ForeignKey("recommendations.Item", on_delete=models.CASCADE, related_name="+")
     recommendations = models.JSONField(default=list)
     saved_items = models.JSONField(default=list)
+    others = models.JSONField(default=dict)
     at = models.DateTimeField()
     undone_at = models.DateTimeField(null=True, blank=True)
 

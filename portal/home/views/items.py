@@ -1,7 +1,7 @@
 """The patron's page of one item."""
 
 from django.db.models import BigAutoField, DateTimeField, UUIDField
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -12,7 +12,7 @@ from portal.conversations.views.verdicts import card_of
 from portal.errors import one_or_404
 from portal.lists.models import SavedItem
 from recommendations.holdings import fetch_holdings
-from recommendations.models import Item, Recommendation
+from recommendations.models import Item, ItemMatch, Recommendation
 
 from ..occasions import add_occasions
 
@@ -27,9 +27,15 @@ def item(request, public_id):
 
     The page asks whether the latest recommendation worked out. For each earlier recommendation, it shows a
     link to this question.
+
+    If the item was made by hand and is now matched with an imported record, redirect to the record, because
+    emails and other pages may still have the address of the item by hand.
     """
     viewer, at = request.viewer, timezone.now()
-    item = one_or_404(_for_page(viewer, public_id=public_id, at=at))
+    found = _for_page(viewer, public_id=public_id, at=at)
+    if not found and (records := _records_of(viewer, public_id=public_id, at=at)):
+        return redirect("item", records[0].public_id)
+    item = one_or_404(found)
     fetch_holdings([item])
     given = _recommendations(viewer, item=item.pk, at=at)
     for recommendation in given:
@@ -53,6 +59,12 @@ def item(request, public_id):
 @for_viewers(public_id=UUIDField(), at=DateTimeField())
 def _for_page(viewer, public_id, at):
     return Item.objects.belonging_to(viewer, at).filter(public_id=public_id)
+
+
+@for_viewers(public_id=UUIDField(), at=DateTimeField())
+def _records_of(viewer, public_id, at):
+    matched = ItemMatch.objects.current().filter(item__public_id=public_id)
+    return Item.objects.belonging_to(viewer, at).filter(pk__in=matched.values("record"))
 
 
 @for_viewers(item=BigAutoField(), at=DateTimeField())

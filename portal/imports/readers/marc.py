@@ -25,6 +25,7 @@ RECORD_MAX = 1024 * 1024
 # The maximum length of a record in bytes, because MARC writes the length with five digits.
 LENGTH_MAX = 99_999
 NOT_VALID = "it has bytes that are not valid in its encoding"
+SUBFIELD_LOST = "the mark of a subfield is damaged, so a text may be missing"
 # The character that replaces bytes that are not valid UTF-8.
 UNKNOWN = "\ufffd"
 END_OF_RECORD = b"\x1d"
@@ -48,6 +49,14 @@ for charset in b"NQ234S":
     letters.update({code ^ 0x80: letter for code, letter in list(letters.items())})
 # The escape sequence before East Asian letters in the upper half, which pymarc can't read.
 UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
+# An escape character that begins no escape sequence of MARC-8. A program has written it in place of a letter.
+# pymarc would leave it out, and with it the letter.
+DAMAGED_ESCAPE = re.compile(rb"\x1b(?![bgps]|[(,)-][!1-4BENQS]|\$[(,)-]?1)")
+# MARC-8 doesn't use this byte, so it can mark a lost letter.
+LOST = b"\xff"
+marc8_mapping.ODD_MAP[LOST[0]] = ord(UNKNOWN)
+# The mark of a subfield, before a code that is no ASCII character.
+DAMAGED_SUBFIELD = re.compile(rb"\x1f[\x80-\xff]+")
 # Bytes that are letters in Windows-1252 and that MARC-8 doesn't define.
 ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 
@@ -131,15 +140,29 @@ def _read_piece(piece, number, layout):
         if b"\x1b" in piece:
             # Only MARC-8 has escape sequences, so change the leader, which may say UTF-8.
             piece = piece[:9] + b" " + piece[10:]
-        found = draft(_from_piece(piece), number, piece, layout).finished()
+        readable, damaged = DAMAGED_SUBFIELD.subn(_with_unused_code, piece)
+        found = draft(_from_piece(readable), number, piece, layout)
+        if damaged:
+            found.remark = found.remark or SUBFIELD_LOST
+        found = found.finished()
         return Fault(number, NOT_VALID) if _is_unsure(found, piece) else found
     except UnicodeDecodeError:
         return Fault(number, NOT_VALID)
+    except pymarc.exceptions.NoFieldsFound:
+        return Fault(number, "it has no fields")
     except (ValueError, pymarc.exceptions.PymarcException):
         return Fault(number, "the numbers in its leader or directory are damaged")
     except Exception as error:
         # pymarc may raise any error for a damaged record, but the next record must still be read.
         return Fault(number, str(error) or type(error).__name__)
+
+
+def _with_unused_code(mark):
+    """Return the mark of a subfield with a code that no field uses, and with the same length.
+
+    pymarc would guess a code, and show the rest of the damaged bytes as text.
+    """
+    return b"\x1f".ljust(len(mark.group()), b"?")
 
 
 def _before_conversion(piece):
@@ -160,15 +183,15 @@ def _before_conversion(piece):
 def _is_unsure(found, piece):
     """Return whether a text of the item may be wrong, because nobody knows the encoding of the record.
 
-    This is the case if the record has words in an alphabet that Windows-1252 doesn't have, or if it wrongly
-    says that it is in UTF-8. If the damaged letters are only in fields that the item doesn't need, such as a
-    price in pounds, the item is complete.
+    This is the case if the record has words in an alphabet that Windows-1252 doesn't have, if it wrongly says
+    that it is in UTF-8, or if a letter of MARC-8 was lost. If the damaged letters are only in fields that the
+    item doesn't need, such as a price in pounds, the item is complete.
     """
-    if isinstance(found, Fault) or piece.isascii():
+    if isinstance(found, Fault) or (piece.isascii() and b"\x1b" not in piece):
         return False
     if _is_windows_1252(piece):
         return bool(OTHER_ALPHABET.search(piece))
-    if piece[9:10] != b"a" or _is_utf8(piece):
+    if _is_utf8(piece):
         return False
     return UNKNOWN in "".join(
         [found.key, *map(str, found.values.values()), *(str(copy) for copy in found.holdings)]
@@ -206,6 +229,7 @@ def _from_piece(piece):
     # begins a sequence of MARC-8, so a record with one is not plain ASCII.
     if piece.isascii() and b"\x1b" not in piece:
         return pymarc.Record(piece, force_utf8=True)
+    piece = DAMAGED_ESCAPE.sub(LOST, piece)
     # Hide the messages about MARC-8 that pymarc writes to the terminal.
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")

@@ -272,7 +272,7 @@ def test_removing_a_sampled_week_warns_first_if_the_estimate_of_a_past_year_can_
     mark_weeks(starts_on)
     week = SampledWeek.objects.get()
     response = desk.post(WEEKS, {"week": week.pk}, follow=True)
-    assert ("can change the estimate of a year that has ended" in text(response)) is warns
+    assert ("the estimate of a year that has ended can change" in text(response)) is warns
     assert SampledWeek.objects.exists() is warns
     assert (b'name="changes_past"' in response.content) is warns
     desk.post(WEEKS, {"week": week.pk, "changes_past": "1"})

@@ -138,9 +138,9 @@ def test_monthly_email_is_in_the_coordinators_language(march, coordinator, sent)
     coordinator.language = "es"
     coordinator.save()
     email = sent()["ines@example.org"]
-    assert email.subject == "El mostrador: marzo de 2026"
+    assert email.subject == "Cifras del mostrador: marzo de 2026"
     assert "Contactos: 3 (marzo de 2025: 2)" in email.body
-    assert "Lo que se registre después no está en este correo." in email.body
+    assert "Los contactos que se registren después no están en este correo." in email.body
 
 
 @pytest.mark.parametrize("changed", ["role", "suspended", "died", "turned off"])

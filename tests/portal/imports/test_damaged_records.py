@@ -74,6 +74,37 @@ def test_record_in_a_non_latin_alphabet_is_a_fault(encoding):
     assert binary(record[:9] + b" " + record[10:]) == [Fault(1, NOT_VALID)]
 
 
+def in_marc_8(raw):
+    """Return the record with a leader that says MARC-8."""
+    return raw[:9] + b" " + raw[10:]
+
+
+@pytest.mark.parametrize("lost", [b"linn\x1benne", b"Soci\xe2et\x1b,", b"Soci\x1bS\xe2e", b"caf\x1b"])
+def test_letter_of_marc_8_that_was_lost_in_a_text_of_the_item_is_a_fault(lost):
+    raw = titled("X" * len(lost)).as_marc().replace(b"X" * len(lost), lost)
+    assert binary(in_marc_8(raw), GOOD)[0] == Fault(1, NOT_VALID)
+
+
+@pytest.mark.parametrize("price", [b"\x1b0.75", b"2\x1b,50"])
+def test_letter_of_marc_8_that_was_lost_in_another_field_costs_nothing(price):
+    [found] = binary(in_marc_8(priced(PRICE=price)))
+    assert (found.values["title"], found.values["isbn"], found.remark) == ("TITLE", "9780306406157", "")
+
+
+@pytest.mark.parametrize("code", ["\ufffd", "é"])
+def test_text_after_a_damaged_mark_of_a_subfield_is_left_out_and_reported(code):
+    damaged = marc(("245", "0", ("a", "Snow country")), ("260", " ", ("a", "Tokyo"), ("~", "bKodansha")))
+    size = len(code.encode()) - 1
+    raw = damaged.as_marc().replace(b"Tokyo", b"T" * (5 - size)).replace(b"\x1f~", b"\x1f" + code.encode())
+    [found] = binary(raw)
+    assert (found.values["title"], found.values["publisher"]) == ("Snow country", "")
+    assert found.remark == "the mark of a subfield is damaged, so a text may be missing"
+
+
+def test_record_without_fields_is_reported_as_such():
+    assert binary(b"00026     2200025   4500\x1e\x1d", GOOD)[0] == Fault(1, "it has no fields")
+
+
 def test_mark_of_a_subfield_at_the_end_of_a_control_number_is_ignored():
     [found] = binary(titled("T", number="   00038361\x1f"))
     assert found.key == ":00038361"

@@ -1,13 +1,23 @@
 """Test matching an item added by hand with an imported record, and undoing the match."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from pytest_django.asserts import assertRedirects
 
 from accounts.models import AuditEvent
+from accounts.viewer import Viewer
+from portal.conversations import next_steps, step_history
+from portal.conversations.models import Conversation
+from portal.conversations.next_steps import Step
+from portal.conversations.verdicts import take_verdict
 from portal.imports.matching import CannotMatch, NothingToUndo, match, undo_match
-from portal.lists.models import SavedItem
+from portal.lists.links import address_of
+from portal.lists.models import SavedItem, StaffLinkItem
+from portal.lists.staff_links import make_staff_link
 from recommendations.actions import record_verdict
-from recommendations.models import ItemMatch, Recommendation
+from recommendations.models import Item, ItemMatch, NextStep, Recommendation
 from recommendations.search.finding import find_items
 from tests.factories import (
     HelpSessionFactory,
@@ -92,6 +102,54 @@ def test_list_with_both_the_item_added_by_hand_and_the_record_is_unchanged_by_a_
     assert items_of(mine, theirs) == [by_hand, record]
     undo_match(by_hand, by=staff, at=timezone.now())
     assert items_of(mine, theirs) == [by_hand, record]
+
+
+def test_match_moves_the_replacement_of_a_missing_item_and_undoing_moves_it_back(
+    by_hand, record, staff, branch, patron
+):
+    visit = HelpSessionFactory(patron=patron, branch=branch, staff=staff)
+    [missed] = recommend_in(visit)
+    take_verdict(missed, verdict="could_not_get_it", why=None, comment=None, by=patron, at=timezone.now())
+    step = Step("other_item", timezone.localdate(), by_hand)
+    next_steps.record(Conversation.objects.get(recommendation=missed), missed, step, by=staff, at=timezone.now())
+    match(by_hand, record, by=staff, at=timezone.now())
+    assert NextStep.objects.get().other_item == record
+    # `restore` makes the row from the events, so they name the record too.
+    step_history.restore(missed)
+    assert NextStep.objects.get().other_item == record
+    assert belonging_to(patron) == {missed.item, record}
+    undo_match(by_hand, by=staff, at=timezone.now())
+    assert NextStep.objects.get().other_item == by_hand
+    assert belonging_to(patron) == {missed.item, by_hand}
+
+
+def test_link_of_staff_shows_the_record_after_a_match(by_hand, record, staff, branch, client):
+    link = make_staff_link([by_hand], branch=branch, by=staff, at=timezone.now())
+    both = make_staff_link([by_hand, record], branch=branch, by=staff, at=timezone.now())
+    match(by_hand, record, by=staff, at=timezone.now())
+    page = client.get(address_of(link)).content.decode()
+    assert ("Physics (typed)" in page, "Newton, Isaac" in page) == (False, True)
+    assert items_in(link, both) == [{record}, {by_hand, record}]
+    undo_match(by_hand, by=staff, at=timezone.now())
+    assert items_in(link, both) == [{by_hand}, {by_hand, record}]
+
+
+def test_address_of_a_matched_item_leads_patrons_to_the_record(
+    by_hand, record, given, staff, patron, client, sign_in
+):
+    address = reverse("item", args=[by_hand.public_id])
+    match(by_hand, record, by=staff, at=timezone.now())
+    assertRedirects(sign_in(client, patron).get(address), reverse("item", args=[record.public_id]))
+    stranger = sign_in(Client(), UserFactory())
+    assert stranger.get(address).status_code == 404
+
+
+def belonging_to(person):
+    return set(Item.objects.belonging_to(Viewer(person), timezone.now()))
+
+
+def items_in(*links):
+    return [{row.item for row in StaffLinkItem.objects.filter(link=link)} for link in links]
 
 
 def test_undoing_a_match_does_not_delete_a_later_verdict_or_note(by_hand, record, given, staff):

@@ -129,7 +129,7 @@ def test_nothing_is_copied_if_the_list_has_no_room_for_all_titles(them, visitor,
     SavedItemFactory(saved_list=winter, item=item)
     response = them.post(page, {"name": "Full"})
     assert response.status_code == 422
-    assert "“Full” has no room for 1 more title. A list can have 500." in text(response)
+    assert "“Full” has no room for 1 more title. A list can have 500 titles." in text(response)
     assert len(rows(full)) == MAX_ITEMS
 
 

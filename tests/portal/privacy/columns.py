@@ -217,7 +217,7 @@ LEFT_OUT = {
     "imports.HarvestedRecord": {LIBRARY: "id source identifier item is_deleted seen_in"},
     "imports.CatalogLock": {LIBRARY: "id token work holder since alive_at"},
     "recommendations.Holding": {LIBRARY: "id item branch call_number location not_for_loan"},
-    "recommendations.ItemMatch": {LIBRARY: "id item record recommendations saved_items at undone_at"},
+    "recommendations.ItemMatch": {LIBRARY: "id item record recommendations saved_items others at undone_at"},
     "recommendations.SearchEntry": {LIBRARY: "item title names rest"},
     "recommendations.SearchWord": {LIBRARY: "word backward items titles imported imported_titles"},
     "conversations.Conversation": {
