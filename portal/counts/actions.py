@@ -41,7 +41,9 @@ def count_contacts(*, at):
     recent = HelpSession.objects.filter(forgotten_on=None, created_at__gte=at - RECENT)
     # With DISTINCT, SQLite would read all sessions in the order of their days.
     days = {local.date(), *recent.order_by().values_list("happened_on", flat=True)}
-    _count_months(days, only_days=True)
+    for month, of_month in _by_month(days):
+        with pause_after_writing():
+            count_month(month, of_month)
 
 
 def rebuild():
@@ -54,19 +56,22 @@ def rebuild():
     for table in TABLES:
         column = "happened_on" if table is DayCount else "month"
         days |= {*table.objects.filter(is_final=False).values_list(column, flat=True).distinct()}
-    return _count_months(days)
-
-
-def _count_months(days, *, only_days=False):
-    """Count the months of these days, and return how many rows changed. Others can write after each month.
-
-    If `only_days` is true, the table by day is written only for these days.
-    """
     changed = 0
-    for month, of_month in _by_month(days):
-        with pause_after_writing():
-            changed += count_month(month, of_month if only_days else None)
+    for month, _days in _by_month(days):
+        # Reading a month takes longer than writing it. On SQLite, nobody else can write while `count_month`
+        # reads, and most months have not changed.
+        if _differs(month):
+            with pause_after_writing():
+                changed += count_month(month)
     return changed
+
+
+def _differs(month):
+    """Return whether some rows of the month differ from the sessions. Lock nothing."""
+    return any(
+        {key: numbers for key, (_pk, numbers) in _stored(table, month, None, is_final=False).items()} != rows
+        for table, rows in _counted(month).items()
+    )
 
 
 @transaction.atomic
@@ -169,8 +174,11 @@ def _add_rows(table, month, days, rows):
 
 def _write(month, days=None):
     """Write the rows that count sessions which are not forgotten. Return how many rows changed."""
-    counted = count(HelpSession.objects.filter(forgotten_on=None), month, days)
-    return sum(_write_table(table, month, days, rows) for table, rows in counted.items())
+    return sum(_write_table(table, month, days, rows) for table, rows in _counted(month, days).items())
+
+
+def _counted(month, days=None):
+    return count(HelpSession.objects.filter(forgotten_on=None), month, days)
 
 
 def _write_table(table, month, days, rows):

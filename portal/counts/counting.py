@@ -10,13 +10,25 @@ from django.db.models.functions import Coalesce
 from portal.checkins.models import CheckIn
 from portal.helpsessions.models import HelpSession, OwnValue
 
-from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, OwnCount, TopicCount
+from .models import (
+    TOTALS,
+    DayCount,
+    GroupCount,
+    HourTotal,
+    LanguageCount,
+    LevelTotal,
+    ModeTotal,
+    OwnCount,
+    PointTotal,
+    TopicCount,
+    TypeTotal,
+)
 
 Status = HelpSession.Status
 # Only sessions with these statuses count. A replaced session doesn't count, because the new session does.
 COUNTED = (Status.RECORDED, Status.TALLY)
 # These tables count all sessions. The other tables leave out tallies, quiet sessions and visits with a child.
-OF_ALL = (DayCount, MonthTotal, HourTotal)
+OF_ALL = (DayCount, *TOTALS)
 # {table: the columns of a session that make the key of a row}. In the tables by month, the key also has the
 # month. OwnCount is missing, because `_own_values` counts its rows.
 COLUMNS = {
@@ -24,7 +36,10 @@ COLUMNS = {
         *("happened_on", "hour", "branch", "service_point", "mode", "question_type", "read_level"),
         *("status", "tally_kind"),
     ),
-    MonthTotal: ("branch", "service_point", "mode", "question_type", "read_level", "status", "tally_kind"),
+    PointTotal: ("branch", "service_point", "status", "tally_kind"),
+    ModeTotal: ("branch", "mode"),
+    TypeTotal: ("branch", "status", "question_type"),
+    LevelTotal: ("branch", "status", "read_level"),
     HourTotal: ("branch", "hour", "happened_on"),
     TopicCount: ("branch", "topic"),
     GroupCount: ("branch", "patron_group"),
@@ -70,9 +85,9 @@ def _key(table, values, month):
     if table is HourTotal:
         branch, hour, day = values
         return month, branch, hour, day.weekday()
-    if table in (DayCount, MonthTotal):
-        *others, status, kind = values
-        values = (*others, status == Status.TALLY, kind)
+    # A key says whether it is of tallies, where a session has a status.
+    pairs = zip(COLUMNS[table], values, strict=True)
+    values = tuple(value == Status.TALLY if column == "status" else value for column, value in pairs)
     return values if table is DayCount else (month, *values)
 
 
@@ -102,12 +117,14 @@ def _own_values(sessions, month):
     counted: dict = defaultdict(lambda: [0, 0, 0, 0])
     if not known:
         return counted
-    columns = "pk", "branch", "own_values", "minutes", "handed_over_at"
-    sent = CountOf("check_ins_made__asked_at")
-    rows = sessions.exclude(own_values={}).values_list(*columns).annotate(sent=sent)
-    for _pk, branch, own_values, minutes, handed_over_at, check_ins in rows.iterator():
+    sessions = sessions.exclude(own_values={})
+    sent = CheckIn.objects.filter(asked_at__isnull=False, help_session__in=sessions.values("pk"))
+    check_ins = dict(sent.order_by().values_list("help_session").annotate(CountOf("pk")))
+    rows = sessions.values_list("pk", "branch", "own_values", "minutes", "handed_over_at")
+    for pk, branch, own_values, minutes, handed_over_at in rows.iterator():
+        added = 1, minutes or 0, int(handed_over_at is not None), check_ins.get(pk, 0)
         for value in known.intersection(own_values.values()):
             numbers = counted[month, branch, value]
-            for place, added in enumerate((1, minutes or 0, int(handed_over_at is not None), check_ins)):
-                numbers[place] += added
+            for place, number in enumerate(added):
+                numbers[place] += number
     return dict(counted)

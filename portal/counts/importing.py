@@ -5,17 +5,28 @@ from collections import defaultdict
 from portal.prepared import insert_all
 
 from .counting import month_of
-from .models import DayCount, GroupCount, HourTotal, LanguageCount, MonthTotal, OwnCount, TopicCount
+from .models import (
+    DayCount,
+    GroupCount,
+    HourTotal,
+    LanguageCount,
+    LevelTotal,
+    ModeTotal,
+    OwnCount,
+    PointTotal,
+    TopicCount,
+    TypeTotal,
+)
 
 COLUMNS = {
     DayCount: (
         *("happened_on", "hour", "branch_id", "service_point_id", "mode", "question_type", "read_level"),
         *("is_tally", "tally_kind_id"),
     ),
-    MonthTotal: (
-        *("month", "branch_id", "service_point_id", "mode", "question_type", "read_level", "is_tally"),
-        "tally_kind_id",
-    ),
+    PointTotal: ("month", "branch_id", "service_point_id"),
+    ModeTotal: ("month", "branch_id", "mode"),
+    TypeTotal: ("month", "branch_id", "question_type"),
+    LevelTotal: ("month", "branch_id", "read_level"),
     HourTotal: ("month", "branch_id", "hour", "weekday"),
     TopicCount: ("month", "branch_id", "topic_id"),
     GroupCount: ("month", "branch_id", "patron_group_id"),
@@ -70,7 +81,10 @@ class Counted:
         kind = (branch, point, row.mode, row.question_type, row.read_level, False, None)
         by_key = (
             (DayCount, (day, hour, *kind)),
-            (MonthTotal, (month, *kind)),
+            (PointTotal, (month, branch, point)),
+            (ModeTotal, (month, branch, row.mode)),
+            (TypeTotal, (month, branch, row.question_type)),
+            (LevelTotal, (month, branch, row.read_level)),
             (HourTotal, (month, branch, hour, day.weekday())),
             (TopicCount, (month, branch, topic)),
             (GroupCount, (month, branch, group)),

@@ -120,30 +120,56 @@ class MonthCount(Count):
         return f"{self.month}: {self.contacts}"
 
 
-class MonthTotal(MonthCount):
-    """The contacts of a month with the same columns as DayCount, but without their days and hours.
+class PointTotal(MonthCount):
+    """The contacts of a month at one service point. Tallies are counted by their kind."""
 
-    This table has far fewer rows than DayCount, so figures of many years are fast.
-    """
-
-    KEY = (
-        *("month", "branch", "service_point", "mode", "question_type", "read_level", "is_tally"),
-        "tally_kind",
-    )
+    KEY = ("month", "branch", "service_point", "is_tally", "tally_kind")
 
     service_point = models.ForeignKey(
         ServicePoint, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    mode = models.CharField(max_length=12)
-    question_type = models.CharField(max_length=20)
-    read_level = models.PositiveSmallIntegerField(null=True, blank=True)
     is_tally = models.BooleanField(default=False)
     tally_kind = models.ForeignKey(
         TallyKind, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
     class Meta:
-        indexes = [models.Index(fields=["month", "branch"], name="month_totals")]
+        indexes = [models.Index(fields=["month", "branch"], name="point_totals")]
+
+
+class ModeTotal(MonthCount):
+    """The contacts of a month with one mode."""
+
+    KEY = ("month", "branch", "mode")
+
+    mode = models.CharField(max_length=12)
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="mode_totals")]
+
+
+class TypeTotal(MonthCount):
+    """The contacts of a month with one question type."""
+
+    KEY = ("month", "branch", "is_tally", "question_type")
+
+    is_tally = models.BooleanField(default=False)
+    question_type = models.CharField(max_length=20)
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="type_totals")]
+
+
+class LevelTotal(MonthCount):
+    """The contacts of a month with one READ level."""
+
+    KEY = ("month", "branch", "is_tally", "read_level")
+
+    is_tally = models.BooleanField(default=False)
+    read_level = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["month", "branch"], name="level_totals")]
 
 
 class HourTotal(MonthCount):
@@ -318,7 +344,10 @@ class Outcome(models.Model):
         return f"{self.period_id}: {self.question}"
 
 
-TABLES = (DayCount, MonthTotal, HourTotal, TopicCount, GroupCount, LanguageCount, OwnCount)
+# The totals of months have the columns of DayCount, and count the same contacts. The other tables by month
+# describe patrons.
+TOTALS = (PointTotal, ModeTotal, TypeTotal, LevelTotal, HourTotal)
+TABLES = (DayCount, *TOTALS, TopicCount, GroupCount, LanguageCount, OwnCount)
 
 
 class MonthEmail(models.Model):

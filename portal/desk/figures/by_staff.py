@@ -43,7 +43,7 @@ def figure_by_staff(period, branches, *, user, sees_all, library):
         staff: numbers
         for staff, *numbers in sessions.order_by()
         .values_list("staff")
-        .annotate(contacts=Count("pk"), sum_of_minutes=Coalesce(Sum("minutes"), 0))
+        .annotate(contacts=Count("*"), sum_of_minutes=Coalesce(Sum("minutes"), 0))
     }
     people = User.objects.filter(pk__in=counted)
     rows = [Row(person.pk, str(person), tuple(counted[person.pk])) for person in people]

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 
 from accounts.models import Branch, Library, StaffRole
 from portal.counts.actions import claim_month_email, count_month
-from portal.counts.models import MonthEmail, MonthTotal
+from portal.counts.models import MonthEmail, PointTotal
 from portal.notifications.writing import notify, save_all
 from portal.pauses import pause_after_writing
 
@@ -127,7 +127,7 @@ def _context(month, counted, own, is_whole):
     `own` are the branches where the person works, because the page shows answer times of small branches only
     to them.
     """
-    if not MonthTotal.objects.filter(branch__in=counted, month__lte=month.first).exists():
+    if not PointTotal.objects.filter(branch__in=counted, month__lte=month.first).exists():
         return None
     figure, before = (workload.figure(each, counted, "branch") for each in (month, month.year_before))
     names = [] if is_whole else list(Branch.objects.filter(pk__in=own).order_by("name"))

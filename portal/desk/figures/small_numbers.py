@@ -35,10 +35,11 @@ class YearTable:
             self.lines[of_month, "branches"].add(cell)
             self.lines[of_branch, "months"].add(cell)
             self.lines[YEAR, "cells"].add(cell)
+            # `counted` has no keys for a month that has only quiet sessions.
+            of_keys = counted.get(cell, {}).items()
             for each in (cell, of_month, of_branch, YEAR):
-                # `counted` has no keys for a month that has only quiet sessions.
                 sums = self.counts[each]
-                for key, contacts in counted.get(cell, {}).items():
+                for key, contacts in of_keys:
                     sums[key] += contacts
                 self.totals[each] += totals.get(cell, 0)
         self.hidden = {
@@ -84,12 +85,9 @@ class YearTable:
         found = False
         for (above, _axis), line in self.lines.items():
             for key in self.counts[above].keys() - self.hidden[above]:
-                cells = [cell for cell in line if self.counts[cell][key]]
-                hidden = [cell for cell in cells if key in self.hidden[cell]]
-                if hidden and (
-                    len(hidden) == 1 or sum(self.counts[cell][key] for cell in hidden) < MIN_PEOPLE
-                ):
-                    shown = [cell for cell in cells if cell not in hidden]
+                hidden = [cell for cell in line if key in self.hidden[cell]]
+                if len(hidden) == 1 or 0 < sum(self.counts[cell][key] for cell in hidden) < MIN_PEOPLE:
+                    shown = [cell for cell in line if self.counts[cell][key] and cell not in hidden]
                     cell = min(shown, key=lambda cell: self.counts[cell][key]) if shown else above
                     self.hidden[cell].add(key)
                     found = True

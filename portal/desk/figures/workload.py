@@ -21,9 +21,12 @@ from portal.counts.models import (
     GroupCount,
     HourTotal,
     LanguageCount,
-    MonthTotal,
+    LevelTotal,
+    ModeTotal,
     OwnCount,
+    PointTotal,
     TopicCount,
+    TypeTotal,
 )
 
 from . import labels
@@ -42,13 +45,13 @@ GRID, OF_GRID = "hour_weekday", ("contacts", *range(7))
 # month. Only HourTotal has a column WEEKDAY. `_folded` combines the keys into the rows of the figure.
 DAY, WEEKDAY = "day", "weekday"
 BY_DAY: dict = {
-    "time": ((DAY,), MonthTotal),
-    "branch": (("branch",), MonthTotal),
-    "service_point": (("service_point",), MonthTotal),
-    "mode": (("mode",), MonthTotal),
-    "question_type": (("is_tally", "question_type"), MonthTotal),
-    "read_level": (("is_tally", "read_level"), MonthTotal),
-    "tally_kind": (("is_tally", "tally_kind"), MonthTotal),
+    "time": ((DAY,), PointTotal),
+    "branch": (("branch",), PointTotal),
+    "service_point": (("service_point",), PointTotal),
+    "mode": (("mode",), ModeTotal),
+    "question_type": (("is_tally", "question_type"), TypeTotal),
+    "read_level": (("is_tally", "read_level"), LevelTotal),
+    "tally_kind": (("is_tally", "tally_kind"), PointTotal),
     "hour": (("hour",), HourTotal),
     "weekday": ((WEEKDAY,), HourTotal),
 }
@@ -323,7 +326,7 @@ def _cells(breakdown, days):
 
 def _totals(days):
     """Return {(month, branch): contacts}. Leave out contacts that were counted without details."""
-    rows = MonthTotal.objects.filter(month__range=days, is_tally=False)
+    rows = PointTotal.objects.filter(month__range=days, is_tally=False)
     return Counter({key: contacts for key, (contacts,) in _grouped(rows, ["month", "branch"], NUMBERS[:1])})
 
 

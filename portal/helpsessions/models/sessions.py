@@ -318,6 +318,12 @@ class HelpSession(models.Model):
             models.Index(fields=["staff", "-happened_on", "-id"]),
             models.Index(fields=["-happened_on", "-id"], name="sessions_by_day"),
             models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
+            # Figures by staff member read only this index.
+            models.Index(
+                fields=["staff", "happened_on", "branch", "status", "minutes"],
+                name="sessions_of_staff",
+                condition=Q(staff__isnull=False),
+            ),
             models.Index(
                 fields=["created_at", "id"],
                 name="sessions_not_forgotten",

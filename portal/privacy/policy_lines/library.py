@@ -86,7 +86,10 @@ LINES = {
     **dict.fromkeys(
         [
             "counts.DayCount",
-            "counts.MonthTotal",
+            "counts.PointTotal",
+            "counts.ModeTotal",
+            "counts.TypeTotal",
+            "counts.LevelTotal",
             "counts.HourTotal",
             "counts.TopicCount",
             "counts.GroupCount",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from django.utils import timezone
 
 from accounts.models import Branch
-from portal.counts.models import DayCount, LogImport, MonthEmail, MonthTotal
+from portal.counts.models import DayCount, LevelTotal, LogImport, ModeTotal, MonthEmail, PointTotal, TypeTotal
 from portal.surveys.models import RuleSet
 
 
@@ -43,11 +43,13 @@ def imported_estimates(day):
         "estimated_minutes": 12_345,
         "handed_over": 0,
         "check_ins": 0,
-        "mode": "phone",
-        "question_type": "reference",
     }
-    DayCount.objects.create(**common, happened_on=day)
-    MonthTotal.objects.create(**common, month=day.replace(day=1))
+    DayCount.objects.create(**common, happened_on=day, mode="phone", question_type="reference")
+    of_month = common | {"month": day.replace(day=1)}
+    PointTotal.objects.create(**of_month)
+    ModeTotal.objects.create(**of_month, mode="phone")
+    TypeTotal.objects.create(**of_month, question_type="reference")
+    LevelTotal.objects.create(**of_month)
     yield
     log.delete()
 

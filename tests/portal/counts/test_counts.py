@@ -18,9 +18,12 @@ from portal.counts.models import (
     GroupCount,
     HourTotal,
     LanguageCount,
-    MonthTotal,
+    LevelTotal,
+    ModeTotal,
     OwnCount,
+    PointTotal,
     TopicCount,
+    TypeTotal,
 )
 from portal.helpsessions.models import HelpSession, OwnField
 from portal.privacy import erasure, retention
@@ -113,26 +116,23 @@ def expected(table):
     for session in HelpSession.objects.filter(status__in=["recorded", "tally"]):
         month = session.happened_on.replace(day=1)
         is_described = session.status == "recorded" and not session.quiet and not session.with_child
-        kind = (
-            session.branch_id,
-            session.service_point_id,
-            session.mode,
-            session.question_type,
-            session.read_level,
-            session.status == "tally",
-            session.tally_kind_id,
-        )
+        is_tally, kind = session.status == "tally", session.tally_kind_id
+        branch, point = session.branch_id, session.service_point_id
+        mode, question_type, level = session.mode, session.question_type, session.read_level
         weekday = session.happened_on.weekday()
         keys = {
-            DayCount: [(session.happened_on, session.hour, *kind)],
-            MonthTotal: [(month, *kind)],
-            HourTotal: [(month, session.branch_id, session.hour, weekday)],
-            TopicCount: [(month, session.branch_id, session.topic_id)] * is_described,
-            GroupCount: [(month, session.branch_id, session.patron_group_id)] * is_described,
-            LanguageCount: [(month, session.branch_id, session.language)] * is_described,
-            OwnCount: [
-                (month, session.branch_id, value) for value in session.own_values.values() if is_described
+            DayCount: [
+                (session.happened_on, session.hour, branch, point, mode, question_type, level, is_tally, kind)
             ],
+            PointTotal: [(month, branch, point, is_tally, kind)],
+            ModeTotal: [(month, branch, mode)],
+            TypeTotal: [(month, branch, is_tally, question_type)],
+            LevelTotal: [(month, branch, is_tally, level)],
+            HourTotal: [(month, branch, session.hour, weekday)],
+            TopicCount: [(month, branch, session.topic_id)] * is_described,
+            GroupCount: [(month, branch, session.patron_group_id)] * is_described,
+            LanguageCount: [(month, branch, session.language)] * is_described,
+            OwnCount: [(month, branch, value) for value in session.own_values.values() if is_described],
         }
         sent = session.check_ins_made.filter(asked_at__isnull=False).count()
         handed_over = int(session.handed_over_at is not None)
@@ -275,9 +275,10 @@ def test_no_count_table_combines_a_fact_about_the_patron_with_an_hour_or_a_secon
         *("is_tally", "tally_kind"),
     }
     assert {table: names - shared for table, names in columns.items()} == {
-        MonthTotal: {
-            *("month", "service_point", "mode", "question_type", "read_level", "is_tally", "tally_kind")
-        },
+        PointTotal: {"month", "service_point", "is_tally", "tally_kind"},
+        ModeTotal: {"month", "mode"},
+        TypeTotal: {"month", "is_tally", "question_type"},
+        LevelTotal: {"month", "is_tally", "read_level"},
         HourTotal: {"month", "hour", "weekday"},
         TopicCount: {"month", "topic"},
         GroupCount: {"month", "patron_group"},
@@ -325,3 +326,20 @@ def test_other_processes_can_write_after_each_month_that_a_rebuild_has_counted(l
     monkeypatch.setattr(actions, "pause_after_writing", pause)
     actions.rebuild()
     assert written == [{MARCH}, {MARCH, APRIL}]
+
+
+def test_rebuild_locks_and_writes_only_months_that_have_changed(library, branch, monkeypatch):
+    made(branch, MARCH)
+    session = made(branch, APRIL, minutes=5)
+    actions.rebuild()
+    HelpSession.objects.filter(pk=session.pk).update(minutes=7)
+    written = []
+    monkeypatch.setattr(actions, "lock_counts", lambda: written.append("locked"))
+    count_month = actions.count_month
+    monkeypatch.setattr(actions, "count_month", lambda month: written.append(month) or count_month(month))
+    changed = actions.rebuild()
+    assert (written, changed > 0) == ([APRIL, "locked"], True)
+    assert {table: figures(table) for table in TABLES} == {table: expected(table) for table in TABLES}
+    with CaptureQueriesContext(connection) as queries:
+        assert actions.rebuild() == 0
+    assert {query["sql"].split()[0] for query in queries} == {"SELECT"}

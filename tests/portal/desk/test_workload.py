@@ -9,13 +9,25 @@ from urllib.parse import parse_qsl
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Branch
 from portal.counts import actions
 from portal.counts.answers import LONGER
-from portal.counts.models import AnswerCount, DayCount, HourTotal, LogImport, MonthTotal
+from portal.counts.models import (
+    AnswerCount,
+    DayCount,
+    HourTotal,
+    LevelTotal,
+    LogImport,
+    ModeTotal,
+    PointTotal,
+    TypeTotal,
+)
 from portal.desk.figures import workload
+from portal.desk.figures.by_staff import figure_by_staff
 from portal.desk.figures.charts import chart_of, sentence_of
 from portal.desk.figures.labels import of_period
 from portal.desk.figures.month_email import write_month_emails
@@ -347,8 +359,12 @@ def estimates(branch):
     counts |= {"contacts": 3, "minutes": 45, "estimated_minutes": 20}
     kind = {"mode": "phone", "question_type": "reference"}
     DayCount.objects.create(**counts, **kind, happened_on=MARCH + DAY, hour=9, questions=3)
-    MonthTotal.objects.create(**counts, **kind, month=MARCH)
-    HourTotal.objects.create(**counts, month=MARCH, hour=9, weekday=0)
+    of_month = counts | {"month": MARCH}
+    PointTotal.objects.create(**of_month)
+    ModeTotal.objects.create(**of_month, mode="phone")
+    TypeTotal.objects.create(**of_month, question_type="reference")
+    LevelTotal.objects.create(**of_month)
+    HourTotal.objects.create(**of_month, hour=9, weekday=0)
     made(branch, MARCH, minutes=5, mode="chat")
     actions.rebuild()
 
@@ -546,6 +562,18 @@ def test_figures_by_staff_member_are_in_no_file_and_do_not_rank_people(shared_wo
     assert "t be compared. Choose “Nothing”." in text(
         desk.get(reverse("figures"), asked | {"compare": "before"})
     )
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan depends on the database")
+def test_figures_by_staff_member_of_all_branches_read_only_an_index(shared_work, branch, staff, library):
+    made(branch, MARCH, 50, staff=None)
+    library.staff_figures, branches = "branch", [*Branch.objects.values_list("pk", flat=True)]
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
+        cursor.execute("ANALYZE")
+        figure_by_staff(IN_MARCH, branches, user=staff, sees_all=True, library=library)
+        [counting] = [query["sql"] for query in queries if "SUM(" in query["sql"]]
+        cursor.execute(f"EXPLAIN QUERY PLAN {counting}")
+        assert "COVERING INDEX sessions_of_staff" in str(cursor.fetchall())
 
 
 def test_staff_cannot_see_the_figures_of_another_branch(spring, desk):

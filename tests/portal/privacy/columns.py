@@ -148,9 +148,21 @@ LEFT_OUT = {
         "happened_on hour service_point mode question_type read_level is_tally tally_kind "
         "questions"
     },
-    "counts.MonthTotal": {
+    "counts.PointTotal": {
         STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
-        "month service_point mode question_type read_level is_tally tally_kind"
+        "month service_point is_tally tally_kind"
+    },
+    "counts.ModeTotal": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
+        "month mode"
+    },
+    "counts.TypeTotal": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
+        "month is_tally question_type"
+    },
+    "counts.LevelTotal": {
+        STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
+        "month is_tally read_level"
     },
     "counts.HourTotal": {
         STATISTICS: "id branch is_final contacts minutes estimated_minutes handed_over check_ins log_import "
