@@ -1,10 +1,14 @@
 """Say what staff have recorded about an item: it is ordered, or on loan until a day. No patron is named."""
 
-from django.db.models import BigAutoField, DateField, F
+from django.db.models import BigIntegerField, DateField, ExpressionWrapper, F
 
 from portal.prepared import prepared
 
 from .models import NextStep
+
+# Adding 0 stops SQLite from using the index of an item's recommendations. Often recommended items have
+# thousands of them, and few recommendations have a next step.
+ITEM_KEY = ExpressionWrapper(F("recommendation__item") + 0, output_field=BigIntegerField())
 
 
 def add_recorded(items, today):
@@ -21,13 +25,15 @@ def add_recorded(items, today):
         item.recorded = found.get(item.pk)
 
 
-@prepared(items=BigAutoField(), today=DateField())
+@prepared(items=BigIntegerField(), today=DateField())
 def _recorded(items, today):
-    rows = NextStep.objects.filter(
-        recommendation__item__in=items,
+    rows = NextStep.objects.annotate(item_key=ITEM_KEY).filter(
+        item_key__in=items,
         recommendation__never_counted=False,
         kind__in=[NextStep.Kind.ORDERED, NextStep.Kind.ON_LOAN],
         promised_on__gte=today,
         arrived_at=None,
+        # A step with a day from today on is never overdue. With this condition, the query can use the index.
+        overdue_at=None,
     )
-    return rows.annotate(item_key=F("recommendation__item")).order_by("recorded_at", "pk")
+    return rows.order_by("recorded_at", "pk")

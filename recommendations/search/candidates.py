@@ -5,7 +5,7 @@ The database returns at most CANDIDATES rows, and must not read many more, even 
 
 On SQLite, FTS5 reads the rows of a word one by one and stops at the limit. On PostgreSQL, a GIN index returns
 all rows of a word at once. For an incomplete word, it first collects the rows of each word that begins with
-it. So if the table of words says that many items match, the entries are read in order until there are enough.
+it. So if the table of words says that many items match, a sample of the entries is read instead.
 """
 
 import re
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from portal.folding import WITHOUT_SPACES, WORD_MAX
 
-from .narrowing import IN_CATALOG, SIGN, here
+from .narrowing import IN_CATALOG, SIGN
 
 DIGIT = re.compile(r"\d")
 # The maximum number of rows that one query returns.
@@ -25,25 +25,27 @@ CANDIDATES = 300
 TITLES = 20
 # People leave out the article at the beginning of a title. So titles that begin with one of these are
 # searched too.
-ARTICLES = [
-    "the",
-    "a",
-    "an",
-    "el",
-    "la",
-    "los",
-    "las",
-    "un",
-    "una",
-    "le",
-    "les",
-    "l",
-    "une",
-    "der",
-    "die",
-    "das",
-    "il",
-]
+ARTICLES = frozenset(
+    {
+        "the",
+        "a",
+        "an",
+        "el",
+        "la",
+        "los",
+        "las",
+        "un",
+        "una",
+        "le",
+        "les",
+        "l",
+        "une",
+        "der",
+        "die",
+        "das",
+        "il",
+    }
+)
 # If PostgreSQL has fewer items than this, each query simply uses the index.
 LARGE = 20_000
 # A word is rare if at most this many items have it. If a query has rare words, only these are looked up in
@@ -52,12 +54,13 @@ LARGE = 20_000
 BROAD, BROAD_WHOLE = 30_000, 150_000
 # The digits with which years and ISBNs begin.
 BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *range(200, 210)))}
-# If probably at least this share of the items matches, the entries are read in order instead of with the
-# index.
-SHARE = 0.01
-# At most READ entries are read in order. This is enough to find ENOUGH matches if at least SHARE of the
-# entries match. If too few of the first SAMPLE entries match, reading stops there.
-READ, ENOUGH, SAMPLE = 10_000, 100, 1000
+# If probably at least this share of the items matches, a sample of the entries is read instead of the index.
+SHARE = 0.005
+# A search needs ENOUGH matches. The number of matches in a sample of SMALL_SAMPLE entries says how large a
+# second sample must be. If it would have more than LARGE_SAMPLE entries, the index is quicker.
+ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 100, 1000, 20_000
+# A mark is rare if less than this share of the items in a sample have it.
+RARE_MARK = 0.25
 # At most this many words with the same beginning are counted. More would take longer than the search.
 COUNTED_WORDS = 5000
 # The columns of SearchWord that count the items that a search may find, and those with the word in the title.
@@ -135,10 +138,10 @@ def begins(column, begin="%s"):
 
 HAS_WORD = "(' ' || {} || ' ') LIKE %s"
 ON_BOTH = "SELECT item_id, title, names, rest FROM recommendations_searchentry "
-AT_BRANCH = """
-SELECT item_id, title, names, rest
-FROM recommendations_holding JOIN recommendations_searchentry USING (item_id)
-WHERE branch_id = %s ORDER BY item_id LIMIT %s"""
+# Reads entries from everywhere in the table, because the first items of a catalog can differ from the others.
+# The parameter is the percentage of the entries. The seed is constant, so the same search finds the same
+# items.
+SAMPLED = "TABLESAMPLE SYSTEM (%s) REPEATABLE (0)"
 
 
 def titles_beginning_with(folded, *, in_catalog=False):
@@ -147,13 +150,17 @@ def titles_beginning_with(folded, *, in_catalog=False):
     Titles equal to the text come first, so that even a broad search never misses them. If `in_catalog` is
     true, only imported items are returned, so that items typed by hand don't take the places of others.
     """
-    beginnings = [folded, *(f"{article} {folded}" for article in ARTICLES)]
-    order = "title" if connection.vendor == "sqlite" else "title USING ~<~"
-    test = f"{begins('title')} AND {HAS_WORD.format('rest')}" if in_catalog else begins("title")
-    one = f"SELECT * FROM ({ON_BOTH} WHERE {test} ORDER BY {order} LIMIT {TITLES}) AS one"
-    query = " UNION ALL ".join([one] * len(beginnings))
+    beginnings = [folded, *(f"{article} {folded}" for article in sorted(ARTICLES))]
     mark = [f"% {IN_CATALOG} %"] if in_catalog else []
-    return _entries(query, [value for begin in beginnings for value in [begin, begin, *mark]])
+    has_mark = f" AND {HAS_WORD.format('rest')}" if in_catalog else ""
+    if connection.vendor == "sqlite":
+        one = f"{ON_BOTH} WHERE {begins('title')}{has_mark} ORDER BY title LIMIT {TITLES}"
+        query = " UNION ALL ".join([f"SELECT * FROM ({one}) AS one"] * len(beginnings))
+        return _entries(query, [value for begin in beginnings for value in [begin, begin, *mark]])
+    # PostgreSQL needs several times as long to plan the parts of a UNION as to run them.
+    one = f"{ON_BOTH} WHERE {begins('title', 'begin')}{has_mark} ORDER BY title USING ~<~ LIMIT {TITLES}"
+    query = f"SELECT one.* FROM unnest(%s::text[]) AS begin CROSS JOIN LATERAL ({one}) AS one"
+    return _entries(query, [beginnings, *mark])
 
 
 TOTAL_ON_POSTGRESQL = (
@@ -195,34 +202,43 @@ ALL_WORDS = f"array_to_tsvector(array_remove(string_to_array({ALL_TEXTS}, ' '), 
 
 
 def look_up(words, counts, *, in_title=False, marks=()):
-    """Return {item id: Entry} for at most CANDIDATES entries with these words and marks.
+    """Return {item id: Entry} for some entries with these words and marks: at most CANDIDATES of them.
 
-    The last word may be incomplete.
+    If marks narrow a search for titles, ENOUGH entries suffice. The last word may be incomplete.
     """
+    limit = ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
     if connection.vendor == "sqlite":
         if in_title and len(words) == 1 and _begins_years_or_isbns(words[0]):
             # To find the items with such a number in the title, FTS5 would read all items that have the
             # number anywhere. Titles that begin with the number are found by `titles_beginning_with`.
             return {}
-        return _entries(ON_SQLITE, [_on_sqlite(words, counts, in_title, marks), CANDIDATES])
-    return _look_up_on_postgresql(words, counts, in_title, marks)
+        return _entries(ON_SQLITE, [_on_sqlite(words, counts, in_title, marks), limit])
+    return _look_up_on_postgresql(words, counts, in_title, marks, limit)
 
 
-def is_enough(entries, words, counts):
+def is_enough(entries, words, counts, marks=()):
     """Return whether these entries are enough candidates. All of them have all words in the title.
 
-    If many titles have all words, it doesn't matter which ENOUGH of them are ranked.
+    If many titles have all words, or if marks narrow the search, it doesn't matter which ENOUGH of them are
+    ranked.
     """
-    return len(entries) >= (ENOUGH if _are_frequent(words, counts, in_title=True) else CANDIDATES)
+    is_less_enough = _are_narrow(marks) or _are_frequent(words, counts, in_title=True)
+    return len(entries) >= (ENOUGH if is_less_enough else CANDIDATES)
 
 
-def may_be_cut(entries, words, counts):
+def may_be_cut(entries, words, counts, marks=()):
     """Return whether the query may have stopped at a limit, so that more items match than these entries.
 
-    If many items have all words, the limit is ENOUGH, because the entries were read in order. Otherwise it is
+    If many items have all words, or if marks narrow the search, the limit is ENOUGH. Otherwise it is
     CANDIDATES.
     """
-    return len(entries) >= (ENOUGH if _are_frequent(words, counts, in_title=False) else CANDIDATES)
+    is_less_enough = _are_narrow(marks) or _are_frequent(words, counts, in_title=False)
+    return len(entries) >= (ENOUGH if is_less_enough else CANDIDATES)
+
+
+def _are_narrow(marks):
+    """Return whether one of these marks is more than the mark of nearly all items."""
+    return any(mark != IN_CATALOG for mark in marks)
 
 
 def _are_frequent(words, counts, *, in_title):
@@ -234,15 +250,17 @@ def _on_sqlite(words, counts, in_title, marks):
     end = "" if counts.is_finished or is_whole(last) else "*"
     asked = " AND ".join([*(f'"{word}"' for word in finished), f'"{last}"{end}'])
     asked = f"title : ({asked})" if in_title else f"({asked})"
-    return " AND ".join([asked, *(f'rest : "{mark}"' for mark in marks)])
+    # The marks come first, because FTS5 takes less time if the first word is rarer.
+    return " AND ".join([*(f'rest : "{mark}"' for mark in marks), asked])
 
 
-def _look_up_on_postgresql(words, counts, in_title, marks):
+def _look_up_on_postgresql(words, counts, in_title, marks, limit):
     last = None if counts.is_finished else words[-1]
     if counts.total < LARGE:
-        return _with_index(words, words if in_title and marks else [], last, in_title, marks)
+        others = words if in_title and marks else []
+        return _with_index(words, others, last, in_title, marks, limit)
     share, share_of_whole = _shares(words, counts, in_title)
-    entries = _in_order(words, last, in_title, marks) if share >= SHARE else {}
+    entries = _in_sample(words, last, in_title, marks, limit, counts.total) if share >= SHARE else {}
     if len(entries) >= ENOUGH:
         return entries
     if share_of_whole * counts.total >= 2 * CANDIDATES:
@@ -251,33 +269,27 @@ def _look_up_on_postgresql(words, counts, in_title, marks):
     # Don't look up the mark for imported items, because nearly all items have it. Compare it afterward
     # instead.
     sought = [mark for mark in marks if mark != IN_CATALOG]
+    if sought and _rare(_items_with(words, last, counts, in_title), last):
+        sought = _rare_marks(sought, counts.total)
     indexed = _to_look_up(words, last, counts, in_title and not sought, bool(sought))
     others = words if in_title and sought else [word for word in words if word not in indexed]
     others = [*others, *(mark for mark in marks if mark not in sought)]
-    return entries | _with_index(indexed, others, last, in_title, sought, is_large=True)
+    return entries | _with_index(indexed, others, last, in_title, sought, limit, is_large=True)
 
 
-def _in_order(words, last, in_title, marks):
-    """Read the entries in order, and return {item id: Entry} for those that match, up to CANDIDATES.
-
-    At most READ entries are read. If nearly none of the first SAMPLE entries match, no more are read.
-    """
+def _in_sample(words, last, in_title, marks, limit, total):
+    """Return {item id: Entry} for those entries of a sample that match, up to `limit`."""
     tests, values = _tests([*words, *marks], last, in_title)
-    branch = next((mark[2:] for mark in marks if mark.startswith(here(""))), None)
-    entries = {}
-    for number in (SAMPLE, READ):
-        if branch is None:
-            first, begin = f"{ON_BOTH} ORDER BY item_id LIMIT %s", [number]
-        else:
-            first, begin = AT_BRANCH, [int(branch), number]
-        query = f"SELECT * FROM ({first}) AS first WHERE {tests} LIMIT %s"
-        entries = _on_large(query, [*begin, *values, CANDIDATES])
-        if len(entries) >= ENOUGH or len(entries) < SHARE * number / 2:
-            break
-    return entries
+    query = f"{ON_BOTH} {SAMPLED} WHERE {tests} LIMIT %s"
+    entries = _entries(query, [100 * SMALL_SAMPLE / total, *values, limit])
+    # A second sample of this size has about twice as many matches as needed.
+    number = 2 * ENOUGH * SMALL_SAMPLE // max(len(entries), 1)
+    if len(entries) >= ENOUGH or number > 2 * LARGE_SAMPLE:
+        return entries
+    return _entries(query, [100 * min(number, LARGE_SAMPLE) / total, *values, limit])
 
 
-def _with_index(indexed_words, others, last, in_title, marks, *, is_large=False):
+def _with_index(indexed_words, others, last, in_title, marks, limit, *, is_large=False):
     """Return {item id: Entry} for the entries with all words and marks.
 
     The index finds the entries with `indexed_words` and `marks`. PostgreSQL then compares the texts of these
@@ -289,7 +301,7 @@ def _with_index(indexed_words, others, last, in_title, marks, *, is_large=False)
     tests, values = _tests(others, last, in_title)
     tests = " AND ".join(filter(None, [f"{indexed} @@ %s::tsquery", tests]))
     query = f"{ON_BOTH} WHERE {tests} LIMIT %s"
-    values = [" & ".join([*(f"'{mark}'" for mark in marks), *terms]), *values, CANDIDATES]
+    values = [" & ".join([*(f"'{mark}'" for mark in marks), *terms]), *values, limit]
     return _on_large(query, values) if is_large else _entries(query, values)
 
 
@@ -322,14 +334,39 @@ def _to_look_up(words, last, counts, in_title, has_marks):
     - If the index looks up marks, return no words.
     - Otherwise, return the rarest word.
     """
-    items = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
-    if last:
-        items[last] = _beginning(last, counts, in_title)
-    rare = [word for word, number in items.items() if number <= (BROAD if word == last else BROAD_WHOLE)]
+    items = _items_with(words, last, counts, in_title)
+    rare = _rare(items, last)
     whole = [word for word in items if word != last]
     if rare or len(whole) > 1:
         return rare or whole
     return [] if has_marks else [min(items, key=lambda word: items[word])]
+
+
+def _items_with(words, last, counts, in_title):
+    """Return {word: approximate number of items with it}. `last` is the incomplete word, or None."""
+    items = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
+    if last:
+        items[last] = _beginning(last, counts, in_title)
+    return items
+
+
+def _rare(items, last):
+    """Return the rare words of {word: number of items}."""
+    return [word for word, number in items.items() if number <= (BROAD if word == last else BROAD_WHOLE)]
+
+
+def _rare_marks(marks, total):
+    """Return the marks that few items in a small sample have.
+
+    The index would return all items with the other marks. It is quicker to compare these marks with the items
+    that have the rare words.
+    """
+    columns = ", ".join(f"count(*) FILTER (WHERE {HAS_WORD.format('rest')})" for _mark in marks)
+    query = f"SELECT {columns} FROM recommendations_searchentry {SAMPLED}"
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*(f"% {mark} %" for mark in marks), 100 * SMALL_SAMPLE / total])
+        numbers = cursor.fetchone()
+    return [mark for mark, number in zip(marks, numbers, strict=True) if number < SMALL_SAMPLE * RARE_MARK]
 
 
 def _shares(words, counts, in_title):

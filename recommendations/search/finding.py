@@ -3,8 +3,11 @@
 import re
 from typing import NamedTuple
 
+from django.db.models import BigAutoField
+
 from portal.dois import clean_doi
 from portal.folding import fold
+from portal.prepared import prepared
 from recommendations.holdings import fetch_holdings
 from recommendations.models import Item
 
@@ -103,7 +106,7 @@ def _find(words, counts, limit, branch, narrowing, *, enough=None):
     If `enough` is set and this many titles have all words, only titles are searched.
     """
     entries = _candidates(words, counts, limit, branch, narrowing, enough)
-    query = _Query(words, " ".join(words), _exact_number(words), here(branch.pk) if branch else None)
+    query = _query(words, branch)
     marks = {pk: _marks(entry) for pk, entry in entries.items()}
     ranks = {pk: _rank(entry, marks[pk], query) for pk, entry in entries.items()}
     best = sorted(entries, key=lambda pk: (*ranks[pk], pk))
@@ -111,21 +114,48 @@ def _find(words, counts, limit, branch, narrowing, *, enough=None):
     # Almost always, one round is enough. Another round is needed only after skipping events that are over.
     while best and len(found) < limit:
         asked, best = best[:limit], best[limit:]
-        items = Item.objects.in_bulk(asked)
+        items = {item.pk: item for item in _with_keys(keys=asked)}
         found += [items[pk] for pk in asked if pk in items and not items[pk].is_over]
     found = found[:limit]
     if found:
         fetch_holdings(found)
-    return Found(found, "", frozenset().union(*marks.values()), may_be_cut(entries, words, counts))
+    return Found(
+        found, "", frozenset().union(*marks.values()), may_be_cut(entries, words, counts, narrowing.marks)
+    )
+
+
+@prepared(keys=BigAutoField())
+def _with_keys(keys):
+    return Item.objects.filter(pk__in=keys)
 
 
 class _Query(NamedTuple):
-    """The parts of a query that `_rank` needs. `here` is the mark of the branch of the search, or None."""
+    """The parts of a query that `_rank` needs.
 
-    words: list
+    `finished` are the words before the last one, which may be incomplete. `here` is the mark of the branch of
+    the search, or None.
+    """
+
+    words: frozenset
+    finished: frozenset
+    last: str
     folded: str
+    without_article: str
     number: str
     here: str | None
+
+
+def _query(words, branch):
+    folded = " ".join(words)
+    return _Query(
+        words=frozenset(words),
+        finished=frozenset(words[:-1]),
+        last=words[-1],
+        folded=folded,
+        without_article=_without_article(folded),
+        number=_exact_number(words),
+        here=here(branch.pk) if branch else None,
+    )
 
 
 def _exact_number(words):
@@ -143,11 +173,11 @@ def _candidates(words, counts, limit, branch, narrowing, enough):
             entries = {pk: entry for pk, entry in entries.items() if set(marks) <= set(_marks(entry))}
         entries.update(look_up(words, counts, in_title=True, marks=marks))
     number = number_of(words)
-    if number or not (is_enough(entries, words, counts) or (enough and len(entries) >= enough)):
+    if number or not (is_enough(entries, words, counts, marks) or (enough and len(entries) >= enough)):
         entries.update(look_up(words, counts, marks=marks))
     if number and number != words[-1]:
         entries.update(look_up([number], count([number], counts.columns), marks=marks))
-    if branch is not None and not narrowing.branch and is_enough(entries, words, counts):
+    if branch is not None and not narrowing.branch and is_enough(entries, words, counts, marks):
         mark = here(branch.pk)
         if sum(mark in _marks(entry) for entry in entries.values()) < limit:
             entries.update(look_up(words, counts, in_title=True, marks=[*marks, mark]))
@@ -161,9 +191,9 @@ def _marks(entry):
 
 def _rank(entry, marks, query):
     """Return a sort key for the entry."""
-    if _holds(entry.title, query.words):
+    if _holds(entry.title, query):
         place = 0
-    elif _holds(f"{entry.title} {entry.names}", query.words):
+    elif _holds(f"{entry.title} {entry.names}", query):
         place = 1
     else:
         place = 2
@@ -176,13 +206,17 @@ def _difference(entry, marks, query):
     """Return 0 if the title, ISBN, DOI or call number equals the query, and more if it is only similar."""
     if entry.title == query.folded or (query.number and _has_number(entry, query.number)):
         return 0
-    asked = _without_article(query.folded)
-    main_title = entry.title.split()[: words_before_subtitle(marks)]
-    if asked in {_without_article(entry.title), _without_article(" ".join(main_title))}:
+    if query.without_article == _without_article(entry.title):
         return 1
+    title = entry.title.split()
+    if number := words_before_subtitle(marks):
+        title = title[:number]
+        if query.without_article == _without_article(" ".join(title)):
+            return 1
     # The words are the whole title and some of the names, in any order.
-    title, words = set(main_title or entry.title.split()), set(query.words)
-    return 2 if title < words and words - title <= set(entry.names.split()) else 3
+    rest = query.words.difference(title)
+    is_whole = query.words.issuperset(title) and rest
+    return 2 if is_whole and rest.issubset(entry.names.split()) else 3
 
 
 def _has_number(entry, number):
@@ -195,7 +229,6 @@ def _without_article(text):
     return rest if rest and article in ARTICLES else text
 
 
-def _holds(text, words):
+def _holds(text, query):
     there = text.split()
-    *finished, last = words
-    return set(finished) <= set(there) and any(word.startswith(last) for word in there)
+    return query.finished.issubset(there) and any(word.startswith(query.last) for word in there)

@@ -15,6 +15,7 @@ from .languages import CODES
 
 SIGN = "¤"
 IN_CATALOG = f"{SIGN}c"
+BEFORE_SUBTITLE = f"{SIGN}t"
 # What separates a title from a subtitle or another title, as in "The hobbit, or, There and back again".
 SUBTITLE = re.compile(r"\s*[:;/=]\s+|,\s+or[,:]?\s+", re.IGNORECASE)
 NOT_PLAIN = re.compile("[^a-z0-9]")
@@ -53,7 +54,7 @@ def here(branch):
 
 def words_before_subtitle(marks):
     """Return how many words the title has before its subtitle, or 0 if it has no subtitle."""
-    return next((int(mark[2:]) for mark in marks if mark.startswith(f"{SIGN}t")), 0)
+    return next((int(mark[2:]) for mark in marks if mark.startswith(BEFORE_SUBTITLE)), 0)
 
 
 def marks_of(item, branches):
@@ -65,7 +66,7 @@ def marks_of(item, branches):
     marks = [mark for narrowing in narrowings for mark in narrowing.marks]
     main_title, *subtitles = SUBTITLE.split(item.title, maxsplit=1)
     words = len(fold(main_title).split()) if subtitles else 0
-    return " ".join([*marks, f"{SIGN}t{words}"] if words else marks)
+    return " ".join([*marks, f"{BEFORE_SUBTITLE}{words}"] if words else marks)
 
 
 def _plain(code):

@@ -218,7 +218,9 @@ def test_list_uses_the_database_index_for_a_patrons_recommendations(me, given):
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
             cursor.execute(f"EXPLAIN {sql}")
             plan = "\n".join(line for (line,) in cursor.fetchall())
-            scan = r"Index Scan using \w+ on recommendations_recommendation .*\n *Index Cond: \(\(patron_id = "
+            scan = (
+                r"Index Scan using \w+ on recommendations_recommendation .*\n *Index Cond: \(\(patron_id = "
+            )
             assert re.search(scan, plan)
             # The index also has the order, so only rows with the same time are sorted.
             assert "Presorted Key: recommendations_recommendation.recommended_at" in plan
