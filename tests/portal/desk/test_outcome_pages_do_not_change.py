@@ -1,7 +1,7 @@
 """Test that an attacker who reads everything about outcomes learns nothing from one more answer.
 
-The pages, the files and the API are read before and after one answer or verdict is added, changed or removed, and before
-and after a visit is forgotten or erased.
+Each test reads the pages, the files and the API before and after one change: an answer or verdict is added,
+changed or removed, or a visit is forgotten or erased.
 """
 
 import datetime

@@ -46,7 +46,7 @@ NOW = timezone.now()
 
 @pytest.fixture
 def visit(library, branch, staff, patron):
-    """Return a visit in the account of Sam, who isn't its patron."""
+    """Return a visit in the account of Sam, who is the wrong patron."""
     visit = HelpSessionFactory(
         branch=branch,
         staff=staff,
