@@ -1,5 +1,6 @@
 """Say when an event or course takes place, and how to reach a person."""
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -30,3 +31,13 @@ def call_address(item):
     """Return the `tel:` address of the item's phone number, or "" if it has none."""
     number = clean_number(item.phone) if item.phone else ""
     return call_url(number) if number else ""
+
+
+def is_too_far(day):
+    """Return whether this day of an event can't be right, because it is more than ten years away."""
+    return day.year > timezone.localdate().year + 10
+
+
+def too_far():
+    """Return what people read about such a day."""
+    return _("This day is more than ten years away. Check the year.")

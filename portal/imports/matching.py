@@ -85,7 +85,7 @@ def undo_match(item, *, by, at):
     saved = _without_twins(SavedItem.objects.filter(pk__in=found.saved_items, item=record), item)
     SavedItem.objects.filter(pk__in=saved).update(item=item)
     for model, field in OTHERS:
-        rows = model.objects.filter(pk__in=found.others.get(model._meta.label, []), **{field: record})
+        rows = model._base_manager.filter(pk__in=found.others.get(model._meta.label, []), **{field: record})
         rows.update(**{field: item})
     item.retired_at = None
     item.save(update_fields=["retired_at"])
@@ -130,11 +130,11 @@ def _move_others(item, record):
     both = StaffLinkItem.objects.filter(item=record).values("link")
     moved = {}
     for model, field in OTHERS:
-        rows = model.objects.filter(**{field: item}).order_by("pk")
+        rows = model._base_manager.filter(**{field: item}).order_by("pk")
         if model is StaffLinkItem:
             rows = rows.exclude(link__in=both)
         if keys := list(rows.values_list("pk", flat=True)):
-            model.objects.filter(pk__in=keys).update(**{field: record})
+            model._base_manager.filter(pk__in=keys).update(**{field: record})
             moved[model._meta.label] = keys
     return moved
 

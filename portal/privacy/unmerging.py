@@ -225,6 +225,8 @@ def _restore_row(label, columns):
     Insert nothing if the row needs another row that no longer exists, or if it conflicts with a newer row.
     """
     row = snapshot.from_json(apps.get_model(label), columns)
+    if isinstance(row, SavedItem) and not _drop_lost_recommendation(row):
+        return
     # Check that the targets of the foreign keys exist. The database checks the targets only at the commit,
     # and rolls back the whole transaction if one is missing.
     for field in row._meta.concrete_fields:
@@ -234,6 +236,18 @@ def _restore_row(label, columns):
             setattr(row, field.attname, None)
     with suppress(IntegrityError), transaction.atomic():
         row.save_base(raw=True, force_insert=True)
+
+
+def _drop_lost_recommendation(saved):
+    """Drop the recommendation of a list entry if its visit was forgotten, so that it belongs to nobody now.
+
+    Return False if no list may have the entry, because the visit is quiet now or had the wrong patron.
+    """
+    given = saved.recommendation_id and Recommendation.objects.filter(pk=saved.recommendation_id).first()
+    if given and given.patron_id is None:
+        saved.recommendation = None
+        return not given.never_counted
+    return True
 
 
 def _exists(field, row):

@@ -66,6 +66,11 @@ PHONE = {
 }
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
+# How journeys look that run in two languages. In Spanish, they also run in dark mode with text at 200%.
+LOOKS = {"en": {"language": "en"}, "es": {"language": "es", "color_scheme": "dark", "large": True}}
+# Set the text of each page to 200%, before anything is shown.
+LARGE = "new MutationObserver((_, watch) => { if (document.body) { watch.disconnect(); \
+document.documentElement.style.fontSize = '200%'; } }).observe(document, { childList: true, subtree: true });"
 # How long a test waits for a page, in milliseconds. No test should fail because the machine is busy.
 TIMEOUT = 30_000
 expect.set_options(timeout=TIMEOUT)
@@ -147,7 +152,7 @@ def site(live_server, settings):
 
 @pytest.fixture
 def opened(new_context, site):
-    """Return opened(device, language=, javascript=, …), which opens a page in a new browser.
+    """Return opened(device, language=, javascript=, large=, …), which opens a page in a new browser.
 
     The test fails if a browser logs an error, or sends a request to a host other than `site` and `provider`.
     Browsers prefer reduced motion, because animated page changes accounted for a fifth of the time of all
@@ -169,7 +174,7 @@ def opened(new_context, site):
             ),
         )
 
-    def opened(device, *, language="en", javascript=True, motion=False, provider="", **more):
+    def opened(device, *, language="en", javascript=True, motion=False, large=False, provider="", **more):
         ours.extend(filter(None, [provider]))
         preferred = {
             "locale": LOCALES[language],
@@ -179,6 +184,8 @@ def opened(new_context, site):
         context = new_context(**{"base_url": site, **preferred, **device, **more})
         context.set_default_timeout(TIMEOUT)
         context.on("page", watch)
+        if large:
+            context.add_init_script(LARGE)
         return context.new_page()
 
     yield opened

@@ -19,7 +19,7 @@ from portal.helpsessions import search
 from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, ItemFactory
 
-from .conftest import DESK
+from .conftest import DESK, LOOKS
 from .reader import Reader
 
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
@@ -39,9 +39,8 @@ def enter(opened, show, language, javascript):
     def enter(person):
         person.language = language
         person.save()
-        return Reader(
-            show(opened(DESK, language=language, javascript=javascript), person), language, act="click"
-        )
+        page = show(opened(DESK, **LOOKS[language], javascript=javascript), person)
+        return Reader(page, language, act="click")
 
     return enter
 

@@ -16,6 +16,8 @@ from portal.lists.own_words import add_title
 from tests.extent import rarely
 from tests.factories import HelpSessionFactory, SavedListFactory, recommend_in
 
+from .conftest import LOOKS
+
 pytestmark = pytest.mark.browser
 
 with_and_without_javascript = pytest.mark.parametrize(
@@ -41,7 +43,8 @@ def saved_list(patron, staff, branch):
 
 
 READ = {
-    "csv": lambda text: [row["Title"] for row in csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))],
+    # The first line has the names of the columns, in the language of the page. The title is in the first one.
+    "csv": lambda text: [row[0] for row in csv.reader(io.StringIO(text))][1:],
     "ris": lambda text: [reference["title"] for reference in rispy.loads(text)],
     "bibtex": lambda text: [entry.key for entry in bibtexparser.parse_string(text).entries],
     "csl": lambda text: [item["title"] for item in json.loads(text)],
@@ -49,9 +52,13 @@ READ = {
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
-def test_patron_downloads_a_list_in_each_format(javascript, saved_list, patron, phone, show):
-    page = show(phone(javascript=javascript), patron)
+@pytest.mark.parametrize(
+    ("language", "javascript"),
+    [("en", True), rarely("en", False), rarely("es", True)],
+    ids=["with JavaScript", "without JavaScript", "in Spanish, dark and large"],
+)
+def test_patron_downloads_a_list_in_each_format(language, javascript, saved_list, patron, phone, show):
+    page = show(phone(**LOOKS[language], javascript=javascript), patron)
     page.goto(saved_list.get_absolute_url())
     page.locator("#list-options").tap()
     for form, read in READ.items():

@@ -11,7 +11,10 @@ from portal.kits.actions import make_kit
 from portal.kits.models import ItemCount, Kit
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
+from tests.extent import rarely
 from tests.factories import HelpSessionFactory, ItemFactory, TopicFactory, recommend_in
+
+from .conftest import LOOKS
 
 pytestmark = pytest.mark.browser
 
@@ -30,10 +33,11 @@ def kit_of(staff, branch, *items, topic=None):
 
 
 @pytest.mark.core
-def test_kit_made_from_a_visit_can_be_added_to_the_next_visit(phone, show, staff, branch):
+@pytest.mark.parametrize("language", ["en", rarely("es")], ids=["en", "in Spanish, dark and large"])
+def test_kit_made_from_a_visit_can_be_added_to_the_next_visit(language, phone, show, staff, branch):
     session = HelpSessionFactory(branch=branch, staff=staff, question="SECRET")
     recommend_in(session, 2, reason="SECRET")
-    page = show(phone(), staff)
+    page = show(phone(**LOOKS[language]), staff)
     page.goto(f"/desk/sessions/{session.public_id}/")
     page.locator("#to-kit").click()
     page.locator("#id_name").fill("Compost")
@@ -55,7 +59,8 @@ def test_kit_made_from_a_visit_can_be_added_to_the_next_visit(phone, show, staff
     assert {row.from_kit for row in given} == {kit.public_id}
 
 
-def test_items_that_helped_before_appear_when_a_topic_is_chosen(phone, show, staff):
+@pytest.mark.parametrize("language", ["en", "es"], ids=["en", "in Spanish, dark and large"])
+def test_items_that_helped_before_appear_when_a_topic_is_chosen(language, phone, show, staff):
     topic, item = TopicFactory(name="Small business"), ItemFactory(title="Plan it")
     ItemCount.objects.create(
         item=item,
@@ -66,13 +71,13 @@ def test_items_that_helped_before_appear_when_a_topic_is_chosen(phone, show, sta
         lower_bound=0.49,
         latest_on=date(2026, 5, 4),
     )
-    page = show(phone(), staff)
+    page = show(phone(**LOOKS[language]), staff)
     page.goto("/desk/record/")
     page.wait_for_load_state()
     page.locator("#id_topic").select_option(str(topic.pk))
     found = page.locator("#asked-before .found-item")
     expect(found).to_contain_text("Plan it")
-    expect(found).to_contain_text("helped 8 of 10")
+    expect(found).to_contain_text(re.compile("8 (of|de) 10"))
     found.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".chosen > li")).to_contain_text("Plan it")

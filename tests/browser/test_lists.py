@@ -7,6 +7,7 @@ from portal.lists.own_words import add_title
 from tests.extent import rarely
 from tests.factories import HelpSessionFactory, SavedListFactory, recommend_in
 
+from .conftest import LOOKS
 from .steps import answered, card, eventually
 
 pytestmark = pytest.mark.browser
@@ -93,13 +94,17 @@ def test_order_page_shows_the_old_order_if_the_new_order_cannot_be_saved(three, 
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize(
+    ("language", "javascript"),
+    [("en", True), rarely("en", False), rarely("es", True)],
+    ids=["with JavaScript", "without JavaScript", "in Spanish, dark and large"],
+)
 def test_patron_saves_an_item_in_a_new_list_and_restores_the_list(
-    javascript, branch, staff, patron, phone, show
+    language, javascript, branch, staff, patron, phone, show
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     title = recommend_in(session)[0].item.title
-    page = show(phone(javascript=javascript), patron)
+    page = show(phone(**LOOKS[language], javascript=javascript), patron)
     page.goto(session.get_absolute_url())
     button = card(page, title).locator("button[id^='save-']")
     button.tap()
@@ -109,7 +114,8 @@ def test_patron_saves_an_item_in_a_new_list_and_restores_the_list(
     page.locator("#make-list").tap()
     toggles = page.locator("#lists button[aria-pressed=true]")
     expect(toggles).to_have_count(2)
-    page.get_by_role("button", name="Your list").tap()
+    # The first list has no name of its own.
+    toggles.filter(has_not_text="For winter").tap()
     expect(toggles).to_have_count(1)
 
     page.locator("nav a[href='/lists/']").tap()

@@ -13,6 +13,7 @@ from recommendations.models import NextStep, Recommendation
 from tests.extent import rarely
 from tests.factories import HelpSessionFactory, recommend_in
 
+from .conftest import LOOKS
 from .steps import card, say
 
 pytestmark = pytest.mark.browser
@@ -31,8 +32,8 @@ def test_staff_promise_a_day_for_an_item_that_the_patron_could_not_get(
     monkeypatch.setattr(states, "GRACE", datetime.timedelta(0))
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     [missed] = recommend_in(visit)
-    home = show(phone(language=language, javascript=javascript), patron)
-    desk = show(phone(language=language, javascript=javascript), staff)
+    home = show(phone(**LOOKS[language], javascript=javascript), patron)
+    desk = show(phone(**LOOKS[language], javascript=javascript), staff)
     home.goto(visit.get_absolute_url())
     say(home, missed.item.title, "could_not_get_it")
 

@@ -11,6 +11,7 @@ from recommendations.models import Holding
 from tests.extent import rarely
 from tests.factories import BranchFactory, ItemFactory, SavedListFactory
 
+from .conftest import LOOKS
 from .states import HOSTILE
 from .test_printing import content_height, printed_pages
 
@@ -191,8 +192,14 @@ def test_html_and_very_long_words_fit_on_the_paper(printed, paper, monkeypatch):
     assert page.locator(".paper img, .paper script").count() == 0
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_patron_prints_a_list_for_another_branch_on_a_receipt(javascript, patron, branch, phone, show):
+@pytest.mark.parametrize(
+    ("language", "javascript"),
+    [("en", True), ("en", False), ("es", True)],
+    ids=["with JavaScript", "without JavaScript", "in Spanish, dark and large"],
+)
+def test_patron_prints_a_list_for_another_branch_on_a_receipt(
+    language, javascript, patron, branch, phone, show
+):
     north = BranchFactory(name="Northfield", slug="northfield")
     saved_list = SavedListFactory(patron=patron)
     for title, place, call_number in [
@@ -203,7 +210,7 @@ def test_patron_prints_a_list_for_another_branch_on_a_receipt(javascript, patron
         item = ItemFactory(title=title)
         Holding.objects.create(item=item, branch=place, call_number=call_number)
         SavedItem.objects.create(saved_list=saved_list, item=item, saved_at=timezone.now())
-    page = show(phone(javascript=javascript), patron)
+    page = show(phone(**LOOKS[language], javascript=javascript), patron)
     page.goto("/lists/")
     page.locator("#list-options").tap()
     page.locator("#print-list").tap()

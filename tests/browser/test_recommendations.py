@@ -8,6 +8,8 @@ from portal.conversations.models import Conversation
 from recommendations.actions import record_verdict
 from tests.factories import HelpSessionFactory, recommend_in
 
+from .conftest import LOOKS
+
 pytestmark = pytest.mark.browser
 
 
@@ -21,7 +23,7 @@ def test_patron_narrows_their_recommendations_and_asks_the_helper_for_more(
     visits = HelpSessionFactory.create_batch(2, patron=patron, branch=branch, staff=staff)
     loved, other = [recommend_in(visit)[0] for visit in visits]
     record_verdict(loved, verdict="helped", comment="", at=timezone.now())
-    page = show(phone(javascript=javascript, language=language), patron)
+    page = show(phone(**LOOKS[language], javascript=javascript), patron)
     page.goto("/")
     page.locator("#to-recommendations").focus()
     page.keyboard.press("Enter")

@@ -8,6 +8,7 @@ from portal.lists.own_words import add_title, write_note
 from tests.extent import rarely
 from tests.factories import HelpSessionFactory, SavedListFactory, recommend_in
 
+from .conftest import LOOKS
 from .steps import answered
 
 pytestmark = pytest.mark.browser
@@ -47,7 +48,7 @@ def type_words(page, words):
 def test_patron_searches_visits_and_lists_by_keyboard(javascript, language, visit, long, patron, phone, show):
     patron.language = language
     patron.save()
-    page = show(phone(javascript=javascript, language=language), patron)
+    page = show(phone(**LOOKS[language], javascript=javascript), patron)
     page.goto("/")
     page.locator("#to-search").focus()
     page.keyboard.press("Enter")

@@ -16,6 +16,8 @@ from tests.factories import (
     recommend_in_message,
 )
 
+from .conftest import LOOKS
+
 pytestmark = pytest.mark.browser
 
 
@@ -42,7 +44,7 @@ def test_staff_share_the_items_of_an_answer(
     staff.language = language
     staff.save()
     opened = {"desk": desk_computer, "phone": phone}[screen]
-    page = show(opened(language=language, javascript=javascript), staff)
+    page = show(opened(**LOOKS[language], javascript=javascript), staff)
     page.goto(f"/desk/conversations/{answer.conversation.public_id}/")
     page.locator(f"#share-{answer.public_id}").click()
     expect(page.locator("#shown li")).to_have_count(2)
@@ -52,7 +54,7 @@ def test_staff_share_the_items_of_an_answer(
     expect(address).to_have_value(re.compile(r"/shared/[\w-]{22}/$"))
     path = address.input_value()[address.input_value().index("/shared/") :]
 
-    visitor = phone(language=language, javascript=javascript)
+    visitor = phone(**LOOKS[language], javascript=javascript)
     visitor.goto(path)
     expect(visitor.locator("#shown a")).to_have_count(2)
     assert visitor.locator("#shown").inner_text() == shown

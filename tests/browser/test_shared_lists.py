@@ -9,6 +9,7 @@ from portal.lists.own_words import add_title, write_note
 from tests.extent import rarely
 from tests.factories import SavedListFactory, UserFactory
 
+from .conftest import LOOKS
 from .steps import sign_in
 
 pytestmark = pytest.mark.browser
@@ -46,11 +47,11 @@ def make_link(page, winter):
 def test_visitor_copies_a_list_that_a_patron_shares(language, javascript, winter, patron, phone, show, post):
     patron.language = language
     patron.save()
-    owner = show(phone(language=language, javascript=javascript), patron)
+    owner = show(phone(**LOOKS[language], javascript=javascript), patron)
     address, shown = make_link(owner, winter)
     path = address[address.index("/shared/") :]
 
-    visitor = phone(language=language, javascript=javascript)
+    visitor = phone(**LOOKS[language], javascript=javascript)
     visitor.goto(path)
     expect(visitor.locator("h1")).to_have_text("For winter")
     assert visitor.locator("#shown").inner_html() == shown

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.catalog_links import BORROWED
 from portal.desk.widgets import LongSelect
 from portal.dois import MAX_LENGTH, clean_doi
+from portal.happening import is_too_far, too_far
 from portal.phone_numbers import clean_number
 from portal.text import TextField
 from recommendations.models import Item
@@ -88,6 +89,9 @@ class DescribesItem(forms.Form):
                 self.errors.pop(name, None)
                 data[name] = self.fields[name].to_python("")
         first, last = data.get("starts_on"), data.get("ends_on")
+        for name in ("starts_on", "ends_on"):
+            if data.get(name) and is_too_far(data[name]):
+                self.add_error(name, too_far())
         if last and not first and "starts_on" not in self.errors:
             self.add_error("starts_on", gettext("Enter the first day too."))
         if first and last and last < first:

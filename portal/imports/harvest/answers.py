@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from xml.etree import ElementTree
 
-from portal.imports.readers.marc import read_xml
 from portal.imports.readers.marc_fields import DELETED
+from portal.imports.readers.marc_xml import read_xml
 from portal.imports.records import Fault, Record, Unreadable
 from portal.text import clean, printable
 

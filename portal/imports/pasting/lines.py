@@ -12,6 +12,7 @@ from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 
 from portal.dois import clean_doi, looks_like_a_doi
+from portal.happening import is_too_far, too_far
 from portal.imports import isbns
 from portal.phone_numbers import PHONE, clean_number
 from portal.text import clean
@@ -117,6 +118,8 @@ def _days(first, last):
         days = [datetime.date(*map(int, day.split("-"))) for day in (first, last) if day]
     except ValueError:
         raise Wrong(_("This day doesn't exist. Write a day like 2027-05-03.")) from None
+    if any(map(is_too_far, days)):
+        raise Wrong(too_far())
     if days != sorted(days):
         raise Wrong(_("The last day is before the first day."))
     return dict(zip(("starts_on", "ends_on"), days, strict=False))

@@ -2,6 +2,7 @@
 
 import re
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from recommendations.models import Item
@@ -164,9 +165,13 @@ def _finished(number, source, values, *, had_doi):
     values.setdefault("title", values.get("doi") or values.get("isbn") or "")
     if not values["title"]:
         return Entry(number, source, fault=_("This entry has no title. Add the title and try again."))
-    lost_doi = had_doi and not values.get("doi")
-    remark = _("The DOI of this entry is not valid, so we left the DOI out.") if lost_doi else ""
-    return Entry(number, source, values, remark=remark)
+    remarks = []
+    if had_doi and not values.get("doi"):
+        remarks.append(_("The DOI of this entry is not valid, so we left the DOI out."))
+    if int(values.get("year", 0)) > timezone.localdate().year + 1:
+        year = values.pop("year")
+        remarks.append(_("The year %(year)s is after next year, so we left the year out.") % {"year": year})
+    return Entry(number, source, values, remark=" ".join(remarks))
 
 
 def _outside():

@@ -1,4 +1,4 @@
-"""Read binary MARC 21 files and MARCXML files.
+"""Read binary MARC 21 files. MARCXML is read in marc_xml.py.
 
 When pymarc reads a whole file, it stops at the first damaged record. So this module finds the beginning and
 the end of each record itself, and lets pymarc read one record at a time. Then only the damaged record is
@@ -11,14 +11,13 @@ import io
 import logging
 import re
 import warnings
-from xml.etree import ElementTree
 
 import pymarc
 from pymarc import marc8_mapping
 
-from portal.imports.readers.marc_fields import DELETED, draft
+from portal.imports.readers.marc_fields import draft
 from portal.imports.readers.marc_holdings import configured_layout
-from portal.imports.records import Fault, Refused, Unreadable
+from portal.imports.records import Fault
 
 BLOCK = 256 * 1024
 RECORD_MAX = 1024 * 1024
@@ -31,15 +30,6 @@ UNKNOWN = "\ufffd"
 END_OF_RECORD = b"\x1d"
 # Bytes that may be between records: line ends, padding, DOS end-of-file, and the UTF-8 byte order mark.
 BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
-RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
-RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
-UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
-# Matches the namespace prefix of an element or attribute, such as "marc" in "</marc:leader>".
-PREFIX = re.compile(rb"(?:</|\s(?!xmlns:|xml:)(?=[\w.-]+:[\w.-]+=))([A-Za-z_][\w.-]*):")
-# The root elements of MARCXML, OAI-PMH and SRU. A file with one of them is accepted even if it has no record.
-MARCXML_WRAPPERS = {"collection", "OAI-PMH", "searchRetrieveResponse"}
-ELEMENT_OR_COMMENT = re.compile(rb"<(?:!--|([^\s<>/?!]{1,80}))")
-DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
 # MARC-8 may have Cyrillic, Hebrew, Arabic and Greek letters in either half of its code table. pymarc knows
 # each script in only one half, and would leave out the letters in the other half. So add both halves to
@@ -74,28 +64,30 @@ def read_binary(file, *, layout=None):
     `layout` is a Layout of marc_holdings.py. None means that of the setting IMPORT_HOLDINGS.
     """
     number, layout = 0, layout or configured_layout()
-    for chunk in _chunks(file):
+    for dropped, chunk in _chunks(file):
         for piece in _pieces(chunk):
             number += 1
-            yield piece if isinstance(piece, Fault) else _read_piece(piece, number, layout)
+            yield _read_piece(piece, number, layout, dropped)
+            dropped = 0
 
 
 def _chunks(file):
-    """Split the file after each record terminator, and yield the chunks.
+    """Split the file after each record terminator. Yield (number of dropped bytes, chunk).
 
-    The last chunk may have no terminator.
+    The last chunk may have no terminator. No record of MARC is longer than LENGTH_MAX. So of a chunk that is
+    longer than RECORD_MAX, only the end is read, where a whole record may be. The rest would fill the memory.
     """
-    rest = b""
+    rest, dropped = b"", 0
     while block := file.read(BLOCK):
         *whole, rest = (rest + block).split(END_OF_RECORD)
-        yield from (chunk.lstrip(BETWEEN) + END_OF_RECORD for chunk in whole)
-        # MARC limits a record to RECORD_MAX bytes, so these bytes are damaged or aren't MARC. Pass them on
-        # instead of collecting more and more of the file in memory.
+        for chunk in whole:
+            yield dropped, chunk.lstrip(BETWEEN) + END_OF_RECORD
+            dropped = 0
         if len(rest) > RECORD_MAX:
-            yield rest[:RECORD_MAX]
-            rest = b""
+            dropped += len(rest) - LENGTH_MAX
+            rest = rest[-LENGTH_MAX:]
     if rest.strip(BETWEEN):
-        yield rest.lstrip(BETWEEN)
+        yield dropped, rest.lstrip(BETWEEN)
 
 
 def _pieces(chunk):
@@ -116,13 +108,12 @@ def _length(chunk):
     return int(chunk[:5]) if chunk[:5].isdigit() else -1
 
 
-def _read_piece(piece, number, layout):
+def _read_piece(piece, number, layout, dropped):
+    length = dropped + len(piece)
     if not piece.endswith(END_OF_RECORD):
-        return Fault(number, f"it is cut off after {len(piece)} bytes")
-    if len(piece) > LENGTH_MAX:
-        return Fault(
-            number, f"it is {len(piece)} bytes long, and MARC allows {LENGTH_MAX}. Export it as MARCXML"
-        )
+        return Fault(number, f"it is cut off after {length} bytes")
+    if length > LENGTH_MAX:
+        return Fault(number, f"it is {length} bytes long, and MARC allows {LENGTH_MAX}. Export it as MARCXML")
     if piece.startswith(b"00000"):
         # Some programs write zeros in place of the length.
         piece = b"%05d" % len(piece) + piece[5:]
@@ -258,115 +249,3 @@ def _is_utf8(piece):
         return not piece.isascii() and bool(piece.decode("utf-8"))
     except UnicodeDecodeError:
         return False
-
-
-def read_xml(file, *, layout=None):
-    """Yield the Records and Faults of a MARCXML file, in order.
-
-    `layout` is as in `read_binary`. Each record is parsed separately, so a doctype at the beginning of the
-    file has no effect. Raises Unreadable if the XML is not MARCXML.
-    """
-    layout = layout or configured_layout()
-    number, rest, declaration, first_element = 0, b"", b"", ""
-    # In OAI-PMH and SRU, each record is inside another element <record>. `around` is the number of outer
-    # elements that have not ended.
-    around = 0
-    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        file = codecs.EncodedFile(file, "utf-8", "utf-16")
-    file.seek(0)
-    while block := file.read(BLOCK):
-        if not rest and not number:
-            rest = block.removeprefix(b"\xef\xbb\xbf")
-            match = DECLARATION.match(rest)
-            # The text has been converted to UTF-8. Some systems declare UTF-16 by mistake.
-            declaration = UTF_16.sub(b"", match.group(1)) if match else b""
-            first_element = _first_element(rest)
-        else:
-            rest += block
-        while end := RECORD_ENDS.search(rest):
-            chunk, rest = rest[: end.end()], rest[end.end() :]
-            begins = list(RECORD_BEGINS.finditer(chunk))
-            for cut_off, following in zip(begins, begins[1:], strict=False):
-                # Only an inner <record> has a leader, so without one this is an outer <record>.
-                if b"leader" in chunk[cut_off.start() : following.start()]:
-                    number += 1
-                    yield Fault(number, "it has no end")
-                else:
-                    around += 1
-            if not begins and around:
-                around -= 1
-                continue
-            number += 1
-            yield (
-                _read_element(declaration, chunk[begins[-1].start() :], begins[-1].group(1), number, layout)
-                if begins
-                else Fault(number, "it has no beginning")
-            )
-        if len(rest) > RECORD_MAX:
-            if not number and not RECORD_BEGINS.search(rest):
-                raise _not_marcxml(first_element)
-            raise Unreadable(f"Record {number + 1} has no end. Is this MARCXML?")
-    if begins := list(RECORD_BEGINS.finditer(rest)):
-        yield Fault(number + 1, f"it is cut off after {len(rest) - begins[-1].start()} bytes")
-    elif not number and first_element.rpartition(":")[2] not in MARCXML_WRAPPERS:
-        raise _not_marcxml(first_element)
-
-
-def _first_element(text):
-    """Return the name of the first element of this XML, or "" if there is none."""
-    place = 0
-    while match := ELEMENT_OR_COMMENT.search(text, place):
-        if match.group(1):
-            return match.group(1).decode(errors="replace")
-        end = text.find(b"-->", match.end())
-        if end < 0:
-            break
-        place = end + len(b"-->")
-    return ""
-
-
-def _not_marcxml(first_element):
-    found = f"its first element is <{first_element}>" if first_element else "it has no element"
-    return Unreadable(f"The file is XML, but not MARCXML: {found}. Export the catalog as MARCXML or MARC 21.")
-
-
-def _read_element(declaration, text, prefix, number, layout):
-    try:
-        # `text` is a record without the <collection> element, which declares the namespace prefixes. So
-        # declare each prefix here, with any namespace.
-        undeclared = set(PREFIX.findall(text)) | ({prefix} if prefix else set())
-        wrapper = b"".join(b' xmlns:%s="marc"' % name for name in sorted(undeclared))
-        document = declaration + b"<one" + wrapper + b">" + text + b"</one>"
-        # The text has no doctype, so it can't define entities, and parsing it is safe.
-        element = ElementTree.fromstring(document)[0]  # noqa: S314  see above
-        if any(child.get("status") == "deleted" for child in element):
-            return Fault(number, DELETED)
-        return draft(_from_element(element), number, text, layout).finished()
-    except ElementTree.ParseError as error:
-        return Fault(number, f"it is not well-formed XML: {error}")
-    except Exception as error:
-        return Fault(number, str(error) or type(error).__name__)
-
-
-def _from_element(element):
-    record = pymarc.Record()
-    if not {child.tag.rpartition("}")[2] for child in element} & {"leader", "controlfield", "datafield"}:
-        raise Refused("it is not a MARC record. Export the catalog as MARCXML")
-    for child in element:
-        name = child.tag.rpartition("}")[2]
-        if name in {"controlfield", "datafield"} and not child.get("tag"):
-            raise Refused(f"it has a <{name}> without a tag. Export it again")
-        if name == "leader":
-            record.leader = pymarc.Leader(_leader(child.text or ""))
-        elif name == "controlfield":
-            record.add_field(pymarc.Field(tag=child.get("tag"), data=child.text or ""))
-        elif name == "datafield":
-            indicators = pymarc.Indicators(child.get("ind1", " "), child.get("ind2", " "))
-            subfields = [pymarc.Subfield(part.get("code", ""), "".join(part.itertext())) for part in child]
-            record.add_field(pymarc.Field(tag=child.get("tag"), indicators=indicators, subfields=subfields))
-    return record
-
-
-def _leader(text):
-    """Return the text with exactly 24 characters. Remove spaces at its ends only if it is too long."""
-    return (text.strip() if len(text) > 24 else text).ljust(24)[:24]

@@ -20,9 +20,10 @@ from portal.text import clean
 # The possible delimiters. If two are equally frequent in a line, the one that comes first here is used. The
 # comma is last, because texts contain commas.
 DELIMITERS = "\t;|,"
-# The maximum length of a line, in characters. A file with a longer line is no table, and reading the line
-# could take all the memory.
+# The maximum length of a line, in characters. Reading a longer line could take all the memory.
 LINE_MAX = 1024 * 1024
+# What the CSV reader gets in place of a longer line. It refuses a cell of this length, and so the row.
+TOO_LONG = "x" * (csv.field_size_limit() + 1) + "\n"
 # Databases, spreadsheets and programs write these texts into a cell without a value.
 EMPTY = {"NULL", "null", "(null)", "\\N", "nan", "NaN", "N/A", "#N/A", "#REF!", "#NAME?", "#VALUE!"}
 TOTAL = re.compile(r"(?:grand total|total|totals|summe|gesamt)\b[\s:=]*[\d.,]*$", re.IGNORECASE)
@@ -37,7 +38,7 @@ def read_table(file, *, mapping):
     Raises Unreadable if `mapping` has an unknown field or column, or if no column is the title.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="windows letters", newline="")
-    lines = lines_of(text)
+    lines = lines_of(text, skips_long=True)
     try:
         first, delimiter = _first_line(lines)
         rows = csv.reader(chain([first], lines), delimiter=delimiter)
@@ -48,14 +49,26 @@ def read_table(file, *, mapping):
             text.detach()
 
 
-def lines_of(text, *, advice="Save the table as CSV, with one record in each line."):
-    """Yield the lines of the file. Raises Unreadable, with the advice, if a line is too long."""
+def lines_of(text, *, advice="Save the table as CSV, with one record in each line.", skips_long=False):
+    """Yield the lines of the file. Raises Unreadable, with the advice, if a line is too long.
+
+    If `skips_long` is true, yield TOO_LONG in place of such a line, unless it is the first line. A file whose
+    first line is too long is no table.
+    """
     number = 0
     while line := text.readline(LINE_MAX):
         number += 1
-        if len(line) == LINE_MAX and not line.endswith(("\r", "\n")):
-            raise Unreadable(f"Line {number} has more than {LINE_MAX} characters. {advice}")
+        if _is_cut(line):
+            if number == 1 or not skips_long:
+                raise Unreadable(f"Line {number} has more than {LINE_MAX} characters. {advice}")
+            while _is_cut(line):
+                line = text.readline(LINE_MAX)
+            line = TOO_LONG
         yield line
+
+
+def _is_cut(line):
+    return len(line) == LINE_MAX and not line.endswith(("\r", "\n"))
 
 
 def _first_line(lines):

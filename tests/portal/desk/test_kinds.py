@@ -74,6 +74,7 @@ def test_item_of_the_kind_person_is_never_stored_as_fiction(desk, typed):
         ({"kind": "event", "starts_on": "2026-05-03", "ends_on": "2026-05-02"}, "ends_on"),
         ({"kind": "event", "ends_on": "2026-05-02"}, "starts_on"),
         ({"kind": "course", "starts_on": "May 3"}, "starts_on"),
+        ({"kind": "event", "starts_on": "9999-12-31"}, "starts_on"),
         ({"kind": "person", "phone": "ask at the desk"}, "phone"),
         ({"kind": "article", "doi": "10.1"}, "doi"),
     ],

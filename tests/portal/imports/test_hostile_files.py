@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from portal.imports import actions
 from portal.imports.actions import import_records
-from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.marc import read_binary
+from portal.imports.readers.marc_xml import read_xml
 from portal.imports.readers.table import LINE_MAX, read_table
 from portal.imports.records import Fault, Unreadable
 from recommendations.models import Item
-from tests.portal.imports.test_readers import outcome, titled
+from tests.portal.imports.test_readers import marc, outcome, titled
 from tests.processes import run_simultaneously
 
 
@@ -66,13 +67,67 @@ def test_xml_record_with_subfields_in_a_coded_field_is_imported():
     assert outcome(read_xml(io.BytesIO(b"<collection>" + text + b"</collection>"))) == ["First"]
 
 
-@pytest.mark.parametrize("start", [b"", b"title,author\nFirst,me\n"])
-def test_csv_file_without_line_ends_is_refused_before_all_of_the_file_is_read(start):
-    number = len(start.splitlines()) + 1
-    file = io.BytesIO(start + b"x" * (3 * LINE_MAX))
-    with pytest.raises(Unreadable, match=f"^Line {number} has more than {LINE_MAX} characters"):
+def test_csv_file_without_line_ends_is_refused_before_all_of_the_file_is_read():
+    file = io.BytesIO(b"x" * (3 * LINE_MAX))
+    with pytest.raises(Unreadable, match=f"^Line 1 has more than {LINE_MAX} characters"):
         list(read_table(file, mapping={}))
     assert file.tell() < 2 * LINE_MAX
+
+
+# A text of four megabytes in one field.
+LONG = "x" * 4_000_000
+
+
+@pytest.mark.parametrize("row", [f"Second,{LONG}", f'Second,"{LONG}"', "Second" + ",x" * 2_000_000])
+def test_csv_row_with_a_text_of_4_mb_does_not_affect_other_rows(row):
+    found = list(read_table(io.BytesIO(f"title,author\nFirst,me\n{row}\nThird,me\n".encode()), mapping={}))
+    assert outcome(found) == ["First", 2, "Third"]
+    assert reasons(found) == ["a cell has more than 131072 characters. A quotation mark may have no partner"]
+
+
+@pytest.mark.parametrize("field", ["title", "summary"])
+def test_binary_record_with_a_text_of_4_mb_does_not_affect_other_records(field):
+    fields = [("245", "0", ("a", LONG))] if field == "title" else [("520", " ", ("a", LONG))]
+    long = marc(*fields).as_marc()
+    first, third = titled("First").as_marc(), titled("Third", number="3").as_marc()
+    found = list(read_binary(io.BytesIO(first + long + third)))
+    assert outcome(found) == ["First", 2, "Third"]
+    assert reasons(found) == [f"it is {len(long)} bytes long, and MARC allows 99999. Export it as MARCXML"]
+    # Without the end of the long record, the record after it is found by its own length.
+    assert outcome(read_binary(io.BytesIO(first + long[:-1] + third + third))) == [
+        "First",
+        2,
+        "Third",
+        "Third",
+    ]
+    [_first, fault] = read_binary(io.BytesIO(first + long[:-1]))
+    assert fault.reason == f"it is cut off after {len(long) - 1} bytes"
+
+
+@pytest.mark.parametrize("harvested", [False, True])
+def test_xml_record_with_a_text_of_4_mb_does_not_affect_other_records(harvested):
+    texts = [pymarc.record_to_xml(titled(title)).decode() for title in ("First", LONG, "Third")]
+    if harvested:
+        texts = [f"<record><header/><metadata>{text}</metadata></record>" for text in texts]
+    reason = "it has more than 1 MB. Shorten it in your system, and export it again"
+    found = list(read_xml(in_collection(*texts)))
+    assert (outcome(found), reasons(found)) == (["First", 2, "Third"], [reason])
+    # The long record, or the last one, has no end.
+    without_end = texts[1].replace("</record>", "")
+    found = list(read_xml(in_collection(texts[0], without_end, texts[2])))
+    assert (outcome(found), reasons(found)) == (["First", 2, "Third"], [reason])
+    assert outcome(read_xml(in_collection(texts[0], without_end))) == ["First", 2]
+
+
+def test_record_without_an_end_before_a_long_record_is_reported_as_such():
+    text, long = (pymarc.record_to_xml(titled(title)).decode() for title in ("First", LONG))
+    found = list(read_xml(in_collection(text.replace("</record>", ""), long, text)))
+    assert outcome(found) == [1, 2, "First"]
+    assert reasons(found)[0] == "it has no end"
+
+
+def in_collection(*texts):
+    return io.BytesIO(f"<collection>{''.join(texts)}</collection>".encode())
 
 
 @pytest.mark.parametrize("title", ["\u200b\u200b", "\u2800", "\u3164", "\u00ad\u034f", "\U000e0041"])

@@ -5,7 +5,7 @@ import io
 import pytest
 from django.utils import timezone
 
-from portal.imports.readers.marc import read_xml
+from portal.imports.readers.marc_xml import read_xml
 from portal.imports.records import Fault
 from recommendations.actions import add_item
 from recommendations.models import Item

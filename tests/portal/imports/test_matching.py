@@ -111,7 +111,9 @@ def test_match_moves_the_replacement_of_a_missing_item_and_undoing_moves_it_back
     [missed] = recommend_in(visit)
     take_verdict(missed, verdict="could_not_get_it", why=None, comment=None, by=patron, at=timezone.now())
     step = Step("other_item", timezone.localdate(), by_hand)
-    next_steps.record(Conversation.objects.get(recommendation=missed), missed, step, by=staff, at=timezone.now())
+    next_steps.record(
+        Conversation.objects.get(recommendation=missed), missed, step, by=staff, at=timezone.now()
+    )
     match(by_hand, record, by=staff, at=timezone.now())
     assert NextStep.objects.get().other_item == record
     # `restore` makes the row from the events, so they name the record too.

@@ -54,6 +54,7 @@ def test_title_and_details_are_read_from_a_pasted_line(line, values):
         ("0-306-40615-3", "A digit of this ISBN is wrong. Compare it with the book."),
         ("Swap | 2027-02-30", "This day doesn't exist. Write a day like 2027-05-03."),
         ("Swap | 2027-05-05 to 2027-05-03", "The last day is before the first day."),
+        ("Swap | 9999-12-31", "This day is more than ten years away. Check the year."),
         ("Seeds | https://", "This web address can't be right. Copy it again from the browser."),
         ("x" * 401, "This line is too long. Shorten the title or the author."),
     ],
@@ -66,6 +67,15 @@ def test_bad_line_is_reported_and_the_other_lines_are_read(line, fault):
         (3, "", fault),
         (4, "Persuasion", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["TY  - BOOK\nTI  - Emma\nPY  - 9999\nER  -\n", "@book{a, title={Emma}, year={9999}}"]
+)
+def test_year_after_next_year_is_left_out_and_the_preview_says_so(text):
+    [entry] = read_pasted(text)[0]
+    assert (entry.values["title"], "year" in entry.values) == ("Emma", False)
+    assert entry.remark == "The year 9999 is after next year, so we left the year out."
 
 
 RIS = """TY  - JOUR

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymarc import Field, Indicators, Subfield
 
-from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.marc import read_binary
+from portal.imports.readers.marc_xml import read_xml
 from portal.imports.readers.table import read_table
 from portal.imports.records import Fault, Held, Record, Unreadable
 

@@ -5,24 +5,26 @@ its next step, and an item that a staff member shares by a link.
 """
 
 import datetime
-import uuid
 from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
-from portal.conversations import actions as conversations
 from portal.conversations import next_steps, verdicts
 from portal.conversations.models import Conversation
 from portal.conversations.next_steps import Step
+from portal.helpsessions.models import HelpSession
 from portal.lists.actions import remove, save
 from portal.lists.copying import copy_list
 from portal.lists.links import address_of, end_link, make_link
-from portal.lists.models import ListLink, SavedItem, SavedList, StaffLink
+from portal.lists.models import ListLink, SavedItem, SavedList
 from portal.lists.own_lists import make_list, remove_list
 from portal.lists.own_words import add_title, choose_reading, write_note
 from portal.lists.staff_links import make_staff_link
 from portal.privacy import contents, erasure, holds, retention, unmerging
+from portal.privacy.corrected_fields import COLUMNS, links_of
+from portal.privacy.correcting import correct
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import NextStep, Recommendation
 from tests.factories import HelpSessionFactory, ItemFactory, UserFactory, recommend_in
 from tests.mailers import use_outbox
@@ -82,11 +84,37 @@ def test_unmerging_restores_lists_and_links_and_next_steps(life, coordinator, cl
     assert client.get(address_of(life.working)).content == shown
 
 
+def become_quiet(visit, staff):
+    columns = {name: getattr(visit, name) for name in COLUMNS} | {"quiet": True}
+    items = [ChosenItem(item=link.recommendation.item) for link in links_of(visit)]
+    correct(visit, by=staff, at=timezone.now(), version=0, items=items, note="", **columns)
+
+
+def be_forgotten(visit, staff):
+    retention.forget_session_again(visit, at=timezone.now())
+
+
+@pytest.mark.parametrize(("change", "entries"), [(become_quiet, 0), (be_forgotten, 1)])
+def test_unmerging_restores_no_link_between_a_list_and_a_visit_that_the_person_no_longer_has(
+    life, staff, coordinator, change, entries
+):
+    """A merge deletes an entry if both records have the same item in a list of the same name."""
+    into = UserFactory()
+    [saved] = SavedItem.objects.in_lists().filter(recommendation__isnull=False)
+    end_link(life.working, at=timezone.now())
+    same = make_list(into, name=life.winter.name, at=timezone.now())
+    save(saved.item, patron=into, saved_list=same, at=timezone.now())
+    merged = unmerging.merge_for_a_day(life.patron, into, by=coordinator, at=timezone.now())
+    assert not SavedItem.objects.filter(pk=saved.pk).exists()
+    change(HelpSession.objects.get(), staff)
+    unmerging.unmerge(merged, by=coordinator, at=timezone.now())
+    theirs = SavedItem.objects.filter(saved_list=life.winter, item=saved.item)
+    assert list(theirs.values_list("recommendation", flat=True)) == [None] * entries
+
+
 def test_copy_contains_every_list_and_link_and_next_step(life):
     at = timezone.now() + datetime.timedelta(minutes=1)
-    said = {
-        table.model: list(contents.entries(table, life.patron, at)) for table in contents.TABLES.values()
-    }
+    said = {table.model: list(contents.entries(table, life.patron, at)) for table in contents.TABLES.values()}
     for model in (SavedList, SavedItem, ListLink, NextStep, Recommendation):
         assert len(said[model._meta.label]) == model.objects.count(), model
     text = str(said)

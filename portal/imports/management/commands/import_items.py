@@ -14,8 +14,9 @@ from portal.imports.actions import import_records
 from portal.imports.file_kinds import kind_of
 from portal.imports.isbns import Repair
 from portal.imports.lock import AlreadyRunning, LockLost, catalog_lock, let_others_go_first
-from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.marc import read_binary
 from portal.imports.readers.marc_holdings import read_layout
+from portal.imports.readers.marc_xml import read_xml
 from portal.imports.readers.table import read_table
 from portal.imports.records import Record, Unreadable
 from portal.imports.withdrawing import bring_back_imported

@@ -6,7 +6,7 @@ import pytest
 
 from portal.imports.harvest.client import Client
 from portal.imports.harvest.running import run_harvest
-from portal.imports.readers.marc import read_xml
+from portal.imports.readers.marc_xml import read_xml
 from portal.imports.records import FIELDS
 from recommendations.models import Item
 from tests.faulty_proxy import FaultyProxy

@@ -9,6 +9,7 @@ import pytest
 from portal.imports.harvest.answers import Broken, OaiError, Page, read_identity, read_page
 from portal.imports.harvest.requests import _seconds
 from portal.imports.models import Harvest
+from portal.imports.records import Fault
 
 from .conftest import LONG_AGO, NOW, in_catalog, numbered, on_server, xml
 
@@ -58,6 +59,14 @@ def test_harvested_page_full_of_unclosed_elements_is_read_within_seconds(content
 def test_harvested_page_with_values_that_the_database_cannot_store_is_refused(content, words):
     with pytest.raises(Broken, match=words):
         read_page(page(content))
+
+
+def test_harvested_record_with_a_text_of_4_mb_does_not_affect_other_records():
+    texts = [xml("First", "1"), xml("x" * 4_000_000, "2"), xml("Third", "3")]
+    records = [f"<record>{HEADER}<metadata>{text}</metadata></record>" for text in texts]
+    found = [each.record for each in read_page(page("".join(records))).records]
+    assert [found[0].values["title"], found[2].values["title"]] == ["First", "Third"]
+    assert found[1] == Fault(2, "it has more than 1 MB. Shorten it in your system, and export it again")
 
 
 def test_resumption_token_may_be_cdata_and_only_the_last_token_on_a_page_counts():
