@@ -16,6 +16,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='helpsession',
-            index=models.Index(condition=models.Q(('staff__isnull', False)), fields=['staff', 'happened_on', 'branch', 'status', 'minutes'], name='sessions_of_staff'),
+            index=models.Index(condition=models.Q(('staff__isnull', False)), fields=['staff', 'branch', 'happened_on', 'status', 'minutes'], name='sessions_of_staff'),
         ),
     ]

@@ -320,7 +320,7 @@ class HelpSession(models.Model):
             models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
             # Figures by staff member read only this index.
             models.Index(
-                fields=["staff", "happened_on", "branch", "status", "minutes"],
+                fields=["staff", "branch", "happened_on", "status", "minutes"],
                 name="sessions_of_staff",
                 condition=Q(staff__isnull=False),
             ),
