@@ -27,23 +27,8 @@ TITLES = 20
 # searched too.
 ARTICLES = frozenset(
     {
-        "the",
-        "a",
-        "an",
-        "el",
-        "la",
-        "los",
-        "las",
-        "un",
-        "una",
-        "le",
-        "les",
-        "l",
-        "une",
-        "der",
-        "die",
-        "das",
-        "il",
+        *("the", "a", "an", "el", "la", "los", "las", "un", "una"),
+        *("le", "les", "l", "une", "der", "die", "das", "il"),
     }
 )
 # If PostgreSQL has fewer items than this, each query simply uses the index.
@@ -56,11 +41,12 @@ BROAD, BROAD_WHOLE = 30_000, 150_000
 BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *range(200, 210)))}
 # If probably at least this share of the items matches, a sample of the entries is read instead of the index.
 SHARE = 0.005
-# A search needs ENOUGH matches. The number of matches in a sample of SMALL_SAMPLE entries says how large a
-# second sample must be. If it would have more than LARGE_SAMPLE entries, the index is quicker.
-ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 100, 1000, 20_000
+# A search needs at least ENOUGH matches. Twice as many are better, because more of them are at one's own
+# branch. The number of matches in a sample of SMALL_SAMPLE entries says how large a second sample must be. If
+# even LARGE_SAMPLE entries have probably too few matches, the index is quicker.
+ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 50, 1000, 20_000
 # A mark is rare if less than this share of the items in a sample have it.
-RARE_MARK = 0.25
+RARE_MARK = 0.05
 # At most this many words with the same beginning are counted. More would take longer than the search.
 COUNTED_WORDS = 5000
 # The columns of SearchWord that count the items that a search may find, and those with the word in the title.
@@ -192,10 +178,9 @@ def count(words, columns=ALL_ITEMS):
 # escape the words in both query languages.
 
 ON_SQLITE = """
-SELECT entry.item_id, entry.title, entry.names, entry.rest
-FROM recommendations_text
-JOIN recommendations_searchentry AS entry ON entry.item_id = recommendations_text.rowid
-WHERE recommendations_text MATCH %s LIMIT %s"""
+SELECT item_id, title, names, rest
+FROM (SELECT rowid AS found FROM recommendations_text WHERE recommendations_text MATCH %s)
+CROSS JOIN recommendations_searchentry ON item_id = found"""
 TITLE_WORDS = "array_to_tsvector(string_to_array(title, ' '))"
 ALL_TEXTS = "title || ' ' || names || ' ' || rest"
 ALL_WORDS = f"array_to_tsvector(array_remove(string_to_array({ALL_TEXTS}, ' '), ''))"
@@ -204,15 +189,15 @@ ALL_WORDS = f"array_to_tsvector(array_remove(string_to_array({ALL_TEXTS}, ' '), 
 def look_up(words, counts, *, in_title=False, marks=()):
     """Return {item id: Entry} for some entries with these words and marks: at most CANDIDATES of them.
 
-    If marks narrow a search for titles, ENOUGH entries suffice. The last word may be incomplete.
+    If marks narrow a search for titles, the limit is lower. The last word may be incomplete.
     """
-    limit = ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
+    limit = 2 * ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
     if connection.vendor == "sqlite":
         if in_title and len(words) == 1 and _begins_years_or_isbns(words[0]):
             # To find the items with such a number in the title, FTS5 would read all items that have the
             # number anywhere. Titles that begin with the number are found by `titles_beginning_with`.
             return {}
-        return _entries(ON_SQLITE, [_on_sqlite(words, counts, in_title, marks), limit])
+        return _look_up_on_sqlite(words, counts, in_title, marks, limit)
     return _look_up_on_postgresql(words, counts, in_title, marks, limit)
 
 
@@ -245,13 +230,19 @@ def _are_frequent(words, counts, *, in_title):
     return counts.total > LARGE and _shares(words, counts, in_title)[0] >= SHARE
 
 
-def _on_sqlite(words, counts, in_title, marks):
-    *finished, last = words
-    end = "" if counts.is_finished or is_whole(last) else "*"
-    asked = " AND ".join([*(f'"{word}"' for word in finished), f'"{last}"{end}'])
-    asked = f"title : ({asked})" if in_title else f"({asked})"
-    # The marks come first, because FTS5 takes less time if the first word is rarer.
-    return " AND ".join([*(f'rest : "{mark}"' for mark in marks), asked])
+def _look_up_on_sqlite(words, counts, in_title, marks, limit):
+    last = None if counts.is_finished else words[-1]
+    numbers = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
+    rare = [word for word in words if word != last and is_counted(word) and numbers[word] <= BROAD_WHOLE]
+    # FTS5 reads the items of all words that it looks up. Few items have two rare words, so it is quicker to
+    # compare these items with the other words.
+    sought = rare if len(rare) > 1 else words
+    terms = [f'"{word}"{"*" if word == last and not is_whole(word) else ""}' for word in sought]
+    asked = f"{'title : ' if in_title else ''}({' AND '.join(terms)})"
+    asked = " AND ".join([asked, *(f'rest : "{mark}"' for mark in marks)])
+    tests, values = _tests([word for word in words if word not in sought], last, in_title)
+    where = f" WHERE {tests}" if tests else ""
+    return _entries(f"{ON_SQLITE}{where} LIMIT %s", [asked, *values, limit])
 
 
 def _look_up_on_postgresql(words, counts, in_title, marks, limit):
@@ -281,12 +272,15 @@ def _in_sample(words, last, in_title, marks, limit, total):
     """Return {item id: Entry} for those entries of a sample that match, up to `limit`."""
     tests, values = _tests([*words, *marks], last, in_title)
     query = f"{ON_BOTH} {SAMPLED} WHERE {tests} LIMIT %s"
-    entries = _entries(query, [100 * SMALL_SAMPLE / total, *values, limit])
-    # A second sample of this size has about twice as many matches as needed.
-    number = 2 * ENOUGH * SMALL_SAMPLE // max(len(entries), 1)
-    if len(entries) >= ENOUGH or number > 2 * LARGE_SAMPLE:
+    entries = _entries(query, [_percentage(SMALL_SAMPLE, total), *values, limit])
+    if len(entries) >= 2 * ENOUGH or len(entries) * LARGE_SAMPLE < ENOUGH * SMALL_SAMPLE:
         return entries
-    return _entries(query, [100 * min(number, LARGE_SAMPLE) / total, *values, limit])
+    number = min(3 * ENOUGH * SMALL_SAMPLE // len(entries), LARGE_SAMPLE)
+    return _entries(query, [_percentage(number, total), *values, limit])
+
+
+def _percentage(number, total):
+    return min(100 * number / total, 100)
 
 
 def _with_index(indexed_words, others, last, in_title, marks, limit, *, is_large=False):
@@ -364,7 +358,7 @@ def _rare_marks(marks, total):
     columns = ", ".join(f"count(*) FILTER (WHERE {HAS_WORD.format('rest')})" for _mark in marks)
     query = f"SELECT {columns} FROM recommendations_searchentry {SAMPLED}"
     with connection.cursor() as cursor:
-        cursor.execute(query, [*(f"% {mark} %" for mark in marks), 100 * SMALL_SAMPLE / total])
+        cursor.execute(query, [*(f"% {mark} %" for mark in marks), _percentage(SMALL_SAMPLE, total)])
         numbers = cursor.fetchone()
     return [mark for mark, number in zip(marks, numbers, strict=True) if number < SMALL_SAMPLE * RARE_MARK]
 

@@ -91,6 +91,15 @@ def test_index_is_asked_for_a_kind_only_if_few_items_are_of_this_kind(
     assert any("¤k" in query for query in asked) == is_looked_up
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL looks up other words")
+def test_index_of_sqlite_is_asked_only_for_the_rare_words_if_there_are_two():
+    add_items("Art of the old world", "Art of the world", "World of an old artist")
+    with lookups() as asked:
+        found = search_items("world art ol", limit=10)
+    assert asked == ['title : ("world" AND "art")', '("world" AND "art")']
+    assert [item.title for item in found.items] == ["Art of the old world"]
+
+
 def test_narrowed_search_looks_only_for_titles_if_enough_titles_match(monkeypatch):
     monkeypatch.setattr(candidates, "ENOUGH", 5)
     add_items(*(f"Old garden {n}" for n in range(8)), kind="map")

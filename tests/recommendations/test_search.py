@@ -390,7 +390,7 @@ def test_one_typing_error_is_corrected_and_two_are_corrected_in_longer_words(typ
 
 
 def test_search_may_stop_early_only_if_its_words_are_frequent_outside_of_titles():
-    """In this case, PostgreSQL reads entries in order and stops when it has enough candidates."""
+    """In this case, PostgreSQL reads a sample of the entries and stops when it has enough candidates."""
     counts = Counts({"fiction": (50_000, 10)}, (50_000, 10), 100_000)
     some = dict.fromkeys(range(CANDIDATES // 2))
     assert (is_enough(some, ["fiction"], counts), may_be_cut(some, ["fiction"], counts)) == (False, True)

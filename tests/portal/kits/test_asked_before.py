@@ -204,7 +204,7 @@ TOMORROW = timezone.localdate() + timedelta(days=1)
         ("on_loan", {}, "on loan until"),
         ("reserved", {}, ""),
         ("on_its_way", {}, ""),
-        ("ordered", {"promised_on": TOMORROW - timedelta(days=2)}, ""),
+        ("ordered", {"promised_on": TOMORROW - timedelta(days=3)}, ""),
         ("ordered", {"arrived_at": timezone.now()}, ""),
         ("ordered", {"quiet": True}, ""),
     ],
