@@ -104,12 +104,13 @@ class CachedCompiler(SQLCompiler):
         self.call = threading.local()
         super().__init__(query, connection, DEFAULT_DB_ALIAS)
         try:
-            self.sql, params = super().as_sql()
+            sql, params = super().as_sql()
         except EmptyResultSet:
             # The query can't match anything, for example because a list is empty.
-            self.sql, params = "", ()
+            sql, params = "", ()
         # Django doesn't compile the parameters of a RawSQL, so a Slot can still be among them.
-        self.params = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
+        params = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
+        self.sql, self.params = _with_constants(sql, params)
         number_of = {place: number for number, place in enumerate(places)}
         # (index of a parameter, number of the argument that replaces the parameter)
         self.filled = [
@@ -146,6 +147,27 @@ class CachedCompiler(SQLCompiler):
 
     def has_composite_fields(self, expressions):
         return self.has_composite
+
+
+def _with_constants(sql, params):
+    """Return (SQL, the other parameters) with each constant text or whole number in the SQL itself.
+
+    PostgreSQL keeps one plan for all values of the parameters. It can't know from a parameter that the query
+    needs only the rows of an index with a condition, such as the planned check-ins.
+    """
+    is_constant = [isinstance(param, str | int) and not isinstance(param, bool) for param in params]
+    parts = [
+        _literal(param) if constant else "%s" for param, constant in zip(params, is_constant, strict=True)
+    ]
+    left = [param for param, constant in zip(params, is_constant, strict=True) if not constant]
+    # A percent sign is doubled in the SQL, and formatting would make it single.
+    return sql.replace("%%", "%%%%") % tuple(parts), left
+
+
+def _literal(constant):
+    if isinstance(constant, int):
+        return str(int(constant))
+    return "'" + str(constant).replace("'", "''").replace("%", "%%") + "'"
 
 
 def insert(row):

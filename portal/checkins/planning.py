@@ -62,12 +62,13 @@ def suggest(*, topic_id, question_type, happened_on, at) -> date | None:
     return Rules.read().due_on(values, recorded_on=library.today(at))
 
 
-def plan(help_session, *, at, wish=NO_WISH):
+def plan(help_session, *, at, wish=NO_WISH, library=None):
     """Plan a check-in about a visit that was recorded in this transaction. Return the check-in, or None.
 
-    If the visit already has a check-in, because a form was submitted twice, return None.
+    If the visit already has a check-in, because a form was submitted twice, return None. `library` is the
+    Library, if it is loaded already.
     """
-    library = Library.current()
+    library = library or Library.current()
     if not library.check_ins or not is_asked_about(help_session):
         return None
     if _first_of(help_session=help_session.pk):

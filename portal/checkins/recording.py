@@ -1,7 +1,8 @@
 """Record a help session and plan its check-in in one transaction.
 
 Each function takes the arguments of the function with the same name in portal.helpsessions.actions. The
-additional argument `wish` is a planning.Wish: what staff chose about the check-in.
+additional argument `wish` is a planning.Wish: what staff chose about the check-in. `library` is the Library,
+if it is loaded already.
 """
 
 from django.db import transaction
@@ -19,9 +20,9 @@ def record(*, at, wish=NO_WISH, **fields):
 
 
 @transaction.atomic
-def record_and_hand_over(*, at, wish=NO_WISH, **fields):
+def record_and_hand_over(*, at, wish=NO_WISH, library=None, **fields):
     help_session, code = actions.record_and_hand_over(at=at, **fields)
-    plan(help_session, at=at, wish=wish)
+    plan(help_session, at=at, wish=wish, library=library)
     return help_session, code
 
 

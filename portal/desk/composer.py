@@ -9,6 +9,7 @@ from accounts.patron.retention_choice import ends_at
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Draft, Message, Side
 from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE
+from portal.page_addresses import address_of
 from portal.text import uuid_or_none
 
 from .conversation_lookup import conversation_at_desk
@@ -58,7 +59,7 @@ def composer_context(
     values = _saved_values(draft) if form is None else _posted_values(data)
     token = values["client_token"] or uuid.uuid4()
     picker = picker or ItemPicker(data)
-    items_url = reverse("desk_reply", args=[conversation.public_id])
+    items_url = address_of("desk_reply", conversation.public_id)
     return {
         "form": form,
         "picker": picker,

@@ -2,7 +2,7 @@
 """Count the conversations in the lists of the queue, and return one page of the list that a URL requests."""
 
 from collections import namedtuple
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, urlencode
 
@@ -130,7 +130,7 @@ class QueueQuery:
 
         Parameters with their default value are left out.
         """
-        params = {**asdict(self), "tab": "" if self.tab == FIRST else self.tab, **extra}
+        params = {**vars(self), "tab": "" if self.tab == FIRST else self.tab, **extra}
         return urlencode({name: value for name, value in params.items() if value})
 
     def url(self, **extra):

@@ -87,11 +87,11 @@ def filters_context(request, asked, topics):
     offered = [
         (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
     ]
-    all_branches, all_topics = ("", _("All your branches")), ("", _("All topics"))
+    all_branches = "", _("All your branches")
     return {
         "covered": request.user.covered_branches,
         "branches": _select("branch", asked.branch, [all_branches, *branches]) if len(branches) > 1 else "",
-        "topics": _select("topic", asked.topic, [all_topics, *offered]) if offered else "",
+        "topics": _topics(asked.topic, tuple(offered), get_language()) if offered else "",
         "reasons": _reasons(asked.reason, get_language()),
     }
 
@@ -101,6 +101,11 @@ def _reasons(chosen, _language):
     reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
     failed = (FAILED, _("Not helped"))
     return _select("reason", chosen, [("", _("All reasons")), failed, *reasons])
+
+
+@lru_cache(maxsize=100)
+def _topics(chosen, offered, _language):
+    return _select("topic", chosen, [("", _("All topics")), *offered])
 
 
 def _select(name, chosen, choices, id=""):

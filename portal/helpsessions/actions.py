@@ -49,7 +49,7 @@ def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     """
     if to_address and fields["quiet"]:
         raise keeping.QuietSession
-    help_session, is_new = _record(by=by, at=at, **fields)
+    help_session, is_new = _record(by=by, at=at, handed_over_at=at, **fields)
     if not is_new:
         return help_session, None
     if help_session.is_on_paper_only:
@@ -115,13 +115,15 @@ def _record(
     own_values=None,
     unfinished=None,
     token=None,
+    handed_over_at=None,
 ):
     """Record a help session, and return (the session, whether it was recorded just now).
 
     `items` are ChosenItems. If the patron is a child, `with_child` is the library's choice from
     Library.Children. `service_point` and `patron_group` are None if staff chose none. `own_values` is a value
     for HelpSession.own_values. `unfinished` is the session that staff began earlier, or None. `token` is the
-    UUID of the submitted record form. If the same token is sent twice, the session is recorded once.
+    UUID of the submitted record form. If the same token is sent twice, the session is recorded once. A new
+    session is saved with `handed_over_at`, the time when it was given to its patron.
     """
     fields = {
         "status": HelpSession.Status.RECORDED,
@@ -147,7 +149,9 @@ def _record(
     if unfinished:
         help_session, created = HelpSession.objects.select_for_update().get(pk=unfinished.pk), False
     else:
-        help_session, created = get_or_create_session(token, by=by, at=at, **fields)
+        help_session, created = get_or_create_session(
+            token, by=by, at=at, handed_over_at=handed_over_at, **fields
+        )
     if not created:
         if help_session.status != HelpSession.Status.UNFINISHED:
             return help_session, False

@@ -208,7 +208,8 @@ def _lock_if_open(help_session):
 
 def mark_handed_over(help_session, at):
     """Save the time when the session was first given to its patron, for the statistics."""
-    update_rows(HelpSession, {"handed_over_at": at}, pk=help_session.pk, handed_over_at=None)
+    if help_session.handed_over_at is None:
+        update_rows(HelpSession, {"handed_over_at": at}, pk=help_session.pk, handed_over_at=None)
 
 
 @staff_action

@@ -4,19 +4,18 @@ Some of these tags replace Django's tags of the same names. Django's tags look u
 URLs again and again, which accounted for a seventh of the home page's function calls.
 """
 
-from functools import lru_cache
 from uuid import UUID
 
 from django.template import Library, Node, NodeList, defaulttags
 from django.template.base import TextNode, TokenType
 from django.templatetags import i18n
-from django.urls import get_script_prefix, get_urlconf, reverse
 from django.utils.translation import get_language
+
+from portal.page_addresses import address_of
 
 from .portal import icon
 
 register = Library()
-NIL = str(UUID(int=0))
 
 
 class FixedNode(Node):
@@ -87,7 +86,7 @@ def url(parser, token):
 
 
 class AddressNode(Node):
-    """A URL with one argument. If the argument is a UUID, it replaces NIL in a cached URL."""
+    """A URL with one argument. `address_of` looks it up if the argument is a UUID."""
 
     def __init__(self, node, name):
         self.node, self.name = node, name
@@ -101,16 +100,6 @@ class AddressNode(Node):
             return address
         context[self.node.asvar] = address
         return ""
-
-
-def address_of(name, public_id):
-    """Return the same URL as reverse(name, args=[public_id]), ten times as fast."""
-    return _address_of_nil(name, get_urlconf(), get_script_prefix()).replace(NIL, str(public_id))
-
-
-@lru_cache(maxsize=500)
-def _address_of_nil(name, _urlconf, _prefix):
-    return reverse(name, args=[UUID(NIL)])
 
 
 def translate(parser, token):

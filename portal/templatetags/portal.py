@@ -156,11 +156,12 @@ def when(moment):
     """
     if not moment:
         return ""
+    zone = timezone.get_current_timezone()
     has_time = isinstance(moment, datetime.datetime)
-    local = timezone.localtime(moment) if has_time and timezone.is_aware(moment) else moment
-    language = get_language()
+    local = moment.astimezone(zone) if has_time and moment.tzinfo else moment
     day = local.date() if has_time else local
-    words = _day_in_words(day, timezone.localdate(), language, has_time, are_days_absolute())
+    today = timezone.now().astimezone(zone).date()
+    words = _day_in_words(day, today, get_language(), has_time, are_days_absolute())
     if has_time:
         words = f"{words} {time_of_day(local.hour, local.minute)}"
     iso = local.isoformat(timespec="minutes") if has_time else local

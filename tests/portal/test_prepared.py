@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 from django.db import DatabaseError, connection, models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
@@ -67,6 +67,11 @@ SHAPES = {
     "named tuples": lambda name: User.objects.filter(name=name).values_list("public_id", "name", named=True),
     "single values": lambda name: User.objects.filter(name=name).values_list("joined_at", flat=True),
     "dictionaries": lambda name: User.objects.filter(name=name).values("name", again=F("public_id")),
+    "constants": lambda name: (
+        User.objects.filter(name=name)
+        .exclude(email="it's 5% of \\ %s")
+        .annotate(words=Value("it's 5% of \\ %s"), number=Value(3), is_true=Value(True))
+    ),
     "raw SQL": lambda name: User.objects.annotate(
         same=RawSQL("CASE WHEN accounts_user.name = %s THEN 1 ELSE 0 END", [name])
     ).order_by("name"),
@@ -98,6 +103,21 @@ def test_prepared_query_returns_the_same_rows_as_its_queryset(two, shape, django
         with django_assert_num_queries(3 if shape == "prefetched" and expected else 1):
             found = [_everything_in(row) for row in run(name=name)]
         assert found == expected
+
+
+def test_only_values_of_arguments_are_parameters_of_a_prepared_query(two):
+    """The other values are in the SQL, so that PostgreSQL's plan for all values can use a partial index."""
+    run, statements = prepared(name=NAME)(lambda name: User.objects.filter(name=name, language="es")), []
+
+    def watch(execute, sql, params, many, context):
+        statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        run(name="Ada")
+    [(sql, params)] = statements
+    assert params == ("Ada",)
+    assert "= 'es'" in sql
 
 
 def test_prepared_query_is_compiled_once(two, monkeypatch):

@@ -9,6 +9,7 @@ from portal.text import (
     clean,
     looks_like_secret_number,
     parse_json,
+    shortened,
     spreadsheet_cell,
     uuid_or_none,
 )
@@ -51,6 +52,11 @@ def test_cleaned_text_has_a_limited_number_of_combining_marks_per_letter():
     piled = "Z" + "\u0334\u0335\u0336" * 200 + "algo"
     assert clean(piled).count("\u0334") <= MAX_COMBINING_MARKS
     assert clean(piled).endswith("algo")
+
+
+@pytest.mark.parametrize(("text", "short"), [("four", "four"), ("fives", "fiv…"), ("", "")])
+def test_text_over_a_length_is_cut_and_ends_in_an_ellipsis(text, short):
+    assert shortened(text, 4) == short
 
 
 def test_too_long_text_is_shortened_with_an_ellipsis():

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Absence, Branch, User
 from portal.helpsessions.models import HelpSession
+from portal.page_addresses import address_of
 from recommendations.models import Recommendation, Topic
 
 from .participations import Participation, Side
@@ -325,7 +325,7 @@ class Conversation(models.Model):
         return self.subject
 
     def get_absolute_url(self):
-        return reverse("conversation", args=[self.public_id])
+        return address_of("conversation", self.public_id)
 
     @property
     def is_open(self):

@@ -10,13 +10,14 @@ from html import escape
 from django import template
 from django.urls import reverse
 from django.utils.safestring import mark_safe
-from django.utils.text import Truncator, capfirst
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from portal.conversations import email_messages
 from portal.desk.kit_rows import offered_kits
 from portal.desk.timeline_entries import by_link_words
 from portal.happening import happening
+from portal.page_addresses import address_of
 from portal.templatetags.portal import (
     day_in_a_sentence,
     icon,
@@ -25,6 +26,7 @@ from portal.templatetags.portal import (
     plain,
     when,
 )
+from portal.text import shortened
 from recommendations.models import NextStep, QuestionType, Recommendation
 from recommendations.templatetags.items import no_longer_there
 from recommendations.verdicts import NEEDS_FOLLOW_UP
@@ -46,9 +48,9 @@ def item_line(item, call_number="", *, links=False):
     """
     parts = []
     if item.creators:
-        parts.append(f'<span dir="auto">{escape(Truncator(item.creators).chars(80))}</span>')
+        parts.append(f'<span dir="auto">{escape(shortened(item.creators, 80))}</span>')
     if item.original_creators:
-        parts.append(in_original_script(item, Truncator(item.original_creators).chars(80)))
+        parts.append(in_original_script(item, shortened(item.original_creators, 80)))
     parts.append(escape(item.kind_name))
     if item.for_young_people:
         parts.append(escape(item.for_young_people))
@@ -63,7 +65,7 @@ def item_line(item, call_number="", *, links=False):
     if call_number:
         parts.append(f'<span class="call">{escape(call_number)}</span>')
     if address := own_address(item):
-        parts.append(f'<span class="address">{web_address(Truncator(address).chars(60))}</span>')
+        parts.append(f'<span class="address">{web_address(shortened(address, 60))}</span>')
     gone = f' <span class="tag">{escape(no_longer_there())}</span>' if item.retired_at else ""
     return mark_safe(f'{_titles(item, links)} <span class="meta">{" · ".join(parts)}</span>{gone}')
 
@@ -77,7 +79,7 @@ def web_address(text):
 def _titles(item, links):
     titles = f'<strong dir="auto">{escape(item.title)}</strong>'
     if links:
-        titles = f'<a href="{reverse("desk_item", args=[item.public_id])}">{titles}</a>'
+        titles = f'<a href="{address_of("desk_item", item.public_id)}">{titles}</a>'
     if not item.original_title:
         return titles
     lang, original = escape(item.original_lang), escape(item.original_title)
@@ -140,7 +142,7 @@ def given_before(recommendation):
         html.append(f' <span class="meta">{escape(Why(recommendation.why).label)}</span>')
     html.append("</p>")
     if recommendation.comment:
-        comment = escape(Truncator(recommendation.comment).chars(160))
+        comment = escape(shortened(recommendation.comment, 160))
         html.append(f'<blockquote class="meta" dir="auto">{comment}</blockquote>')
     html.append("</li>")
     return mark_safe("".join(html))

@@ -87,7 +87,9 @@ def _save_and_hand_over(request, draft, token):
     if recipient is not None:
         return save_for(request, recipient, fields)
     at = timezone.now()
-    help_session, code = recording.record_and_hand_over(by=request.user, at=at, **fields)
+    help_session, code = recording.record_and_hand_over(
+        by=request.user, at=at, library=request.library, **fields
+    )
     if code:
         slips.keep(request.session, help_session.public_id, [code], at=at)
     return redirect("slip", help_session.public_id)

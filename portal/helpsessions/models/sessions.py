@@ -5,13 +5,13 @@ import uuid
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library, User
+from portal.page_addresses import address_of
 from portal.templatetags.portal import day_in_a_sentence
+from portal.text import shortened
 from recommendations.models import QuestionType, Topic
 
 from .choices import PatronGroup, ServicePoint, TallyKind
@@ -343,7 +343,7 @@ class HelpSession(models.Model):
         return self.title
 
     def get_absolute_url(self):
-        return reverse("help_session", args=[self.public_id])
+        return address_of("help_session", self.public_id)
 
     @property
     def is_on_paper_only(self):
@@ -377,7 +377,7 @@ class HelpSession(models.Model):
         if self.quiet or not self.question:
             return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
         words = " ".join(self.question.split())
-        return words if len(words) <= TITLE_LENGTH else Truncator(words).chars(TITLE_LENGTH)
+        return shortened(words, TITLE_LENGTH)
 
     def may_share_words(self, person):
         """Return whether this person may share a text about the visit with the staff member who helped.

@@ -5,13 +5,13 @@ from datetime import datetime, time, timedelta
 
 from django.db import models
 from django.db.models import Count, Min, Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library, User
+from portal.page_addresses import address_of
 from recommendations.models import Item, Recommendation
 
 NAME_MAX = 80
@@ -102,7 +102,7 @@ class SavedList(models.Model):
         return self.title
 
     def get_absolute_url(self):
-        return reverse("saved_list", args=[self.public_id])
+        return address_of("saved_list", self.public_id)
 
     @property
     def title(self):

@@ -2,7 +2,8 @@ import datetime
 import uuid
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent
@@ -46,6 +47,14 @@ def typed(staff, branch):
         "note": "",
         "items": [],
     }
+
+
+def test_new_visit_is_saved_with_the_time_when_it_was_handed_over(typed):
+    with CaptureQueriesContext(connection) as statements:
+        session, _code = actions.record_and_hand_over(**typed)
+    assert not [each["sql"] for each in statements if each["sql"].startswith("UPDATE")]
+    session.refresh_from_db()
+    assert session.handed_over_at == NOW
 
 
 def test_recorded_help_session_has_its_items_in_order_and_a_separate_note(typed, branch):
