@@ -246,6 +246,6 @@ def test_writing_monthly_emails_runs_the_same_number_of_queries_for_any_number_o
         StaffFactory.create_batch(number, branch=branch, branch__role="coordinator")
         MonthEmail.objects.all().delete()
         Notification.objects.all().delete()
-        with django_assert_num_queries(51):
+        with django_assert_num_queries(60):
             write_month_emails(at=AT)
         assert Notification.objects.count() in (1, 31)

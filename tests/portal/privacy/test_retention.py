@@ -638,7 +638,7 @@ def test_retention_batch_runs_the_same_number_of_queries_for_1_and_30_visits(
         retention._forget_some_sessions([visit.pk for visit in visits], AT)
 
 
-QUERIES_A_BATCH = 78
+QUERIES_A_BATCH = 99
 
 
 @pytest.mark.django_db
