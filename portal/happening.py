@@ -39,5 +39,5 @@ def is_too_far(day):
 
 
 def too_far():
-    """Return what people read about such a day."""
+    """Return the error message for a day that `is_too_far` refuses."""
     return _("This day is more than ten years away. Check the year.")

@@ -1,4 +1,4 @@
-"""Say what staff have recorded about an item: it is ordered, or on loan until a day. No patron is named."""
+"""Say that staff have recorded an item as ordered, or as on loan until a certain day. Name no patron."""
 
 from django.db.models import BigIntegerField, DateField, ExpressionWrapper, F
 

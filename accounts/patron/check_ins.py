@@ -244,9 +244,9 @@ def undo_death(person, *, by, at):
 
 
 def more_private(one, other):
-    """Return the choice that allows the library less. `one` and `other` are two people's choices.
+    """Return the more private of two people's choices: the one that allows the library less.
 
-    If one person has not chosen, return the other person's choice.
+    If only one of the two people has chosen, return this person's choice. If neither has, return "".
     """
     most_private_first = (CheckIns.NONE, CheckIns.PAGES, CheckIns.PUSH, CheckIns.EMAIL)
     return next((choice.value for choice in most_private_first if choice in (one, other)), "")

@@ -231,7 +231,7 @@ def change_due_addresses(*, at):
 def _change_if_due(key, at):
     person = User.objects.select_for_update().filter(pk=key).first()
     change = AddressChange.objects.filter(pk=key, begun_at__lte=at - AddressChange.WAITS).first()
-    # Since change_due_addresses read the list of changes, the person may have been erased, or the change may
+    # After change_due_addresses read the list of changes, the person may have been erased, or the change may
     # have been stopped, canceled or replaced.
     if person is None or change is None:
         return

@@ -87,7 +87,7 @@ def read_figures(request: HttpRequest, asked: Query[figures.Asked]):
 
 @api.get("/outcomes", response={200: OutcomeAnswer, **ERRORS}, summary="Read how help turned out")
 def read_outcomes(request: HttpRequest, asked: Query[outcomes.AskedOutcomes]):
-    """Return patrons' answers about their visits in a quarter or year, with the numbers of the page.
+    """Return what patrons answered about their visits in a quarter or year. The page shows the same numbers.
 
     A quarter is counted once, 45 days after its end, and then never changes. No number is from 1 to 4.
     """

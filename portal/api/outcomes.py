@@ -15,7 +15,7 @@ from .figures import NoFigure
 
 
 class AskedOutcomes(Schema):
-    """The parameters of the address."""
+    """The query parameters of a request for outcomes."""
 
     kind: Literal["quarter", "year"] = "quarter"
     first_day: datetime.date | None = Field(

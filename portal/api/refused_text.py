@@ -1,4 +1,4 @@
-"""Find text that the API must not save, because another system sent more than a question and an answer."""
+"""Find text that the API must not save: a chat transcript, an email address or a card number."""
 
 import re
 from collections import Counter

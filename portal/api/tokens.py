@@ -26,7 +26,7 @@ class TooManyTokens(Exception):
 
 
 class MadeBefore(Exception):
-    """The form has made its token before, and the token isn't shown again."""
+    """This form has already made a token, and the text of a token is shown only once."""
 
 
 @staff_action

@@ -31,7 +31,7 @@ def uncount_unsent_email(check_in):
 
 
 def count_emails_to_address(person, *, since):
-    """Count the emails that were sent to the person's address after `since`, while another record had it.
+    """Count the emails that were sent to the person's address after `since`, even for another record.
 
     After two records are unmerged, an address may belong to a different record than when the email was sent.
     Unsent emails don't count. The worker drops them, because their recipient no longer has the address.

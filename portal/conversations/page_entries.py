@@ -29,14 +29,14 @@ NAMELESS = {
 Kind, Step = Event.Kind, NextStep.Kind
 # {kind of a next step: text}
 STEPS = {
-    Step.RESERVED: gettext_lazy("We reserved “%(title)s” for you. You can have it by %(day)s"),
+    Step.RESERVED: gettext_lazy("We reserved “%(title)s” for you. You can expect it by %(day)s"),
     Step.ORDERED: gettext_lazy("We ordered “%(title)s”. You can expect it by %(day)s"),
     Step.ON_ITS_WAY: gettext_lazy(
         "“%(title)s” is on its way from another branch. You can expect it by %(day)s"
     ),
     Step.ON_LOAN: gettext_lazy("“%(title)s” is on loan until %(day)s"),
     Step.OTHER_ITEM: gettext_lazy(
-        "We suggested “%(other)s” instead of “%(title)s”. You can have it by %(day)s"
+        "We suggested “%(other)s” instead of “%(title)s”. You can expect it by %(day)s"
     ),
 }
 

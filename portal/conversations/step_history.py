@@ -76,11 +76,11 @@ def has_steps(recommendation):
 
 
 def waits_for_items_only(conversation, recommendation):
-    """Return whether the conversation waits only for items with a next step.
+    """Return whether every item that the conversation waits for has a next step.
 
-    Staff are recording a next step for the item of `recommendation` now, so this item counts as having a next
-    step. The conversation also waits for something else if the patron has written, or if another item or the
-    visit didn't help.
+    Staff are recording a next step for the item of `recommendation` now, so this item counts as having one.
+    Return False if the conversation waits for anything else: the patron has written, has asked for a call, or
+    has said that the visit or another item didn't help.
     """
     since = conversation.waiting_since
     if conversation.call_since is not None:

@@ -98,6 +98,6 @@ def _count(rows):
 
 
 def band_of(waited):
-    """Return the upper end in minutes of the band that contains this time, or LONGER."""
+    """Return the upper limit, in minutes, of the band of this waiting time, or LONGER."""
     minutes = waited / datetime.timedelta(minutes=1)
     return next((end for end in BANDS if minutes <= end), LONGER)

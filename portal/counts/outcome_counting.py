@@ -33,7 +33,7 @@ ANSWERS = {
     VERDICTS: tuple(Verdict.values),
     **dict.fromkeys(FOLLOW_UPS, ("yes",)),
 }
-# {question: how many numbers `Cell.visits` has after the numbers of the answers}. The figures of work show
+# {question: how many numbers `Cell.visits` has after the numbers of the answers}. The workload figures show
 # how many visits there were, how many were given to the patron and how many check-ins were sent. Readers can
 # subtract, so these numbers count too.
 GUARDS = {**dict.fromkeys(OF_VISITS, 4), VERDICTS: 0, "kept": 3, "answered": 5, "check_ins": 2}
@@ -108,7 +108,7 @@ def _of_visits(quarter, breakdown):
         row = UNNAMED if quiet or child or not breakdown else value
         for question, answer in zip(OF_VISITS, answers, strict=True):
             _add(sums[question][branch][row][answer], visits, given)
-        # The figures of work show the visits of a question type with the quiet ones, but those of a topic
+        # The workload figures show the visits of a question type with the quiet ones, but those of a topic
         # without them.
         if breakdown == QUESTION_TYPE and row is UNNAMED:
             _add(without_row[branch, value], visits, given)

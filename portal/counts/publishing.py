@@ -102,7 +102,7 @@ def _keys_of_branches(cells, branches, keys, question, breakdown):
 
 @dataclass(frozen=True)
 class Part:
-    """One quarter of a year that shows tables, or all of the year's quarters that show none.
+    """One quarter that shows tables, or all quarters of the year that show no tables, taken together.
 
     `hidden` is {key: {number of the quarter: Cell}} for the rows that the library's tables don't show.
     """

@@ -88,7 +88,7 @@ def can_be_recommended(item):
 
 
 def rows_of_kit(kit, language):
-    """Return (rows of the item picker, number of items left out). The reasons are in this language.
+    """Return (rows of the item picker, number of items left out). A row has the reason in `language`.
 
     Withdrawn items and past events are left out, because staff should not recommend them.
     """

@@ -199,7 +199,7 @@ def save_point(point, *, branch, name, by, at):
 
 @staff_action
 def offer_point(point, *, is_offered, by, at):
-    """Offer the service point for new help sessions, or stop that. Past help sessions keep it."""
+    """Offer the service point for new help sessions, or stop offering it. Past help sessions keep it."""
     ServicePoint.objects.filter(pk=point.pk).update(retired_at=None if is_offered else at)
     audit.record("changed_branch", point.branch, by=by, at=at)
 
@@ -263,7 +263,7 @@ def save_field(field, *, name, values, by, at):
 
 @staff_action
 def offer_field(field, *, is_offered, by, at):
-    """Show the field in the record form, or stop that. Help sessions keep its values. Raises TooMany."""
+    """Show the field in the record form, or stop showing it. Sessions keep its values. Raises TooMany."""
     _lock_lists()
     if is_offered:
         _check_room_for_field()

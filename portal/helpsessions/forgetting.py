@@ -110,7 +110,7 @@ def forget(sessions, *, on, zone):
 
 
 def strip(sessions, *, zone):
-    """Remove what portal.counts has counted from sessions that are already forgotten, and save them."""
+    """Remove the details that portal.counts has counted from forgotten sessions, and save these sessions."""
     for session in sessions:
         _strip(session, zone)
     update_all(sessions, [*ROUNDED, *STRIPPED])

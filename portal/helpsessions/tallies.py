@@ -27,7 +27,7 @@ def tally(*, by, at, branch, service_point=None, kind=None):
 
 @staff_action
 def tally_several(*, by, at, service_point, happened_on, hour, numbers, token):
-    """Count several contacts of one hour at this service point. Return the public id of the first one.
+    """Count several contacts of one hour at this service point. Return the public id of the first contact.
 
     `numbers` is {TallyKind: number}. `token` is the UUID of the submitted form. If the same form is sent
     twice, its contacts are counted once. If staff go back, change the form and send it again, the contacts of

@@ -226,7 +226,7 @@ def _contact(session, library):
 
 
 def _declined_and_wish(session, recommendations, conversations):
-    """Return (declined, wish): whether the patron wants an answer about the items and about the visit.
+    """Return (declined, wish): which items, and whether the visit, the patron wants no answer about.
 
     `declined` has the primary keys of the recommendations that the patron wants no answer about. `wish` says
     what the page shows about the whole visit. "ask" shows the question "Shall we write to you about it?".

@@ -1,4 +1,4 @@
-"""Find the language tag of a text by its script and by the languages that its catalog record names."""
+"""Find the language tag of a text from its script and from the languages in its catalog record."""
 
 import unicodedata
 

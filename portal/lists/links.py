@@ -22,7 +22,7 @@ from .locks import lock_lists
 from .models import MAX_LINKS, ListLink, SavedList, StaffLink
 
 PURPOSE = "list link"
-# A patron chooses after which of these numbers of days a link ends.
+# A link ends after one of these numbers of days. The patron chooses which.
 DAYS = (7, 30, 90, 365)
 DEFAULT_DAYS = 90
 # Ended links are kept for this time, so that the patron can see when they ended.
@@ -47,7 +47,7 @@ def may_share(person, library):
 
 
 def end_of(days, at):
-    """Return the end of a day at the library. The day is `days` days after the day of `at`."""
+    """Return the end of the day that is `days` days after `at`, in the library's time zone."""
     library = Library.current()
     day = library.today(at) + timedelta(days=days + 1)
     return datetime.combine(day, time.min, tzinfo=library.zone)

@@ -118,7 +118,7 @@ def references():
 
 
 def _end_sharing_between(going, into):
-    """End the sharing of each visit that belongs to one of the two records and is shared with the other."""
+    """End the sharing of each visit that one of the two records shares with the other."""
     both = [going, into]
     shared = HelpSession.objects.filter(patron__in=both, shared_with__in=both)
     shared.update(shared_with=None, shared_at=None)

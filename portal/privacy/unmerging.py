@@ -239,7 +239,7 @@ def _restore_row(label, columns):
 
 
 def _drop_lost_recommendation(saved):
-    """Drop the recommendation of a list entry if its visit was forgotten, so that it belongs to nobody now.
+    """Remove the recommendation from a list entry if the visit of the recommendation was forgotten.
 
     Return False if no list may have the entry, because the visit is quiet now or had the wrong patron.
     """

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                             ("reserved", "reserved for the patron"),
                             ("ordered", "ordered"),
                             ("on_its_way", "on its way from another branch"),
-                            ("on_loan", "on loan until a day"),
+                            ("on_loan", "on loan to someone else"),
                             ("other_item", "another item instead"),
                         ],
                         max_length=12,

@@ -19,7 +19,7 @@ class NextStep(models.Model):
         RESERVED = "reserved", _("reserved for the patron")
         ORDERED = "ordered", _("ordered")
         ON_ITS_WAY = "on_its_way", _("on its way from another branch")
-        ON_LOAN = "on_loan", _("on loan until a day")
+        ON_LOAN = "on_loan", _("on loan to someone else")
         OTHER_ITEM = "other_item", _("another item instead")
 
     recommendation = models.OneToOneField(

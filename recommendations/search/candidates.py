@@ -222,7 +222,7 @@ def may_be_cut(entries, words, counts, marks=()):
 
 
 def _are_narrow(marks):
-    """Return whether one of these marks is more than the mark of nearly all items."""
+    """Return whether one of these marks excludes items. Nearly all items have the mark IN_CATALOG."""
     return any(mark != IN_CATALOG for mark in marks)
 
 
@@ -284,10 +284,10 @@ def _percentage(number, total):
 
 
 def _with_index(indexed_words, others, last, in_title, marks, limit, *, is_large=False):
-    """Return {item id: Entry} for the entries with all words and marks.
+    """Return {item id: Entry} for the entries that contain every word and every mark of the search.
 
-    The index finds the entries with `indexed_words` and `marks`. PostgreSQL then compares the texts of these
-    entries with `others`, which can be words and marks.
+    The index finds the entries that contain all `indexed_words` and `marks`. `others` are the words and marks
+    that the index can't find. PostgreSQL looks for them in the texts of the entries that the index found.
     """
     terms = [f"'{word}'{':*' if word == last and not is_whole(last) else ''}" for word in indexed_words]
     # The index of titles contains no marks. So if there are marks, use the other index.

@@ -100,7 +100,7 @@ def test_branch_whose_staff_never_opened_the_desk_is_covered_by_another_branch(h
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
 
 
-def test_staff_who_cover_for_a_branch_do_not_cover_for_the_branches_that_it_covers_for(
+def test_staff_who_cover_for_a_branch_do_not_also_cover_for_a_third_branch(
     hill, hilda, branch, staff, coordinator
 ):
     """Let Harbour Main cover for Hill, and let Hill cover for Harbour Main and for a third branch."""
@@ -192,6 +192,6 @@ def test_presence_at_the_desk_is_recorded_when_staff_enter_their_pin(client, hil
     assert now_of(hill).last_seen_on == datetime.date(2026, 12, 10)
 
 
-def test_visit_of_a_patron_to_the_portal_does_not_count_as_attendance_of_a_branch(hill, patron):
+def test_patron_who_uses_the_portal_does_not_count_as_staff_present_at_a_branch(hill, patron):
     record_attendance(patron, at=chicago("2026-12-10 12:00"))
     assert now_of(hill).last_seen_on is None

@@ -130,7 +130,9 @@ def test_language_comes_from_the_cookie_or_else_the_browser_or_else_the_library(
     assert client.get(reverse("me"), headers={"accept-language": header}).headers["Content-Language"] == shown
 
 
-def test_viewer_by_code_reads_that_the_library_does_not_know_their_name(client, staff, branch, show_code):
+def test_viewer_with_only_a_code_reads_that_the_library_does_not_know_their_name(
+    client, staff, branch, show_code
+):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me"))

@@ -207,7 +207,7 @@ def test_notice_about_a_refused_htmx_reply_says_that_the_text_is_still_in_the_fo
 
 
 @pytest.mark.parametrize("session_has_ended", [True, False])
-def test_reply_of_a_viewer_by_code_is_not_saved_for_the_person_who_was_signed_in_before(
+def test_reply_of_a_viewer_with_only_a_code_is_not_saved_for_the_person_who_was_signed_in_before(
     client, patron, staff, sign_in, show_code, visit_by_code, session_has_ended
 ):
     sign_in(client, patron)

@@ -133,7 +133,7 @@ def test_response_to_a_signed_out_person_does_not_reveal_whether_the_page_exists
     assert answer(f"/sign-in/?next={address}") == answer(f"/sign-in/?next={missing}")
 
 
-def test_viewer_by_code_can_open_the_visit_without_signing_in(client, show_code, staff, branch):
+def test_viewer_with_only_a_code_can_open_the_visit_without_signing_in(client, show_code, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch)
     show_code(client, code_for(session))
     assert client.get(session.get_absolute_url()).status_code == 200
@@ -159,7 +159,7 @@ def test_person_is_redirected_to_the_requested_part_of_the_page_after_signing_in
     assert [client.get(page)["Location"] for page in (sign_in_page, code_page)] == [wanted, wanted]
 
 
-def test_viewer_by_code_can_open_the_saved_list_and_the_account_page(by_other_code):
+def test_viewer_with_only_a_code_can_open_the_saved_list_and_the_account_page(by_other_code):
     assert by_other_code.get(reverse("saved")).status_code == 200
     assert by_other_code.get(reverse("me")).status_code == 200
 

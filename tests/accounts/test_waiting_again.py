@@ -135,7 +135,9 @@ def test_form_sent_days_later_saves_an_item_that_was_removed_before_the_tap(
     assert SavedItem.objects.in_lists().get().item == recommendation.item
 
 
-def test_form_sent_days_later_is_accepted_despite_removals_of_other_saved_items(me, patron, recommendation):
+def test_form_sent_days_later_saves_the_item_even_if_other_saved_items_were_removed(
+    me, patron, recommendation
+):
     at = timezone.now() - timedelta(days=2)
     others = [
         SavedItemFactory(saved_list__patron=patron),

@@ -85,7 +85,9 @@ def test_answer_about_a_visit_replaces_an_earlier_answer(about_visit, session):
     assert rows(HelpSession, "found") == [("part",)]
 
 
-def test_answer_that_waited_is_saved_even_if_another_question_was_answered_later(about_visit, session):
+def test_answer_that_waited_on_a_phone_is_saved_even_if_another_question_was_answered_later(
+    about_visit, session
+):
     outcomes.take_outcome(session, by=session.patron, at=ago(minutes=30), satisfaction="good")
     assert about_visit({"found": "all"}, waited=HOUR) == SENT
     assert rows(HelpSession, "found", "satisfaction") == [("all", "good")]
@@ -190,7 +192,7 @@ def test_got_it_form_is_refused_if_the_patron_has_undone_the_answer_since_the_ta
     assert got_it(waited=HOUR // 4) == SENT
 
 
-def test_undoing_got_it_requires_a_connection(got_it, recommendation):
+def test_form_that_undoes_got_it_cannot_wait_on_a_phone(got_it, recommendation):
     got_it()
     assert got_it({"undo": ""}) == (
         403,

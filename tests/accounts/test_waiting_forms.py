@@ -186,7 +186,7 @@ def test_same_verdict_from_two_devices_is_accepted_from_both(answer, recommendat
     assert rows(Recommendation, "verdict") == [("helped",)]
 
 
-def test_verdict_that_arrives_late_counts_from_the_time_of_the_tap(answer, recommendation):
+def test_verdict_that_arrives_late_is_saved_with_the_time_of_the_tap(answer, recommendation):
     """Send the verdicts of two phones that were offline. The verdict that arrives second was tapped first."""
     assert answer("partly", waited=HOUR) == SENT
     assert answer("helped", waited=2 * HOUR) == CHANGED

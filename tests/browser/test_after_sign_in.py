@@ -222,7 +222,9 @@ def test_unsent_text_is_shown_if_someone_else_has_added_the_visit_to_an_account(
 
 
 @BOTH
-def test_viewer_by_code_signs_in_and_saves_an_item_in_three_taps(session, phone, post, language, javascript):
+def test_viewer_with_only_a_code_signs_in_and_saves_an_item_in_three_taps(
+    session, phone, post, language, javascript
+):
     [recommendation] = recommend_in(session, 1)
     title = recommendation.item.title
     page = phone(language=language, javascript=javascript)

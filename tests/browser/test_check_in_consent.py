@@ -52,7 +52,7 @@ def test_check_in_choice_from_the_home_page_can_be_undone_and_changed(
 
 
 @both_ways
-def test_viewer_by_code_who_chooses_check_ins_by_email_adds_the_visit_to_an_account(
+def test_viewer_with_only_a_code_who_chooses_check_ins_by_email_adds_the_visit_to_an_account(
     javascript, branch, staff, phone, show, post
 ):
     visit = HelpSessionFactory(branch=branch, staff=staff)
@@ -70,7 +70,7 @@ def test_viewer_by_code_who_chooses_check_ins_by_email_adds_the_visit_to_an_acco
 
 
 @both_ways
-def test_viewer_by_code_is_not_asked_about_check_ins_twice(javascript, branch, staff, phone, show):
+def test_viewer_with_only_a_code_is_not_asked_about_check_ins_twice(javascript, branch, staff, phone, show):
     visit = HelpSessionFactory(branch=branch, staff=staff)
     page = show(phone(javascript=javascript), codes=[code_for(visit)])
     page.goto(visit.get_absolute_url())

@@ -449,7 +449,9 @@ def test_browser_sends_no_request_if_the_server_has_the_same_subscription(phone_
     eventually(phone.page, lambda: [url.rpartition("/phone/")[2] for url in asked], ["here/"])
 
 
-def test_viewer_by_code_gets_push_messages_until_the_visit_is_added_to_an_account(phone_with, branch, patron):
+def test_viewer_with_only_a_code_gets_push_messages_until_the_visit_is_added_to_an_account(
+    phone_with, branch, patron
+):
     visit = HelpSessionFactory(branch=branch)
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=visit, patron=None)

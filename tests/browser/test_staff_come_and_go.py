@@ -82,8 +82,9 @@ def test_typed_letters_trigger_no_shortcuts_when_cover_for_the_branch_ends(
         pause_clock(desk)
     answer = desk.locator("#id_body")
     record_attendance(hilda, at=now)
-    # The first letter makes the page poll, and the poll leads to the queue. In the queue, the other letters
-    # would be shortcuts: one letter counts a tally, another opens the next conversation.
+    # When the staff member types the first letter, the page asks the server for news. The response makes the
+    # page open the queue. In the queue, each further letter would act as a keyboard shortcut: one letter
+    # counts a tally, another opens the next conversation.
     answer.focus()
     with desk.expect_response("**/news/**"):
         desk.keyboard.type("T")

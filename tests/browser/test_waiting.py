@@ -306,7 +306,7 @@ def test_waiting_replies_and_verdicts_are_sent_in_the_order_in_which_they_were_m
     assert given.verdict == "helped"
 
 
-def test_patron_page_shows_a_verdict_after_it_was_sent_from_a_kept_page(page, session, given):
+def test_patron_page_shows_a_verdict_that_was_sent_from_a_kept_page(page, session, given):
     page.context.set_offline(True)
     page.goto(session.get_absolute_url())
     tap_offline(page, given)

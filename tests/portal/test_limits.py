@@ -266,7 +266,7 @@ def test_resent_message_is_not_counted(client, patron, conversation, sign_in, se
     assert conversation.messages.count() == 2
 
 
-def test_messages_of_a_viewer_by_code_are_not_counted_for_the_signed_in_patron(
+def test_messages_of_a_viewer_with_only_a_code_are_not_counted_for_the_signed_in_patron(
     client, patron, branch, staff, sign_in, show_code, set_limit
 ):
     set_limit("message", person="0/h", target="2/h")

@@ -99,9 +99,10 @@ def _by_message(check_in, by, user):
     if not check_in.reviewed_at:
         if on_phone:
             return _(
-                "With a message on the patron's phone, in the name of the branch, because nobody approved it"
+                "With a message on the patron's phone, in the name of the branch, because no staff member "
+                "approved this check-in"
             )
-        return _("By email in the name of the branch, because nobody approved it")
+        return _("By email in the name of the branch, because no staff member approved this check-in")
     if on_phone:
         return _("With a message on the patron's phone, in the name of the branch")
     return _("By email in the name of the branch")

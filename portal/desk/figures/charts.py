@@ -138,9 +138,9 @@ def _sentence_of_waits(figure):
 
 
 def _of_share(figure, percent):
-    """Return the end of the first band that, with all bands before it, has `percent` of the answers.
+    """Return the upper limit of the band by which at least `percent` of the answers were given.
 
-    Return None for the last band, because it has no end.
+    Return None for the last band, because it has no upper limit.
     """
     reached = 0
     for row in figure.rows:

@@ -1,4 +1,4 @@
-"""The monthly email for coordinators, and the mark on the pages of what came in after it.
+"""The monthly email for coordinators, and the marks on pages for numbers that changed after the email.
 
 The email has the numbers of the page, from the same function. It has no names, no outcomes and nothing about
 single staff members.
@@ -33,7 +33,7 @@ DAY, HOUR = 3, 9
 
 
 def write_month_emails(*, at):
-    """Write the emails about the last month, once, from its third day after on. The worker runs this job."""
+    """Write the emails about the previous month, once, on day DAY or later. The worker runs this job."""
     library = Library.current()
     local = at.astimezone(library.zone)
     month = Period.of_month(local.date()).before
@@ -147,5 +147,5 @@ def _context(month, counted, own, is_whole):
 
 
 def _key_of(branches):
-    """Return a key for these branches. The worker sends an email only if the person's branches have it."""
+    """Return a key for these branches. An email is sent only if its key is that of the person's branches."""
     return hashlib.sha256(",".join(map(str, sorted(branches))).encode()).hexdigest()[:16]

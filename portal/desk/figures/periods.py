@@ -80,7 +80,7 @@ class Period:
 
     @property
     def after(self):
-        """Return as many whole months after this period. The period must have whole months."""
+        """Return the period that follows this one and has as many months. Both consist of whole months."""
         first = self.last + datetime.timedelta(days=1)
         return Period(first, _months_later(first, self.months) - datetime.timedelta(days=1))
 

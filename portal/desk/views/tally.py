@@ -114,7 +114,7 @@ def _count_several(request, form, point):
 @staff_only
 @require_POST
 def undo_tally_sheet(request, public_id):
-    """Remove the contacts that this staff member counted at once. `public_id` is that of the first one."""
+    """Remove the contacts that this staff member counted with the tick sheet that `public_id` names."""
     removed = tallies.undo_several(by=request.user, at=timezone.now(), token=public_id)
     words = ngettext("%(count)d contact taken back.", "%(count)d contacts taken back.", removed)
     messages.info(request, words % {"count": removed})

@@ -53,7 +53,7 @@ def phone_messages(request):
 @sign_in_to_open(HelpSession)
 @require_http_methods(["GET", "HEAD", "POST"])
 def visit_phone_messages(request, public_id):
-    """Show or (on POST) turn on messages in this browser about a visit that it opened by code.
+    """Show whether this browser gets messages about a visit that it opened by code. A POST turns them on.
 
     A viewer by code has no record, so no consent can be stored. Only the subscription shows that they agreed.
     """

@@ -74,7 +74,7 @@ def columns_of(overview, plan):
         name = fields.get(column.position, "")
         label = str(LABELS.get(name) or plan.own_fields.get(name, ""))
         if is_choice(name) and not any(plan.values[name].values()):
-            fates.append(Fate(**common, reason=_("the library has none of its values")))
+            fates.append(Fate(**common, reason=_("none of its values is a choice in your library")))
         elif is_choice(name):
             ours = [value for value in plan.values[name].values() if value]
             fates.append(Fate(**common, label=label, values=len(ours), skipped=ours.count(LEFT_OUT)))

@@ -121,7 +121,7 @@ class Mapping:
 
 
 def own_fields_in_use():
-    """Return {field: name} of the library's own fields that a column can be."""
+    """Return {field: name} of the library's own fields that a column can be mapped to."""
     fields = OwnField.objects.filter(retired_at=None).order_by(*OwnField.ORDER)
     return {f"{OWN}{field.pk}": field.name for field in fields}
 

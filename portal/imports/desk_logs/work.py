@@ -207,7 +207,7 @@ FILES = ("file", "notes", "failed")
 
 
 def undo_now(log_import):
-    """Undo the import and return True. Return False if it can't be undone, or only later."""
+    """Undo the import and return True. Return False if it can't be undone at all, or not now."""
     try:
         with catalog_lock("undo of an import of a desk log") as lock:
             undo_import(log_import, lock=lock)

@@ -68,7 +68,10 @@ def _refusal(status, headers):
 
 
 def _seconds(text):
-    """Return the seconds of a Retry-After header, which is a number or a date, or None."""
+    """Return how many seconds a Retry-After header asks us to wait. Return None if it isn't valid.
+
+    The header contains a number of seconds or a date.
+    """
     text = text.strip()
     if text.isdecimal() and len(text) < 8:
         return int(text)

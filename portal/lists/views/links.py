@@ -95,7 +95,7 @@ def _preview(request, saved_list, form):
         "client_token": uuid.uuid4(),
         "shown": shown_to_visitors(link, after=after),
         "later_page": bool(after),
-        # There is no link yet, so the covers are loaded from the patron's own addresses.
+        # There is no link yet, so the covers come from addresses that only the patron can open.
         "token": "",
     }
     return render_page(request, "lists/share_preview.html", context)

@@ -50,7 +50,7 @@ TABLES = {
     ),
     "list_links": Table(
         "lists.ListLink",
-        _("the links to your lists, without their addresses"),
+        _("the links that you made to share your lists, but not their web addresses"),
         lambda person, at: (
             ListLink.objects.filter(
                 saved_list__patron=person, saved_list__in=SavedList.objects.not_forgotten(at)

@@ -139,7 +139,7 @@ def test_nobody_is_asked_for_consent_after_the_patron_died(client, patron, visit
         assert asks(client, path) == (fields["died_at"] is None)
 
 
-def test_choice_of_a_viewer_by_code_applies_to_all_visits_opened_in_the_browser(client, branch):
+def test_choice_of_a_viewer_with_only_a_code_applies_to_all_visits_opened_in_the_browser(client, branch):
     visits = [HelpSessionFactory(branch=branch) for _ in range(2)]
     strangers = HelpSessionFactory(branch=branch)
     open_by_code(client, *visits)
@@ -155,7 +155,7 @@ def test_choice_of_a_viewer_by_code_applies_to_all_visits_opened_in_the_browser(
     assert not asks(client, strangers.get_absolute_url())
 
 
-def test_viewer_by_code_can_undo_their_choice_about_check_ins(client, branch):
+def test_viewer_with_only_a_code_can_undo_their_choice_about_check_ins(client, branch):
     visit = HelpSessionFactory(branch=branch)
     open_by_code(client, visit)
     page = choose(client, "pages", visit=visit.public_id)
@@ -166,7 +166,7 @@ def test_viewer_by_code_can_undo_their_choice_about_check_ins(client, branch):
     assert asks(client, "/")
 
 
-def test_viewer_by_code_who_chooses_email_is_asked_to_keep_the_visit(client, branch):
+def test_viewer_with_only_a_code_who_chooses_email_is_asked_to_keep_the_visit(client, branch):
     visit = HelpSessionFactory(branch=branch)
     open_by_code(client, visit)
     page = choose(client, "email", visit=visit.public_id)
@@ -222,7 +222,9 @@ def test_adult_is_not_asked_for_consent_about_a_childs_visit(client, patron, bra
 
 
 @pytest.mark.parametrize("with_child", ["shared", "own", "paper"])
-def test_viewer_by_code_of_a_visit_with_a_child_is_not_asked_for_consent(client, branch, with_child):
+def test_viewer_with_only_the_code_of_a_visit_with_a_child_is_not_asked_for_consent(
+    client, branch, with_child
+):
     visit = HelpSessionFactory(branch=branch)
     open_by_code(client, visit)
     assert asks(client, "/")
@@ -525,7 +527,7 @@ def test_patron_with_a_subscribed_phone_returns_to_the_page_after_choosing_push_
     assert "Saved. The library may ask you about your visits with messages on your phone." in text(page)
 
 
-def test_viewer_by_code_who_chooses_the_phone_is_asked_to_keep_the_visit(client, branch, with_push):
+def test_viewer_with_only_a_code_who_chooses_the_phone_is_asked_to_keep_the_visit(client, branch, with_push):
     visit = HelpSessionFactory(branch=branch)
     open_by_code(client, visit)
     page = choose(client, "push", visit=visit.public_id)

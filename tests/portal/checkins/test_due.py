@@ -115,7 +115,7 @@ def test_home_page_does_not_ask_too_early_or_while_a_conversation_is_open(
     assert asked_at_home(client) == []
 
 
-def test_home_page_asks_a_viewer_by_code_about_the_opened_visit(client, show_code, library, branch):
+def test_home_page_asks_a_viewer_with_only_a_code_about_the_opened_visit(client, show_code, library, branch):
     visit = HelpSessionFactory(branch=branch, question="How do I file my taxes?")
     CheckInFactory(help_session=visit, due_on=library.today())
     assert asked_at_home(client) == []

@@ -70,7 +70,7 @@ def test_got_it_button_is_not_shown_while_check_ins_are_off(me, session):
     assert "I've got it" not in text(me.get(session.get_absolute_url()))
 
 
-def test_viewer_by_code_can_press_the_got_it_button(client, session, show_code, branch):
+def test_viewer_with_only_a_code_can_press_the_got_it_button(client, session, show_code, branch):
     visit = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(visit)
     show_code(client, code_for(visit))

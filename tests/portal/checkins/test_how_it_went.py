@@ -367,7 +367,7 @@ def test_undo_by_link_does_not_withdraw_verdicts_that_the_patron_gave_while_sign
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_only_a_request_for_an_answer_that_was_sent_by_link_can_be_withdrawn_by_link(
+def test_check_in_link_can_withdraw_a_request_for_an_answer_only_if_the_link_sent_the_request(
     client, linked, signed_in
 ):
     check_in, url = linked

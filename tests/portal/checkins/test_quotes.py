@@ -202,7 +202,7 @@ def test_only_the_helper_can_read_shared_words(client, session, staff, coordinat
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_made_possible_page_runs_the_same_number_of_queries_for_1_and_30_shared_words(
+def test_helpers_page_of_shared_words_runs_the_same_number_of_queries_for_1_and_30_quotes(
     client, staff, branch, sign_in, library, count, django_assert_num_queries
 ):
     for number in range(count):

@@ -469,7 +469,7 @@ def test_staff_cannot_send_a_patron_a_second_check_in_within_a_week(due, staff, 
     assert len(emails()) == 1
 
 
-def test_check_in_is_not_sent_to_a_patron_who_left_out_the_visit_or_stopped_check_ins(due, ana, staff):
+def test_check_in_is_not_sent_if_the_patron_stopped_check_ins_or_left_out_this_visit(due, ana, staff):
     consent.stop(ana, by=staff, at=NOW)
     assert why(due) == Why.REFUSED
     planning.leave_out(due.help_session, at=NOW)

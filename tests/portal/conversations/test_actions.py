@@ -331,7 +331,7 @@ def test_patron_who_keeps_a_visit_also_gets_its_conversations_and_items(staff, p
     assert Participation.objects.get().person == patron
 
 
-def test_viewer_by_code_can_see_only_conversations_of_the_opened_visit(session, patron, branch):
+def test_viewer_with_only_a_code_can_see_only_conversations_of_the_opened_visit(session, patron, branch):
     mine, other = ask(session, patron), ask(HelpSessionFactory(branch=branch), None)
     code_for(session)
     viewer = Viewer(None, opened_sessions=[session.pk])

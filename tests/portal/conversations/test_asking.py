@@ -509,7 +509,7 @@ def test_most_recently_opened_visit_is_preselected_in_the_question_form(client, 
     assert str(visit.public_id) in chosen_on(client.get(ASK))
 
 
-def test_viewer_by_code_can_ask_about_the_visit_without_signing_in(client, visit, show_code):
+def test_viewer_with_only_a_code_can_ask_about_the_visit_without_signing_in(client, visit, show_code):
     show_code(client, code_for(visit))
     answer = client.post(ASK, typed(about=str(visit.public_id)))
     assert answer.url == visit.conversations.get().get_absolute_url()
@@ -521,7 +521,9 @@ def test_question_about_a_visit_goes_to_the_branch_of_the_visit(client, visit, s
     assert Conversation.objects.get().branch == visit.branch
 
 
-def test_viewer_by_code_can_ask_about_something_new_after_confirming_an_email(client, visit, show_code):
+def test_viewer_with_only_a_code_can_ask_about_something_new_after_confirming_an_email(
+    client, visit, show_code
+):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about="new")).url == SEND
     sign_in_by_email(client, "new@example.org")
@@ -531,7 +533,7 @@ def test_viewer_by_code_can_ask_about_something_new_after_confirming_an_email(cl
     assert (conversation.help_session, conversation.patron.email) == (None, "new@example.org")
 
 
-def test_viewer_by_code_cannot_ask_about_something_new_before_confirming_an_email(
+def test_viewer_with_only_a_code_cannot_ask_about_something_new_before_confirming_an_email(
     client, visit, branch, show_code
 ):
     show_code(client, code_for(visit))
@@ -547,7 +549,7 @@ def test_viewer_by_code_cannot_ask_about_something_new_before_confirming_an_emai
     assert Conversation.objects.count() == 0
 
 
-def test_viewer_by_code_cannot_choose_a_strangers_visit(client, visit, branch, show_code):
+def test_viewer_with_only_a_code_cannot_choose_a_strangers_visit(client, visit, branch, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about=str(HelpSessionFactory(branch=branch).public_id))).status_code == 422
     assert Conversation.objects.count() == 0
@@ -631,7 +633,9 @@ def test_double_tap_counts_once_toward_the_question_limit(me):
 
 @pytest.mark.only_long
 @pytest.mark.slow
-def test_all_viewers_by_code_of_a_visit_share_a_limit_of_twenty_questions_a_day(client, visit, show_code):
+def test_all_viewers_with_only_the_code_of_a_visit_share_a_limit_of_twenty_questions_a_day(
+    client, visit, show_code
+):
     show_code(client, code_for(visit))
     for number in range(19):
         client.post(reverse("ask_about_session", args=[visit.public_id]), typed(f"Question {number}"))
@@ -805,7 +809,7 @@ def test_reading_request_of_an_anonymous_visitor_is_sent_after_confirming_an_ema
     assert pending_questions.KEY not in client.session
 
 
-def test_reading_request_of_a_viewer_by_code_is_linked_to_the_visit(client, visit):
+def test_reading_request_of_a_viewer_with_only_a_code_is_linked_to_the_visit(client, visit):
     fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))

@@ -385,7 +385,7 @@ def test_patron_cannot_store_more_files_than_their_file_space_allows(
     assert len(disk()) == 3
 
 
-def test_viewers_by_code_have_limited_file_space_per_conversation(
+def test_viewers_with_only_a_code_have_limited_file_space_per_conversation(
     client, show_code, branch, monkeypatch, token
 ):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())

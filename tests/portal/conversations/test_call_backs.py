@@ -158,7 +158,7 @@ def test_staff_can_record_and_undo_the_outcome_of_a_call(session, staff, at, out
     assert CallBack.objects.get().done_at is None
 
 
-def test_last_allowed_try_ends_the_call_and_can_be_undone(session, staff, branch, at):
+def test_call_ends_after_the_last_allowed_try_and_the_try_can_be_undone(session, staff, branch, at):
     type(branch).objects.filter(pk=branch.pk).update(call_tries=2)
     conversation = take(request(session, at), staff, at + minute)
     call_backs.record_outcome(conversation, "no_answer", by=staff, at=at + hour)

@@ -66,7 +66,7 @@ def test_patron_who_asks_for_a_call_about_a_visit_reads_the_promised_time(me, se
     assert Conversation.objects.belonging_to(Viewer(session.patron)).unread_by(session.patron).count() == 0
 
 
-def test_viewer_by_code_can_ask_for_a_call_from_the_ask_page(client, show_code, staff, branch):
+def test_viewer_with_only_a_code_can_ask_for_a_call_from_the_ask_page(client, show_code, staff, branch):
     visit = HelpSessionFactory(staff=staff, branch=branch)
     show_code(client, code_for(visit))
     assert reverse("ask_for_call") in client.get("/ask/").content.decode()
@@ -162,7 +162,9 @@ def test_patron_can_ask_for_three_calls_a_day(me, patron, staff, branch, session
     assert me.post(within(conversation), FORM | {"call_number": "555-0199"}).status_code == 302
 
 
-def test_all_viewers_by_code_of_a_visit_share_a_limit_of_three_calls_a_day(show_code, staff, branch):
+def test_all_viewers_with_only_the_code_of_a_visit_share_a_limit_of_three_calls_a_day(
+    show_code, staff, branch
+):
     visit = HelpSessionFactory(staff=staff, branch=branch)
     code = code_for(visit)
     statuses = []
@@ -214,7 +216,7 @@ def test_patron_sees_an_open_call_while_the_answer_that_ends_the_call_is_pending
     assert "We'll call you" in text(me.get("/messages/"))
 
 
-def test_child_and_adult_do_not_see_the_phone_number_that_the_other_gave(client, sign_in, staff, branch):
+def test_child_and_adult_do_not_see_each_others_phone_numbers(client, sign_in, staff, branch):
     child, adult = UserFactory(), UserFactory(has_shared_visits=True)
     visit = SharedSessionFactory(staff=staff, branch=branch, patron=child, shared_with=adult)
     sign_in(client, adult)
@@ -227,7 +229,7 @@ def test_child_and_adult_do_not_see_the_phone_number_that_the_other_gave(client,
     assert "Someone asked for a call" in text(client.get(conversation.get_absolute_url()))
 
 
-def test_viewer_by_code_of_a_shared_visit_sees_no_digits_of_the_phone_number(
+def test_viewer_with_only_the_code_of_a_shared_visit_sees_no_digits_of_the_phone_number(
     client, show_code, staff, branch
 ):
     visit = SharedSessionFactory(staff=staff, branch=branch, patron=None, shared_with=None)
@@ -239,7 +241,7 @@ def test_viewer_by_code_of_a_shared_visit_sees_no_digits_of_the_phone_number(
     assert "ends in" not in page
 
 
-def test_digits_of_a_number_given_by_a_viewer_by_code_are_hidden_after_the_visit_is_kept(
+def test_digits_of_a_number_given_by_a_viewer_with_only_a_code_are_hidden_after_the_visit_is_kept(
     client, show_code, sign_in, staff, branch
 ):
     visit = HelpSessionFactory(staff=staff, branch=branch)
@@ -339,7 +341,7 @@ def test_call_can_be_canceled_on_a_page_loaded_before_a_merge_of_conversations(m
     assert now_of(second).call_since is None
 
 
-def test_second_call_request_by_a_viewer_by_code_replaces_the_phone_number(client, show_code, staff, branch):
+def test_second_call_request_without_signing_in_replaces_the_phone_number(client, show_code, staff, branch):
     visit = HelpSessionFactory(staff=staff, branch=branch)
     show_code(client, code_for(visit))
     client.post(reverse("ask_for_call"), FORM)

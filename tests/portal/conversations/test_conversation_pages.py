@@ -241,7 +241,9 @@ def test_strangers_cannot_open_or_change_a_conversation(
     assert (conversation.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
 
 
-def test_viewer_by_code_can_ask_about_the_visit_and_read_the_answer(client, branch, staff, show_code, answer):
+def test_viewer_with_only_a_code_can_ask_about_the_visit_and_read_the_answer(
+    client, branch, staff, show_code, answer
+):
     session = HelpSessionFactory(branch=branch, staff=staff)
     show_code(client, code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])

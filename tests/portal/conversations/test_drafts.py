@@ -144,7 +144,9 @@ def test_draft_of_an_already_saved_note_is_refused(conversation, staff):
     ],
     ids=["nothing", "newer words", "the same words", "it was sent"],
 )
-def test_keep_both_never_loses_the_typed_text_or_a_newer_draft(conversation, staff, happens_before, expected):
+def test_combining_two_drafts_never_loses_the_typed_text_or_a_newer_draft(
+    conversation, staff, happens_before, expected
+):
     happens_before(conversation, staff)
     drafts.keep_both(
         conversation,

@@ -191,7 +191,9 @@ def test_calendar_change_does_not_affect_answered_and_closed_conversations(
     assert (moves.moved, list(rows)) == ([], before)
 
 
-def test_promise_of_a_snoozed_conversation_moves_with_the_calendar(branch, patron, coordinator, staff):
+def test_new_calendar_also_changes_the_promised_time_of_a_snoozed_conversation(
+    branch, patron, coordinator, staff
+):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     desk_actions.snooze(conversation, until=DAYS["Fri"], by=staff, at=NOW)
     moves = change(branch, close_on("Wed"), by=coordinator)
@@ -201,7 +203,7 @@ def test_promise_of_a_snoozed_conversation_moves_with_the_calendar(branch, patro
     )
 
 
-def test_patron_and_staff_see_the_new_day_of_a_moved_promise(branch, patron, coordinator):
+def test_patron_and_staff_see_the_new_promised_day_after_the_calendar_changed(branch, patron, coordinator):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     queue = BranchQueue.objects.get(branch=branch).version
     assert status_sentences(conversation, NOW)[1] == "You can expect an answer by tomorrow."
@@ -223,7 +225,9 @@ def test_patron_and_staff_see_the_new_day_of_a_moved_promise(branch, patron, coo
 
 @pytest.mark.parametrize("how", ["answer taken back", "closing undone"])
 @pytest.mark.parametrize("order", ["moved first", "moved meanwhile"])
-def test_reopening_a_conversation_restores_its_moved_promise(branch, patron, coordinator, staff, how, order):
+def test_reopened_conversation_has_the_promised_time_of_the_new_calendar(
+    branch, patron, coordinator, staff, how, order
+):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     if order == "moved first":
         change(branch, close_on("Wed"), by=coordinator)
@@ -258,7 +262,7 @@ def test_patron_sees_the_same_promised_day_while_an_answer_is_pending(branch, pa
         assert status_sentences(conversation, NOW + 3 * second) == before
 
 
-def test_new_question_in_a_conversation_with_a_moved_promise_gets_a_new_promise(
+def test_new_question_gets_a_new_promised_time_after_an_earlier_time_was_moved(
     branch, patron, coordinator, staff
 ):
     conversation = ask(patron, branch, at=chicago("Mon 10:00"))
@@ -267,7 +271,7 @@ def test_new_question_in_a_conversation_with_a_moved_promise_gets_a_new_promise(
     assert promised(conversation) == chicago("Wed 12:00")
 
 
-def test_merge_keeps_the_new_day_of_a_postponed_promise(branch, patron, coordinator, staff):
+def test_merge_keeps_the_promised_day_of_the_new_calendar(branch, patron, coordinator, staff):
     first, second_ = (ask(patron, branch, at=chicago(at)) for at in ("Tue 11:00", "Tue 11:30"))
     change(branch, close_on("Wed"), by=coordinator)
     merging.merge(first, into=second_, by=staff, at=NOW + minute)
@@ -309,7 +313,7 @@ def test_person_without_a_role_cannot_move_a_promise(branch, patron):
     assert promised(conversation) == chicago("Wed 11:00")
 
 
-def test_preview_of_a_calendar_change_counts_the_promises_that_will_move(branch, patron, coordinator):
+def test_preview_of_a_calendar_change_counts_the_promised_times_that_will_change(branch, patron, coordinator):
     for at in ("Tue 11:00", "Tue 11:30", "Mon 16:00", "Mon 10:00"):
         ask(patron, branch, at=chicago(at))
     before = list(Conversation.objects.order_by("pk").values())
@@ -322,7 +326,7 @@ def test_preview_of_a_calendar_change_counts_the_promises_that_will_move(branch,
 
 
 class TestEmails:
-    def test_email_about_a_moved_promise_contains_the_new_day_and_no_private_text(
+    def test_email_about_a_new_promised_day_contains_the_day_and_no_private_text(
         self, branch, patron, coordinator
     ):
         conversation = ask(patron, branch, at=chicago("Tue 11:00"))
@@ -339,7 +343,7 @@ class TestEmails:
             assert "Where is it?" not in text
             assert coordinator.name not in text
 
-    def test_email_about_several_moved_promises_links_to_the_list_of_conversations(
+    def test_email_about_several_new_promised_days_links_to_the_list_of_conversations(
         self, branch, patron, coordinator
     ):
         for at in ("Tue 11:00", "Tue 11:30"):
@@ -349,7 +353,9 @@ class TestEmails:
         assert "/messages/\n" in email.text
         assert "March" not in email.text
 
-    def test_email_about_a_moved_call_says_when_the_library_will_call(self, branch, patron, coordinator):
+    def test_email_about_a_new_promised_time_for_a_call_says_when_the_library_will_call(
+        self, branch, patron, coordinator
+    ):
         call_backs.add(
             Caller("414-555-0134"),
             by=coordinator,
@@ -364,14 +370,14 @@ class TestEmails:
         assert "We'll call you by Thursday, March 5." in email.text
         assert "414" not in email.text + email.html
 
-    def test_email_about_a_moved_promise_is_in_the_patrons_language(self, branch, patron, coordinator):
+    def test_email_about_a_new_promised_day_is_in_the_patrons_language(self, branch, patron, coordinator):
         patron.language = "es"
         patron.save()
         ask(patron, branch, at=chicago("Tue 11:00"))
         change(branch, close_on("Wed"), by=coordinator, email=True)
         assert Notification.objects.get().language == "es"
 
-    def test_patrons_are_not_emailed_about_moved_promises_by_default(self, branch, patron, coordinator):
+    def test_patrons_are_not_emailed_about_new_promised_days_by_default(self, branch, patron, coordinator):
         ask(patron, branch, at=chicago("Tue 11:00"))
         change(branch, close_on("Wed"), by=coordinator)
         assert not Notification.objects.exists()

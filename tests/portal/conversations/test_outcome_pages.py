@@ -105,7 +105,7 @@ def test_viewer_of_a_quiet_visit_is_not_asked_whether_staff_should_write(client,
     assert QUESTION not in text(client.get(session.get_absolute_url()))
 
 
-def test_viewer_by_code_can_give_an_outcome_and_ask_for_an_answer(client, branch, show_code):
+def test_viewer_with_only_a_code_can_give_an_outcome_and_ask_for_an_answer(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     answer(client, session, found="no")

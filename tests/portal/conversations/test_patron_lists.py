@@ -141,7 +141,7 @@ def test_home_does_not_list_a_reopened_conversation_while_the_answer_is_pending(
     assert "Pots" not in text(me.get(HOME))
 
 
-def test_viewer_by_code_sees_open_conversations_of_the_opened_visit(client, branch, show_code):
+def test_viewer_with_only_a_code_sees_open_conversations_of_the_opened_visit(client, branch, show_code):
     client.logout()
     session = HelpSessionFactory(branch=branch)
     conversation = conversation_with(session, "Which pot?", subject="Pots")

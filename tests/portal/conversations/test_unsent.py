@@ -529,7 +529,9 @@ def links(response):
         ("cookies deleted", "You are signed out, or the code of your visit has expired."),
     ],
 )
-def test_viewer_by_code_sees_their_unsent_text_and_why_sending_failed(by_code, patron, staff, what, reason):
+def test_viewer_with_only_a_code_sees_their_unsent_text_and_why_sending_failed(
+    by_code, patron, staff, what, reason
+):
     device, session, conversation = by_code
     if what == "kept by someone else":
         keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
@@ -558,7 +560,9 @@ def test_viewer_by_code_sees_their_unsent_text_and_why_sending_failed(by_code, p
         (False, "You are signed out, or the code of your visit has expired."),
     ],
 )
-def test_viewer_by_code_whose_text_was_not_sent_gets_a_link_to_the_code_page(by_code, which, ended, reason):
+def test_viewer_with_only_a_code_whose_text_was_not_sent_gets_a_link_to_the_code_page(
+    by_code, which, ended, reason
+):
     device, session, conversation = by_code
     if ended:
         expire_codes(session)
@@ -859,7 +863,7 @@ def test_button_pressed_before_sign_in_has_no_effect_if_someone_else_signs_in(
     assert RefusedPost.objects.exists() == (known and name != "restore")
 
 
-def test_button_pressed_by_a_viewer_by_code_is_not_saved(by_code, staff):
+def test_button_pressed_by_a_viewer_with_only_a_code_is_not_saved(by_code, staff):
     device, session, _conversation = by_code
     [recommendation] = recommend_in(session, 1)
     handover.revoke_codes(session, by=staff, at=timezone.now())

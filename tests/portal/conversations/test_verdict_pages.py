@@ -193,7 +193,7 @@ def test_strangers_cannot_open_or_give_a_verdict(
     assert recommendation.verdict == ""
 
 
-def test_viewer_by_code_can_give_a_verdict(client, branch, show_code):
+def test_viewer_with_only_a_code_can_give_a_verdict(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))

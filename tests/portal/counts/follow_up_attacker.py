@@ -1,6 +1,6 @@
 """An attacker who reads what patrons did after their visits, and every other number about the same visits.
 
-The figures of work show exactly how many visits there were, how many were given to the patron, and how many
+The workload figures show exactly how many visits there were, how many were given to the patron, and how many
 check-ins were sent. So an outcome must not reveal a number below five if it is subtracted from these figures,
 or from another outcome. An `Atom` is the smallest group of visits that these numbers can tell apart.
 """
@@ -101,7 +101,7 @@ def make_visits(seed, most, quarters, branches):
 def learned_numbers(visits, question):
     """Return the numbers from 1 to 4 that the attacker learns: [(groups of visits, number)].
 
-    `visits` are from `make_visits`. Leave out numbers that can be deduced from the figures of work alone.
+    `visits` are from `make_visits`. Leave out numbers that can be deduced from the workload figures alone.
     """
     atoms = _atoms(visits, question)
     places = {atom: 1 << place for place, atom in enumerate(atoms)}
@@ -126,7 +126,7 @@ def learned_numbers(visits, question):
     cells = _cells(exact, bits(atoms) & ~known_empty)
     learned: dict = {}
     for group in derivable(exact | shown):
-        # What the figures of work reveal is no secret.
+        # What the workload figures reveal is no secret.
         for cell in cells:
             if cell & group == cell:
                 group &= ~cell
@@ -164,7 +164,7 @@ def _is_possible(atom):
 
 
 def _exact(atoms):
-    """Return {name: atoms} of the numbers that the figures of work show: by quarter, branch and type."""
+    """Return {name: atoms} of the numbers that the workload figures show: by quarter, branch and type."""
     groups: dict = {}
     for atom in atoms:
         for least, size in itertools.product((RECORDED, GIVEN, SENT), range(4)):

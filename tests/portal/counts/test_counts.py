@@ -51,7 +51,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 def figures(table):
-    """Return {key: numbers} of a table. The numbers are sums of forgotten and other sessions."""
+    """Return {key: numbers} of a table. The numbers include forgotten sessions and those that still exist."""
     sums: dict = {}
     for row in table.objects.values_list(*table.KEY, *table.NUMBERS):
         key, numbers = row[: len(table.KEY)], row[len(table.KEY) :]

@@ -1,6 +1,6 @@
 """Test that nobody learns a number below five from what patrons did after their visits.
 
-The attacker also subtracts outcomes from the figures of work, which show every number of visits exactly.
+The attacker also subtracts outcomes from the workload figures, which show every number of visits exactly.
 """
 
 import datetime
@@ -44,7 +44,7 @@ def attack(library, branch):
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [20, *range(times(6, 20))])
-def test_no_number_below_five_can_be_deduced_from_outcomes_and_figures_of_work(attack, seed):
+def test_no_number_below_five_can_be_deduced_from_outcomes_and_workload_figures(attack, seed):
     assert attack(seed) == []
     assert OutcomePeriod.objects.exists()
 

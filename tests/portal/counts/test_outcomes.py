@@ -132,7 +132,7 @@ def test_outcomes_do_not_change_when_counted_visits_are_forgotten_or_erased(libr
     assert everything_shown() == before
 
 
-def test_quarter_has_the_same_outcomes_if_its_patron_is_erased_before_the_count(library, branch, patron):
+def test_quarter_has_the_same_outcomes_even_if_a_patron_is_erased_before_the_count(library, branch, patron):
     item = ItemFactory()
     visits = made(branch, 7, found="all", patron=patron, kept_at=AFTER, answered_at=AFTER)
     for visit in visits:
@@ -171,7 +171,7 @@ def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(libra
 
 
 @pytest.mark.parametrize(("given", "kept", "shown"), [(10, 10, 10), (10, 8, None), (10, 5, 5), (8, 8, 8)])
-def test_number_of_visits_given_but_not_kept_cannot_be_deduced_from_the_figures_of_work(
+def test_workload_figures_and_visits_kept_do_not_reveal_how_many_visits_were_not_kept(
     library, branch, given, kept, shown
 ):
     made(branch, kept, handed_over_at=AFTER, kept_at=AFTER)
@@ -207,7 +207,7 @@ def test_counted_years_are_reporting_years_that_never_overlap(library, branch):
     assert [str(row.first_day)[:7] for row in quarters][3:6] == ["2024-10", "2025-02", "2025-05"]
 
 
-def test_year_shows_a_number_that_is_too_small_to_show_in_each_quarter(library, branch):
+def test_year_shows_a_number_that_every_quarter_hides_because_it_is_too_small(library, branch):
     topic = TopicFactory()
     for month in (1, 4, 7, 10):
         made(branch, 3, found="all", topic=topic, day=datetime.date(2025, month, 5))

@@ -249,7 +249,9 @@ class TestWhatRowsSay:
         self, desk, check_in, branch
     ):
         Branch.objects.filter(pk=branch.pk).update(check_ins_unreviewed=True)
-        assert self.row(desk).text == "By email in the name of the branch, because nobody approved it"
+        assert self.row(desk).text == (
+            "By email in the name of the branch, because no staff member approved this check-in"
+        )
 
     def test_check_in_row_says_that_the_covering_colleague_will_ask_while_the_helper_is_away(
         self, desk, staff, branch, check_in

@@ -37,7 +37,9 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_child_switch_gives_the_visit_the_librarys_setting_for_children(desk, choose, typed, mode):
+def test_visit_recorded_with_the_child_switch_gets_the_librarys_setting_for_children(
+    desk, choose, typed, mode
+):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode

@@ -140,7 +140,9 @@ def test_taking_fails_and_names_the_assignee_if_a_later_assignment_was_undone(
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_fails_and_names_the_assignee_whom_a_merge_has_set(desk, conversation, omar):
+def test_taking_a_conversation_that_a_merge_has_assigned_fails_and_names_the_assignee(
+    desk, conversation, omar
+):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
     page = do(desk, conversation, "take/")
     assert "This conversation is now assigned to Omar Haddad, so your change was not made." in page

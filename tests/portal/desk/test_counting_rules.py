@@ -54,7 +54,7 @@ def copied(response):
 
 
 @pytest.mark.parametrize("survey", Survey)
-def test_first_rules_of_a_survey_begin_with_its_preset(desk, branch, survey):
+def test_form_for_the_first_rules_of_a_survey_is_filled_in_from_the_preset(desk, branch, survey):
     new = desk.get(f"{RULES}new/?survey={survey}")
     assert PRESETS[survey].source in text(new)
     assert desk.post(f"{RULES}new/?survey={survey}", posted(new)).status_code == 302
@@ -143,7 +143,7 @@ def test_new_rules_for_an_unknown_survey_redirect_to_the_list_of_surveys(desk, b
 # Tests of rules that change the numbers of past years.
 
 
-def test_change_to_numbers_of_a_past_year_is_saved_only_after_a_warning(desk, branch):
+def test_change_of_rules_that_changes_the_numbers_of_a_past_year_is_saved_only_after_a_warning(desk, branch):
     rule_set = save_preset("pls", datetime.date(2024, 1, 1))
     url = reverse("rule_set", args=[rule_set.public_id])
     fields = posted(desk.get(url), weeks="9")
@@ -156,7 +156,7 @@ def test_change_to_numbers_of_a_past_year_is_saved_only_after_a_warning(desk, br
     assert rule_set.weeks == 9
 
 
-def test_warning_about_one_day_does_not_allow_rules_that_start_on_another_day(desk, branch):
+def test_rules_that_start_on_another_day_need_their_own_warning(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     response = desk.post(NEW, posted(desk.get(NEW), starts_on="2025-05-01"))
     fields = posted(response, starts_on="2025-04-01")
@@ -263,7 +263,7 @@ def test_coordinator_can_mark_a_sampled_week_and_remove_the_mark(desk, branch):
         (YEAR, "estimate", False),
     ],
 )
-def test_removing_a_sampled_week_warns_first_if_the_estimate_of_a_past_year_can_change(
+def test_removing_a_sampled_week_shows_a_warning_if_the_estimate_of_a_past_year_can_change(
     desk, branch, library, starts_on, method, warns
 ):
     years = library.today().year - YEAR.year
@@ -279,7 +279,7 @@ def test_removing_a_sampled_week_warns_first_if_the_estimate_of_a_past_year_can_
     assert not SampledWeek.objects.exists()
 
 
-def test_marking_a_week_of_a_year_that_has_ended_warns_first_if_it_can_change_an_estimate(desk, branch):
+def test_marking_a_sampled_week_shows_a_warning_if_the_estimate_of_a_past_year_can_change(desk, branch):
     past = YEAR - 30 * DAY
     save_preset("pls", datetime.date(2024, 1, 1), method="estimate")
     response = desk.post(WEEKS, {"starts_on": past})

@@ -311,7 +311,7 @@ def test_upload_without_a_file_is_a_form_error(desk):
     assert (page.status_code, "Choose the file of the desk log." in text(page)) == (422, True)
 
 
-def test_sixth_upload_is_refused_until_another_one_is_imported_or_deleted(desk):
+def test_sixth_upload_is_refused_until_an_earlier_upload_is_imported_or_deleted(desk):
     for _time in range(5):
         upload(desk, [HEADER, ROW])
     assert "First import or delete the files" in text(upload(desk, [HEADER, ROW]))
@@ -358,7 +358,7 @@ def test_one_column_of_a_log_must_be_the_date(desk):
 
 def test_column_is_left_out_if_the_library_has_none_of_its_values(desk):
     page = to_preview(desk, [[*HEADER, "Patron type"], [*ROW, "Alien"]])
-    assert "Patron type left out, because the library has none of its values" in text(page)
+    assert "Patron type left out, because none of its values is a choice in your library" in text(page)
 
 
 def test_log_with_100_columns_can_be_mapped(desk):
@@ -491,7 +491,7 @@ def test_unknown_patron_group_counts_as_other(desk):
     assert "Patron type the patron group (2 of 2 rows)" in text(page)
 
 
-def test_answers_about_one_column_are_not_used_for_another_column_that_was_chosen_later(desk):
+def test_meaning_of_a_value_in_one_column_is_not_used_for_another_column(desk):
     rows = [["Date", "Kind", "Sort"], ["3/14/2024", "Blue", "Red"]]
     page = send(desk, upload(desk, rows), **{"column-1": "question_type"})
     columns = f"{PAGE}{LogUpload.objects.get().public_id}/columns/"
@@ -500,7 +500,7 @@ def test_answers_about_one_column_are_not_used_for_another_column_that_was_chose
     assert (answer.status_code, "Say what this value means here." in text(answer)) == (422, True)
 
 
-def test_answers_about_values_are_saved_in_the_notes_of_the_upload(desk):
+def test_upload_stores_what_each_value_of_the_desk_log_counts_as(desk):
     to_preview(desk, [HEADER, ROW], **{"question_type-2-0": "technology"})
     notes = read_notes(LogUpload.objects.get())
     assert notes.mapping.values["question_type"] == {"reference": "technology"}
@@ -547,7 +547,7 @@ def test_retired_own_field_is_not_offered_as_the_meaning_of_a_column(desk):
     assert "Own field" not in text(upload(desk, [HEADER, ROW]))
 
 
-def test_value_for_which_staff_choose_none_is_not_mapped_automatically(desk):
+def test_value_that_staff_leave_without_a_topic_is_not_mapped_automatically(desk):
     topic = TopicFactory(name="History")
     values = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "History"]]))
     assert fields_of(values)["topic-5-0"] == str(topic.pk)

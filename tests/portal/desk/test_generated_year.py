@@ -52,7 +52,7 @@ def year(built_once, tmp_path_factory):
 
 
 def check_contacts(year):
-    """Compare the figures for any days, of all branches together, of each branch, and of two branches."""
+    """Compare the figures of all branches together, of each branch, and of two branches, for periods of any days."""
     some = [year.branches, *([branch] for branch in year.branches), year.branches[1:]]
     for period, branches in [*itertools.product(PERIODS[:1], some), *((each, some[0]) for each in PERIODS)]:
         for by in workload.BY_DAY:

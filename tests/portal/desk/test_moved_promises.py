@@ -78,7 +78,9 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_change_that_moves_promises_is_saved_only_after_the_coordinator_confirms(desk, branch, asked, change):
+def test_calendar_change_that_moves_promised_times_is_saved_only_after_confirmation(
+    desk, branch, asked, change
+):
     name, typed = CHANGES[change]
     page = desk.post(address(name, branch), typed)
     assert page.status_code == 200
@@ -141,14 +143,16 @@ def test_back_button_of_the_confirmation_does_not_remove_the_closed_day(desk, br
         ("branch_settings", {**BRANCH, "phone": "555 0100", "promise_hours": "8"}),
     ],
 )
-def test_change_that_moves_no_promise_is_saved_without_a_confirmation(desk, branch, asked, name, typed):
+def test_calendar_change_that_moves_no_promised_time_is_saved_without_confirmation(
+    desk, branch, asked, name, typed
+):
     page = desk.post(address(name, branch), typed)
     assert page.status_code == 302
     asked.refresh_from_db()
     assert asked.promised_at == BEFORE
 
 
-def test_patrons_are_emailed_about_moved_promises_if_the_coordinator_checks_the_box(
+def test_patrons_are_emailed_about_new_promised_days_if_the_coordinator_checks_the_box(
     desk, branch, asked, patron
 ):
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
@@ -163,7 +167,7 @@ def test_patrons_are_emailed_about_moved_promises_if_the_coordinator_checks_the_
     assert Notification.objects.count() == 1
 
 
-def test_confirmation_offers_no_email_about_moved_promises_if_no_address_is_confirmed(
+def test_confirmation_offers_no_email_about_new_promised_days_if_no_address_is_confirmed(
     desk, branch, asked, patron
 ):
     patron.emailaddress_set.create(email=patron.email, verified=False)
@@ -204,7 +208,7 @@ def test_confirmation_does_not_show_promises_of_other_branches(desk, branch, ask
     assert "Elsewhere" not in text(page)
 
 
-def test_timeline_says_who_moved_the_promise(desk, branch, asked, coordinator):
+def test_timeline_says_who_changed_the_promised_day(desk, branch, asked, coordinator):
     desk.post(
         address("branch_settings", branch),
         confirmed(desk.post(address("branch_settings", branch), {"day": WEDNESDAY})),

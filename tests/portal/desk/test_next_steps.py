@@ -252,7 +252,9 @@ def test_next_step_form_shows_the_typed_values_again_if_a_colleague_recorded_a_s
     assert NextStep.objects.get().kind == "ordered"
 
 
-def test_conversation_page_does_not_show_an_item_that_the_patron_was_given_as_missing(desk, missed, staff):
+def test_conversation_page_does_not_list_an_item_as_missing_after_the_patron_was_given_the_item(
+    desk, missed, staff
+):
     next_steps.record(row_of(missed), missed, Step("reserved", FRIDAY), by=staff, at=timezone.now())
     next_steps.mark_given(row_of(missed), missed, by=staff, at=timezone.now())
     page = text(desk.get(page_of(row_of(missed), "desk_conversation")))

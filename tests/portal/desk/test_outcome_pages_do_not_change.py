@@ -159,10 +159,10 @@ def test_one_changed_answer_or_forgotten_visit_changes_no_outcome_page_or_file(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_one_changed_answer_or_kept_visit_changes_no_figure_of_work(
+def test_changing_one_answer_or_keeping_one_visit_does_not_change_the_workload_figures(
     client, coordinator, sign_in, branch, visits, patron, change
 ):
-    """A reader of the figures of work learns nothing from an answer, and nothing from a visit that is kept."""
+    """Nobody who reads these figures learns what one patron answered, or that one patron kept a visit."""
     token = ApiTokenFactory(branches=[branch])
     with time_machine.travel(BEFORE, tick=False):
         rebuild()

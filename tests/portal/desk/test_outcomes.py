@@ -220,7 +220,9 @@ def test_bulk_close_includes_a_conversation_whose_patron_wants_no_answer(told, s
     assert now_of(told).status == "closed"
 
 
-def test_patron_who_wants_no_answer_is_not_emailed_about_a_moved_promise(told, session, coordinator, patron):
+def test_patron_who_wants_no_answer_is_not_emailed_about_a_new_promised_day(
+    told, session, coordinator, patron
+):
     session = HelpSessionFactory(patron=patron, branch=session.branch)
     row = answer(session, timezone.now())
     wish(session, timezone.now(), body="Only so that you know.")

@@ -258,7 +258,7 @@ def test_queue_poll_counts_the_users_own_conversations_of_other_branches(desk, b
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
-def test_request_for_the_title_number_runs_six_queries_for_0_1_and_30_conversations(
+def test_request_for_the_number_in_the_title_runs_six_queries_for_0_1_and_30_conversations(
     desk, branch, staff, number, django_assert_num_queries
 ):
     fill(branch, number)

@@ -414,7 +414,7 @@ def test_paper_only_visit_cannot_be_recorded_for_a_patron(desk, choose, typed):
     assert "Mia" not in shown(answer)
 
 
-def test_visit_of_a_child_is_recorded_for_the_child_whose_card_was_typed(desk, choose, typed):
+def test_childs_visit_is_recorded_for_the_child_if_staff_type_the_childs_card_number(desk, choose, typed):
     choose("own")
     child = ChildFactory(name="Mia")
     give_card(child)
@@ -491,7 +491,7 @@ def test_draft_never_stores_the_card_number_or_email(desk, patron, typed, action
             assert secret not in saved
 
 
-def test_message_after_finish_later_says_that_the_card_number_is_not_saved(desk, typed):
+def test_after_finish_later_a_message_says_that_the_card_number_was_not_saved(desk, typed):
     page = desk.post(RECORD, typed(action="later", for_whom=CARD), follow=True)
     assert "Saved without the card number or email of the patron." in shown(page)
 

@@ -113,6 +113,8 @@ def test_default_branch_on_a_shared_desk_computer_is_the_computers_branch(staff,
     assert defaults(staff, library, timezone.now(), shared_desk=computer)["branch"] == branch.pk
 
 
-def test_shared_desk_computer_is_ignored_if_staff_have_no_role_at_its_branch(staff, library, branch):
+def test_branch_of_a_shared_desk_computer_is_not_the_default_if_staff_have_no_role_there(
+    staff, library, branch
+):
     computer = SharedDesk(branch=BranchFactory())
     assert defaults(staff, library, timezone.now(), shared_desk=computer)["branch"] == branch.pk

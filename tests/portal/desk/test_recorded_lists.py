@@ -270,7 +270,7 @@ def test_unfinished_visit_of_yesterday_keeps_yesterdays_service_point(at_compute
     assert HelpSession.objects.get().service_point == front
 
 
-def test_service_point_of_another_branch_is_an_error_that_says_which_branch_it_belongs_to(
+def test_service_point_of_another_branch_is_refused_and_the_error_names_the_other_branch(
     desk, staff, branch, front, typed
 ):
     hill = ServicePointFactory(branch=BranchFactory(name="Hill"))

@@ -263,7 +263,7 @@ def work_of(person):
     ]
 
 
-def test_ending_one_of_two_roles_removes_only_the_staff_members_work_at_that_branch(
+def test_ending_one_of_two_roles_unassigns_conversations_and_deletes_drafts_only_at_that_branch(
     work_at_two_branches, conversation, staff, coordinator, branch
 ):
     assert work_of(staff) == [{conversation, work_at_two_branches}] * 4
@@ -275,7 +275,7 @@ def test_ending_one_of_two_roles_removes_only_the_staff_members_work_at_that_bra
     assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
 
-def test_ending_the_last_role_removes_the_work_at_every_branch(
+def test_ending_the_last_role_unassigns_conversations_and_deletes_drafts_at_every_branch(
     work_at_two_branches, conversation, staff, coordinator, branch
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()

@@ -204,7 +204,7 @@ def test_send_and_take_button_sends_nothing_if_a_colleague_took_the_conversation
     assert (row.assignee, row.messages.count()) == (jun, 2)
 
 
-def test_send_anyway_button_does_what_the_button_before_the_warning_would_have_done(
+def test_send_anyway_button_has_the_effect_of_the_send_button_pressed_before_the_warning(
     desk, conversation, patron
 ):
     posted = fields(conversation, "send_close")
@@ -217,9 +217,7 @@ def test_send_anyway_button_does_what_the_button_before_the_warning_would_have_d
 
 
 @pytest.mark.parametrize("how", ["discard_now", "<script>", ""])
-def test_answer_is_sent_without_a_further_action_if_the_name_of_the_send_button_is_unknown(
-    desk, conversation, how
-):
+def test_unknown_send_button_sends_the_answer_and_does_nothing_else(desk, conversation, how):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_anyway", how=how))
     assert now_of(conversation).status == "waiting_for_patron"
 

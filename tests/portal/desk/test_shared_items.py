@@ -377,7 +377,7 @@ def test_only_the_maker_and_coordinators_of_the_branch_can_manage_a_link(
     assert StaffLink.objects.get().ended_at is not None
 
 
-def test_link_whose_maker_has_left_works_until_a_coordinator_ends_the_link(staff, coordinator, sign_in):
+def test_link_of_a_staff_member_who_left_works_until_a_coordinator_ends_the_link(staff, coordinator, sign_in):
     link = link_to("Snow country", by=staff)
     staff.staff_roles.all().delete()
     staff.is_active = False

@@ -158,7 +158,7 @@ def test_slip_page_shows_the_masked_address_and_the_time_of_the_emailed_link(des
         ("", "Enter the patron's email address."),
     ],
 )
-def test_hand_over_to_an_invalid_email_address_is_a_form_error(desk, session, typed, error):
+def test_handing_over_a_visit_to_an_invalid_email_address_is_a_form_error(desk, session, typed, error):
     page = hand_over(desk, session, address=typed)
     assert page.status_code == 422
     assert page.context["form"]["address"].errors == [error]

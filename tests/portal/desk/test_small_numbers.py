@@ -25,7 +25,10 @@ YEARS = st.dictionaries(
 
 
 def tables_of(year):
-    """Return {(months, branches): (shown numbers, Other)} of all tables that the page can show."""
+    """Return all tables that the page can show, as {(months, branches): (shown numbers, contacts in *Other*)}.
+
+    Each key is one table: the months and the branches that somebody can choose on the page.
+    """
     tables = {}
     for size in range(1, len(BRANCHES) + 1):
         for branches in itertools.combinations(BRANCHES, size):

@@ -162,7 +162,7 @@ def test_figure_has_the_same_numbers_as_plain_sql(spring, branch, period):
 
 
 def by_place(days, period, by):
-    """Combine the numbers of days by weekday, or by their distance from the first day."""
+    """Add up the daily figures by weekday, or by how many days each day is after the first."""
     places = {}
     for day, numbers in days.items():
         day = datetime.date.fromisoformat(str(day))
@@ -214,7 +214,7 @@ def test_rare_topics_and_quiet_sessions_and_visits_with_a_child_are_counted_only
     assert figure.total.contacts == 23
 
 
-def test_comparing_other_in_two_breakdowns_reveals_no_number_below_five(spring, branch):
+def test_comparing_the_rows_other_of_two_breakdowns_reveals_no_number_below_five(spring, branch):
     topics, groups = (
         workload.figure(IN_SPRING, [branch.pk, spring.pk], by).table() for by in ("topic", "patron_group")
     )
@@ -224,7 +224,7 @@ def test_comparing_other_in_two_breakdowns_reveals_no_number_below_five(spring, 
     assert groups[:-1] == [["Not asked", 8], ["Other", 13]]
 
 
-def test_another_row_is_added_to_other_if_other_would_be_below_five(branch):
+def test_second_small_row_is_counted_in_other_if_other_would_be_below_five(branch):
     made(branch, MARCH, 7, topic=TopicFactory(name="Health"))
     made(branch, MARCH, 5, topic=TopicFactory(name="Law"))
     made(branch, MARCH, 1, topic=TopicFactory(name="Taxes"))
@@ -232,7 +232,7 @@ def test_another_row_is_added_to_other_if_other_would_be_below_five(branch):
     assert workload.figure(IN_MARCH, [branch.pk], "topic").table()[:-1] == [["Health", 7], ["Other", 6]]
 
 
-def test_each_period_is_compared_with_the_right_days_before_it_and_a_year_before():
+def test_each_period_is_compared_with_the_days_before_and_with_the_same_days_a_year_before():
     year = Period(datetime.date(2024, 1, 1), datetime.date(2024, 12, 31))
     leap = Period.of_month(datetime.date(2024, 2, 5))
     ten_days = Period(datetime.date(2026, 3, 1), datetime.date(2026, 3, 10))

@@ -185,7 +185,7 @@ def test_claim_code_may_be_typed_with_spaces_or_dashes_or_arabic_digits(library)
         assert handover.open_by_code(spelled, at=timezone.now()).help_session == session
 
 
-def test_code_card_opens_no_visit_until_its_help_session_is_recorded(typed, staff, branch):
+def test_code_card_opens_no_visit_until_the_help_session_is_recorded(typed, staff, branch):
     (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     with pytest.raises(handover.CodeCardNotReady):
         handover.open_by_code(code, at=NOW)

@@ -60,7 +60,7 @@ def test_visit_page_shows_each_item_with_its_reason_and_call_number(me, session,
     assert "Keep this in my library account" not in client_text
 
 
-def test_visit_page_lets_a_viewer_by_code_keep_or_remove_the_visit(client, branch, show_code):
+def test_visit_page_lets_a_viewer_with_only_a_code_keep_or_remove_the_visit(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     page = text(client.get(session.get_absolute_url()))

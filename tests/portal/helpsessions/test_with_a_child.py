@@ -223,7 +223,7 @@ def test_conversations_of_different_visits_cannot_be_merged_if_one_visit_is_shar
     assert list(merging.mergeable(apart)) == []
 
 
-def test_child_and_adult_do_not_see_the_name_of_the_other_in_a_conversation(
+def test_child_and_adult_do_not_see_each_others_names_in_a_conversation(
     session, child, adult, keep, device, staff
 ):
     keep(session, child)
@@ -327,7 +327,7 @@ def test_child_can_end_sharing_before_an_adult_uses_the_code(session, child, adu
 
 
 @pytest.mark.slow
-def test_shared_visit_stays_in_one_account_after_the_other_person_removes_it(
+def test_shared_visit_stays_in_the_second_account_after_one_person_removes_the_visit(
     session, child, adult, keep, device
 ):
     [recommendation] = recommend_in(session)
@@ -349,7 +349,7 @@ def test_shared_visit_stays_in_one_account_after_the_other_person_removes_it(
     assert [page(device(who), session).status_code for who in (child, adult)] == [200, 404]
 
 
-def test_viewer_by_code_cannot_end_sharing(session, adult, child, keep, show_code):
+def test_viewer_with_only_a_code_cannot_end_sharing(session, adult, child, keep, show_code):
     code = code_for(session)
     keep(session, adult)
     holder = show_code(Client(), code)
@@ -373,7 +373,7 @@ def test_staff_member_can_remove_the_adult_from_a_shared_visit(
 
 
 @pytest.mark.parametrize(("part", "is_child"), [("child", True), ("adult", False)])
-def test_viewer_by_code_must_choose_child_or_adult_before_adding_a_visit_to_an_account(
+def test_viewer_with_only_a_code_must_choose_child_or_adult_before_adding_a_visit_to_an_account(
     session, show_code, part, is_child
 ):
     holder, address = (
@@ -426,9 +426,7 @@ def test_adult_cannot_keep_a_childs_own_visit_that_the_child_has_kept(
 # Tests of visits without a child.
 
 
-def test_visit_without_a_child_can_be_added_to_the_account_of_one_patron_only(
-    branch, staff, patron, adult, keep, child
-):
+def test_visit_without_a_child_can_be_added_to_only_one_account(branch, staff, patron, adult, keep, child):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     keep(session, patron)
@@ -496,7 +494,7 @@ def save_draft(browser, conversation, words):
 
 
 @pytest.mark.slow
-def test_child_and_adult_cannot_see_the_draft_of_the_other(session, adult, keep, device, show_code, staff):
+def test_child_and_adult_cannot_see_each_others_drafts(session, adult, keep, device, show_code, staff):
     """Let the adult sign in, and let the child use only the code on the slip."""
     code = code_for(session)
     keep(session, adult)

@@ -123,7 +123,7 @@ def test_patron_cannot_open_an_item_that_none_of_their_pages_shows(me, patron, w
     assert status(me, why(patron)) == 404
 
 
-def test_viewer_by_code_can_open_only_the_items_of_the_opened_visit(client, show_code, branch):
+def test_viewer_with_only_a_code_can_open_only_the_items_of_the_opened_visit(client, show_code, branch):
     opened, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
     mine, theirs = recommend_in(opened)[0].item, recommend_in(other)[0].item
     show_code(client, code_for(opened))

@@ -169,7 +169,7 @@ def test_device_must_delete_a_kept_page_when_one_of_its_visits_is_due_for_deleti
     assert {found[path].ends_at for path in OVERVIEWS} == {ends}
 
 
-def test_pages_that_show_an_overdue_visit_are_not_kept_offline(patron, branch, library):
+def test_pages_that_show_a_visit_overdue_for_deletion_are_not_kept_offline(patron, branch, library):
     patron.remember, patron.remember_chosen_at = User.Remember.DAYS_30, NOW - datetime.timedelta(days=2)
     patron.save()
     old, new = NOW - datetime.timedelta(days=31), NOW - datetime.timedelta(days=1)

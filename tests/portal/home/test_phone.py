@@ -423,7 +423,7 @@ def test_opening_a_page_changes_no_subscription(signed_in, time_machine):
 # Tests of a browser that opened a visit by code.
 
 
-def test_viewer_by_code_gets_push_messages_about_the_visit_until_the_code_ends(by_code, visit):
+def test_viewer_with_only_a_code_gets_push_messages_about_the_visit_until_the_code_ends(by_code, visit):
     assert SENTENCE in text(by_code.get(page_of(visit)))
     page = turn_on(by_code, path=page_of(visit))
     assert "This phone gets messages" in text(page)
@@ -440,7 +440,7 @@ def test_viewer_by_code_gets_push_messages_about_the_visit_until_the_code_ends(b
     assert rows() == []
 
 
-def test_conversation_page_offers_push_messages_to_a_viewer_by_code(by_code, visit, settings):
+def test_conversation_page_offers_push_messages_to_a_viewer_with_only_a_code(by_code, visit, settings):
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=visit, patron=None)
     ).conversation

@@ -110,7 +110,7 @@ def test_recommendations_page_hides_recommendations_that_the_patron_may_not_see(
     assert sorted(titles(me)) == ["Of my child", "Snow country"]
 
 
-def test_viewer_by_code_sees_the_items_of_opened_visits_except_quiet_visits(
+def test_viewer_with_only_a_code_sees_the_items_of_opened_visits_except_quiet_visits(
     client, show_code, branch, patron, given
 ):
     opened, quiet = HelpSessionFactory(branch=branch), QuietSessionFactory(branch=branch)
@@ -299,7 +299,9 @@ def test_request_about_an_item_in_an_answer_is_assigned_to_the_author_of_the_ans
 
 
 @pytest.mark.parametrize("case", ["assigned", "comes back", "moved"])
-def test_asking_for_more_does_not_reassign_a_conversation_that_others_answer(me, visit, staff, branch, case):
+def test_asking_for_more_does_not_reassign_a_conversation_that_a_colleague_answers(
+    me, visit, staff, branch, case
+):
     given, colleague = answer_in(visit, "Botchan"), StaffFactory(branch=branch)
     changes = {
         "assigned": {"assignee": colleague, "assigned_at": timezone.now()},
@@ -329,7 +331,9 @@ def test_request_for_another_recommendation_sent_twice_saves_one_message(me, giv
     assert [wish(me, given, token=token).messages.count() for _tap in range(2)] == [1, 1]
 
 
-def test_viewer_by_code_can_ask_the_helper_for_another_recommendation(client, show_code, branch, staff):
+def test_viewer_with_only_a_code_can_ask_the_helper_for_another_recommendation(
+    client, show_code, branch, staff
+):
     opened = HelpSessionFactory(branch=branch, staff=staff)
     given = give(opened, "Opened")
     show_code(client, code_for(opened))

@@ -166,7 +166,7 @@ def test_search_does_not_find_a_forgotten_visit(me, visit):
     assert found_by(me, "november") == []
 
 
-def test_viewer_by_code_finds_the_opened_visits_except_quiet_visits(client, show_code, branch):
+def test_viewer_with_only_a_code_finds_the_opened_visits_except_quiet_visits(client, show_code, branch):
     opened = HelpSessionFactory(branch=branch, question=f"Where is the {HIDDEN}?")
     quiet = QuietSessionFactory(branch=branch, question=HIDDEN, summary=HIDDEN)
     recommend_in(quiet, item__title=HIDDEN)

@@ -34,7 +34,7 @@ def test_record_that_was_converted_to_utf_8_without_new_lengths_is_read():
 @pytest.mark.parametrize(
     "title", ["Étude", "Pe\u0301tain", "Wang, Chi-chʻien", "日本", "\x98Der \x9cBär", "São João"]
 )
-def test_letters_of_utf_8_that_was_read_as_latin_1_are_restored(title):
+def test_utf_8_letters_that_were_read_as_latin_1_are_restored(title):
     [found, right] = binary(titled(title.encode().decode("latin-1")), titled(title, number="2"))
     assert found.values["title"] == right.values["title"]
 
@@ -47,7 +47,7 @@ def test_letters_of_a_record_that_was_converted_twice_are_restored():
 @pytest.mark.parametrize(
     "change", [lambda raw: b"%05d" % (int(raw[:5]) - 1) + raw[5:], lambda raw: raw + b"x"]
 )
-def test_record_whose_length_fits_no_encoding_is_a_fault(change):
+def test_record_that_does_not_have_the_stated_length_in_any_encoding_is_a_fault(change):
     converted = change(in_latin_1(titled("Zéphyr"))[:-1]) + b"\x1d"
     [found, _good] = binary(converted, GOOD)
     assert "bytes long and is" in found.reason
@@ -80,19 +80,19 @@ def in_marc_8(raw):
 
 
 @pytest.mark.parametrize("lost", [b"linn\x1benne", b"Soci\xe2et\x1b,", b"Soci\x1bS\xe2e", b"caf\x1b"])
-def test_letter_of_marc_8_that_was_lost_in_a_text_of_the_item_is_a_fault(lost):
+def test_marc_8_letter_that_was_lost_in_a_text_of_the_item_is_a_fault(lost):
     raw = titled("X" * len(lost)).as_marc().replace(b"X" * len(lost), lost)
     assert binary(in_marc_8(raw), GOOD)[0] == Fault(1, NOT_VALID)
 
 
 @pytest.mark.parametrize("price", [b"\x1b0.75", b"2\x1b,50"])
-def test_letter_of_marc_8_that_was_lost_in_another_field_costs_nothing(price):
+def test_marc_8_letter_that_was_lost_in_another_field_is_not_a_fault(price):
     [found] = binary(in_marc_8(priced(PRICE=price)))
     assert (found.values["title"], found.values["isbn"], found.remark) == ("TITLE", "9780306406157", "")
 
 
 @pytest.mark.parametrize("code", ["\ufffd", "é"])
-def test_text_after_a_damaged_mark_of_a_subfield_is_left_out_and_reported(code):
+def test_text_after_a_damaged_subfield_mark_is_left_out_and_reported(code):
     damaged = marc(("245", "0", ("a", "Snow country")), ("260", " ", ("a", "Tokyo"), ("~", "bKodansha")))
     size = len(code.encode()) - 1
     raw = damaged.as_marc().replace(b"Tokyo", b"T" * (5 - size)).replace(b"\x1f~", b"\x1f" + code.encode())
@@ -105,7 +105,7 @@ def test_record_without_fields_is_reported_as_such():
     assert binary(b"00026     2200025   4500\x1e\x1d", GOOD)[0] == Fault(1, "it has no fields")
 
 
-def test_mark_of_a_subfield_at_the_end_of_a_control_number_is_ignored():
+def test_subfield_mark_at_the_end_of_a_control_number_is_ignored():
     [found] = binary(titled("T", number="   00038361\x1f"))
     assert found.key == ":00038361"
 

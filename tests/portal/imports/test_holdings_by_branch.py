@@ -226,7 +226,9 @@ def test_copy_with_an_unknown_code_is_left_out_if_other_codes_are_assigned(
 
 
 @pytest.mark.django_db
-def test_item_without_copies_loses_its_holdings_only_if_a_field_of_copies_is_set(run, marc_file, branches):
+def test_item_without_copies_loses_its_holdings_only_if_the_library_has_set_the_field_for_copies(
+    run, marc_file, branches
+):
     run(marc_file(marc(TITLE, koha("MAIN", "551"))))
     assert run(marc_file(marc(TITLE)))[1] == "0 added, 0 changed, 1 unchanged.\n"
     assert len(placed()) == 1

@@ -82,7 +82,9 @@ LONG = "x" * 4_000_000
 def test_csv_row_with_a_text_of_4_mb_does_not_affect_other_rows(row):
     found = list(read_table(io.BytesIO(f"title,author\nFirst,me\n{row}\nThird,me\n".encode()), mapping={}))
     assert outcome(found) == ["First", 2, "Third"]
-    assert reasons(found) == ["a cell has more than 131072 characters. A quotation mark may have no partner"]
+    assert reasons(found) == [
+        "a cell has more than 131072 characters. A closing quotation mark may be missing"
+    ]
 
 
 @pytest.mark.parametrize("field", ["title", "summary"])
@@ -119,7 +121,7 @@ def test_xml_record_with_a_text_of_4_mb_does_not_affect_other_records(harvested)
     assert outcome(read_xml(in_collection(texts[0], without_end))) == ["First", 2]
 
 
-def test_record_without_an_end_before_a_long_record_is_reported_as_such():
+def test_error_about_a_record_without_an_end_says_so_even_if_a_long_record_follows():
     text, long = (pymarc.record_to_xml(titled(title)).decode() for title in ("First", LONG))
     found = list(read_xml(in_collection(text.replace("</record>", ""), long, text)))
     assert outcome(found) == [1, 2, "First"]

@@ -104,7 +104,7 @@ def test_list_with_both_the_item_added_by_hand_and_the_record_is_unchanged_by_a_
     assert items_of(mine, theirs) == [by_hand, record]
 
 
-def test_match_moves_the_replacement_of_a_missing_item_and_undoing_moves_it_back(
+def test_match_changes_the_replacement_of_a_missing_item_and_undoing_restores_the_replacement(
     by_hand, record, staff, branch, patron
 ):
     visit = HelpSessionFactory(patron=patron, branch=branch, staff=staff)

@@ -132,7 +132,7 @@ IN_LATIN = ("260", " ", ("6", "880-03"), ("a", "Kathmandu"), ("c", "2021 [1964]"
         ([("880", "1", ("6", "264-00/$1"), ("c", "民國五十三年"))], ""),
     ],
 )
-def test_year_is_read_from_the_original_script_if_no_other_field_has_it(fields, year):
+def test_year_is_read_from_the_field_in_the_original_script_if_no_other_field_has_a_year(fields, year):
     [found] = binary(marc(("245", "0", ("a", "T")), *fields))
     assert (found.values["year"], found.remark) == (year, "")
 

@@ -179,7 +179,7 @@ REPORTS = times(240, long=1000)
 
 
 def deliver_email(person, *, at):
-    """Return the envelope address of an email that the mail server has accepted."""
+    """Write an email to `person` that counts as delivered, and return its envelope sender address."""
     row = writing.write(
         kind="conversations/answer",
         to=person.email,

@@ -209,9 +209,7 @@ def test_report_about_a_deleted_email_has_no_effect(delivered):
     assert not FailingAddress.objects.exists()
 
 
-def test_reply_addresses_and_envelope_addresses_cannot_replace_each_other(
-    delivered, conversation, reply_to, write
-):
+def test_reply_address_and_envelope_address_are_not_interchangeable(delivered, conversation, reply_to, write):
     envelope = bounces.envelope_for(delivered())
     assert bounces.email_of_report(reply_to) is None
     receive(write(to=envelope), at=NOW())

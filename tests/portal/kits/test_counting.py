@@ -114,12 +114,14 @@ def outcomes_by(*staff):
         ([{1, 2}] * 5 + [{1}] * 5, False),
     ],
 )
-def test_visits_are_published_only_if_five_remain_after_anyone_subtracts_their_own(staff, may):
+def test_numbers_are_published_only_if_five_visits_remain_for_each_staff_member_who_subtracts_their_own(
+    staff, may
+):
     assert may_publish(outcomes_by(*staff)) is may
 
 
 @given(st.lists(st.sampled_from([None, 1, 2, 3]), max_size=40))
-def test_five_visits_of_others_always_remain_if_a_staff_member_subtracts_their_own(staff):
+def test_published_numbers_always_include_five_visits_by_colleagues_of_each_staff_member(staff):
     if may_publish(outcomes_by(*[{person} for person in staff])):
         for observer in (1, 2, 3):
             assert sum(person not in (None, observer) for person in staff) >= STEP

@@ -98,7 +98,7 @@ def test_link_to_a_kit_leaves_out_items_added_by_hand_that_staff_recommended_in_
 
 
 @pytest.mark.parametrize("make", PRIVATE)
-def test_kit_with_only_an_item_added_by_hand_from_an_answer_about_a_private_visit_is_not_shared(
+def test_kit_is_not_shared_if_its_only_item_was_added_by_hand_in_an_answer_about_a_private_visit(
     desk, staff, branch, make
 ):
     conversation = ConversationFactory(help_session=make(branch=branch, staff=staff), patron=None)
@@ -128,7 +128,7 @@ def with_item(item, kit):
     return {"items-TOTAL_FORMS": "1", "items-0-item": str(item.public_id), "items-0-kit": str(kit.public_id)}
 
 
-def test_visit_stores_no_kit_that_lacks_the_item_or_that_staff_may_not_use(desk, staff, branch):
+def test_visit_stores_no_kit_if_the_kit_lacks_the_item_or_staff_may_not_use_the_kit(desk, staff, branch):
     item, elsewhere = ItemFactory(), StaffFactory()
     without = kit_of(staff, branch, ItemFactory())
     foreign = kit_of(elsewhere, elsewhere.roles[0].branch, item)
@@ -137,9 +137,7 @@ def test_visit_stores_no_kit_that_lacks_the_item_or_that_staff_may_not_use(desk,
     assert list(Recommendation.objects.values_list("item", "from_kit")) == [(item.pk, None)] * 2
 
 
-def test_visit_stores_the_kit_whose_item_added_by_hand_is_now_matched_with_the_recommended_record(
-    desk, staff, branch
-):
+def test_visit_stores_the_kit_if_the_kit_item_was_matched_with_the_recommended_record(desk, staff, branch):
     typed, record = ItemFactory(), ItemFactory(source="marc", source_key="1")
     kit = kit_of(staff, branch, typed)
     match(typed, record, by=staff, at=timezone.now())

@@ -70,7 +70,7 @@ def test_item_is_saved_in_the_list_that_was_used_last(patron):
     assert save(ItemFactory(), patron=patron, at=later).saved_list.name == ""
 
 
-def test_item_that_is_in_any_list_is_not_saved_again_in_the_list_that_was_used_last(patron):
+def test_item_that_is_already_in_a_list_is_not_saved_again_in_the_last_used_list(patron):
     saved = SavedItemFactory(saved_list__patron=patron, saved_list__name="For winter")
     SavedListFactory(patron=patron, name="Used since")
     SavedItemFactory(item=saved.item)

@@ -93,7 +93,7 @@ def test_signed_in_patrons_can_load_covers_of_items_in_the_catalog(sign_in, patr
     assert status(sign_in(Client(), patron), item) == 404
 
 
-def test_viewer_by_code_cannot_load_covers_of_other_items(client, branch, staff, show_code):
+def test_viewer_with_only_a_code_cannot_load_covers_of_other_items(client, branch, staff, show_code):
     item = item_with_cover(source="catalog", source_key="1")
     show_code(client, code_for(HelpSessionFactory(branch=branch, staff=staff)))
     assert status(client, item) == 302

@@ -245,7 +245,7 @@ def test_page_of_removed_items_runs_the_same_number_of_queries_for_1_and_20_rows
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_viewer_by_code_must_add_the_visit_to_an_account_before_saving_an_item(
+def test_viewer_with_only_a_code_must_add_the_visit_to_an_account_before_saving_an_item(
     client, branch, show_code, htmx
 ):
     session = HelpSessionFactory(branch=branch)

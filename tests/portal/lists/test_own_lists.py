@@ -224,7 +224,9 @@ def test_items_of_a_quiet_visit_cannot_be_saved_in_any_list(me, branch, show_cod
     assert names() == {"For winter"}
 
 
-def test_saving_in_a_full_list_redirects_to_the_other_lists(me, winter, recommendation, monkeypatch):
+def test_saving_an_item_in_a_full_list_redirects_to_the_page_for_choosing_a_list(
+    me, winter, recommendation, monkeypatch
+):
     monkeypatch.setattr("portal.lists.actions.MAX_ITEMS", 0)
     data = {"recommendation": str(recommendation.public_id)}
     response = me.post(url("save_item", recommendation.item), data)

@@ -412,7 +412,7 @@ def test_next_worker_delivers_the_email_that_a_killed_worker_was_sending(worker,
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_email_of_a_killed_worker_is_sent_again_with_the_same_message_id(worker, smtp):
+def test_email_that_a_killed_worker_was_sending_is_sent_again_with_the_same_message_id(worker, smtp):
     mail = write_email("silent@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)
@@ -425,7 +425,7 @@ def test_email_of_a_killed_worker_is_sent_again_with_the_same_message_id(worker,
 
 
 @pytest.mark.only_long
-def test_killed_worker_leaves_at_most_one_email_that_is_sent_twice(worker, smtp):
+def test_at_most_one_email_is_sent_twice_after_a_worker_is_killed(worker, smtp):
     addresses = {f"patron{number}@example.org" for number in range(60)}
     for address in sorted(addresses):
         write_email(address)

@@ -165,7 +165,7 @@ def test_removing_a_wrong_patron_from_a_visit_deletes_their_phone_number(session
 
 
 @pytest.mark.parametrize("who", ["child", "adult"])
-def test_removing_a_person_from_a_childs_visit_deletes_phone_numbers_of_viewers_by_code(
+def test_removing_a_person_from_a_childs_visit_deletes_phone_numbers_of_viewers_with_only_a_code(
     shared, staff, at, who
 ):
     owner, other = shared.patron, shared.shared_with
@@ -182,7 +182,7 @@ def test_removing_a_person_from_a_childs_visit_deletes_phone_numbers_of_viewers_
     assert sorted(CallBack.objects.values_list("number", flat=True)) == ["414-555-0188", "414-555-0199"]
 
 
-def test_leaving_a_childs_visit_does_not_delete_the_phone_number_of_a_viewer_by_code(shared, at):
+def test_leaving_a_childs_visit_does_not_delete_the_phone_number_of_a_viewer_with_only_a_code(shared, at):
     request(shared, None, at)
     sharing.stop_keeping(shared, by=shared.shared_with, at=at + hour)
     assert CallBack.objects.get().number == NUMBER

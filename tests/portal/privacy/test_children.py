@@ -192,7 +192,7 @@ def test_child_keeps_a_shared_visit_when_the_adults_retention_time_ends(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_visit_that_only_the_adult_has_is_forgotten_after_90_days_if_no_code_opens_it(
+def test_shared_visit_that_only_the_adult_has_is_forgotten_after_90_days_if_no_code_opens_the_visit(
     branch, adult, days_ago, gone
 ):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
@@ -413,7 +413,7 @@ def test_child_sees_the_childrens_privacy_text_and_only_allowed_retention_choice
     assert client.get(reverse("remember"), {"remember": "365"}).status_code == 422
 
 
-def test_viewer_by_code_of_a_childs_visit_sees_the_privacy_text_for_children(
+def test_viewer_with_only_the_code_of_a_childs_visit_sees_the_privacy_text_for_children(
     branch, show_code, client, patron, sign_in
 ):
     assert "If you are a child" not in text(sign_in(Client(), patron).get(reverse("privacy")))

@@ -423,7 +423,7 @@ def test_patron_data_is_removed_from_a_visit_that_becomes_quiet(visit, patron, s
     assert AuditEvent.objects.looks_at(patron).count() == 1
 
 
-def test_emails_about_a_moved_promise_are_deleted_when_the_visit_becomes_quiet(visit, patron):
+def test_emails_about_a_new_promised_day_are_deleted_when_the_visit_becomes_quiet(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)

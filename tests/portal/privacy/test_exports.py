@@ -406,7 +406,7 @@ class TestDownloading:
         )
         assert client.get(address).status_code == 404
 
-    def test_viewer_by_code_must_sign_in_to_download_an_export(self, client, address, show_code):
+    def test_viewer_with_only_a_code_must_sign_in_to_download_an_export(self, client, address, show_code):
         show_code(client, code_for(HelpSessionFactory()))
         assert client.get(address).url.startswith(reverse("sign_in"))
 

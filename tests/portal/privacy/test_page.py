@@ -45,7 +45,9 @@ def test_privacy_page_shows_only_the_patrons_own_name_and_email_and_visit_count(
 
 
 @pytest.mark.parametrize("session", [HelpSessionFactory, QuietSessionFactory])
-def test_viewer_by_code_reads_that_the_library_does_not_know_who_they_are(client, branch, show_code, session):
+def test_viewer_with_only_a_code_reads_that_the_library_does_not_know_who_they_are(
+    client, branch, show_code, session
+):
     page = page_of(show_code(client, code_for(session(branch=branch))))
     assert "doesn't know who you are" in page
     assert "compost" not in page

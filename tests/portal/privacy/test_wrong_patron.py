@@ -106,7 +106,7 @@ def test_wrong_patron_no_longer_has_any_data_about_the_visit(visit, patron, staf
     assert (event.action, event.by) == ("removed_patron", staff)
 
 
-def test_emails_about_a_moved_promise_are_deleted_when_the_wrong_patron_is_removed(visit, patron):
+def test_removing_the_wrong_patron_deletes_the_emails_about_a_new_promised_day(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)

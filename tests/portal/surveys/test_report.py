@@ -262,7 +262,7 @@ def test_year_without_rules_has_no_numbers(branch):
     assert number() == Problem.NO_RULES
 
 
-def test_contacts_before_the_first_rules_are_an_error_and_are_not_left_out(branch):
+def test_report_with_contacts_before_the_first_rules_shows_a_problem_instead_of_leaving_them_out(branch):
     save_rules("pls", APRIL, ALL)
     contacts(branch, APRIL)
     assert number() == 1

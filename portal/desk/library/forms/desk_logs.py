@@ -43,7 +43,7 @@ FIELDS = {
 
 
 def fields_of_library():
-    """Return {field: label} of what a column can be, with the library's own fields."""
+    """Return {field: label} for each field that a column can be mapped to, including the library's own."""
     own_fields = own_fields_in_use().items()
     return FIELDS | {name: _("Own field: %(name)s") % {"name": label} for name, label in own_fields}
 

@@ -11,7 +11,7 @@ MAX_CARD_GROUPS = 100
 
 
 class PatronGroupForm(forms.Form):
-    """The name of a patron group, and the groups on library cards that are this group.
+    """The name of a patron group, and the groups on library cards that count as this group.
 
     If the name of the group sounds private, nothing is saved at first. The page appears again with a warning.
     When this page is posted with the same name, the group is saved.

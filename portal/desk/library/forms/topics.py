@@ -43,7 +43,7 @@ class TopicForm(RuleFields, forms.Form):
             required=False,
             initial=topic.never_by_message if topic else False,
             help_text=_(
-                "For topics that others must not read about, such as health, law, immigration, housing, "
+                "For topics that patrons want to keep private, such as health, law, immigration, housing, "
                 "money and abuse. We still ask on the patron's pages."
             ),
         )

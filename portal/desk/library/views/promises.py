@@ -1,4 +1,4 @@
-"""Save a change of a branch's hours or closed days. If it would move promises, ask the coordinator first."""
+"""Save a change of a branch's hours or closed days. If promises would move, ask the coordinator first."""
 
 from dataclasses import replace
 

@@ -194,7 +194,7 @@ class Ledger:
         return [(branch, int(waited)) for branch, waited in rows]
 
     def band_of(self, seconds):
-        """Return the end of the shortest band that is long enough, in minutes, or None."""
+        """Return the upper limit, in minutes, of the first band that `seconds` fit in, or None if none is long enough."""
         return self.run("SELECT MIN(up_to) FROM year_band WHERE up_to * 60 >= %s", seconds)[0][0]
 
     def for_survey(self, survey, first, last, days=None):

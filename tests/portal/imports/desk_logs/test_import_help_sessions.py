@@ -295,7 +295,7 @@ def test_dry_run_of_a_desk_log_says_what_an_import_would_do_and_changes_nothing(
     assert "Nothing was changed. An import would give: 99 added" in out
 
 
-def test_dry_run_warns_of_days_with_contacts_of_earlier_imports(run):
+def test_dry_run_warns_of_days_that_already_have_imported_contacts(run):
     run([WITH_FORMAT, row("")])
     _status, out, _err = run([WITH_FORMAT, row("", minutes="20"), row("", day="3/15/2024")], "--dry-run")
     assert "Earlier imports already added contacts on 1 of these days." in out
@@ -320,7 +320,7 @@ def test_dry_run_warns_that_a_log_looks_like_chats_or_tickets(run):
         ),
     ],
 )
-def test_import_stops_with_a_question_if_the_log_leaves_something_open(run, rows, reason):
+def test_import_stops_with_a_question_if_a_column_or_value_of_the_log_is_unclear(run, rows, reason):
     with pytest.raises(CommandError, match=reason):
         run(rows)
     assert LogImport.objects.count() == 0

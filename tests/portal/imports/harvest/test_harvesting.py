@@ -61,7 +61,7 @@ def test_deleted_record_is_withdrawn_and_comes_back_as_the_same_item(harvest, se
     assert in_catalog() == on_server(server)
 
 
-def test_record_whose_deletion_is_marked_only_in_its_leader_is_withdrawn(harvest, server, proxy):
+def test_record_is_withdrawn_even_if_only_its_leader_says_that_it_is_deleted(harvest, server, proxy):
     server.put(numbered(2), at=LONG_AGO)
     harvest()
     leader = "00000dam a2200000 a 4500"
@@ -70,7 +70,7 @@ def test_record_whose_deletion_is_marked_only_in_its_leader_is_withdrawn(harvest
     assert list(in_catalog()) == [":2"]
 
 
-def test_item_is_withdrawn_at_the_end_of_a_full_list_without_its_record(harvest, server, proxy):
+def test_item_is_withdrawn_after_a_full_harvest_that_did_not_find_its_record(harvest, server, proxy):
     server.put(numbered(12), at=LONG_AGO)
     harvest()
     server.lose("oai:town:5", "oai:town:6")
@@ -81,7 +81,9 @@ def test_item_is_withdrawn_at_the_end_of_a_full_list_without_its_record(harvest,
     assert HarvestedRecord.objects.filter(is_deleted=True).count() == 2
 
 
-def test_item_is_not_withdrawn_if_only_the_list_and_not_the_server_lacks_its_record(harvest, server, proxy):
+def test_item_is_not_withdrawn_if_its_record_is_missing_from_the_list_but_not_from_the_server(
+    harvest, server, proxy
+):
     """The list omits the record by mistake. So the portal must ask the server about each omitted record."""
     server.put(numbered(5), at=LONG_AGO)
     harvest()

@@ -55,9 +55,9 @@ def test_catalog_has_the_same_records_as_the_server_after_interruptions_in_any_o
         clock += timedelta(hours=1)
         take(step, server, clock, tmp_path_factory, monkeypatch)
         assert in_words() == counted_again()
-    # An unfinished harvest continues where it stopped, and misses what has changed since then. So a second
-    # harvest lists everything. It must be a full one, because the server may have lost records without
-    # reporting it.
+    # The first run finishes an interrupted harvest. It continues where that harvest stopped, so it misses
+    # later changes. The server may also have lost records without reporting them. So the second run is a full
+    # harvest, which reads all records.
     for full in (False, True):
         while (harvest := run(full=full)).state != Harvest.State.COMPLETE:
             pass

@@ -114,7 +114,7 @@ def test_signing_out_ends_only_the_subscriptions_of_this_browser(client, patron,
     assert set(PushSubscription.objects.all()) == {elsewhere, other}
 
 
-def test_subscription_of_a_viewer_by_code_ends_at_sign_out(client, library):
+def test_subscription_of_a_viewer_with_only_a_code_ends_at_sign_out(client, library):
     by_code = PushSubscriptionFactory(about="visit:1", ends_at=timezone.now() + timedelta(days=1))
     session = client.session
     session[PUSH] = {"visit:1": str(by_code.public_id)}

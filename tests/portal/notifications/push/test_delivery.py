@@ -614,7 +614,9 @@ def by_code(visit, staff, service, now):
     return device
 
 
-def test_viewer_by_code_gets_a_message_about_an_answer(answer, by_code, visit, branch, work, service):
+def test_viewer_with_only_a_code_gets_a_message_about_an_answer(
+    answer, by_code, visit, branch, work, service
+):
     other = service.device("ok/other")
     PushSubscriptionFactory(
         device_keys=other, about=f"visit:{uuid.uuid4()}", ends_at=MONDAY + timedelta(days=9)
@@ -635,7 +637,7 @@ def test_viewer_by_code_gets_a_message_about_an_answer(answer, by_code, visit, b
     assert (row.state, row.recipient, row.to_address, row.text) == ("delivered", None, "", "")
 
 
-def test_viewer_by_code_gets_one_message_in_a_quiet_period(answer, by_code, visit, branch, work):
+def test_viewer_with_only_a_code_gets_one_message_in_a_quiet_period(answer, by_code, visit, branch, work):
     conversation = ConversationFactory(help_session=visit, branch=branch)
     answer(0, conversation)
     assert len(work(1)[1]) == 1
@@ -646,7 +648,7 @@ def test_viewer_by_code_gets_one_message_in_a_quiet_period(answer, by_code, visi
     assert work(90) == ([], [])
 
 
-def test_viewer_by_code_gets_no_message_about_an_answer_that_was_read(
+def test_viewer_with_only_a_code_gets_no_message_about_an_answer_that_was_read(
     answer, by_code, visit, branch, work, now
 ):
     conversation = ConversationFactory(help_session=visit, branch=branch)
@@ -657,7 +659,7 @@ def test_viewer_by_code_gets_no_message_about_an_answer_that_was_read(
 
 
 @pytest.mark.parametrize("how", ["kept", "quiet", "revoked"])
-def test_viewer_by_code_gets_no_message_after_losing_access_to_the_visit(
+def test_viewer_with_only_a_code_gets_no_message_after_losing_access_to_the_visit(
     answer, by_code, visit, branch, work, staff, how
 ):
     conversation = ConversationFactory(help_session=visit, branch=branch)
@@ -671,7 +673,7 @@ def test_viewer_by_code_gets_no_message_after_losing_access_to_the_visit(
     assert work(1) == ([], [])
 
 
-def test_notice_to_a_viewer_by_code_is_deleted_if_the_subscription_has_ended(
+def test_notice_to_a_viewer_with_only_a_code_is_deleted_if_the_subscription_has_ended(
     answer, by_code, visit, branch, work, service
 ):
     PushSubscription.objects.update(endpoint=service.endpoint("410"))
@@ -705,7 +707,7 @@ def test_person_without_an_email_address_gets_a_message_about_a_correction(branc
     assert content["url"] == f"http://localhost:8000{visit.get_absolute_url()}"
 
 
-def test_person_without_an_email_address_gets_a_message_about_a_moved_promise(branch, service, work, now):
+def test_person_without_an_email_address_gets_a_message_about_a_new_promised_day(branch, service, work, now):
     with_device, without, unconfirmed = UserFactory(email=None), UserFactory(email=None), UserFactory()
     EmailAddress.objects.create(user=unconfirmed, email=unconfirmed.email, verified=False)
     device = device_of(with_device, service)
@@ -727,7 +729,7 @@ def test_person_without_an_email_address_gets_a_message_about_a_moved_promise(br
 
 
 def moves_of(visit, branch, count=1, **fields):
-    """Return moved promises, one for each of `count` conversations about the visit."""
+    """Return the Moves of `count` conversations about the visit whose promised day changes."""
     return [
         SimpleNamespace(
             conversation=ConversationFactory(
@@ -741,7 +743,9 @@ def moves_of(visit, branch, count=1, **fields):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_viewer_by_code_gets_one_message_about_moved_promises(by_code, visit, branch, work, now, count):
+def test_viewer_with_only_a_code_gets_one_message_about_several_new_promised_days(
+    by_code, visit, branch, work, now, count
+):
     moved = moves_of(visit, branch, count)
     moved += moves_of(HelpSessionFactory(branch=branch), branch)
     assert promise_emails.count(moved, at=now(0)) == 1
@@ -765,7 +769,7 @@ def test_viewer_by_code_gets_one_message_about_moved_promises(by_code, visit, br
 @pytest.mark.parametrize(
     "why", ["no message yet", "same day", "pending answer", "no answer wanted", "quiet", "kept", "code ended"]
 )
-def test_viewer_by_code_gets_no_message_about_a_promise_not_shown_on_their_page(
+def test_viewer_with_only_a_code_gets_no_message_about_a_promised_day_that_their_page_does_not_show(
     by_code, visit, branch, patron, now, why
 ):
     moved = moves_of(visit, branch)
@@ -789,7 +793,7 @@ def test_viewer_by_code_gets_no_message_about_a_promise_not_shown_on_their_page(
     assert not Notification.objects.filter(recipient=None).exists()
 
 
-def test_message_about_a_moved_promise_is_not_sent_if_the_subscription_has_ended(
+def test_message_about_a_new_promised_day_is_not_sent_if_the_subscription_has_ended(
     by_code, visit, branch, work, now
 ):
     promise_emails.write(moves_of(visit, branch), at=now(0))

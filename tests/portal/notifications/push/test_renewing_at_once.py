@@ -36,7 +36,7 @@ def keep(data):
     keeping.keep(data.visit, by=data.person, at=data.at, wording="Keep it", language="en")
 
 
-def test_viewer_by_code_cannot_renew_a_subscription_after_an_account_gets_the_visit(
+def test_viewer_with_only_a_code_cannot_renew_a_subscription_after_an_account_gets_the_visit(
     transactional_db,
 ):
     branch, at = LibraryFactory().default_branch, timezone.now()

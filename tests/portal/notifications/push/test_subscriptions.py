@@ -196,7 +196,7 @@ def test_subscriptions_end_when_the_push_key_of_the_portal_changes_or_is_removed
     assert not PushSubscription.objects.exists()
 
 
-def test_subscription_of_a_viewer_by_code_ends_when_the_code_ends():
+def test_subscription_of_a_viewer_with_only_a_code_ends_when_the_code_ends():
     row = PushSubscriptionFactory(about="visit:1", ends_at=AT)
     assert list(living(AT - timedelta(seconds=1))) == [row]
     assert list(living(AT)) == []

@@ -191,7 +191,7 @@ def test_four_simultaneous_workers_push_each_message_once(transactional_db, serv
 
 @on_postgresql
 @pytest.mark.long
-def test_several_workers_send_a_viewer_by_code_only_one_message(transactional_db, service):
+def test_several_workers_send_a_viewer_with_only_a_code_only_one_message(transactional_db, service):
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
 
@@ -257,7 +257,9 @@ def test_answer_is_emailed_once_if_two_subscriptions_end_simultaneously(transact
 
 @on_postgresql
 @pytest.mark.long
-def test_viewer_by_code_has_no_subscription_after_an_account_gets_the_visit(transactional_db, settings):
+def test_viewer_with_only_a_code_has_no_subscription_after_an_account_gets_the_visit(
+    transactional_db, settings
+):
     settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
