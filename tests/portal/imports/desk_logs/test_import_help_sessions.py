@@ -230,7 +230,7 @@ def test_import_can_be_undone_only_after_the_later_import_that_replaced_its_rows
         call_command("import_help_sessions", undo=str(first.public_id))
     undo_last(capsys)
     undo_last(capsys)
-    assert [model.objects.count() for model in (HelpSession, ImportedRow, LogImport, *TABLES)] == [0] * 10
+    assert [model for model in (HelpSession, ImportedRow, LogImport, *TABLES) if model.objects.exists()] == []
 
 
 def test_importing_a_row_again_changes_nothing_if_only_its_free_text_was_edited(run):
@@ -259,7 +259,7 @@ def test_killed_import_can_be_continued_and_then_undone_as_a_whole(run, west, mo
     assert "99 added (0 of them replace an earlier version), 0 already imported" in run(rows)[1]
     assert LogImport.objects.get().added == 99
     undo_last(capsys)
-    assert [model.objects.count() for model in (HelpSession, ImportedRow, *TABLES)] == [0] * 9
+    assert [model for model in (HelpSession, ImportedRow, *TABLES) if model.objects.exists()] == []
 
 
 def test_file_of_failed_rows_can_be_corrected_and_imported(run, tmp_path):
