@@ -31,7 +31,7 @@ def test_coordinator_imports_a_desk_log_after_correcting_a_mistake_in_the_mappin
     page.locator("#id_column-0").select_option("day")
     page.locator("#to-values").click()
     page.locator("#to-preview").click()
-    expect(page.locator("#columns")).to_contain_text("left out, because the portal doesn't count it")
+    expect(page.locator("#columns")).to_contain_text("left out, because no meaning was chosen for it")
     page.locator("#change-columns").click()
     page.locator("#id_column-1").select_option("question_type")
     page.locator("#to-values").click()

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.models import Branch
+from portal.helpsessions.models import HelpSession
+from recommendations.models import QuestionType
+
 from .values import LEFT_OUT, is_choice
 
 LABELS = {
@@ -28,8 +32,8 @@ class Fate:
     """What happens to a column: what it becomes (`label`), or why it is left out (`reason`).
 
     `filled` is the number of the `rows` that have a value in the column. `values` is the number of its
-    different values that the library knows. `skipped` is the number of values whose rows are left out. Both
-    are None if the column isn't a choice list.
+    different values that the library knows. `unknown` is the number of its other values, and `skipped` the
+    number of values whose rows are left out. These three are None if the column isn't a choice list.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Fate:
     label: str = ""
     reason: str = ""
     values: int | None = None
+    unknown: int | None = None
     skipped: int | None = None
 
     @property
@@ -57,6 +62,12 @@ class Fate:
             yield ngettext("%(count)d different value", "%(count)d different values", self.values) % {
                 "count": self.values
             }
+        if self.unknown:
+            yield ngettext(
+                "%(count)d value isn't counted in this field",
+                "%(count)d values aren't counted in this field",
+                self.unknown,
+            ) % {"count": self.unknown}
         if self.skipped:
             yield ngettext("%(count)d left out", "%(count)d left out", self.skipped) % {"count": self.skipped}
 
@@ -76,8 +87,10 @@ def columns_of(overview, plan):
         if is_choice(name) and not any(plan.values[name].values()):
             fates.append(Fate(**common, reason=_("none of its values is a choice in your library")))
         elif is_choice(name):
-            ours = [value for value in plan.values[name].values() if value]
-            fates.append(Fate(**common, label=label, values=len(ours), skipped=ours.count(LEFT_OUT)))
+            known = [ours for ours in plan.values[name].values() if ours]
+            unknown = len(column.values) - len(known)
+            skipped = known.count(LEFT_OUT)
+            fates.append(Fate(**common, label=label, values=len(known), unknown=unknown, skipped=skipped))
         elif name:
             fates.append(Fate(**common, label=label))
         elif column.name in reasons:
@@ -85,9 +98,13 @@ def columns_of(overview, plan):
     return fates
 
 
-def warnings_of(result, days):
+def warnings_of(result, days, plan):
     """Return what a person should know before the import, as sentences."""
-    warnings = []
+    warnings = [*_of_empty_fields(result, plan)]
+    if result.known and not result.added:
+        warnings.append(
+            _("All these rows are already imported. To change how they count, undo that import first.")
+        )
     if result.added and result.with_number * 2 >= result.added:
         warnings.append(
             _(
@@ -136,3 +153,26 @@ def warnings_of(result, days):
             % {"count": result.without_time}
         )
     return warnings
+
+
+def _of_empty_fields(result, plan):
+    """Say how many contacts count with a value that the log doesn't have."""
+    if count := result.empty["question_type"]:
+        usual = QuestionType(plan.question_type).label
+        yield ngettext(
+            "%(count)d row has no question type, so it counts as: %(usual)s.",
+            "%(count)d rows have no question type, so they count as: %(usual)s.",
+            count,
+        ) % {"count": count, "usual": usual}
+    if count := result.empty["mode"]:
+        yield ngettext(
+            "%(count)d row doesn't say how staff helped, so it counts as: %(usual)s.",
+            "%(count)d rows don't say how staff helped, so they count as: %(usual)s.",
+            count,
+        ) % {"count": count, "usual": HelpSession.Mode(plan.mode).label}
+    if (count := result.empty["place"]) and Branch.objects.count() > 1:
+        yield ngettext(
+            "%(count)d row names no branch, so it counts at this branch: %(usual)s.",
+            "%(count)d rows name no branch, so they count at this branch: %(usual)s.",
+            count,
+        ) % {"count": count, "usual": Branch.objects.get(pk=plan.branch)}

@@ -32,6 +32,8 @@ class Contact:
     topic: int | None
     # The primary keys of the values of the library's own fields.
     own_values: tuple
+    # The fields that the row leaves empty, so that it counts with the value for such rows.
+    empty: tuple
     content: str
     number: str
     # The primary key of the import in which this row failed, if it comes from a file of failed rows.
@@ -103,6 +105,7 @@ def read_row(row, plan, *, today, zone):
         patron_group=int(group) if group else None,
         topic=int(topic) if topic else None,
         own_values=tuple(int(found[name]) for name in plan.own_fields if found[name]),
+        empty=tuple(name for name in values.NEEDED if not found.get(name)),
         content=_content(cells, plan, day, hour, duration, level, number_of_people),
         number=_number(cells, plan),
         failed_in=_failed_in(cells, plan),

@@ -51,7 +51,7 @@ GUESSES = {field: [fold(name) for name in names.split(",")] for field, names in 
 # {reason: the names of columns that are left out by default for this reason}
 WORDS = gettext_lazy("it can contain what people asked or wrote")
 PEOPLE = gettext_lazy("it can name people")
-UNUSED = gettext_lazy("the portal doesn't count it")
+UNUSED = gettext_lazy("no meaning was chosen for it")
 NEVER = {
     WORDS: """
         question, answer, internal note, note, notes, comment, comments, description, details, research need,

@@ -114,7 +114,7 @@ def _check(upload, lease):
     with upload.file.open("rb") as file:
         result = dry_run(open_log(file), plan, at=at, report=lease.report)
     days = days_with_contacts(result, plan.branches)
-    notes.preview = preview_of(result, days, warnings_of(result, days), plan)
+    notes.preview = preview_of(result, days, warnings_of(result, days, plan), plan)
     lease.end(task="", notes=write_notes(upload, notes), checked_at=timezone.now())
 
 

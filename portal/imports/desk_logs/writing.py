@@ -56,6 +56,8 @@ class Result:
     without_time: int = 0
     estimated: int = 0
     with_number: int = 0
+    # {field: number of added contacts that leave it empty}, for the fields that each contact needs.
+    empty: Counter = field(default_factory=Counter)
     reasons: Counter = field(default_factory=Counter)
     failed: list = field(default_factory=list)
     days: Counter = field(default_factory=Counter)
@@ -213,6 +215,7 @@ class _Writer:
             result.without_time += contact.hour is None
             result.estimated += contact.band is not None
             result.with_number += bool(contact.number)
+            result.empty.update(contact.empty)
         return new, edited
 
     def _save(self, new, edited):

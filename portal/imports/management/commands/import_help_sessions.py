@@ -199,7 +199,7 @@ class Command(BaseCommand):
     def _dry_run(self, log, plan, at):
         result = dry_run(log, plan, at=at)
         days = days_with_contacts(result, plan.branches)
-        for warning in warnings_of(result, days):
+        for warning in warnings_of(result, days, plan):
             self.stdout.write(printable(warning))
         for day, recorded, imported in days[:DAYS_SHOWN]:
             self.stdout.write(f"  {day}: {recorded} recorded here, {imported} imported")

@@ -295,6 +295,25 @@ def test_dry_run_of_a_desk_log_says_what_an_import_would_do_and_changes_nothing(
     assert "Nothing was changed. An import would give: 99 added" in out
 
 
+def test_dry_run_says_how_many_rows_count_with_a_value_that_the_log_does_not_have(run, west):
+    rows = [["Date", "Type"], ["3/14/2024", "Reference"], ["3/14/2024", ""], ["3/15/2024", ""]]
+    _status, out, _err = run(rows, "--dry-run")
+    assert "2 rows have no question type, so they count as: reference." in out
+    assert "3 rows don't say how staff helped, so they count as: in person." in out
+    assert "3 rows name no branch, so they count at this branch: Harbour Main." in out
+    run(rows)
+    _status, out, _err = run(rows, "--dry-run")
+    assert "All these rows are already imported. To change how they count, undo that import first." in out
+    assert "no question type" not in out
+
+
+def test_dry_run_says_how_many_values_of_a_column_are_not_counted(run, carriers):
+    _status, out, _err = run(
+        [WITH_FORMAT, row("paper"), row("vellum"), row("clay")], "--dry-run", *MEDIUM[:2]
+    )
+    assert "Carrier: Medium (3 of 3 rows), 1 different value, 2 values aren't counted in this field" in out
+
+
 def test_dry_run_warns_of_days_that_already_have_imported_contacts(run):
     run([WITH_FORMAT, row("")])
     _status, out, _err = run([WITH_FORMAT, row("", minutes="20"), row("", day="3/15/2024")], "--dry-run")
