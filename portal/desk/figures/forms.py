@@ -14,6 +14,7 @@ from portal.counts.models import DayCount
 from portal.desk.forms.fields import DayField
 from portal.desk.widgets import LongSelect
 from portal.helpsessions.models import OwnField
+from portal.prepared import prepared
 
 from . import labels, workload
 from .by_staff import STAFF, figure_by_staff
@@ -170,8 +171,13 @@ def branches_of(user, *, sees_all):
 
     Each has the attribute `people`: how many people work there.
     """
-    branches = Branch.objects.annotate(people=Count("staff_roles")).order_by("name")
-    return list(branches if sees_all else branches.filter(pk__in=user.desk_branch_ids))
+    branches = _branches_with_people()
+    return branches if sees_all else [branch for branch in branches if branch.pk in user.desk_branch_ids]
+
+
+@prepared()
+def _branches_with_people():
+    return Branch.objects.annotate(people=Count("staff_roles")).order_by("name")
 
 
 def _months(first, today):

@@ -1,10 +1,12 @@
 """The labels of the figures about the work of the desk, and the order of their rows."""
 
+from functools import lru_cache
+
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.formats import date_format
 from django.utils.text import capfirst
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from accounts.models import Branch
 from accounts.reporting_year import ReportingYear
@@ -126,8 +128,14 @@ def _of_time(keys, period, earlier, year_starts_in):
 
 def _of_step(step, day, year_starts_in):
     if step == "day":
-        return capfirst(date_format(day, pgettext("format of a weekday with its day", "D, M j")))
+        return _of_day(day, get_language())
     return capfirst(of_month(day) if step == "month" else of_year(ReportingYear.of(day, year_starts_in)))
+
+
+# A month has 30 labels. Formatting them again for each request would take a tenth of the page's time.
+@lru_cache(maxsize=1000)
+def _of_day(day, _language):
+    return capfirst(date_format(day, pgettext("format of a weekday with its day", "D, M j")))
 
 
 def _none_last(key):

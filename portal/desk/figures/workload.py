@@ -7,6 +7,7 @@ forgotten or people are erased.
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
@@ -101,7 +102,7 @@ class Figure:
     total: Row
     headings: list = field(default_factory=list)
 
-    @property
+    @cached_property
     def has_estimates(self):
         """Return whether some minutes are estimates. Then the table has a column with their number."""
         return any(row.estimated for row in [*self.rows, self.total])
