@@ -138,7 +138,7 @@ def _sent_before(client_token, **about):
 
 
 def _about_outcome(help_session):
-    """Return the open conversation about the visit's outcome. Return None if it has messages."""
+    """Return the open conversation about the visit's outcome if it has no messages, or else None."""
     return help_session.conversations.filter(
         is_about_outcome=True, status__in=Conversation.OPEN, merged_into=None, messages=None
     ).first()

@@ -71,7 +71,7 @@ def return_to_writer(conversation, person, *, at):
 def undo_effects(message, *, at):
     """Undo the effects of an answer. Call this before the answer is deleted.
 
-    If a colleague has changed the assignee since the answer, don't change it back.
+    If a colleague has changed the assignee since the answer, the new assignee stays.
     """
     conversation = message.conversation
     events = list(DeskEvent.objects.filter(message=message).select_related("was").order_by("pk"))

@@ -29,8 +29,8 @@ MAX_BYTES_PER_PATRON = 200 * MEGABYTE
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-# A stored file without an Attachment row is deleted when the file is older than this. A newer file may be one
-# whose row is about to be saved, because the portal writes the file first.
+# A stored file without an Attachment row is deleted when the file is older than this. The row of a newer file
+# may not be saved yet, because the portal writes the file first.
 STRAY_FOR = datetime.timedelta(hours=1)
 NAME_MAX_LENGTH = 100
 ALT_MAX_LENGTH = 300

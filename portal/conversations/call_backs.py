@@ -101,8 +101,8 @@ def add(caller, *, by, at, client_token, conversation=None, help_session=None, p
     """Let staff enter that a patron wants a call, and return the conversation.
 
     The call is about the conversation or the help session. If both are None, the call is for `patron`, and
-    staff of `branch` call. If a call about the same thing is already open, replace its number. Raises Erased,
-    RoleEnded, and WantsNoAnswer if the patron wants no answer.
+    the staff of `branch` make it. If a call about the same thing is already open, replace its number. Raises
+    Erased, RoleEnded, and WantsNoAnswer if the patron wants no answer.
     """
     if conversation is None:
         conversation = _sent_before(client_token, patron, help_session)
@@ -355,16 +355,15 @@ def _is_over(conversation, at):
 def _expire(conversation):
     """End a call that nobody made.
 
-    The side of the event says why: PATRON if the number was deleted earlier, and STAFF if nobody called in
-    time.
+    The side of the new event says why the call ended: PATRON if the number was deleted earlier, and STAFF if
+    nobody called in time.
     """
     at = conversation.changed_at
     side = PATRON if open_call(conversation) is None else STAFF
     add_event(conversation, Kind.CALL_EXPIRED, side, None, at)
     enter(conversation, states.call_expired(states.state_of(conversation), at))
-    # Nobody can undo the expiry of a call, so the number isn't needed anymore. `forget_call_numbers` deletes
-    # a number UNDO_WITHIN after its `done_at`. Because of this earlier `done_at`, the next run of that job
-    # deletes the number.
+    # The job `forget_call_numbers` deletes a number UNDO_WITHIN after its `done_at`. Nobody can undo the
+    # expiry of a call, so set an earlier `done_at`. The next run of the job then deletes the number.
     hidden = CallBack.objects.filter(conversation=conversation, done_at=at)
     hidden.update(done_at=at - UNDO_WITHIN)
     if conversation.pending_from is None:

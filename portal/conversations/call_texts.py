@@ -48,8 +48,8 @@ def promise_sentence(promised, at):
 def ended_call_sentence(conversation, at):
     """Return the sentence that says how the last call ended.
 
-    Return "" if there was no call, if the last call is still open, or if the library has written since it
-    ended.
+    Return "" if there was no call, if the last call is still open, or if the library has written since the
+    call ended.
     """
     if not getattr(conversation, "has_calls", True):
         return ""

@@ -13,8 +13,8 @@ from .promises import promise_for, set_promise
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# A request waits at most this long to lock a row. So if an earlier change has a time that is further in the
-# future, the time comes from a wrong clock and is ignored.
+# A request waits at most this long for a lock. If the stored time of the last change is further in the future
+# than this, it comes from a wrong clock and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -57,7 +57,7 @@ def _locked(model):
 
 
 def _reuse_related(known, conversation):
-    """Give `conversation` the related objects that `known`, an older copy of the same row, has loaded.
+    """Reuse related objects that `known`, an older copy of the same row, has already loaded.
 
     This saves queries.
     """
@@ -108,9 +108,9 @@ def lock_recommendations(recommendations):
 
 
 def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=None):
-    """Set the conversation's fields to this state.
+    """Set the fields of the conversation to the values of `state`, a State.
 
-    The fields include the time when the library promised to answer and the time when the conversation closes.
+    Also set the time by which the library promises to answer, and the time when the conversation closes.
     While an answer is pending, the patron sees the status from before the answer. But if `seen_by_patron` is
     true, the patron made this change, and sees the new status immediately.
 
@@ -143,10 +143,10 @@ def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=
 
 
 def _hide_or_restore_number(conversation, undone_at):
-    """Hide the phone number if the call has ended, or show the number that the undone action hid.
+    """Hide the phone number if the call has ended, or show it again if the undone action hid it.
 
-    The undone action hid the number whose `done_at` is `undone_at`. If a number was hidden at another time,
-    it was replaced or removed, and stays hidden.
+    The undone action hid the number whose `done_at` is `undone_at`. A number with another `done_at` was
+    replaced or removed, and stays hidden.
     """
     numbers = CallBack.objects.filter(conversation=conversation)
     if conversation.call_since is None:
@@ -251,7 +251,7 @@ def pending_answers(conversation, at):
 
 
 def mark_pending(conversation, message):
-    """Record that this answer is pending. Until the answer is shown, the patron sees the current status."""
+    """Record that this answer is pending. The patron sees the current status until the answer is shown."""
     if conversation.pending_from is None:
         conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 

@@ -31,7 +31,7 @@ class NewerDraft(Exception):
 
 
 class AlreadySent(Exception):
-    """The text was not saved, because its message was already sent or because nobody may send the message."""
+    """The text was not saved, because it was already sent as a message, or because nobody may send it."""
 
 
 def draft_of(conversation, *, person, side, kind):
@@ -77,11 +77,11 @@ def with_unsent_text(draft, unsent):
 def save_draft(
     conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at
 ):
-    """Save what was typed, if `sequence` is higher than that of the saved draft.
+    """Save what was typed, if `sequence` is higher than the sequence of the saved draft.
 
-    Saving a draft locks the same row as sending a message. If another tab saves a draft while its message is
-    being sent, the draft is refused. Otherwise the sent text would appear in the composer again. Raises
-    NewerDraft, AlreadySent, and RoleEnded for staff.
+    Saving a draft locks the same row as sending a message. If a tab saves a draft while another tab sends the
+    same text as a message, the draft is refused. Otherwise the sent text would appear in the composer again.
+    Raises NewerDraft, AlreadySent, and RoleEnded for staff.
     """
     if side == Side.STAFF:
         lock_roles(person)

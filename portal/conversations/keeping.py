@@ -32,8 +32,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # All viewers by code share one row of the model for each conversation. That row has no person. It
-        # becomes the row of `by`, unless `by` already has a row for the conversation.
+        # All viewers by code share one row for each conversation, and its `person` is None. This row becomes
+        # the row of `by`, unless `by` already has a row for the conversation.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

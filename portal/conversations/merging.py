@@ -45,9 +45,9 @@ def merge(conversation, *, into, by, at):
     locked = {}
     # Lock the rows in one order, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
-        # Don't lock a conversation that was already merged. `lock_conversation` would lock the merged
-        # conversation first and the remaining one second, even if the remaining one has the lower key. Two
-        # requests with different orders could deadlock.
+        # Don't lock a conversation that was already merged. `lock_conversation` would lock it first, and then
+        # the conversation that it was merged into, which can have a lower key. Two requests that lock in
+        # different orders could deadlock.
         row.refresh_from_db(fields=["merged_into"])
         locked[row.pk] = None if row.merged_into_id else lock_conversation(row, at)
     if conversation.merged_into_id == into.pk:

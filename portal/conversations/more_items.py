@@ -13,7 +13,7 @@ from .opening import conversation_of
 def ask_for_another(recommendation, *, at, **message):
     """Send a question about the recommendation, and return its conversation.
 
-    `message` are further arguments for actions.ask. Raises Erased, like actions.ask.
+    `message` has further arguments for actions.ask. Raises Erased, like actions.ask.
 
     If nobody is assigned to the conversation, assign it to the helper, who recommended the item. If the
     helper is away, assign it to the covering colleague. In these cases, nobody is assigned:
@@ -25,7 +25,8 @@ def ask_for_another(recommendation, *, at, **message):
     known = conversation_of(recommendation)
     helper = None
     if known is None or known.comes_back_to_id is None:
-        # Lock the roles of only one person, before other rows are locked.
+        # `on_duty` locks the roles of one person, so call it before other rows are locked. If the
+        # conversation comes back to a person, don't call it, because `ask` locks the roles of this person.
         branch = (known or recommendation).branch_id
         helper = on_duty(recommendation.recommended_by, branch_pk=branch, at=at)
     conversation = actions.ask(recommendation=recommendation, at=at, **message)

@@ -62,12 +62,12 @@ class Moves:
     emails: int = 0
 
     def by_day(self):
-        """Return [(day before, day after, number of promises)], sorted by the days."""
+        """Return [(old promised day, new promised day, number of promises)], sorted by the days."""
         return [(*days, count) for days, count in sorted(Counter(move.days for move in self.moved).items())]
 
 
 def moved_promise(promised, before, after, at):
-    """Return the new time of a promise after the calendar `after` replaces the calendar `before`.
+    """Return the new time of a promise if the calendar `after` replaces the calendar `before`.
 
     The number of opening hours until the promised time doesn't change. If the branch now promises more or
     fewer hours, the difference is added or subtracted. Return `promised` if the promise doesn't move. Return

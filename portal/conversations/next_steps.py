@@ -186,8 +186,9 @@ def end_by_patron(conversation, recommendation, by):
 def resume(conversation, recommendation):
     """Undo `end_by_patron` if the patron soon says again that they couldn't get the item.
 
-    So a mistaken tap loses no promise. Return whether `end_by_patron` was undone. The caller must lock the
-    recommendation and the conversation before this call, and replay the state of the conversation afterward.
+    A mistaken tap then doesn't delete what staff have recorded. Return whether `end_by_patron` was undone.
+    The caller must lock the recommendation and the conversation before this call, and replay the state of the
+    conversation afterward.
     """
     last = step_history.events_of(recommendation).last()
     if last is None or last.kind != Kind.STEP_ENDED or conversation.changed_at - last.at > UNDO_WITHIN:
@@ -207,9 +208,8 @@ def can_be_resumed(recommendation, *, at):
 def return_late_items(*, at):
     """Put a conversation back into the queue if the promised day of its item has passed.
 
-    The worker runs this job. The day ends in the library's time zone. An item that has arrived is not late.
-    The worker runs this job before `wake_snoozed`. So the queue says that the item is late, not that the
-    snooze has ended.
+    The day ends in the library's time zone. An item that has arrived is not late. The worker runs this job
+    before `wake_snoozed`, so that the queue says that the item is late, not that the snooze has ended.
     """
     today = Library.current().today(at)
     late = NextStep.objects.filter(promised_on__lt=today, arrived_at=None, overdue_at=None)

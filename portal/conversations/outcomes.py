@@ -191,8 +191,8 @@ def wish_for_answer(about, *, wanted, by, at, language, body="", client_token=No
     close it.
 
     The choice isn't changed if staff have already answered, or if there is no open conversation. If the
-    patron wrote a message while signed in, staff must answer it. In this case, `wanted=False` has no effect
-    if `by_link` is true.
+    patron wrote a message while signed in, a person who uses the link in an email (`by_link`) can't set
+    `wanted` to false.
 
     Raises Erased if the visit, or the answer with the recommendation, was erased after the caller read it.
     """

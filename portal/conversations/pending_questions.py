@@ -49,7 +49,8 @@ def keep(request, kind, **words):
     kept = {**words, "client_token": str(uuid.uuid4()), "kept_at": timezone.now().isoformat()}
     request.session[KEY] = {**request.session.get(KEY, {}), kind: kept}
     if not request.viewer:
-        # Signing in, or opening a visit by code, gives the browser session a new expiry.
+        # A browser session that was started only for the question ends when the question expires. Signing in,
+        # or opening a visit by code, sets a new expiry.
         request.session.set_expiry(KEPT_FOR)
 
 

@@ -1,4 +1,4 @@
-"""The time that the library promised an answer by."""
+"""The time by which the library promises an answer."""
 
 from accounts.hours import promised_at
 

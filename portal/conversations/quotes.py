@@ -16,7 +16,7 @@ def parts_of(body):
     """Return the text as a list of Parts. A line that begins with ">" belongs to a quote.
 
     The ">" is removed from the text of the quote. Two quotes with only empty lines between them are one Part.
-    Some mail programs write such a line between all paragraphs of a quote.
+    Some mail programs leave a line empty between all paragraphs of a quote.
     """
     parts: list[Part] = []
     for is_quote, lines in groupby(body.split("\n"), lambda line: line.startswith(">")):

@@ -69,7 +69,7 @@ def read_address(text, *, at):
 
 
 def first_lines():
-    """Return the first lines of emails, in every language that an email may have been sent in."""
+    """Return the lines that the portal's emails can begin with, in all languages."""
     lines = []
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
@@ -104,7 +104,7 @@ def _person(beginning):
     person = User.objects.filter(**_range(beginning)).first()
     if person is not None:
         return person
-    # If the record was merged into another one, the audit trail says which.
+    # If the record was merged into another record, an audit event names the other record.
     start = str(UUID(bytes=beginning + b"\0" * (16 - ID_BYTES)))[:18]
     merges = AuditEvent.objects.filter(
         action="merged_people", subject_type="user", subject__startswith=start, patron__isnull=False

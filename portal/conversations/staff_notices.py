@@ -27,10 +27,10 @@ Status = Conversation.Status
 
 
 def announce_new(conversation, *, at, due_at=None):
-    """Tell the staff of the branch about a new conversation, once for each branch and conversation.
+    """Tell the staff of the branch about a new conversation.
 
-    If the library has a webhook, also send an event to the webhook. Send no event if the patron is a child,
-    or if the visit is quiet or with a child.
+    Each branch gets this notice only once for a conversation. If the library has a webhook, also send an
+    event to the webhook. Send no event if the patron is a child, or if the visit is quiet or with a child.
     """
     mark = f"new.{conversation.branch_id}"
     announce([_notice(NEW, conversation, at=at, due_at=due_at, mark=mark)])
@@ -39,7 +39,7 @@ def announce_new(conversation, *, at, due_at=None):
 
 
 def announce_return(conversation, *, at, due_at):
-    """Tell the same staff that a patron's verdict or answer has put the conversation back into the queue."""
+    """Tell staff that a patron's verdict or answer has put the conversation back into the queue."""
     announce([_notice(NEW, conversation, at=at, due_at=due_at)])
 
 

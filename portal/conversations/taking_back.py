@@ -42,13 +42,13 @@ def take_back(message, *, by, at, now, typed=None):
     message.delete()
     pending = pending_answers(conversation, at)
     conversation.pending_from = pending["first"]
-    # The patron would have seen these events together with this answer. Now the patron sees them together
-    # with the last answer that is still pending, or immediately if no answer is pending.
+    # Some events were hidden until the deleted answer would be shown. Show them together with the last answer
+    # that is still pending, or immediately if no answer is pending.
     others = conversation.messages.filter(side=STAFF, shown_from__gt=at).values("shown_from")
     waiting_events = conversation.events.filter(shown_from__gt=at).exclude(shown_from__in=others)
     if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
-        # For example, a colleague closed the conversation while the answer was pending, and the patron
-        # reopened it. No answer is pending anymore, so the patron sees both events now.
+        # No answer is pending anymore, so the patron sees these events now. For example, a colleague closed
+        # the conversation while the answer was pending, and the patron reopened it.
         conversation.version += 1
     enter(conversation, states.replay(conversation), undone_at=message.sent_at)
     save(conversation)

@@ -42,8 +42,8 @@ class BrowserViewer(Viewer):
     def opened_sessions(self):
         """Return the primary keys of the sessions outside the viewer's account that the viewer may open.
 
-        The browser opened the session by a code that still works, or a child shares the session with the
-        viewer.
+        These are sessions that the browser opened by a code that still works, and sessions that a child
+        shares with the viewer.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code

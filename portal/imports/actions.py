@@ -191,7 +191,7 @@ def _places(record, branches, branch):
 def _place(places, items, dry_run):
     """Replace the holdings of the items. `places` is {key of a record: Places of its item}.
 
-    Return the primary keys of the items whose holdings differ. A dry run saves nothing.
+    Return the primary keys of the items whose holdings change. A dry run saves nothing.
     """
     # In a dry run, new items are not saved, so they can't have holdings.
     wanted = {item.pk: places[key] for key, item in items.items() if key in places}

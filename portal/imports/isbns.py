@@ -31,7 +31,8 @@ class Repair(StrEnum):
     LEFT_EMPTY = "left empty"
 
 
-# The ISBNs of a record are read twice: to choose its own ISBN, and to find the others.
+# The results are cached, because the ISBNs of a record are read twice: to choose its own ISBN, and to find
+# the others.
 @lru_cache(maxsize=100)
 def read(text):
     """Return (ISBN-13 or "", Repair) for this text.

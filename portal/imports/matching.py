@@ -1,8 +1,8 @@
 """Match an item that was added by hand with an imported record, and undo such a match.
 
-The recommendations and list entries move from the item to the record. Each row stays, with its verdict, its
-reason, its note and its place. Next steps with the item as a replacement, and links of staff that show it,
-move too. The item added by hand is not deleted, so that undoing can move the rows back.
+A match moves the recommendations and list entries of the item to the record, with their verdicts, reasons,
+notes and places. It also moves next steps that offer the item instead of another one, and links of staff that
+show the item. The item added by hand is not deleted, so that undoing the match can move everything back.
 """
 
 from django.db.models import Q
@@ -16,8 +16,8 @@ from portal.lists.models import SavedItem, StaffLinkItem
 from recommendations.models import Item, ItemMatch, NextStep, Recommendation
 from recommendations.search import entries
 
-# The other foreign keys to an item whose rows people read. A NextStep is made from the events of its
-# conversation, so both must name the same item.
+# Other foreign keys to an item, in rows that people read. A NextStep is made from an Event, so these two must
+# point to the same item.
 OTHERS = [(Event, "other_item"), (NextStep, "other_item"), (StaffLinkItem, "item")]
 
 
@@ -113,9 +113,9 @@ def _locked(item, record):
 
 
 def _lock_recommendations(item):
-    """Lock the recommendations of the item, and those with a next step that names it as a replacement.
+    """Lock the recommendations of the item, and the recommendations whose next step offers the item instead.
 
-    Return the primary keys of the former.
+    Return the primary keys of the recommendations of the item.
     """
     named = Q(item=item) | Q(next_step__other_item=item)
     locked = Recommendation.objects.select_for_update(no_key=True, of=("self",)).filter(named).order_by("pk")
@@ -123,9 +123,10 @@ def _lock_recommendations(item):
 
 
 def _move_others(item, record):
-    """Let the rows of OTHERS name the record. Return {model label: primary keys of the moved rows}.
+    """Point the rows of OTHERS to the record. Return {model label: primary keys of the changed rows}.
 
-    A link that shows both keeps both, because a link has each item only once.
+    If a link of staff shows both the item and the record, it isn't changed, because it can't show the record
+    twice.
     """
     both = StaffLinkItem.objects.filter(item=record).values("link")
     moved = {}

@@ -74,7 +74,7 @@ class Fault:
 
 
 class Held(NamedTuple):
-    """A copy that a record lists, or several with the same call number and location.
+    """A copy that a record lists, or several copies with the same call number and location.
 
     `code` is the code of the branch in the library's system. It is "" if the record has none.
     """
@@ -175,7 +175,8 @@ def unescaped(text):
 def readable(text):
     """Replace entities. If a program has read UTF-8 as Latin-1, even twice, also restore the letters.
 
-    A text in Latin-1 that is valid UTF-8 consists of pairs such as "Ã©", which no language writes.
+    Correct text doesn't change. In Latin-1, only pairs such as "Ã©" are valid UTF-8, and no language writes
+    them.
     """
     while not text.isascii():
         try:

@@ -192,8 +192,8 @@ def correct_times_of_a_fast_clock(*, at):
     """Correct the times of emails and notices that were written while a clock was fast. The worker runs this.
 
     After the clock is set back, these rows would wait too long, so they become due now. A time is wrong if
-    the row was created in the future, or if the row waits longer than max(RETRY_AFTER). Some notices rightly
-    wait longer. The worker then calculates the same time for them again.
+    the row was created in the future, or if the row waits longer than max(RETRY_AFTER). Some notices have a
+    reason to wait longer. The worker calculates the same time for them again.
     """
     now = at + CLOCK_TOLERANCE
     waiting = Notification.objects.filter(state=Notification.State.WAITING)
@@ -217,8 +217,8 @@ def forget_old_notifications(*, at):
 def take_turn(name, *, at, every):
     """Return whether this worker should run the job now.
 
-    In each period of the length `every`, only one of all workers gets True. A stored time that is too far in
-    the future comes from a fast clock. Then the job runs now.
+    Only one worker gets True in each period of the length `every`. If the stored time is too far in the
+    future, it comes from a fast clock, and the job runs now.
 
     Each worker calls this function for each job every second. So a job that is not due costs one query and no
     write.

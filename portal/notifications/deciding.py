@@ -13,8 +13,8 @@ from .kinds import Channel, Choice, Rhythm
 QUIET_PERIOD = datetime.timedelta(minutes=30)
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
-# A staff member's use of the desk is stored at most once in this time. So the stored time can be this much
-# too early.
+# The time when a staff member last used the desk is stored at most once in this period. So the real time can
+# be this much later than the stored time.
 USE_STORED_EVERY = datetime.timedelta(minutes=1)
 # A staff member counts as using the desk for ten minutes after the last request. During this time they get no
 # emails, because the desk itself shows what is waiting.
@@ -74,7 +74,7 @@ def decide(facts, at):
         return DROP
     times = [facts.quiet_until, facts.opens_at]
     # The facts count a notice as sent even if the mail server refused it. So a retry must not wait because of
-    # the time of its own first attempt.
+    # its own first attempt.
     if not facts.is_retry:
         times.append(_by_rhythm(facts))
     if uses_desk:
@@ -131,7 +131,10 @@ def next_opening(at, calendar):
 
 
 def _moment(day, time, zone: ZoneInfo, fold=0):
-    """Convert a local time to UTC. If the clocks repeat the local time, `fold` 1 means the second time."""
+    """Convert a local time to UTC.
+
+    If the local time occurs twice because clocks are set back, `fold` 1 means the second time.
+    """
     local = datetime.datetime.combine(day, time.replace(fold=fold), zone)
     return local.astimezone(datetime.UTC)
 

@@ -61,7 +61,7 @@ class KindsForm(forms.Form):
     """A form with a field for each kind of notice, and for each kind at each of the `branches`.
 
     The field of a branch also offers "Same as for all branches", whose value is None. If `push` is true, the
-    fields also offer push messages. A report can only be turned on or off, at every branch.
+    fields also offer push messages. A report can only be turned on or off for all branches together.
     """
 
     def __init__(self, *args, kinds, branches=(), push=False, **kwargs):

@@ -57,8 +57,9 @@ class Kind:
     is_chosen_apart: bool = False
     # Whether the notice waits until the branch of its row is open.
     when_open: bool = False
-    # Whether it is a report for coordinators. A report is always an email of its own, and people can only
-    # turn it on or off. It comes while they use the desk too, and nobody gets it for an absent colleague.
+    # Whether this kind is a report for coordinators. A report is always an email of its own, and people can
+    # only turn it on or off. They get it even while they use the desk. Nobody gets a report in place of an
+    # absent colleague.
     is_report: bool = False
 
 
@@ -245,6 +246,9 @@ def kinds_for(*, staff):
 
 
 def kinds_to_choose(*, staff, coordinator=True):
-    """Return the kinds that the page of notices offers to staff, or to patrons if `staff` is false."""
+    """Return the kinds that the page of notices offers to staff, or to patrons if `staff` is false.
+
+    If `coordinator` is false, reports are left out.
+    """
     kinds = [kind for kind in kinds_for(staff=staff) if not kind.is_chosen_apart]
     return [kind for kind in kinds if coordinator or not kind.is_report]

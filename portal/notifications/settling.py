@@ -96,7 +96,7 @@ def _settle_for_browsers(row, at, sources):
     elif not devices:
         row.delete()
     else:
-        # The messages have the same text, so one message replaces them all.
+        # All these notices have the same text, so one message is enough.
         Notification.objects.filter(pk__in=[each.pk for each in rows if each != row]).delete()
         Notification.objects.filter(pk=row.pk).update(decided_at=at)
         hand_over(row, devices, at=at)
@@ -105,7 +105,7 @@ def _settle_for_browsers(row, at, sources):
 def _digest_again(digest, at, sources):
     """Return a digest that a mail server has refused before, without the notices that no longer apply.
 
-    Return None if no email is sent now. Delete the digest if all its notices no longer apply, or if the
+    Return None if no email is sent now. Delete the digest if none of its notices applies anymore, or if the
     person may no longer get the digest.
     """
     person = User.objects.filter(pk=digest.recipient_id, is_active=True).first()
@@ -228,8 +228,8 @@ def _write_to_each(people, notice, at):
 def _due(person, row, at):
     """Return the taken row, and the person's other notices that are due and not decided yet.
 
-    If the row is for staff, so are the others, because no email has notices for staff and for patrons. If
-    another worker has already decided about the taken row, the result doesn't contain this row.
+    All returned notices are for staff, or all are for patrons, because no email mixes the two. If another
+    worker has already decided about the taken row, the result doesn't contain this row.
     """
     kinds = [kind.key for kind in kinds_for(staff=KINDS[row.kind].for_staff)]
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)

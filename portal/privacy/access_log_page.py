@@ -35,7 +35,7 @@ class Look:
 def who_looked(person, *, zone, before=""):
     """Return ([Look], earliest day) for one page of the log, with the newest Look first.
 
-    To get the next page, pass the earliest day as `before`. The day can also be text from a URL. On the last
+    To get the next page, pass the earliest day as `before`, which can also be text from a URL. On the last
     page, the earliest day is None. A page contains whole days, in the library's time zone `zone`. The
     function always makes four queries.
     """

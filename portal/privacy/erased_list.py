@@ -71,8 +71,8 @@ def erase_again(*, at):
             except deleting.MustStay as error:
                 problems.append(f"{name}: it must stay. {error.why.label}")
             except (Erased, erasure.AlreadyErased, session_lock.Gone):
-                # The record is already erased. This loop also finds conversations that are already erased,
-                # because their rows stay in the database. Or someone else has just erased the record.
+                # The record is already erased, or someone else has just erased it. The loop also finds erased
+                # conversations, because their rows stay in the database.
                 continue
             else:
                 erased[kind] += 1

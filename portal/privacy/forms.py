@@ -9,7 +9,7 @@ from portal.text import TextField
 
 
 class RememberForm(forms.Form):
-    """A patron's choice of how long the library remembers their visits. A child has fewer choices."""
+    """A form where patrons choose how long the library remembers their visits. A child has fewer choices."""
 
     remember = forms.ChoiceField(
         label=_("How long should the library remember your visits?"),
@@ -47,7 +47,7 @@ class RememberForm(forms.Form):
 
 
 class HoldForm(forms.Form):
-    """The reason for a legal hold."""
+    """A form for the reason for a legal hold."""
 
     reason = TextField(
         label=_("Reason for the hold"),

@@ -291,12 +291,12 @@ def _move_check_ins(going, into, model, field):
 
 # The foreign keys whose rows can't simply be moved, each with the function that handles its rows.
 MERGED_BY = {
-    # If the record `into` gets the address, _take_name_and_address has already moved the row.
+    # If the record `into` gets the email address of `going`, _take_name_and_address moves this row later.
     ("account.EmailAddress", "user"): _leave_to_end,
     # No row exists at this point, because merge_people refuses a record with a pending change of address.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("incoming.EmailReader", "person"): _leave_to_end,
-    # If the record `into` gets the address, _take_name_and_address moves the row.
+    # If the record `into` gets the email address of `going`, _take_name_and_address moves this row too.
     ("notifications.FailingAddress", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
@@ -304,7 +304,7 @@ MERGED_BY = {
     ("accounts.Invitation", "invited_by"): _leave_to_end,
     ("accounts.PinTries", "person"): _leave_to_end,
     ("accounts.SharedDesk", "unlocked_by"): _leave_to_end,
-    # If the record `into` gets the name, User.save() indexes the words of the name again.
+    # If the record `into` gets the name of `going`, User.save() indexes the words of the name again.
     ("accounts.NameWord", "person"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _leave_to_end,

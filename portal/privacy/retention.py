@@ -133,7 +133,7 @@ def due(*, at):
 def due_sessions(at):
     """Return the help sessions whose retention period is over.
 
-    Tallies are included, because a tally names the staff member who made it and has the exact time.
+    Tallies are included, because a tally has the exact time, and the name of the staff member who made it.
     """
     unread = Conversation.objects.filter(
         kept_back(at) | kept_back(at, "merged_into__"), help_session=OuterRef("pk")

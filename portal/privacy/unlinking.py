@@ -118,8 +118,8 @@ def _end_access(help_session, conversations, recommendations, *, at):
     """End the access of the people who have the visit in their account.
 
     Delete their emails, exports, list entries and drafts about the visit. Revoke the codes that they used to
-    add the visit. If one of them is under a legal hold, the hold now covers the visit too. The list entries
-    of this person are not deleted.
+    add the visit. If one of these people is under a legal hold, the hold now covers the visit too, and the
+    list entries of this person are not deleted.
     """
     _take_merged(help_session, conversations, at=at)
     for person in help_session.keepers:
@@ -147,7 +147,8 @@ def _end_access(help_session, conversations, recommendations, *, at):
     SharedWords.objects.filter(help_session=help_session).delete()
     if not holds.held(help_session):
         IncomingEmail.objects.filter(conversation__in=conversations).delete()
-    # Revoke these codes. The page about a code in the state KEPT would say that the visit is in an account.
+    # Revoke the codes that people used to add the visit to their account. In the state KEPT, the page of such
+    # a code would still say that the visit is in an account.
     help_session.claim_codes.filter(state=ClaimCode.State.KEPT).update(state=ClaimCode.State.REVOKED)
 
 

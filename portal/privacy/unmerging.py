@@ -336,7 +336,7 @@ def _copy_new_holds(person, into, *, since, at):
 
 
 def _copy_new_wishes(person, into, *, since, own):
-    """Copy a check-in choice or a death that was recorded after the merge to both records.
+    """Save a check-in choice or a death in both records if it was recorded after the merge.
 
     Either person may have made the choice. So each record gets the choice that allows less: the new choice,
     or the record's choice from before the merge. `own` is the earlier choice of the record `into`.

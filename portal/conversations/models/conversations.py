@@ -66,10 +66,11 @@ class ConversationQuerySet(models.QuerySet):
 
 
 def kept_back(at, prefix=""):
-    """Return the condition for conversations that must not be forgotten yet, even if their visit is due.
+    """Return the condition for conversations that must not be forgotten yet.
 
-    They are open, or their last message was sent less than KEPT_AFTER_LAST_MESSAGE ago, so the patron may not
-    have read it yet. `prefix` is the path from another model, such as "merged_into__".
+    A conversation must stay while it is open, even if the retention period of its visit is over. It also
+    stays for KEPT_AFTER_LAST_MESSAGE after its last message, because the patron may not have read this
+    message yet. `prefix` is the path from another model, such as "merged_into__".
     """
     return Q(**{f"{prefix}status__in": Conversation.OPEN}) | Q(
         **{f"{prefix}last_message_at__gt": at - KEPT_AFTER_LAST_MESSAGE}

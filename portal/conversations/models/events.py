@@ -95,7 +95,7 @@ class Event(models.Model):
     # How a call can end. "Expired" means that nobody called in time and the number was deleted.
     CALL_ENDS = (Kind.CALL_SPOKEN, Kind.CALL_GIVEN_UP, Kind.CALL_CANCELED, Kind.CALL_EXPIRED)
     CALLS = (Kind.CALL_ASKED, Kind.CALL_TRIED, *CALL_ENDS)
-    # The next steps with an item, and how they ended.
+    # How a next step for an item can end. STEPS has all kinds of events about next steps.
     STEP_ENDS = (Kind.STEP_TAKEN_BACK, Kind.STEP_GIVEN, Kind.STEP_ENDED)
     STEPS = (Kind.STEP_RECORDED, Kind.STEP_ARRIVED, Kind.STEP_LATE, *STEP_ENDS)
 

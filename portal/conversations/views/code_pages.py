@@ -59,7 +59,7 @@ def _page(request, kept, *, words, kind, pages, question):
     write_page, send_page = pages
 
     def send_now():
-        # The right code has just signed in the person.
+        # The code was right, so the person is signed in now.
         set_viewer(request)
         if request.POST.get("client_token") != kept["client_token"]:
             return sent_elsewhere(request, kept, write_page, send_page)

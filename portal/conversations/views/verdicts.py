@@ -74,8 +74,8 @@ def verdict(request, public_id):
         request.done = words % {"title": recommendation.item.title}
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
     card = card_of(request, recommendation, back)
-    # If the verdict was cleared, don't load the next question. It would replace the message that the answer
-    # is cleared.
+    # If the verdict was cleared, don't load the next question, because it would replace the text that
+    # confirms this.
     is_next = shown_at != back and recommendation.verdict
     context = {
         "next_question": shown_at if is_next else "",

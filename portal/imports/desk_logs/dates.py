@@ -18,8 +18,8 @@ SERIALS = range(25_000, 60_000)
 EPOCHS = {1900: datetime.date(1899, 12, 30), 1904: datetime.date(1904, 1, 1)}
 MAX_MINUTES = 600
 
-# The orders of day and month that a column can have. ISO dates and dates with the name of a month have no
-# such order.
+# The possible orders of day and month in a column. ISO dates, and dates with the name of a month, can be read
+# without knowing the order.
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 ORDERS = (DAY_FIRST, MONTH_FIRST)
 NO_DAY = {
@@ -264,8 +264,8 @@ ABOVE = re.compile(
 def read_duration(text):
     """Return the Duration. Raises NotRead.
 
-    If the text is a band, the minutes are the middle of the band. If a band has no upper end, such as 30+,
-    they are its lower end.
+    If the text is a band, `minutes` is the middle of the band. If the band has no upper end, such as 30+,
+    `minutes` is its lower end.
     """
     words = " ".join(text.lower().split())
     if match := re.fullmatch(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?", words):

@@ -31,9 +31,9 @@ LABELS = {
 class Fate:
     """What happens to a column: what it becomes (`label`), or why it is left out (`reason`).
 
-    `filled` is the number of the `rows` that have a value in the column. `values` is the number of its
-    different values that the library knows. `unknown` is the number of its other values, and `skipped` the
-    number of values whose rows are left out. These three are None if the column isn't a choice list.
+    `filled` is how many of the `rows` have a value in the column. If the column is a choice list, three more
+    fields count its different values: `values` counts the mapped values, `unknown` counts the values that are
+    not mapped, and `skipped` counts the values whose rows are left out.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Fate:
 
     @property
     def words(self):
-        """Return what happens to the column, as the rest of a sentence."""
+        """Return what happens to the column, as words that follow its name."""
         if self.reason:
             return _("left out, because %(reason)s") % {"reason": self.reason}
         counted = _("%(label)s (%(filled)d of %(rows)d rows)") % {
@@ -156,7 +156,7 @@ def warnings_of(result, days, plan):
 
 
 def _of_empty_fields(result, plan):
-    """Say how many contacts count with a value that the log doesn't have."""
+    """Yield sentences that say how many rows lack a needed value, and which value they count with instead."""
     if count := result.empty["question_type"]:
         usual = QuestionType(plan.question_type).label
         yield ngettext(

@@ -22,8 +22,8 @@ class FailedRows:
         self.plan, self.log_import, self.count = plan, log_import, 0
         self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         self._writer = csv.writer(self._text)
-        # If the log is itself a file of failed rows, it has the two added columns already. So leave these
-        # out.
+        # If the log is itself a file of failed rows, it has the columns REASON and ORIGIN. Leave them out,
+        # because they are added again.
         self._kept = [place for place, name in enumerate(plan.names) if name not in (REASON, ORIGIN)]
         self._text.write("\ufeff")
         self._writer.writerow(

@@ -27,7 +27,7 @@ from .values import (
     recognized,
 )
 
-# {field: the question about values that nobody knows}
+# {field: the question to ask if some values in this field are unknown}
 UNKNOWN = {
     "question_type": gettext_lazy("Which question type is meant by %(values)s in the column “%(column)s”?"),
     "mode": gettext_lazy("Which mode is meant by %(values)s in the column “%(column)s”?"),
@@ -218,7 +218,7 @@ class Plan:
     header_row: int
     names: list
     origin: int | None
-    # {field: its name} of the library's own fields that have a column.
+    # {field: name} for each own field of the library that a column of this log is mapped to.
     own_fields: dict = field(default_factory=dict)
     left_out: list = field(default_factory=list)
 

@@ -14,7 +14,7 @@ from portal.text import clean
 from .dates import SERIAL, Evidence
 from .values import CHOICES, GUESSES, LAYOUTS, MAX_VALUES, NEVER_NAMES, UNUSED
 
-# The names of the columns must be in one of this many first rows. A title can be above them.
+# The row with the names of the columns must be one of this many first rows. A title can be above it.
 HEADER_ROWS = 25
 # The two columns that a file of failed rows has in addition. Neither of them is imported.
 REASON, ORIGIN = "Why it was not imported", "Import and row"
@@ -30,7 +30,7 @@ ROWS_MAX = 2_000_000
 class Column:
     """A column of the log.
 
-    `values` counts its different values. It has at most one more than a choice list can have.
+    `values` is {value: number of rows}. It stops growing when it has too many values for a choice list.
     """
 
     name: str
@@ -51,10 +51,11 @@ class Column:
 
 @dataclass
 class Overview:
-    """What the log contains. `header_row` is the number of the row with the names of the columns.
+    """What the log contains.
 
-    `rows` is the number of rows below it, and `totals` is how many of them are rows of totals. The columns
-    leave out the values of these rows.
+    `header_row` is the number of the row with the names of the columns. `rows` counts the rows below the
+    header row, and `totals` counts the rows of totals among them. The `columns` don't count the values in
+    rows of totals.
     """
 
     header_row: int
@@ -83,8 +84,8 @@ class Overview:
     def guesses(self, own_fields):
         """Return {field: [names of its columns]} for the columns that are recognized by their names.
 
-        `own_fields` is {field: name} of the library's own fields. A column with such a name is that field,
-        unless it is recognized as another one.
+        `own_fields` is {field: name} of the library's own fields. A column with the name of an own field
+        belongs to it, unless the column was recognized as a different field.
         """
         found: dict[str, list[str]] = {}
         taken: set[str] = set()

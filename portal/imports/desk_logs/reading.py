@@ -111,10 +111,11 @@ def open_log(file):
 
 def as_text(cell):
     """Return the cell as one line of clean text. Cells that mean "no value" become ""."""
-    # Most cells need no cleaning, and an import has millions of cells.
+    # Most cells need no cleaning. Skip it for them, because an import has millions of cells.
     text = " ".join(cell.split()) if cell.isascii() and cell.isprintable() else clean(cell)
     if text[:1] == "'" and text[1:2] in FORMULAS:
-        # In our files of failed rows, an apostrophe before such a cell tells spreadsheets that it is a text.
+        # In our files of failed rows, an apostrophe before a cell tells spreadsheets that the cell is a text
+        # and not a formula.
         text = text[1:]
     return "" if text in EMPTY else text
 

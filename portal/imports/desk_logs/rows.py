@@ -16,7 +16,7 @@ ORIGIN = re.compile(r"\d{1,15}-\d{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What the portal counts of one row. `writing` makes fingerprints of `content` and `number`."""
+    """What the portal counts of one row. writing.py makes fingerprints of `content` and `number`."""
 
     day: datetime.date
     hour: int | None
@@ -32,7 +32,7 @@ class Contact:
     topic: int | None
     # The primary keys of the values of the library's own fields.
     own_values: tuple
-    # The fields that the row leaves empty, so that it counts with the value for such rows.
+    # The fields of values.NEEDED that are empty in the row. The Plan says which value such a row counts with.
     empty: tuple
     content: str
     number: str
@@ -154,9 +154,9 @@ def _content(cells, plan, *read):
     """Return a text that is the same for equal rows, with everything that is counted.
 
     The question and the notes are left out, so correcting them makes no new contact. `read` has values that
-    are already parsed. So the same row has the same text in a workbook and in a CSV file. A row without a
-    place belongs to the branch that was chosen for the file, so the text contains this branch. The logs of
-    two branches can have equal rows.
+    are already parsed. So the same row has the same text in a workbook and in a CSV file. If a row has no
+    place, the text contains the branch that was chosen for the file, because the logs of two branches can
+    have equal rows.
     """
     parts = [str(value) for value in read]
     parts += [f"{name}={text.casefold()}" for name in IDENTIFYING if (text := plan.cell(cells, name))]
@@ -169,7 +169,7 @@ def _number(cells, plan):
     """Return the numbers of the ticket and of the chat, or "" if the row has none.
 
     A log without places is the log of one branch. Another branch can have a ticket with the same number, so
-    the branch is added.
+    the result then also contains the branch.
     """
     numbers = [
         f"{index}:{cells[position].casefold()}"

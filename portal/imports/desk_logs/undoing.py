@@ -12,7 +12,7 @@ from portal.helpsessions.models import HelpSession
 from portal.imports.models import ImportedRow
 
 BATCH = 500
-# How many rows of a table of counts one transaction deletes.
+# One transaction deletes at most this many rows from a table of counts.
 COUNTS_BATCH = 2_000
 
 
@@ -54,9 +54,10 @@ def undo_import(log_import, *, lock=None):
 
 
 def finish_undoing(*, lock=None):
-    """Undo all imports for which this was requested.
+    """Undo all imports that somebody has asked to undo.
 
-    Otherwise, a new import would skip the rows of these imports as known.
+    Without this, a new import would skip the rows of these imports, because they would still count as
+    imported.
     """
     for log_import in LogImport.objects.exclude(undo_asked_at=None).order_by("-pk"):
         try:

@@ -78,7 +78,10 @@ def save_values(upload, mapping, *, save_as="", order="", notes, by, at):
 
 @staff_action
 def begin(upload, *, by, at):
-    """Give the upload the task IMPORT. Raises Busy, also without a preview, and LogUpload.DoesNotExist."""
+    """Give the upload the task IMPORT.
+
+    Raises Busy if a task is not done yet or there is no preview. Raises LogUpload.DoesNotExist.
+    """
     upload = _lock(upload)
     if upload.checked_at is None:
         raise Busy
@@ -98,7 +101,7 @@ def delete_upload(upload, *, by, at):
 
 @staff_action
 def ask_to_undo(log_import, *, by, at):
-    """Request the undoing of the import. Raises StillRunning, ReplacedLater and LogImport.DoesNotExist."""
+    """Ask for the import to be undone. Raises StillRunning, ReplacedLater and LogImport.DoesNotExist."""
     log_import = LogImport.objects.select_for_update(no_key=True).get(pk=log_import.pk)
     if log_import.ended_at is None and LogUpload.objects.filter(task=LogUpload.Task.IMPORT).exists():
         raise StillRunning

@@ -79,11 +79,13 @@ LAYOUTS = {
 
 # Choice lists: each value of the log in these fields is mapped to one of our values.
 CHOICES = ("question_type", "mode", "place", "patron_group", "topic")
-# Each of their values must be mapped, because a contact without them can't be counted.
+# Each value in these fields must be mapped, because a contact can't be counted without these fields.
 NEEDED = ("question_type", "mode", "place")
-# A column with more values than this can't be one of CHOICES, because its values would describe people.
+# A column with more different values than this can't be a choice list, because its values could describe
+# people.
 MAX_VALUES = 30
-# The library's own fields are choice lists too. Here, their names are OWN followed by their primary key.
+# The library's own fields are choice lists too. In a mapping, such a field is called OWN followed by its
+# primary key.
 OWN = "own-"
 # If a value of the log is mapped to this, the rows with this value are left out.
 LEFT_OUT = "-"

@@ -66,7 +66,7 @@ def has_work(at):
 
 
 def do_all(*, is_stopping=lambda: False):
-    """Do all tasks of uploads, and undo all imports for which this was requested."""
+    """Do all tasks of uploads, and undo all imports that somebody has asked to undo."""
     while not is_stopping() and (upload := LogUpload.objects.with_task(timezone.now()).first()):
         do_task(upload, is_stopping=is_stopping)
     for log_import in LogImport.objects.exclude(undo_asked_at=None).order_by("-pk"):

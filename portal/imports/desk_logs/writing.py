@@ -153,10 +153,11 @@ class _Writer:
             self._save(new, edited)
 
     def _fingerprints(self, contact):
-        """Return ([identities], [contents], base with its count).
+        """Return (identities, contents, base with its count).
 
-        There is one identity, and one content, for each SECRET_KEY that the library has or had. The base is
-        the row's ticket number, or else its content. The count says how many equal rows came before.
+        The identities recognize the row in a later import, and the contents show whether it was edited. Both
+        are lists with an HMAC for each SECRET_KEY that the library has or had. The base is the row's ticket
+        number, or else its content. The count is the number of earlier rows with the same base.
         """
         base = f"number\n{contact.number}" if contact.number else f"content\n{contact.content}"
         short = hash(base)
@@ -173,9 +174,10 @@ class _Writer:
         return identities, contents, numbered
 
     def _count_before(self, base, failed_in):
-        """Return how many rows with this base were imported up to the import in which the row failed.
+        """Count the imported rows with this base, up to and including the import in which the row failed.
 
-        If a corrected row equals another row of that file, it still counts as one more contact.
+        The corrected row is counted after these rows. So if it equals one of them, it still counts as one
+        more contact.
         """
         count = 0
         while ImportedRow.objects.filter(
@@ -290,7 +292,7 @@ class _Writer:
 
 
 def _short(text):
-    """Return the HMAC of the text with each key of the library, shortened to 128 bits."""
+    """Return the HMACs of the text, one for each key of the library, shortened to 128 bits."""
     return [found[:32] for found in keys.fingerprints(PURPOSE, text)]
 
 

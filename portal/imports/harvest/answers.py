@@ -18,8 +18,8 @@ from portal.imports.readers.marc_xml import read_xml
 from portal.imports.records import Fault, Record, Unreadable
 from portal.text import clean, printable
 
-# No pattern reads past the next "<". Otherwise a server could send a page on which a pattern starts again at
-# many places and reads to the end each time, which takes hours.
+# No pattern reads past the next "<". Otherwise a hostile server could make a pattern start at many places of
+# a page and read to its end each time, which takes hours.
 NAME = rb"(?:[\w.-]+:)?"
 # The text of an element, which may be CDATA.
 TEXT = rb"((?:[^<]++|<!)*+)"

@@ -21,9 +21,9 @@ GONE = ("idDoesNotExist", "cannotDisseminateFormat")
 
 
 class Client:
-    """A connection to the server in the settings. `wait` is called with a number of seconds.
+    """A connection to the server in the settings.
 
-    `before` is called before each request.
+    `wait` is a function that waits for a number of seconds. `before` is called before each request.
     """
 
     def __init__(self, *, wait=time.sleep, before=lambda: None):

@@ -11,7 +11,7 @@ from portal.imports.records import KEY_MAX, Fault
 from portal.imports.withdrawing import withdraw_and_return
 from recommendations.models import Item
 
-# The number of faults of a harvest whose reasons are stored.
+# A harvest stores the reasons of at most this many faults.
 FAULTS_KEPT = 100
 # The key of a record without a number of its own begins with this text.
 NO_NUMBER = "sha256:"
@@ -98,9 +98,9 @@ def _with_own_keys(listed, known, harvest, faults):
 def _in_use(row, harvest):
     """Return the identifier of the record if the server certainly still has it, or else None.
 
-    During a full harvest, only the records that were already listed are certain. If another record has the
-    same key as an uncertain record, it takes over the item. So items stay the same even if a server gives all
-    its records new identifiers.
+    During a full harvest, this is certain only if the record was already listed. If it isn't certain, another
+    record with the same key takes over the item. So items stay the same even if a server gives all its
+    records new identifiers.
     """
     is_known_to_be_there = not harvest.is_full or row.seen_in == harvest.pk
     return row.identifier if is_known_to_be_there else None

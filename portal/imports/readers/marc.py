@@ -39,18 +39,18 @@ for charset in b"NQ234S":
     letters.update({code ^ 0x80: letter for code, letter in list(letters.items())})
 # The escape sequence before East Asian letters in the upper half, which pymarc can't read.
 UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
-# An escape character that begins no escape sequence of MARC-8. A program has written it in place of a letter.
-# pymarc would leave it out, and with it the letter.
+# Matches an escape character that doesn't begin an escape sequence of MARC-8. A program has written it in
+# place of a letter. pymarc would drop it, and nobody would see that a letter is missing.
 DAMAGED_ESCAPE = re.compile(rb"\x1b(?![bgps]|[(,)-][!1-4BENQS]|\$[(,)-]?1)")
 # MARC-8 doesn't use this byte, so it can mark a lost letter.
 LOST = b"\xff"
 marc8_mapping.ODD_MAP[LOST[0]] = ord(UNKNOWN)
-# The mark of a subfield, before a code that is no ASCII character.
+# Matches the mark of a subfield with a damaged code. A code is damaged if it isn't ASCII.
 DAMAGED_SUBFIELD = re.compile(rb"\x1f[\x80-\xff]+")
 # Bytes that are letters in Windows-1252 and that MARC-8 doesn't define.
 ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 
-# No word in Windows-1252 has four accented letters in a row. These letters are a word in an unknown other
+# Matches four accented letters in a row. No word in Windows-1252 has them, so the text is in an unknown
 # alphabet, such as Cyrillic in Windows-1251.
 OTHER_ALPHABET = re.compile(rb"[\xc0-\xff]{4}")
 
@@ -61,7 +61,8 @@ logging.getLogger("pymarc").setLevel(logging.ERROR)
 def read_binary(file, *, layout=None):
     """Yield the Records and Faults of a binary file, in order.
 
-    `layout` is a Layout of marc_holdings.py. None means that of the setting IMPORT_HOLDINGS.
+    `layout` is a Layout of marc_holdings.py. If it is None, the Layout comes from the setting
+    IMPORT_HOLDINGS.
     """
     number, layout = 0, layout or configured_layout()
     for dropped, chunk in _chunks(file):
@@ -74,8 +75,9 @@ def read_binary(file, *, layout=None):
 def _chunks(file):
     """Split the file after each record terminator. Yield (number of dropped bytes, chunk).
 
-    The last chunk may have no terminator. No record of MARC is longer than LENGTH_MAX. So of a chunk that is
-    longer than RECORD_MAX, only the end is read, where a whole record may be. The rest would fill the memory.
+    The last chunk may have no terminator. If a chunk gets longer than RECORD_MAX, drop all but its last
+    LENGTH_MAX bytes, because the chunk would fill the memory. The end of the chunk may be a whole record, and
+    no record of MARC is longer than LENGTH_MAX.
     """
     rest, dropped = b"", 0
     while block := file.read(BLOCK):
@@ -93,8 +95,8 @@ def _chunks(file):
 def _pieces(chunk):
     """Return [cut-off record, whole record] if the chunk has both. Otherwise return [chunk].
 
-    A record begins with a leader, and a leader begins with the length of the record. So the whole record
-    begins at the leader whose length ends exactly at the end of the chunk.
+    A record begins with a leader, and a leader begins with the length of the record. So look for a leader
+    whose length reaches exactly to the end of the chunk. The whole record begins there.
     """
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
@@ -149,7 +151,7 @@ def _read_piece(piece, number, layout, dropped):
 
 
 def _with_unused_code(mark):
-    """Return the mark of a subfield with a code that no field uses, and with the same length.
+    """Return the replacement for a damaged subfield code: a code that no field uses, in as many bytes.
 
     pymarc would guess a code, and show the rest of the damaged bytes as text.
     """
@@ -159,8 +161,9 @@ def _with_unused_code(mark):
 def _before_conversion(piece):
     """Return the record as it was before a program converted it from Latin-1 to UTF-8.
 
-    Such a program makes the record longer, but leaves the lengths in the leader and in the directory. So the
-    original record is found if its length fits exactly. Otherwise, return the record unchanged.
+    Such a program makes the record longer, but doesn't change the lengths in the leader and in the directory.
+    So if the length in the leader is exactly the length of the original record, return the original record.
+    Otherwise, return the record unchanged.
     """
     if _length(piece) >= len(piece) or piece.isascii():
         return piece

@@ -59,7 +59,7 @@ FICTION_IN_RECORDING = set("dfkop")
 
 
 class Fields:
-    """The leader and the fields of a record. It finds the fields with one tag more quickly than pymarc."""
+    """The leader and the fields of a record. It finds fields by their tag more quickly than pymarc does."""
 
     def __init__(self, record):
         # Reading a position of pymarc's leader is slow.
@@ -181,7 +181,7 @@ def _names(record):
     """Return (names, names in their original script)."""
     names: list[str] = []
     originals: list[str] = []
-    # Some systems write the fields in another order. The main author (1XX) comes first.
+    # Sort the fields, because not all systems write the main author (1XX) first.
     fields = sorted(record.get_fields(*NAMES), key=lambda field: not field.tag.startswith("1"))
     for field in fields + record.get_fields("880"):
         tag = repeated(field) if field.tag == "880" else field.tag
@@ -208,7 +208,7 @@ def _only_sells(field):
 
 
 def _dates(record, imprint):
-    """Return the dates in the imprint, and then the dates in its fields 880, which have the original script.
+    """Return the dates in the imprint, and in the fields 880 that repeat the imprint in its original script.
 
     Dates of production, distribution and copyright come last.
     """
@@ -240,7 +240,7 @@ def _numbers(record, isbn):
 
 
 def _subjects(record):
-    """Return the subjects and genres of the record, each once. Catalogs often repeat them in other lists."""
+    """Return the subjects and genres of the record, each once. Records often repeat a subject."""
     found = [
         " ".join(value.strip(" .") for code, value in field.subfields if code in SUBJECT_WORDS and value)
         for field in record.get_fields(*SUBJECTS)

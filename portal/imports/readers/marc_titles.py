@@ -5,8 +5,8 @@ import re
 from portal.folding import fold
 from portal.imports.records import unescaped
 
-# {tag: subfields}. If a record has no field 245, the first of these fields that the record has contains its
-# title.
+# {tag: subfields} of the fields that can contain the title. The first of these fields that the record has is
+# used.
 TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
 # Other titles that people search for, such as the title on the cover.
 VARIANTS = {"246": "abnp"}

@@ -97,9 +97,10 @@ def read_xml(file, *, layout=None):
 
 
 def _before_last(text, begins):
-    """Return (number of records without an end, number of outer records) before the last of `begins`.
+    """Return (number of records without an end, number of outer records), not counting the last record.
 
-    Only an inner <record> has a leader, so a <record> without one is an outer <record>.
+    `begins` are the matches of the tags that begin the records in the text. Only an inner <record> has a
+    leader, so a <record> without one is an outer <record>.
     """
     pairs = list(zip(begins, begins[1:], strict=False))
     without_end = sum(b"leader" in text[one.start() : following.start()] for one, following in pairs)

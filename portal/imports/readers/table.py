@@ -22,7 +22,8 @@ from portal.text import clean
 DELIMITERS = "\t;|,"
 # The maximum length of a line, in characters. Reading a longer line could take all the memory.
 LINE_MAX = 1024 * 1024
-# What the CSV reader gets in place of a longer line. It refuses a cell of this length, and so the row.
+# What the CSV reader gets in place of a line that is too long. The reader refuses a cell of this length, so
+# the row becomes a Fault.
 TOO_LONG = "x" * (csv.field_size_limit() + 1) + "\n"
 # Databases, spreadsheets and programs write these texts into a cell without a value.
 EMPTY = {"NULL", "null", "(null)", "\\N", "nan", "NaN", "N/A", "#N/A", "#REF!", "#NAME?", "#VALUE!"}
@@ -74,7 +75,8 @@ def _is_cut(line):
 def _first_line(lines):
     """Return (the line with the names of the columns, the delimiter).
 
-    The line is the first one that isn't empty, or follows a line such as "sep=;" from Excel.
+    The names are in the first line that isn't empty. Only a line such as "sep=;" from Excel can come before
+    it.
     """
     delimiter = ""
     for line in lines:
@@ -95,8 +97,8 @@ def _read_rows(rows, lines, mapping):
         if isinstance(row, list) and not any(cell.strip() for cell in row):
             continue
         number += 1
-        # If the last cell has no closing quotation mark, the CSV reader asks for lines after the end of the
-        # file. Then the generator `lines` is closed.
+        # The generator `lines` is closed if the CSV reader has asked for a line after the end of the file.
+        # The reader does this if the last cell has no closing quotation mark.
         is_open = inspect.getgeneratorstate(lines) == inspect.GEN_CLOSED
         if isinstance(row, list) and (
             is_open or (is_tabbed and any("\t" in cell and "\n" in cell for cell in row))

@@ -60,7 +60,8 @@ def hand_over(notice, subscriptions, *, at):
         PushMessage(
             notice=notice,
             subscription=subscription,
-            # Two notices about different things must not replace each other on the device.
+            # Notices about different things get different tags, so that they don't replace each other on the
+            # device.
             payload=payload | {"tag": _tag(subscription, notice.kind, notice.about or notice.message_id)},
             created_at=at,
             due_at=at,

@@ -145,7 +145,7 @@ def has_browsers(about, *, at):
 
 
 def which_have_browsers(abouts, *, at):
-    """Return the keys in `abouts` that identify visits which a subscribed browser has opened by code."""
+    """Return the keys in `abouts` of the visits that a subscribed browser has opened by code."""
     if not abouts or not is_set_up():
         return set()
     return set(living(at).filter(about__in=abouts, person=None).values_list("about", flat=True))

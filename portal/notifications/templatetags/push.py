@@ -42,7 +42,7 @@ def this_phone(context):
     """Return the attribute data-push for <body>, or "" if this browser gets no messages.
 
     js/app.js passes the value to the service worker, which compares it with the browser's subscription. Once
-    a month, the value is "due". This never matches, so the browser then confirms its subscription.
+    a month, the value is "due", which never matches. The browser then confirms its subscription.
     """
     request = context.get("request")
     rows = subscriptions_here(request) if hasattr(request, "session") and hasattr(request, "user") else []

@@ -296,7 +296,7 @@ def _own_names():
 
 
 def _field(name):
-    """Return the field that was typed. An own field is typed by its name."""
+    """Return the field with the typed name. For an own field, this is the name that the library gave it."""
     if name in GUESSES:
         return name
     pk = OwnField.objects.filter(name__iexact=name.strip()).values_list("pk", flat=True).first()

@@ -109,7 +109,7 @@ class Command(BaseCommand):
                 returncode=NOTHING_READ,
             ) from error
         if file.exists() and not file.is_file():
-            # Reading a pipe could wait forever.
+            # A pipe is refused, because reading it could wait forever.
             raise CommandError(f"{file} is not a file, but a folder or a pipe.", returncode=NOTHING_READ)
         layout = self._layout(options["holdings"])
         tally, at = None, timezone.now()
