@@ -30,7 +30,7 @@ class CodeTaken(Exception):
 class BranchFinder:
     """Find branches by code, name or slug, without a query for each code.
 
-    `unknown` counts the holdings whose code is unknown.
+    `unknown` is {unknown code: number of holdings with this code}.
     """
 
     def __init__(self):

@@ -191,7 +191,7 @@ def may_wait(request, person, fields):
     library account. So no button about a quiet visit is saved, and none about a visit that nobody has added
     to an account.
 
-    After a sign-in on a borrowed device, nothing waits until somebody signs in there in the usual way.
+    If the last sign-in in this browser was on a borrowed device, no form by an unknown author may wait.
     """
     if person:
         return True

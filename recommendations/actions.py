@@ -35,7 +35,8 @@ def record_verdict(
         raise UnknownVerdict(verdict)
     if why and why not in Recommendation.Why.values:
         raise UnknownVerdict(why)
-    # If this block fails inside a caller's transaction, that transaction fails too. So it needs no savepoint.
+    # If this block fails inside a caller's transaction, the whole transaction fails. So the block needs no
+    # savepoint.
     with transaction.atomic(savepoint=False):
         locked = locked or Recommendation.objects.select_for_update().get(pk=recommendation.pk)
         answer = {"verdict": verdict, "why": why, "comment": comment}

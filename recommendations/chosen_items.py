@@ -78,7 +78,7 @@ def saved_items(chosen, *, at, branch):
     `branch` is the branch that has the new items, or None if no branch has them.
     """
     described = [_described(row, at=at, branch=branch) for row in chosen if row.item is None]
-    # Without new items, `add_items` would only cost a savepoint.
+    # If staff described no new items, don't call `add_items`, because it would make a savepoint for nothing.
     new = iter(add_items(described) if described else ())
     return [row.item or next(new) for row in chosen]
 

@@ -1,4 +1,4 @@
-"""Say that staff have recorded an item as ordered, or as on loan until a certain day. Name no patron."""
+"""Find the items that are ordered, or on loan until a certain day. The result names no patron."""
 
 from django.db.models import BigIntegerField, DateField, ExpressionWrapper, F
 
@@ -6,8 +6,8 @@ from portal.prepared import prepared
 
 from .models import NextStep
 
-# Adding 0 stops SQLite from using the index of an item's recommendations. Often recommended items have
-# thousands of them, and few recommendations have a next step.
+# Adding 0 stops SQLite from using the index of an item's recommendations. A popular item has thousands of
+# recommendations, and few of these have a next step.
 ITEM_KEY = ExpressionWrapper(F("recommendation__item") + 0, output_field=BigIntegerField())
 
 
@@ -33,7 +33,8 @@ def _recorded(items, today):
         kind__in=[NextStep.Kind.ORDERED, NextStep.Kind.ON_LOAN],
         promised_on__gte=today,
         arrived_at=None,
-        # A step with a day from today on is never overdue. With this condition, the query can use the index.
+        # A step whose promised day is today or later is never overdue. With this condition, the query can use
+        # the index.
         overdue_at=None,
     )
     return rows.order_by("recorded_at", "pk")

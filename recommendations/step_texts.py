@@ -21,7 +21,7 @@ class ShownStep:
 
     sentence: str
     other_item: Item | None
-    # Whether the promised day has passed without the item.
+    # Whether the promised day has passed and the item has not arrived.
     is_late: bool
 
 

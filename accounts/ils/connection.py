@@ -75,9 +75,8 @@ class Connection:
                 line = self._receive_line(deadline)
             except Unavailable:
                 # A server without error detection sends no checksum, and may ignore our request to repeat its
-                # response. Then raise the error about the missing checksum, because it names the setting to
-                # change. If the server ends its lines with only a line feed, its response is still in the
-                # buffer.
+                # response. In this case, raise the error about the missing checksum, because that error names
+                # the setting to change. A response that ends with only a line feed is still in the buffer.
                 self._require_checksum(self.buffer if self.buffer.endswith(b"\n") else line)
                 raise
             try:

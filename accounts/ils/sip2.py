@@ -27,7 +27,8 @@ from .sip2_messages import field
 
 log = logging.getLogger(__name__)
 
-# A connection that was idle for longer is not used again, because many servers close it after a minute.
+# A connection that was idle for more than this many seconds is not used again. Many servers close a
+# connection that was idle for a minute.
 MAX_IDLE_SECONDS = 50
 # At most this many idle connections stay open. A process has four threads, and each uses one at a time.
 MAX_IDLE_CONNECTIONS = 4

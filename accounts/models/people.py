@@ -190,9 +190,9 @@ class User(AbstractBaseUser):
 def _roles(person, at):
     """Return the roles of the person.
 
-    Each role has the attribute `covered_id`: the primary key of a branch that the role's branch covers for at
-    the time `at`, or None. If the role's branch covers for several branches, the result has the role once for
-    each of them.
+    Each role has the attribute `covered_id`: the primary key of a branch that the role's branch covers for,
+    or None. If the role's branch covers for several branches, the result has the role once for each of them.
+    A branch counts as covered if it is unattended at the time `at`.
     """
     roles = User._meta.get_field("staff_roles").related_model.objects
     covered = FilteredRelation("branch__covers", condition=Q(branch__covers__unattended_from__lte=at))

@@ -75,7 +75,7 @@ def is_borrowed(request):
 def was_borrowed(request):
     """Return whether the browser's last sign-in was on a borrowed device.
 
-    This is still true after that sign-in has ended. It says nothing about the person.
+    The result is still True after that sign-in has ended. It doesn't say who was signed in.
     """
     return WAS_BORROWED in request.COOKIES
 

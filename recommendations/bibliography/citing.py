@@ -30,7 +30,7 @@ LOCK = threading.Lock()
 # Characters of the private use area. LESS replaces "<", which citeproc-py would read as the start of a tag.
 ITALIC, UPRIGHT, LESS = "\ue000", "\ue001", "\ue002"
 WITHOUT_MARKS = str.maketrans({ITALIC: None, UPRIGHT: None, LESS: None, "<": LESS})
-# A citation of an item of these kinds has no URL if the item has a publisher. The URL in the catalog often
+# An item of one of these kinds is cited without its URL if it has a publisher. The URL in the catalog often
 # leads to a table of contents, or works only for patrons.
 NO_URL_WITH_PUBLISHER = {
     Item.Kind.BOOK,

@@ -23,7 +23,8 @@ PARTICLES = {
     *("al", "bin", "da", "das", "de", "del", "della", "der", "di"),
     *("dos", "du", "el", "la", "las", "le", "los", "van", "von"),
 }
-# A name with one of these words is the name of an organization. Words without \b are beginnings of words.
+# A name with one of these words is the name of an organization. An entry without \b at its end also matches
+# longer words that begin with it.
 ORGANIZATION = re.compile(
     r"\b(?:academ|agenc|archiv|asociaci|associat|band\b|banco|bank|biblioteca|bureau|cent(?:er|re|ro)\b|choir"
     r"|church|city\b|ciudad\b|club\b|colleg|comit|commission|committee|compan|compañ|congres|consejo|coro\b"

@@ -91,7 +91,7 @@ def _night(at):
 
 
 def _in_need(night):
-    """Return the items with an ISBN about which the source was never asked, or was last asked long ago."""
+    """Return the items whose ISBN the source was never asked about, or not for a long time."""
     settled = Q(found=False, asked_on__gt=night - AGAIN_WITHOUT) | Q(
         found=True, asked_on__gt=night - AGAIN_WITH
     )
@@ -100,7 +100,7 @@ def _in_need(night):
 
 
 def _number(isbn):
-    """Return a number for the ISBN that nobody can compute without the secret key of the server."""
+    """Return a number for the ISBN. Nobody can compute this number without the secret key of the server."""
     return int(keys.fingerprint(PURPOSE, isbn)[:12], 16)
 
 

@@ -46,7 +46,7 @@ class Holding(models.Model):
                 fields=["item", "branch", "call_number", "location"], name="one_holding_per_location"
             )
         ]
-        # A search of one branch reads its items in this order.
+        # A search in one branch reads the items of the branch in this order.
         indexes = [models.Index(fields=["branch", "item"], name="items_of_branch")]
 
     def __str__(self):

@@ -31,7 +31,8 @@ class QuestionType(models.TextChoices):
 class ItemQuerySet(models.QuerySet):
     def of_records(self, source, keys):
         """Return the items of the records with these keys of an imported source."""
-        # The index has only rows with a source. SQLite uses it only if the query says so too.
+        # The index leaves out rows without a source. SQLite uses the index only if the query leaves them out
+        # too.
         return self.filter(source=source, source_key__in=keys).exclude(source="")
 
     def belonging_to(self, viewer, at=None):

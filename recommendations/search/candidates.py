@@ -23,8 +23,8 @@ CANDIDATES = 300
 # The maximum number of titles that are found by their beginning. The limit applies separately to the query
 # itself, and to the query after each article, such as "the".
 TITLES = 20
-# People leave out the article at the beginning of a title. So titles that begin with one of these are
-# searched too.
+# People leave out the article at the beginning of a title. So a search also finds a title that has one of
+# these articles before the typed words.
 ARTICLES = frozenset(
     {
         *("the", "a", "an", "el", "la", "los", "las", "un", "una"),
@@ -49,8 +49,8 @@ ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 50, 1000, 20_000
 RARE_MARK = 0.05
 # At most this many words with the same beginning are counted. More would take longer than the search.
 COUNTED_WORDS = 5000
-# The columns of SearchWord that count the items that a search may find, and those with the word in the title.
-# A patron's search may not find the items that staff typed by hand, so it may not count them either.
+# Two columns of SearchWord: the number of items with the word, and the number with the word in the title. A
+# patron's search uses IMPORTED, because it may neither find nor count the items that staff typed by hand.
 ALL_ITEMS, IMPORTED = ("items", "titles"), ("imported", "imported_titles")
 
 
@@ -86,7 +86,10 @@ def number_of(words):
 
 
 def is_whole(word):
-    """Return whether the word can't be the beginning of a longer word, such as a Chinese letter."""
+    """Return whether the word is a single letter of a script without spaces, such as Chinese.
+
+    Such a word is never the beginning of a longer word.
+    """
     return len(word) == 1 and bool(WITHOUT_SPACES.match(word))
 
 
@@ -134,7 +137,7 @@ def titles_beginning_with(folded, *, in_catalog=False):
     """Return {item id: Entry} for titles that begin with this text, with or without an article before it.
 
     Titles equal to the text come first, so that even a broad search never misses them. If `in_catalog` is
-    true, only imported items are returned, so that items typed by hand don't take the places of others.
+    true, only imported items are returned. Items typed by hand then don't count toward the limit.
     """
     beginnings = [folded, *(f"{article} {folded}" for article in sorted(ARTICLES))]
     mark = [f"% {IN_CATALOG} %"] if in_catalog else []
@@ -202,10 +205,10 @@ def look_up(words, counts, *, in_title=False, marks=()):
 
 
 def is_enough(entries, words, counts, marks=()):
-    """Return whether these entries are enough candidates. All of them have all words in the title.
+    """Return whether these entries, which have all words in the title, are enough candidates.
 
-    If many titles have all words, or if marks narrow the search, it doesn't matter which ENOUGH of them are
-    ranked.
+    Usually, CANDIDATES entries are needed. Only ENOUGH entries are needed if many titles have all words, or
+    if marks narrow the search.
     """
     is_less_enough = _are_narrow(marks) or _are_frequent(words, counts, in_title=True)
     return len(entries) >= (ENOUGH if is_less_enough else CANDIDATES)
@@ -287,7 +290,7 @@ def _with_index(indexed_words, others, last, in_title, marks, limit, *, is_large
     """Return {item id: Entry} for the entries that contain every word and every mark of the search.
 
     The index finds the entries that contain all `indexed_words` and `marks`. `others` are the words and marks
-    that the index can't find. PostgreSQL looks for them in the texts of the entries that the index found.
+    that the index can't find. PostgreSQL looks for `others` in the entries that the index has found.
     """
     terms = [f"'{word}'{':*' if word == last and not is_whole(last) else ''}" for word in indexed_words]
     # The index of titles contains no marks. So if there are marks, use the other index.
@@ -300,9 +303,9 @@ def _with_index(indexed_words, others, last, in_title, marks, limit, *, is_large
 
 
 def _on_large(query, values):
-    """Run the query with an index.
+    """Run the query, and make PostgreSQL use an index.
 
-    Without this, the planner would read the whole table, because it can't estimate how many rows match.
+    Otherwise, the planner would read the whole table, because it can't estimate how many rows match.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -345,7 +348,7 @@ def _items_with(words, last, counts, in_title):
 
 
 def _rare(items, last):
-    """Return the rare words of {word: number of items}."""
+    """Return the rare words in `items`, which is {word: number of items}."""
     return [word for word, number in items.items() if number <= (BROAD if word == last else BROAD_WHOLE)]
 
 

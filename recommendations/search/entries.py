@@ -180,8 +180,8 @@ def numbers_of(counted):
     numbers: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for factor, entries in counted:
         for title, names, rest in entries:
-            # No text contains the sign ¤ of the marks, and no other mark begins with this one. So `in` finds
-            # the mark and nothing else.
+            # IN_CATALOG contains the sign ¤, which no text contains, and no other mark begins with
+            # IN_CATALOG. So `in` finds only this mark.
             is_imported = IN_CATALOG in rest
             for word, is_in_title in words_of(title, names).items():
                 each = numbers[word]

@@ -30,7 +30,7 @@ from .narrowing import SIGN, Narrowing, here, words_before_subtitle
 WORDS_ASKED = 12
 # The desk finds visits and conversations by these fields of their items.
 DESK_SEARCH_FIELDS = ["title", "creators", "original_title", "original_creators"]
-# If a search finds fewer items, it also looks for words that are spelled differently.
+# If a search finds fewer items than this, it also looks for other spellings of the words.
 FEW = 3
 MARKS = re.compile(f"(?:{SIGN}[^ ]* ?)*")
 WRITTEN_WORD = re.compile(r"[^\W_](?:[^\s:;,./()\[\]\"]*[^\W_])?")
@@ -39,9 +39,9 @@ WRITTEN_WORD = re.compile(r"[^\W_](?:[^\s:;,./()\[\]\"]*[^\W_])?")
 class Found(NamedTuple):
     """The found items, best first.
 
-    `corrected` has the words that were searched instead of the typed ones, or is empty. `marks` are the
-    marks of the items that matched, for narrowing the search. If `is_cut` is true, more items may match than
-    the search looked at.
+    `corrected` has the words that were searched instead of the typed ones, or is empty. `marks` has the marks
+    of all items that matched. They say how the search can be narrowed (narrowing.py). If `is_cut` is true,
+    more items may match than the search looked at.
     """
 
     items: list
@@ -82,7 +82,8 @@ def search_items(query, *, limit=10, branch=None, narrowing=None, as_typed=False
     if as_typed or len(found.items) >= min(FEW, limit):
         return found
     for corrected in spelling.corrections(words, counts, has_found=bool(found.items)):
-        # A corrected word is a word of the catalog, so it is not the beginning of others.
+        # If the last word was corrected, it is a whole word of the catalog. So don't look for longer words
+        # that begin with it.
         is_finished = len(corrected) == len(words) and corrected[-1] != words[-1]
         numbers = count(corrected, columns)._replace(is_finished=is_finished)
         others = _find(corrected, numbers, limit, branch, narrowing, enough=limit)
@@ -132,8 +133,8 @@ def _with_keys(keys):
 class _Query(NamedTuple):
     """The parts of a query that `_rank` needs.
 
-    `finished` are the words before the last one, which may be incomplete. `here` is the mark of the branch of
-    the search, or None.
+    `finished` has all words except the last, which may be incomplete. `here` is the mark of the branch whose
+    items come first, or None.
     """
 
     words: frozenset
@@ -159,7 +160,7 @@ def _query(words, branch):
 
 
 def _exact_number(words):
-    """Return the number that the words form, such as an ISBN, or "". Return "" for a year too."""
+    """Return the number that the words form, such as an ISBN. Return "" if they form none, or only a year."""
     number = number_of(words)
     return "" if len(number) == 4 and number.isdigit() else number
 
@@ -213,7 +214,7 @@ def _difference(entry, marks, query):
         title = title[:number]
         if query.without_article == _without_article(" ".join(title)):
             return 1
-    # The words are the whole title and some of the names, in any order.
+    # The words of the query are the whole title and some of the names, in any order.
     rest = query.words.difference(title)
     is_whole = query.words.issuperset(title) and rest
     return 2 if is_whole and rest.issubset(entry.names.split()) else 3

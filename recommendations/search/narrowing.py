@@ -58,7 +58,10 @@ def words_before_subtitle(marks):
 
 
 def marks_of(item, branches):
-    """Return the marks of the item, separated by spaces. `branches` are those that have the item."""
+    """Return the marks of the item, separated by spaces.
+
+    `branches` are the primary keys of the branches that have the item.
+    """
     narrowings = [Narrowing(branch) for branch in sorted(branches)]
     language = item.language.lower()
     language = CODES.get(language) or CODES.get(language[:2] if language[2:3] in {"-", "_"} else "", language)

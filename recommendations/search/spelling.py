@@ -4,9 +4,10 @@
 One error is a missing letter, an additional letter, a wrong letter, or two letters in the wrong order. A word
 of eight letters or more may have two errors. A patron's search uses only the words of imported items.
 
-The table of words is too large to compare the typed word with every word in it. One error is found by asking
-for all spellings that differ by one. For two errors, the word is divided into three parts. At least one part
-has no error, so the words are found by the letters at their beginning or at their end.
+The table of words is too large to compare the typed word with every word in it. To correct one error, the
+search asks for all spellings that differ from the typed word by one error. To correct two errors, it divides
+the typed word into three parts. At least one part has no error. So the search asks for words that have the
+same beginning or end as the typed word, with at most one error there.
 """
 
 import json
@@ -19,7 +20,8 @@ from .candidates import begins
 
 # Shorter words are not corrected, because too many other words differ from them by only one letter.
 MIN_LETTERS = 3
-# The time for a word grows with its letters, so longer words are not corrected. Nearly all words are shorter.
+# A correction of a longer word takes more time, so words with more letters than this are not corrected.
+# Nearly all words are shorter.
 MAX_LETTERS = 24
 TWO_ERRORS_FROM = 8
 # In words up to this length, one of the two errors may be two letters in the wrong order.
@@ -31,7 +33,7 @@ CORRECTED, PARTS = 3, 24
 # items must have that word. A word is rare if at most RARE items have it.
 MUCH_MORE = 20
 RARE = 2
-# The maximum number of other spellings of one word, and of all words of a query, that are searched.
+# At most SPELLINGS other spellings of one word are searched, and at most TRIES corrections of a whole query.
 SPELLINGS, TRIES = 3, 6
 # For two errors, the maximum number of words that are read for one beginning.
 SAME_BEGINNING = 60
@@ -47,7 +49,7 @@ ALPHABETS = [
 
 
 def corrections(words, counts, *, has_found):
-    """Yield lists of words to search instead of these, the most likely first.
+    """Yield lists of words to search instead of `words`, the most likely list first.
 
     If the search has found something, only unknown and rare words are corrected. If it has found nothing
     although all words are known, one of them may be the wrong word. Then each of the rarest words is replaced
@@ -55,7 +57,7 @@ def corrections(words, counts, *, has_found):
     """
     apart = [part for word in words for part in LETTERS_OR_DIGITS.findall(word)]
     if apart != words and len(apart) <= PARTS and not has_found:
-        # "catch22" instead of "catch 22"
+        # For example, the query is "catch22", but the title has "catch 22".
         yield apart
     *finished, last = words
     known = {word: counts.words.get(word, (0, 0))[0] for word in words}
@@ -76,7 +78,7 @@ def corrections(words, counts, *, has_found):
 
 
 def _one_changed(words, known, items):
-    """Yield the list of words with one of them replaced by another spelling. Only the rarest are replaced."""
+    """Yield copies of `words`, each with another spelling of one word. Only the rarest words are replaced."""
     places = [place for place, word in enumerate(words) if _alphabet(word)]
     rarest = sorted(places, key=lambda place: known[words[place]])[:CORRECTED]
     for place in sorted(rarest):
@@ -156,7 +158,7 @@ def _beginning_with(beginnings, items, length=None, column="word"):
         query = f"SELECT word, {items} FROM {asked} CROSS JOIN recommendations_searchword WHERE {condition}"
         values = [_as_json(beginnings)]
     else:
-        # Sort, so that the same words are read wherever the database has stored them.
+        # Sort the words. Otherwise, their order in the table would decide which of them are read.
         known = f"""(
             SELECT word, {items} FROM recommendations_searchword WHERE {condition}
             ORDER BY {column} USING ~<~ LIMIT {SAME_BEGINNING}
