@@ -84,7 +84,7 @@ def record_unknown(unknown, *, at):
 
 @staff_action
 def add_code(code, *, branch, by, at):
-    """Say that the ILS has this code for the branch, and return the BranchCode. Raises CodeTaken.
+    """Store that the ILS uses this code for the branch, and return the BranchCode. Raises CodeTaken.
 
     If an import has already stored the code as unknown, the code's row gets this branch.
     """

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from portal.prepared import prepared
 
-# The portal sends this signal before a session is emptied or deleted. It also sends it when a browser becomes
-# a borrowed device or a shared desk computer. The argument is `session`. Receivers delete what they have
-# stored for this browser.
+# The portal sends this signal before a session is emptied or deleted, and when a browser becomes a borrowed
+# device or a shared desk computer. The argument is `session`. Receivers delete what they have stored for this
+# browser.
 browser_given_up = Signal()
 
 

@@ -67,7 +67,7 @@ class Viewer:
 
         For example, `owns("patron", pk=ids)` finds the rows whose field "patron" is the viewer's person, and
         the rows whose primary key is in `ids`. The second condition is for rows that were opened by code. A
-        condition that can't match is left out, because it would cost the database time.
+        condition that can't match is left out, because it would make the query slower.
         """
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS

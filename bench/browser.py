@@ -23,7 +23,8 @@ class Page(NamedTuple):
 
     The browser sends `requests` in turn. If the page changes data, `requests` has one request for each
     measurement. `bar` limits the CPU time of the page, as a multiple of the CPU time of the minimal page.
-    `p95_bar` limits the milliseconds by the clock that 95 of 100 requests take, among a million items.
+    `p95_bar` limits the time by the clock, in milliseconds, that 95 of 100 requests take in the catalog of a
+    million items.
     """
 
     requests: list

@@ -22,8 +22,8 @@ from bench.copies import FIRST, copy_rows, new_uuid
 from recommendations.models import Holding, Item, SearchEntry, SearchWord
 from recommendations.search import entries
 
-# The catalog has ITEMS items. INVENTED of them are invented, AT_ONCE in a transaction. The other items are
-# copies of the invented items with exchanged titles.
+# The catalog has ITEMS items. Python invents the first INVENTED of them, AT_ONCE in each transaction. SQL
+# copies these items with exchanged titles until there are enough.
 ITEMS, INVENTED, AT_ONCE = 1_000_000, 100_000, 5_000
 WORDS, NAMES = 200_000, 120_000
 # {word: share of the titles with it}
@@ -74,7 +74,8 @@ OTHER_SCRIPTS = [
 ]
 
 
-# Broad words, incomplete words, names, several words, other scripts, numbers, and typing errors.
+# The searches to measure, with broad words, incomplete words, names, several words, other scripts, numbers,
+# and typing errors.
 QUESTIONS = [
     *("the", "s", "a", "t", "e", "hi", "history", "history of the", "the history o", "of the in", "der und"),
     *("for to", "to for a"),
@@ -87,8 +88,8 @@ QUESTIONS = [
 
 # The pages of bench.pages that show items, topics or verdicts.
 PAGES = ["item", "list of 300", "list of 300, printed", "recommendations", "what worked", "record form"]
-# The maximum CPU time of a search, as a multiple of the CPU time of the minimal page, and the maximum time by
-# the clock in milliseconds that 95 of 100 searches take.
+# `bar` is the maximum CPU time of a search, as a multiple of the CPU time of the minimal page. `p95_bar` is
+# the maximum time by the clock, in milliseconds, that 95 of 100 searches may take.
 BARS = {"bar": 4, "p95_bar": 50}
 
 

@@ -4,17 +4,17 @@ from django.db import connection
 
 # The numbers of invented rows begin here, so they don't get in the way of other rows.
 FIRST = 10**9
-# In block n, the mixed columns of a copy come from the row that is n * STEP rows after the copied one.
+# In block n, a copy takes its mixed columns from another row: n * STEP rows after the row that it copies.
 STEP = 7919
 
 
 def copy_rows(model, *, number, block, size, changes=None, mixed=()):
-    """Add a block of copies of the invented rows of `model`. The invented rows are block 0.
+    """Copy each invented row of `model` once. The copies are block `block`. The invented rows are block 0.
 
     `number` is the column with the number of a row. The invented rows have the numbers from FIRST to FIRST +
-    `size` - 1. In a copy, the number is higher by `block` * `size`. The columns `mixed` come from another
-    row, so the copies differ. `changes` is {column: SQL}. Other columns are copied, and an automatic primary
-    key is left out.
+    `size` - 1. In a copy, the number is higher by `block` * `size`. The columns in `mixed` come from another
+    row, so that the copies differ. `changes` is {column: SQL}. All other columns are copied, except an
+    automatic primary key.
     """
     columns = [field.column for field in model._meta.concrete_fields]
     if model._meta.pk.column != number:

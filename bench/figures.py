@@ -1,6 +1,6 @@
 """Measure the pages of figures, and the worker's jobs about counts, in a database with a million sessions.
 
-bench.ten_years builds the database. Time is CPU time of the web server and of the database.
+bench.ten_years builds the database. All times are the CPU times of the web server and of the database.
 """
 
 import statistics
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.server import Jobs, Server
 
-# The most milliseconds that a page may take.
+# A page may take at most this many milliseconds of CPU time.
 BAR = 300
 REQUESTS = 3
 
@@ -25,7 +25,8 @@ def measure(database, folder):
             portal.browser.ask(name, 1)
             rows.append(_row(name, [portal.measure(name, 1) for _ in range(REQUESTS)], BAR))
         after = _memory(portal.process.pid)
-        # Each connection of SQLite has a cache of pages, which grows up to its limit.
+        # Each connection of SQLite has a cache that grows up to a limit. So request all pages again, and
+        # measure the memory once more.
         for name in portal.names:
             portal.browser.ask(name, REQUESTS)
         again = _memory(portal.process.pid)

@@ -72,7 +72,7 @@ def _record(number):
     rng = random.Random(number)
 
     def words(count):
-        # The word number n is about n times as rare as the first one.
+        # Word number n is about n times as rare as the first word.
         return " ".join(WORDS[int(len(WORDS) ** rng.random()) - 1] for _ in range(count))
 
     def isbn():

@@ -279,7 +279,7 @@ def _staff_replies(count):
 
 
 def _verdicts(count):
-    """Yield requests that set verdicts on the five items of a visit. Each changes the verdict on one item."""
+    """Yield requests that set verdicts on the five items of a visit. Each request changes one verdict."""
     staff, patron = _staff_elsewhere(), UserFactory(email=_new_address())
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=Branch.objects.get(slug=ELSEWHERE))
     recommendations, cookies = recommend_in(visit, 5), _cookies(patron)

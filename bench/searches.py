@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.server import AskedBefore, Jobs, Server
 
-# 95 of 100 calls of "asked before" may take at most this many milliseconds, without a web server.
+# 95 of 100 calls of `asked_before` may take at most this many milliseconds, measured without a web server.
 ASKED_P95_BAR = 5
 # {import: its maximum CPU time, as a multiple of the time that pymarc needs to read the same records}
 IMPORT_BARS = {"first import": 2.5, "unchanged import": 1.5}
@@ -22,7 +22,7 @@ ROUNDS, REQUESTS = int(os.environ.get("BENCH_ROUNDS", 5)), 20
 
 
 def measure(database, folder):
-    """Return a row for each search, page and import, and one for "asked before"."""
+    """Return a row for each search, page and import, and one for `asked_before`."""
     url, remove = database.kept("catalog")
     print(f"The {database.title} catalog stays for the next run. To remove it, run: {remove}", flush=True)
     with ExitStack() as stack:

@@ -170,13 +170,13 @@ class Timed(Process):
 
 
 class AskedBefore(Timed):
-    """A process that asks what helped before."""
+    """A process that calls `asked_before`, which finds what helped with a topic before."""
 
     def __init__(self, url, folder):
         super().__init__(url, folder, "bench.verdicts")
 
     def times(self, count):
-        """Return the milliseconds that each of `count` questions took."""
+        """Call `asked_before` `count` times, and return the milliseconds of each call."""
         print(count, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 

@@ -1,8 +1,9 @@
 """Build ten years of a desk with a million help sessions, and the requests for the pages of figures.
 
 No session is forgotten, so a rebuild counts all of them. Python invents BASE sessions. SQL makes copies of
-these until half a year has INVENTED sessions, and then copies the half-year to the other half-years. The
-copies exchange some columns. SQL also counts the sessions, because this is faster than a rebuild.
+these until half a year has INVENTED sessions, and then copies the half-year to the other half-years. Some
+columns of a copy come from another session. SQL also counts the sessions, because this is faster than a
+rebuild.
 """
 
 import datetime
@@ -49,7 +50,7 @@ MIXED = [
 ]
 DAYS_OF_BLOCK = 182
 BLOCKS = SESSIONS // INVENTED
-# The last half-years with verdicts, and the number of items.
+# Only the last BLOCKS_WITH_VERDICTS half-years have verdicts. The verdicts are about ITEMS items.
 BLOCKS_WITH_VERDICTS, ITEMS = 3, 300
 Status, Mode = HelpSession.Status, HelpSession.Mode
 MODES = dict(zip(Mode.values, (60, 15, 8, 6, 3, 1, 3, 1, 2, 1), strict=True))
@@ -76,7 +77,7 @@ def set_up(_count):
 
 
 def main():
-    """Run the worker's jobs about counts for each line on stdin, see bench.jobs."""
+    """Run one of the worker's jobs about counts for each line on stdin, as described in bench.jobs."""
     now = timezone.now()
     serve(
         {
@@ -228,7 +229,7 @@ def _add_rules(first_day):
 
 
 def _add_verdicts():
-    """Recommend an item in half of the sessions of the last blocks, and add a verdict."""
+    """Add a recommendation with a verdict to half of the sessions in the last BLOCKS_WITH_VERDICTS blocks."""
     now = timezone.now()
     items = Item.objects.bulk_create(
         Item(title=f"Item {number}", kind=Item.Kind.BOOK, added_at=now) for number in range(ITEMS)
@@ -292,7 +293,7 @@ def _count(table, columns, where):
 def _insert(model, columns, where):
     """Insert a row for each session, or for each group of sessions. `columns` is {column: SQL}.
 
-    Columns that are missing here have the default of the model.
+    Other columns get the default of the model.
     """
     blank = model()
     for field in model._meta.concrete_fields:
@@ -330,7 +331,7 @@ def _add_answers(rng, first_day, branches):
 
 
 def _noon(now):
-    """Return a time of the day, because the worker counts everything at night."""
+    """Return noon of this day. At night, `count_contacts` would count all contacts, not only recent ones."""
     return timezone.localtime(now).replace(hour=12)
 
 

@@ -40,7 +40,7 @@ def list_of_300(patron, branch):
 
 
 def publish_what_helped(topic):
-    """Publish numbers of ten items for this topic, unless it has numbers."""
+    """Publish how often ten items helped with this topic, unless the topic already has such numbers."""
     if ItemCount.objects.filter(topic=topic).exists():
         return
     ItemCount.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""Add a million verdicts to the catalog of bench.catalog, count what helped, and measure asking for it.
+"""Add a million verdicts to the catalog of bench.catalog, count what helped, and measure `asked_before`.
 
 Each topic has a few hundred items that staff recommend, some of them often.
 """
@@ -21,8 +21,8 @@ from portal.kits.counting import count_now
 from portal.kits.models import ItemCount
 from recommendations.models import QuestionType, Recommendation, Topic
 
-# There are VERDICTS verdicts. INVENTED of them are invented, AT_ONCE in a transaction. The other verdicts are
-# copies of the invented verdicts with exchanged people.
+# There are VERDICTS verdicts. Python invents the first INVENTED of them, AT_ONCE in each transaction. SQL
+# copies these verdicts with exchanged people until there are enough.
 VERDICTS, INVENTED, AT_ONCE = 1_000_000, 50_000, 5_000
 PATRONS, ITEMS_OF_TOPIC = 20_000, 300
 # The maximum age of a verdict, in days.
@@ -31,7 +31,7 @@ SHARES = {"helped": 60, "partly": 15, "did_not_help": 15, "could_not_get_it": 7,
 
 
 def main():
-    """Read numbers from stdin. For each number, run "asked before" that many times.
+    """Read numbers from stdin. For each number, call `asked_before` that many times.
 
     Print the milliseconds of each call. A call finds the items, the kits and the staff member's own visits.
     """

@@ -17,7 +17,7 @@ NOT_ONLINE = {Kind.RESERVED, Kind.ON_ITS_WAY, Kind.ON_LOAN}
 
 @dataclass(frozen=True)
 class ShownStep:
-    """What a page shows. `other_item` is what staff recommend instead, or None."""
+    """What a page shows about a next step. `other_item` is the item that staff recommend instead, or None."""
 
     sentence: str
     other_item: Item | None

@@ -30,11 +30,12 @@ from tests import databases
 from tests.certificates import make_certificate
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
-# The most cases of a test marked `few_cases` that `make test` runs. On PostgreSQL, also the most cases of a test
-# marked `sql`.
+# `make test` runs at most this many cases of a test marked `few_cases`. On PostgreSQL, the same limit holds
+# for a test marked `sql`.
 MAX_CASES = 2
-# .ci/test runs only the tests whose result may differ between the databases. Its mark expression then begins with
-# this text. Modules with such tests match MAY_DIFFER. Sweeps with such tests match MAY_DIFFER_AMONG_SWEEPS.
+# On PostgreSQL, `make test` runs only the tests whose result may differ between the databases. The mark
+# expression in .ci/test then begins with this text. Modules with such tests match MAY_DIFFER. Sweeps with
+# such tests match MAY_DIFFER_AMONG_SWEEPS.
 LEAVES_OUT_ONE_DATABASE = "not one_database and "
 MAY_DIFFER = re.compile(r"mark\.sql\b|transaction=True")
 MAY_DIFFER_AMONG_SWEEPS = re.compile(r"mark\.core\b")

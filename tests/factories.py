@@ -626,7 +626,7 @@ class PushSubscriptionFactory(DjangoModelFactory):
 
 
 class ApiTokenFactory(DjangoModelFactory):
-    """A token that allows everything but words at `branches`. Its text is its name."""
+    """A token that has all scopes at `branches`, but may not send words. The token's text is its name."""
 
     class Meta:
         model = ApiToken

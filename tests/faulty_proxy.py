@@ -61,5 +61,5 @@ class FaultyProxy:
 
     @property
     def lists(self):
-        """Return the arguments of the requests for pages of a list."""
+        """Return the arguments of each request for a page of the list of records."""
         return [each for each in self.requests if each["verb"] == "ListRecords"]

@@ -70,7 +70,7 @@ class OwnPostgres:
         assert self.process.wait(MAX_WAIT) == 0, self.log()
 
     def kill(self):
-        """Kill all processes of the server at once, as a machine without memory does."""
+        """Kill all processes of the server at once, as a machine does when it runs out of memory."""
         for pid in tree(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -123,7 +123,7 @@ def _label(choice, aloud):
 
 
 def text_to_read(person, library):
-    """Return (the sentences that staff read to this person, their language)."""
+    """Return (the sentences that staff read to this person, the language of the sentences)."""
     language = language_of(person)
     with override(language):
         return sentences(by_email=offers_email(person, library), aloud=True), language

@@ -47,7 +47,8 @@ SHARE = 0.005
 ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 50, 1000, 20_000
 # A mark is rare if less than this share of the items in a sample have it.
 RARE_MARK = 0.05
-# At most this many words with the same beginning are counted. More would take longer than the search.
+# At most this many words with the same beginning are counted. Counting more words would take longer than the
+# search.
 COUNTED_WORDS = 5000
 # Two columns of SearchWord: the number of items with the word, and the number with the word in the title. A
 # patron's search uses IMPORTED, because it may neither find nor count the items that staff typed by hand.
@@ -225,7 +226,7 @@ def may_be_cut(entries, words, counts, marks=()):
 
 
 def _are_narrow(marks):
-    """Return whether one of these marks excludes items. Nearly all items have the mark IN_CATALOG."""
+    """Return whether a mark excludes many items. IN_CATALOG doesn't, because nearly all items have it."""
     return any(mark != IN_CATALOG for mark in marks)
 
 

@@ -21,7 +21,7 @@ def index(item_ids):
     """Update the search index and the table of words for these items.
 
     Call this function once in the transaction that changes the items, after all other rows are locked. It
-    locks the rows of the words, which other items have too.
+    locks the rows of all words of these items, and other items have the same words.
     """
     with transaction.atomic():
         item_ids = list(item_ids)
@@ -96,7 +96,7 @@ def words_of(title, names):
 
 
 def rebuild():
-    """Rebuild the whole index and the table of words. Searches can use them at the same time.
+    """Rebuild the whole index and the table of words. Searches still work during this time.
 
     After every 1000 items, yield the number of items done so far.
     """

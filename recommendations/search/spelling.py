@@ -26,8 +26,8 @@ MAX_LETTERS = 24
 TWO_ERRORS_FROM = 8
 # In words up to this length, one of the two errors may be two letters in the wrong order.
 SWAPPED_UP_TO = 16
-# CORRECTED is the maximum number of words of a query that are corrected. PARTS is the maximum number of parts
-# after letters and digits are separated.
+# At most CORRECTED words of a query are corrected. A query is split between letters and digits only if this
+# makes at most PARTS parts.
 CORRECTED, PARTS = 3, 24
 # A rare word of the catalog is replaced only by a much more frequent word. At least MUCH_MORE times as many
 # items must have that word. A word is rare if at most RARE items have it.
@@ -35,7 +35,7 @@ MUCH_MORE = 20
 RARE = 2
 # At most SPELLINGS other spellings of one word are searched, and at most TRIES corrections of a whole query.
 SPELLINGS, TRIES = 3, 6
-# For two errors, the maximum number of words that are read for one beginning.
+# To correct two errors, the search reads at most this many words with the same beginning.
 SAME_BEGINNING = 60
 LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
 # The letters of some scripts, as `fold` returns them.

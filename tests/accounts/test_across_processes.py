@@ -35,7 +35,7 @@ from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFac
 from tests.processes import rounds, run_simultaneously
 
 ROUNDS, PROCESSES = times(4, 50), 8
-# The number of rounds of tests that start new processes for each round.
+# The number of rounds in a test that starts new processes for each round.
 PROCESS_ROUNDS = times(4, 50)
 
 pytestmark = [
@@ -167,12 +167,12 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
 
     rounds([sign_in] * PROCESSES, ROUNDS, before=new_card, after=check)
-    # Only Rosa has no card. So no sign-in has created a person without saving the card.
+    # Everybody except Rosa has a card, so no sign-in has created a person without saving the card.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
 def identity(subject, number):
-    """Return what the provider says about a person. People with the same number have the same address."""
+    """Return the Identity of a person. Identities with the same number have the same address."""
     email = f"ana{number}@college.example"
     return openid_connect.Identity(subject, "Ana", email, email_is_proven=True, shown_at=0)
 
@@ -216,7 +216,7 @@ def test_attempts_to_sign_in_with_a_library_card_are_counted_across_processes(ro
 
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
-def test_every_kind_of_limit_is_counted_across_processes(by, rosa, monkeypatch):
+def test_attempts_are_counted_across_processes_for_every_kind_of_limit(by, rosa, monkeypatch):
     """Count the attempts of all processes together. Refused and undone attempts don't count."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 

@@ -100,7 +100,7 @@ def test_branch_whose_staff_never_opened_the_desk_is_covered_by_another_branch(h
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
 
 
-def test_staff_who_cover_for_a_branch_do_not_also_cover_for_a_third_branch(
+def test_covering_for_a_branch_does_not_include_branches_that_this_branch_covers_for(
     hill, hilda, branch, staff, coordinator
 ):
     """Let Harbour Main cover for Hill, and let Hill cover for Harbour Main and for a third branch."""

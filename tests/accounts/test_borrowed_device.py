@@ -134,7 +134,7 @@ def sign_in_ended(client, patron, **borrowed):
         ("ask", {"body": "Books about divorce", "client_token": "0" * 32}),
     ],
 )
-def test_next_person_on_a_borrowed_device_does_not_see_text_that_was_sent_after_the_sign_in_ended(
+def test_next_person_on_a_borrowed_device_does_not_see_text_sent_after_the_sign_in_ended(
     patron, sign_in, name, fields
 ):
     device = sign_in_ended(Client(), patron, borrowed="on")

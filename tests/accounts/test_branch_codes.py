@@ -71,7 +71,7 @@ def test_import_stores_only_the_most_frequent_unknown_codes():
     assert not BranchCode.objects.filter(code="C1").exists()
 
 
-def test_harvest_of_many_pages_stores_no_more_unknown_branch_codes_than_an_import_of_one_file():
+def test_limit_of_unknown_branch_codes_applies_to_all_pages_of_a_harvest_together():
     for page in range(3):
         record_unknown(Counter({f"{page}-{number}": 1 for number in range(MAX_UNKNOWN - 50)}), at=NOW)
     record_unknown(Counter({"0-0": 1, "3-0": 1}), at=NOW)

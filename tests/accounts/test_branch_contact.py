@@ -81,7 +81,7 @@ def test_branch_contact_says_how_long_the_branch_is_open_or_when_it_opens_next(
     assert today(week, library, local, "es") == spanish
 
 
-def test_branch_contact_does_not_say_when_a_branch_opens_next_if_it_is_closed_for_months(week, library):
+def test_branch_contact_leaves_out_the_next_opening_of_a_branch_closed_for_months(week, library):
     first = datetime.date(2026, 11, 24)
     ClosedDay.objects.bulk_create(
         ClosedDay(branch=week, day=first + datetime.timedelta(days=n)) for n in range(90)

@@ -286,7 +286,7 @@ def test_card_sign_in_is_blocked_after_five_wrong_pins(ils, settings):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
     assert "tried too many times" in html_of(page)
-    # The correct PIN is refused too. Otherwise a guesser would recognize it.
+    # The correct PIN is refused too. Otherwise somebody who guesses PINs would learn which one is correct.
     assert "tried too many times" in html_of(sign_in(Client()))
     sign_in(client := Client(), NEW)
     assert person_in(client)

@@ -174,7 +174,8 @@ def test_long_email_addresses_can_wrap_on_every_page(client, patron, sign_in):
     assert missing(link_to(OLD), old) == []
     signed_out = Client()
     code_page = ask_for_code(signed_out, OLD)["Location"]
-    # The period is inside the block that the stylesheet makes of the address, so it never begins a line.
+    # The period is in the same element as the address, and the style sheet keeps them together. So the period
+    # never begins a line.
     assert missing(code_page, f"{old}.</strong>", browser=signed_out) == []
     assert not [mail for mail in Notification.objects.all() if "<wbr>" in mail.text]
 
@@ -703,7 +704,7 @@ class TestAtOnce:
 
         return begin_due_change
 
-    def test_address_change_is_either_made_or_stopped_if_both_happen_at_once(self, patron, begin_due_change):
+    def test_address_change_cannot_be_made_and_stopped_at_the_same_time(self, patron, begin_due_change):
         for _round in range(times(5, 50)):
             token, at = begin_due_change(), timezone.now()
             worker = partial(email_addresses.change_due_addresses, at=at)
@@ -720,7 +721,7 @@ class TestAtOnce:
             )
             assert not AddressChange.objects.exists()
 
-    def test_address_change_is_either_made_or_canceled_if_both_happen_at_once(self, patron, begin_due_change):
+    def test_address_change_cannot_be_made_and_canceled_at_the_same_time(self, patron, begin_due_change):
         for _round in range(times(4, 50)):
             begin_due_change()
             _none, kept = run_simultaneously(

@@ -28,7 +28,10 @@ PAGE, END, LIST = reverse("keep_pages"), reverse("end_kept_pages"), reverse("kep
 
 
 def device_of(response):
-    """Return the public id of the kept device that the page names, or None. The header must say the same."""
+    """Return the public id of the kept device that the page names, or None.
+
+    Also check that the header of the response names the same device.
+    """
     named = re.search(r'<body[^>]*\sdata-kept-device="([^"]*)"', response.content.decode())
     device = named and named[1]
     assert response.headers.get("X-Kept-Device") == device
@@ -201,7 +204,9 @@ def test_browser_cannot_use_a_kept_device_that_belongs_to_another_sign_in(phone,
     assert keeps(other) is None
 
 
-def test_leaving_quickly_stops_keeping_pages_but_closing_a_single_visit_does_not(phone, show_code, branch):
+def test_leave_quickly_button_deletes_kept_pages_but_closing_a_single_visit_does_not(
+    phone, show_code, branch
+):
     quiet = QuietSessionFactory(branch=branch)
     show_code(phone, code_for(quiet))
     phone.post(PAGE)

@@ -92,7 +92,7 @@ def test_wrong_code_adds_no_address(device):
     assert device.person.email is None
 
 
-def test_portal_does_not_say_that_an_address_is_taken_until_it_is_verified(device, patron):
+def test_patron_learns_that_an_address_is_taken_only_after_verifying_the_address(device, patron):
     asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
     assert "another library account" not in asked
     proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)})

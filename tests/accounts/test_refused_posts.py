@@ -63,7 +63,7 @@ def test_page_of_saved_forms_asks_for_files_again_only_if_a_file_was_chosen(
     assert ("add them again" in text(page)) is has_file
 
 
-def test_signing_in_leads_back_to_the_page_on_which_a_choice_was_refused(client, patron, sign_in):
+def test_signing_in_after_a_refused_choice_leads_back_to_the_page_of_the_choice(client, patron, sign_in):
     sign_in(client, patron).get(reverse("me"))
     client.session.flush()
     page = reverse("remember")
@@ -147,9 +147,7 @@ def test_text_that_another_site_sends_is_not_shown(visit):
 
 
 @pytest.mark.parametrize("check_csrf", [True, False])
-def test_typed_text_of_a_desk_form_is_shown_again_if_the_staff_member_signed_out_in_another_tab(
-    staff, sign_in, check_csrf
-):
+def test_text_of_a_desk_form_is_shown_again_after_signing_out_in_another_tab(staff, sign_in, check_csrf):
     browser = sign_in(Client(), staff)
     browser.get(reverse("me"))
     browser.post(reverse("sign_out"))
@@ -207,7 +205,7 @@ def test_notice_about_a_refused_htmx_reply_says_that_the_text_is_still_in_the_fo
 
 
 @pytest.mark.parametrize("session_has_ended", [True, False])
-def test_reply_of_a_viewer_with_only_a_code_is_not_saved_for_the_person_who_was_signed_in_before(
+def test_reply_by_visit_code_is_not_saved_for_the_person_who_was_signed_in_before(
     client, patron, staff, sign_in, show_code, visit_by_code, session_has_ended
 ):
     sign_in(client, patron)

@@ -81,7 +81,7 @@ def at_desk(browser):
 
 
 def who_is_there(browser):
-    """Return the name shown at the top of the desk."""
+    """Return the name of the staff member that the desk page shows."""
     page = browser.get(reverse("desk")).content.decode()
     return re.search(r'id="whose-turn">.*?<span class="clip" dir="auto">(.*?)</span>', page, re.DOTALL)[1]
 
@@ -757,7 +757,7 @@ def conversation(rosa, branch):
 
 
 def refuse(computer, clock, name, conversation=None, **fields):
-    """Post the form to the computer after it has locked itself."""
+    """Send the form from the shared computer after the computer has locked itself."""
     clock.shift(3600)
     url = reverse(name, args=[conversation.public_id] if conversation else [])
     computer.post(url, fields, headers={**OURS, "hx-request": "true"})

@@ -264,9 +264,7 @@ def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, prov
     assert person_in(client) is None
 
 
-def test_patron_reads_that_the_provider_is_down_if_a_request_to_it_fails_after_the_redirect(
-    client, provider, monkeypatch
-):
+def test_patron_reads_that_the_provider_is_down_if_it_fails_after_the_redirect(client, provider, monkeypatch):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
 
     def fail(*args, **kwargs):
@@ -595,9 +593,7 @@ def test_stopping_an_address_change_disconnects_sign_on_accounts_added_meanwhile
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
-def test_copy_of_a_patrons_data_contains_the_sign_on_account_and_erasing_the_patron_deletes_it(
-    provider, patron
-):
+def test_sign_on_account_is_in_the_copy_of_a_patrons_data_and_is_erased_with_the_patron(provider, patron):
     connect_account(patron, provider)
     connect_account(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))

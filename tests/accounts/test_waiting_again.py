@@ -153,7 +153,7 @@ def test_form_sent_days_later_saves_the_item_even_if_other_saved_items_were_remo
     assert SavedItem.objects.in_lists().get().item == recommendation.item
 
 
-def test_latest_removal_counts_if_an_item_was_removed_from_two_lists(me, patron, recommendation):
+def test_latest_removal_decides_if_an_item_was_removed_from_two_lists(me, patron, recommendation):
     at = timezone.now() - timedelta(days=4)
     # In the order of the primary keys, the earlier removal comes last.
     for days in (3, 0):
@@ -183,7 +183,7 @@ def test_form_that_saves_an_item_is_refused_if_the_tap_is_too_long_ago(me, patro
     assert send(me, address, fields, writer=patron, waited=kept_for - 60) == SENT
 
 
-def test_stored_removal_of_an_item_contains_no_person_and_is_deleted_after_a_fixed_time(saved):
+def test_stored_removal_of_an_item_names_no_person_and_is_deleted_after_a_fixed_time(saved):
     at = timezone.now()
     remove(saved, at=at)
     assert not Removal.objects.exists()

@@ -121,7 +121,7 @@ def test_clearing_the_answers_about_another_visit_does_not_block_an_answer(about
     assert rows(HelpSession, "found") == [("all",), ("",)]
 
 
-def test_answer_or_got_it_form_is_refused_if_the_tap_was_too_long_ago(about_visit, got_it, session):
+def test_form_with_an_answer_or_got_it_is_refused_if_the_tap_was_too_long_ago(about_visit, got_it, session):
     kept_for = int(Removal.KEPT_FOR.total_seconds())
     for form in (lambda **waited: about_visit({"found": "no"}, **waited), got_it):
         assert form(waited=kept_for + 60) == (
@@ -134,7 +134,7 @@ def test_answer_or_got_it_form_is_refused_if_the_tap_was_too_long_ago(about_visi
 
 
 @pytest.mark.parametrize("fields", [{}, {"clear": ""}, {"found": "maybe"}])
-def test_form_about_a_visit_without_an_answer_is_refused(about_visit, session, fields):
+def test_form_about_a_visit_is_refused_if_it_contains_no_valid_answer(about_visit, session, fields):
     outcomes.take_outcome(session, by=session.patron, at=ago(hours=2), found="all")
     status, error = about_visit(fields)
     assert (status, error) == (422, "The library couldn't accept what you sent. Open the page and try again.")

@@ -180,7 +180,7 @@ def test_verdict_that_waited_on_a_phone_replaces_a_choice_made_before_the_tap(an
     assert rows(Recommendation, "verdict") == [("helped",)]
 
 
-def test_same_verdict_from_two_devices_is_accepted_from_both(answer, recommendation):
+def test_same_verdict_is_accepted_from_two_devices(answer, recommendation):
     record_verdict(recommendation, verdict="helped", at=timezone.now() - timedelta(minutes=5))
     assert answer("helped") == SENT
     assert rows(Recommendation, "verdict") == [("helped",)]
@@ -431,7 +431,7 @@ def test_form_that_arrives_six_times_simultaneously_is_saved_once(sign_in):
     client, address = sign_in(Client(), patron), reverse("reply", args=[conversation.public_id])
 
     def reply(token):
-        # Each request has a new composer token, so only the form token shows that it is the same form.
+        # Each request has a new composer token, so only the form token shows that the form is the same.
         return send(client, address, {"body": f"Thank you {token}."}, writer=patron, token=token)
 
     def check(token, outcomes):

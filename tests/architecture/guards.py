@@ -19,7 +19,7 @@ def fail_if_any(found, fix):
 
 @contextmanager
 def writing_statements():
-    """Yield a list. While the block runs, add the SQL statements that may change rows to it.
+    """Yield a list that collects all SQL statements in the `with` block that may change rows.
 
     If the list stays empty, no row has changed. This is much faster than comparing all rows.
     """

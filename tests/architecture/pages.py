@@ -80,8 +80,8 @@ class _PageTexts(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.unread += tag in UNREAD
         attrs = dict(attrs)
-        # Such an element has a text that must stay in its language, such as a citation. It contains no
-        # element with the same tag.
+        # The text of an element with translate="no" must stay in its language. It can be a citation. The
+        # element contains no other element with the same tag.
         if attrs.get("translate") == "no":
             self.unread, self.as_it_is = self.unread + 1, tag
         shown = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and attrs.get("type") == "submit" else set())

@@ -55,7 +55,7 @@ from .routes import OBJECT
 
 
 def build():
-    """Build the world with its own library and people."""
+    """Create a library and its people, and build all objects for them."""
     branch = LibraryFactory().default_branch
     return build_for(
         branch,

@@ -137,7 +137,7 @@ def test_migration_counts_imported_items_separately():
 
 
 def candidates(query):
-    """Return for how many spellings and beginnings of words the search asks the database."""
+    """Return how many spellings and beginnings of words the search asks the database for."""
     asked = []
 
     def count(execute, sql, params, many, context):

@@ -164,7 +164,9 @@ def test_pages_and_files_say_where_an_item_cannot_be_borrowed(client, sign_in, r
     assert [page for page in pages if "can't be borrowed" not in read(page)] == []
 
 
-def test_item_page_has_the_form_the_extent_and_the_audience(client, sign_in, recommendation, patron):
+def test_item_page_shows_the_form_and_extent_and_audience_of_the_item(
+    client, sign_in, recommendation, patron
+):
     item, address = recommendation.item, reverse("item", args=[recommendation.item.public_id])
     sign_in(client, patron)
     assert "Audience:" not in client.get(address).content.decode()

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 ON_POSTGRESQL = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="SQLite asks its index in the same way for all searches"
 )
-# A long description, so that a few entries fill a page of PostgreSQL.
+# This text is so long that a few entries fill one of PostgreSQL's pages.
 SUMMARY = " ".join(f"word{n}" for n in range(120))
 
 
@@ -39,7 +39,7 @@ def add_items(*titles, kind="book"):
 
 @contextmanager
 def lookups():
-    """Collect the queries of the text index, in its own language."""
+    """Yield a list that collects the queries to the text index, in the query language of the index."""
     found = []
 
     def collect(run, sql, values, *others):
@@ -92,7 +92,7 @@ def test_index_is_asked_for_a_kind_only_if_few_items_are_of_this_kind(
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL looks up other words")
-def test_index_of_sqlite_is_asked_only_for_the_rare_words_if_there_are_two():
+def test_sqlite_looks_up_only_the_rare_words_of_a_search_with_two_rare_words():
     add_items("Art of the old world", "Art of the world", "World of an old artist")
     with lookups() as asked:
         found = search_items("world art ol", limit=10)
@@ -113,7 +113,7 @@ def test_narrowed_search_looks_only_for_titles_if_enough_titles_match(monkeypatc
 @pytest.mark.parametrize(
     ("marks", "expected"), [([], False), ([IN_CATALOG], False), (["¤kmap"], True), (["¤b1", "¤c"], True)]
 )
-def test_fewer_titles_are_enough_if_marks_narrow_the_search(marks, expected):
+def test_search_needs_fewer_candidates_if_marks_narrow_the_search(marks, expected):
     some = dict.fromkeys(range(candidates.ENOUGH))
     counts = candidates.Counts({"garden": (50, 50)}, (50, 50), 0)
     assert is_enough(some, ["garden"], counts, marks) == expected

@@ -74,7 +74,7 @@ def test_ils_gets_no_request_for_a_few_seconds_after_a_timeout(clock):
 
 
 @pytest.mark.parametrize("error", [Unavailable("refuses the connection"), WrongCardOrPin("wrong")])
-def test_ils_still_gets_requests_after_a_quick_failure_or_refusal_of_a_card(clock, error):
+def test_ils_still_gets_requests_after_a_quick_failure_or_a_quick_refusal_of_a_card(clock, error):
     def fail():
         raise error
 

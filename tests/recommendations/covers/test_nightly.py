@@ -79,7 +79,7 @@ def test_night_of_an_isbn_does_not_reveal_the_day_when_staff_added_the_item(libr
         assert night_of(ISBN, first) == its_night
 
 
-def test_server_with_a_different_secret_key_asks_on_different_nights(library, settings):
+def test_server_with_a_different_secret_key_asks_for_covers_on_different_nights(library, settings):
     make_items(40)
     before = [sorted(isbns_of(night)) for night in nights()]
     settings.SECRET_KEY = "another key"
