@@ -16,7 +16,7 @@ from portal.desk import shown_today
 from portal.headers import split_address
 from portal.prepared import prepared
 
-# While a page stays open, its polls add a new line to the log only after this time.
+# While a page stays open, its polls add a line to the log at most once in this time.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
@@ -35,8 +35,8 @@ def log_opened(request, conversation, *, at, where=None):
     """Record that the staff member opened the conversation.
 
     `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds the
-    page. If the conversation is in nobody's account, record this only if the staff member covers for the
-    branch.
+    page. If the conversation is in nobody's account, record the opening only if the staff member covers for
+    the branch.
     """
     patrons = patrons_of(conversation, conversation.help_session)
     if _is_covering(request, conversation):

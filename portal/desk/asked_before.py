@@ -59,7 +59,7 @@ def asked_before(user, *, topic=None, question_type=QuestionType.REFERENCE, ques
 def what_helped(topic, question_type, *, today):
     """Return the ItemCounts of this topic whose items can still be recommended, best first.
 
-    Each item also says what staff have recorded about it.
+    Each item also has its holdings and what staff have recorded about the item.
     """
     rows = _what_helped(topic=topic.pk, question_type=question_type, today=today)
     fetch_holdings([row.item for row in rows])
@@ -101,7 +101,7 @@ def _topic_named_in(words):
 
 
 def _kits(user, topic, words):
-    """Return the kits about the topic, and those with a word of the question in their name."""
+    """Return the kits about the topic, and the kits whose name has a word of the question."""
     asked = set(words)
     found = []
     for offered in offered_kits(user, topic=topic):
@@ -113,10 +113,10 @@ def _kits(user, topic, words):
 
 
 def _own_visits(user, topic, words):
-    """Return the staff member's own past visits, latest first.
+    """Return past visits of the staff member: first those that share words with the question.
 
-    A quiet visit, a visit with a child or about a sensitive topic, and a forgotten visit are left out. If
-    the question has words, the visits that share the most words with it come first.
+    After these visits come visits about the topic, latest first. Quiet visits, visits with a child, visits
+    about a sensitive topic, and forgotten visits are left out.
     """
     found = _sharing_words(user, words) if words else []
     if topic and len(found) < MAX_VISITS:
@@ -127,7 +127,7 @@ def _own_visits(user, topic, words):
 
 
 def _sharing_words(user, words):
-    """Return the visits that contain at least two of these words, those with the most of the words first.
+    """Return the visits that contain at least two of these words. Visits with more of the words come first.
 
     If there is only one word, return the visits that contain this word.
     """

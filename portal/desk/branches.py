@@ -16,9 +16,10 @@ def branch_for(request):
 
 
 def service_point(request, branch):
-    """Return the service point with the name of the shared desk computer that the request came from, or None.
+    """Return the service point of this branch that has the same name as the shared desk computer.
 
-    Return None for all other computers, and for a shared computer at a different branch.
+    Return None if there is none, if the request came from another computer, or if the shared computer is at
+    another branch.
     """
     desk = request.shared_desk
     return choices.point_named(desk.name, branch.pk) if desk and desk.branch_id == branch.pk else None

@@ -1,12 +1,12 @@
 """Combine two corrections of a help session that two staff members made at the same time.
 
-A correction is a dict of fields, {name of a field: its text}. Only the value of "items" is a list of rows.
-Each row is one item of the session, as {name of a field: its text}.
+A correction is {name of a field: its text}. The value of "items" is not a text but a list of rows. Each row
+is one item of the session, also as {name of a field: its text}.
 """
 
 
 def combine(was, mine, theirs):
-    """Combine two corrections of the same values.
+    """Combine two corrections of the same help session.
 
     `was` contains the values that both staff members started from. `mine` is the unsaved correction, and
     `theirs` the colleague's saved correction. Return (the combined correction, the names of the fields that

@@ -46,8 +46,8 @@ def composer_context(
 ):
     """Return the context of the composer.
 
-    If `form` is None, the composer shows the saved draft. Otherwise the composer shows the values in `typed`.
-    If `typed` is None, it shows the posted values.
+    If `form` is None, the composer shows the saved draft. Otherwise, it shows the values in `typed`, or the
+    posted values if `typed` is None.
 
     `latest` is the primary key of the last message on the page. `newer` are the messages that arrived after
     the page was shown. `taken` is a text that says that a colleague has taken the conversation. `refused` are
@@ -79,7 +79,8 @@ def composer_context(
             "taken": taken,
             "asks": asks,
             "says": says,
-            # A restored draft gets the focus. A text that was only saved doesn't.
+            # If the composer shows a text from a saved draft, this text gets the focus. Otherwise, the
+            # message in `says` gets it.
             "says_gets_focus": typed is not None or not values["body"],
             "alarm": alarm,
         },
@@ -93,7 +94,7 @@ def composer_context(
 
 
 def readable_until(conversation, *, library, at):
-    """Return the last day on which the patron can read the conversation, if it is closed now.
+    """Return the last day on which the patron could read the conversation if staff closed it now.
 
     Return None if the conversation is in nobody's library account.
     """
@@ -136,7 +137,10 @@ def _language_for(conversation):
 
 
 def put_text_back(request, typed, public_id):
-    """Save the text of a refused answer or note as a draft, and return the URL of the conversation's page."""
+    """Save the text of a refused answer or note as a draft, and return the URL of the conversation's page.
+
+    Return "" if nothing was saved.
+    """
     conversation = conversation_at_desk(request, public_id, "patron")
     if conversation.status == Conversation.Status.ERASED:
         return ""

@@ -12,7 +12,10 @@ from .conversation_lookup import can_open
 
 
 def opened_under_cover(request, public_id):
-    """Return the conversation if the staff member opened it during cover that has ended since, or None."""
+    """Return the conversation if the staff member opened it during cover and can't open it anymore.
+
+    Otherwise, return None.
+    """
     opened = AuditEvent.objects.filter(
         action="opened", by=request.user, subject=str(public_id), where=AuditEvent.Where.COVER
     )

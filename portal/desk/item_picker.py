@@ -120,8 +120,8 @@ class ItemPicker:
         `action` is the name of the button: pick-<public id>, kit-<public id>, remove-<row number>,
         up-<row number>, by_hand, add_item, read_pasted, add_pasted, kits, find, narrow-<how> or as_typed. The
         last four change no row. After `kits`, the page shows the kits that the staff member `by` may use.
-        After the other three, it shows the items that match the query. After `read_pasted`, it shows which
-        items the pasted text contains.
+        After `find`, `narrow-<how>` and `as_typed`, it shows the items that match the query. After
+        `read_pasted`, it shows which items the pasted text contains.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):

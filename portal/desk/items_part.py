@@ -33,7 +33,8 @@ def found_context(query, branch, *, narrow="", as_typed=False):
     """Return the context of the partial "found" in desk/items.html.
 
     `narrow` says how staff narrowed the search (portal/desk/narrowing.py). If `as_typed` is true, typing
-    errors are not corrected. If nothing is found then, `instead` has the corrected words.
+    errors are not corrected. If such a search finds nothing, the context offers the corrected words as
+    `instead`.
     """
     narrowing = read_narrowing(narrow, branch)
     found = search_items(query, limit=MAX_FOUND, branch=branch, narrowing=narrowing, as_typed=as_typed)

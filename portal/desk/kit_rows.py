@@ -36,7 +36,7 @@ def offered_kits(user, *, topic=None):
 
 @prepared(person=KEY, branches=KEY)
 def _with_numbers(person, branches):
-    """Return the kits that this staff member may add. `number` is the number of a kit's items."""
+    """Return the kits that this staff member may add. Each has `number`: how many items are in the kit."""
     kits = Kit.objects.filter(at_desk_of(person, branches)).offered().with_words()
     return kits.annotate(number=Count("items", filter=Q(items__removed_at=None)))[: KITS_OFFERED * 5]
 
@@ -70,9 +70,9 @@ def items_of(kit):
 
 
 def with_their_kits(chosen, user):
-    """Return these ChosenItems. If an item can't come from its kit, its `kit` is None.
+    """Return the ChosenItems. Remove the `kit` of those that can't come from the kit that they name.
 
-    A ChosenItem keeps its kit only if the kit has the item and the staff member may use the kit.
+    An item can come from a kit if the kit contains the item and the staff member may use the kit.
     """
     ids = {row.kit for row in chosen if row.kit}
     if not ids:

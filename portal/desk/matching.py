@@ -15,7 +15,7 @@ MAX_FOUND = 8
 
 
 class Fact(NamedTuple):
-    """A line of the comparison. `record` is None if no record is chosen yet.
+    """A line that compares an item added by hand with a record. `record` is None if no record is chosen yet.
 
     `item_lang` and `record_lang` are the languages of a text in its original script, or "".
     """

@@ -22,7 +22,10 @@ IN_LARGE_PRINT = "SELECT 1 FROM recommendations_item WHERE form = 'large_print' 
 
 
 class Choice(NamedTuple):
-    """A word that staff press to narrow the search, or to undo that. `value` is the text after the press."""
+    """A word that staff press to narrow the search, or press again to stop that.
+
+    `value` is the text of all choices after staff press the word.
+    """
 
     label: str
     code: str
@@ -44,10 +47,10 @@ def read_narrowing(text, branch):
 def choices(narrowing, marks, branch, *, is_cut=False):
     """Return the Choices for a search. Those that staff have chosen come first.
 
-    `marks` are the marks of the found items. If all of them have the same kind or language, it is left out,
-    unless staff chose it. If `branch` is None, no branch is offered. Print comes last, because people seldom
-    ask for it. If `is_cut` is true, the search found more items than it looked at, so large print is offered
-    whenever the catalog has any.
+    `marks` are the marks of the found items. Kinds are offered if the found items have several kinds, or if
+    staff chose a kind. The same is true for languages. If `branch` is None, no branch is offered. Print comes
+    last, because people seldom ask for it. If `is_cut` is true, the search found more items than it looked
+    at, so large print is offered whenever the catalog has any.
     """
     here = branch and (narrowing.branch or marks.intersection(Narrowing(branch.pk).marks))
     offered = [("here", gettext("At %(branch)s") % {"branch": branch.name}, narrowing.branch)] if here else []
@@ -78,7 +81,10 @@ def choices(narrowing, marks, branch, *, is_cut=False):
 
 
 def _found(field, values, narrowing, marks):
-    """Return the values that found items have, and the value that narrows the search now."""
+    """Return those of `values` that found items have, and the value that staff chose.
+
+    `field` is "form", "kind" or "language".
+    """
     return [
         value
         for value in values
@@ -98,7 +104,10 @@ def _has_large_print():
 
 
 def _pressed(code, chosen):
-    """Return the text after this word is pressed. A second form, kind or language replaces the first."""
+    """Return the text of all choices after staff press the word with this code.
+
+    `chosen` are the codes that are chosen now. A second form, kind or language replaces the first.
+    """
     if code in chosen:
         return ".".join(other for other in chosen if other != code)
     return ".".join([*(other for other in chosen if other[0] != code[0]), code])

@@ -203,7 +203,7 @@ class RowRenderer:
         return _("Closed %(time)s") % {"time": when(row.queued_at)}
 
     def _when(self, moment):
-        """Return a time or a day in words. A cache stores the words for this page."""
+        """Return a time or a day in words. Cache the words for other rows of this page."""
         if moment not in self.moments:
             self.moments[moment] = when(moment)
         return self.moments[moment]

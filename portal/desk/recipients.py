@@ -139,7 +139,7 @@ def find_recipient(request, form):
 
     Add an error to the form if nobody is found. Only a full card number or a confirmed email address finds a
     person. The search counts toward a limit, and the access log records the look-up. If the staff member has
-    already found the person today, skip both.
+    already found the person today, the search isn't counted or recorded again.
     """
     typed = form.for_whom
     if not typed:

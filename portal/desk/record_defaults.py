@@ -47,7 +47,7 @@ def default_point(shared_desk, *, branch_id, day):
 
 @prepared(user=BigAutoField(), day=DateField())
 def _latest_session(user, day):
-    """Return the mode and branch of the user's latest session of this day, in a list.
+    """Return [{"mode": …, "branch": …}] of the user's latest session of this day, or [] if there is none.
 
     Leave out contacts that were logged from a conversation. Their mode and branch come from that
     conversation.

@@ -26,7 +26,7 @@ KEPT_SECONDS = 600
 # public ids. The session has only hashes, so it contains no public id of a person or visit that is erased
 # later.
 SEALED = "sealed_codes"
-# The `name` for `keep` that stores the codes of code cards.
+# The name under which `keep` stores the codes of code cards.
 CARDS = "cards"
 
 

@@ -28,7 +28,8 @@ def tally_context(request, point=None):
 @prepared(user=BigAutoField(), day=DateField(), point=BigAutoField())
 def _tallied(user, day, point):
     tallied = HelpSession.objects.filter(status=HelpSession.Status.TALLY, happened_on=day)
-    # Without a service point, only the staff member's own rows are read, with the index of `staff`.
+    # Without a service point, count only the staff member's own tallies. So the query uses the index on
+    # `staff`.
     tallied = tallied.filter(staff=user) if point is None else tallied
     is_here = Q(service_point=point) if point is not None else Q(pk=None)
     counts = {"mine": Count("pk", filter=Q(staff=user)), "here": Count("pk", filter=is_here)}

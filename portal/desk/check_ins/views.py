@@ -67,7 +67,7 @@ def check_ins_of_tomorrow(request):
     log_sessions_read(request, [row.visit for row in opened], at=at)
     context = {
         "days": by_day(rows),
-        # Each link that opens one more check-in begins its query string with this text.
+        # Each link that opens one more check-in has this text in its URL, so that the others stay open.
         "opened": "".join(f"open={row.check_in.public_id}&" for row in opened),
         "to_approve": sum(row.may_be_approved for row in rows),
     }
@@ -293,9 +293,8 @@ def _back(request):
 def _refused(request, check_in, otherwise=""):
     """Redirect back with a message that says why the action is refused.
 
-    If the check-in is no longer planned, the message says what happened to it. If it is still planned, the
-    message is the text in `otherwise`. If there is no such text, the message says that somebody has changed
-    the check-in.
+    If the check-in is no longer planned, the message says what happened to the check-in. Otherwise, the
+    message is `otherwise`. If `otherwise` is "", the message says that somebody has changed the check-in.
     """
     check_in.refresh_from_db()
     words = why_not_planned(check_in) or otherwise or _("Someone has changed the check-in. Try again.")

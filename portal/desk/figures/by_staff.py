@@ -54,5 +54,9 @@ def figure_by_staff(period, branches, *, user, sees_all, library):
 
 
 def complete_from(today):
-    """Return the first day whose contacts all still say who helped, unless they were erased."""
+    """Return the day from which the figures by staff member are complete.
+
+    The library keeps sessions for at least SHORT_PERIOD, so the sessions of this day and of later days
+    still say who helped. Sessions that were erased earlier are missing.
+    """
     return today - SHORT_PERIOD + timedelta(days=1)

@@ -67,10 +67,10 @@ def bars_of(numbers):
 
 
 def sentence_of(figure):
-    """Say how many contacts there were, how this compares, and which row has the most.
+    """Return sentences about a figure: how many contacts, how many earlier, and which row has the most.
 
-    If several rows have the most, or if the rows are people, name none of them. For first answers, say the
-    median, the 90th percentile and how many came in time.
+    If several rows have the most, or if the rows are people, name no row. For first answers, say the median,
+    the 90th percentile and how many came in time.
     """
     if figure.by == ANSWERS:
         return _sentence_of_answers(figure)
@@ -138,9 +138,9 @@ def _sentence_of_waits(figure):
 
 
 def _of_share(figure, percent):
-    """Return the upper limit of the band by which at least `percent` of the answers were given.
+    """Return the number of minutes within which at least `percent` percent of the answers were given.
 
-    Return None for the last band, because it has no upper limit.
+    The number is the upper limit of a band. Return None for the last band, because it has no upper limit.
     """
     reached = 0
     for row in figure.rows:
@@ -187,7 +187,7 @@ def _bar(row, most, earlier):
 
 
 def _share(number, most):
-    """Return the number as a percentage of `most`. It is at least 1, so that nothing disappears."""
+    """Return the number as a percentage of `most`. The result is at least 1, so that each bar is visible."""
     return max(1, round(100 * number / most))
 
 

@@ -23,7 +23,7 @@ from .periods import Period
 # Staff can only type days between these two, so that a mistyped year can't ask for thousands of years.
 EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2199, 12, 31)
 # At a small branch, these breakdowns show when each person works and how fast they are. So if fewer than
-# FEWEST_PEOPLE work at a branch, only these people see these breakdowns of the branch.
+# FEWEST_PEOPLE people work at a branch, its numbers are shown only to its own staff.
 ABOUT_FEW_PEOPLE, FEWEST_PEOPLE = ("hour", "hour_weekday", "answers"), 3
 COMPARISONS = [
     ("", _("Nothing")),
@@ -151,7 +151,7 @@ class FigureForm(forms.Form):
 def _counted_days():
     """Return the first and the last day with contacts, or None."""
     days = DayCount.objects.order_by("happened_on")
-    # An aggregate of both would read the whole table on SQLite.
+    # On SQLite, one aggregate with Min and Max would read the whole table.
     last = Subquery(DayCount.objects.order_by("-happened_on").values("happened_on")[:1])
     return days.values_list("happened_on", last).first()
 
@@ -159,8 +159,8 @@ def _counted_days():
 def _usual_period(first, last, today):
     """Return the month that the page shows first. `first` and `last` are days with contacts.
 
-    It is the last whole month. In the first month with contacts, it is this month. If only an old log was
-    imported so far, it is the last month of the log.
+    Return the month before the current one. If the first contacts are from the current month, return the
+    current month. If all contacts are older, as in an imported log, return the last month with contacts.
     """
     day = max(Period.of_month(today).before.first, min(first, today))
     return Period.of_month(min(day, last))

@@ -46,7 +46,7 @@ def breakdowns():
 
 
 def of_number(name):
-    """Return the heading of a number. If the name is a whole number, it is a day of the week: Monday is 0."""
+    """Return the heading of a column of numbers. `name` is a text, or a day of the week from 0 for Monday."""
     if isinstance(name, int):
         return capfirst(str(WEEKDAYS_ABBR[name]))
     return {
@@ -95,7 +95,7 @@ def of_number_in(name, period):
 
 
 def of_time(minutes):
-    """Return a time in opening hours in words, such as "1 h 30 min"."""
+    """Return a length of time in words, such as "1 h 30 min"."""
     hours, minutes = divmod(minutes, 60)
     if not hours:
         return _("%(minutes)s min") % {"minutes": minutes}
@@ -119,7 +119,10 @@ def of(breakdown, keys, *, period, earlier, branches, year_starts_in):
 
 
 def _of_time(keys, period, earlier, year_starts_in):
-    """Label each step by its first day. If only the earlier period has a step, use the first day there."""
+    """Return [(key, label)] for the days, months or years of a period. `keys` are their positions.
+
+    If `earlier` is longer than `period`, the labels of the last rows are from `earlier`.
+    """
     step = period.step
     steps = dict(enumerate(earlier.steps(step, year_starts_in) if earlier else []))
     steps |= dict(enumerate(period.steps(step, year_starts_in)))

@@ -40,28 +40,35 @@ def write_month_emails(*, at):
     if local.day < DAY or local.hour < HOUR or MonthEmail.objects.filter(month=month.first).exists():
         return
     with pause_after_writing(), transaction.atomic():
-        # This locks the counts, so another process waits here, and then finds the row.
+        # This locks the counts. So a second worker waits here, and then finds that the emails are written.
         count_month(month.first)
         if claim_month_email(month.first, _numbers_of_branches(month), at=at):
             save_all(_emails(month, library, at))
 
 
 def still_wanted(rows, person, at):
-    """Return {primary key: True} for the emails about the branches that the person coordinates now."""
+    """Return {primary key: True} for the emails that may still be sent to this person.
+
+    `rows` are emails that wait. An email may be sent if it is about exactly the branches that the person
+    coordinates now.
+    """
     key = _key_of(person.coordinated_branch_ids)
     return {row.pk: True for row in rows if row.about.endswith(key)}
 
 
 @dataclass(frozen=True)
 class EnteredLater:
-    """What changed after the monthly email was written, as MainNumbers. `before` is the email's number."""
+    """The numbers of a month that changed after its email was written.
+
+    In each MainNumber, `before` is the number that the email had.
+    """
 
     written_at: datetime
     numbers: list[MainNumber]
 
 
 def entered_later(figure, branches):
-    """Return what was entered, corrected or deleted after the email about the month of a Figure, or None.
+    """Return an EnteredLater for the month of a Figure, or None if no number changed after the email.
 
     `branches` are the primary keys of the branches that the figure counts.
     """
@@ -87,7 +94,7 @@ def _numbers_of_branches(month):
 
 
 def _emails(month, library, at):
-    """Return the unsaved emails. Coordinators of the same branches get the same numbers."""
+    """Yield the unsaved emails. Coordinators of the same branches get the same numbers."""
     coordinated, people = defaultdict(set), {}
     roles = StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True)
     for role in roles.filter(user__died_at=None, user__email__isnull=False).select_related("user"):
@@ -121,11 +128,11 @@ def _emails(month, library, at):
 
 
 def _context(month, counted, own, is_whole):
-    """Return the context of the templates, or None before the first contact.
+    """Return the context of the email's templates, or None if no contact was ever counted at these branches.
 
-    A later month without contacts is reported, because no email could also mean that the portal doesn't run.
-    `own` are the branches where the person works, because the page shows answer times of small branches only
-    to them.
+    A later month without contacts gets an email too. Otherwise, people could think that the portal has
+    stopped. `own` are the branches that the person coordinates. The answer times are only about these
+    branches, because the page shows the answer times of a small branch only to its own staff.
     """
     if not PointTotal.objects.filter(branch__in=counted, month__lte=month.first).exists():
         return None
@@ -147,5 +154,8 @@ def _context(month, counted, own, is_whole):
 
 
 def _key_of(branches):
-    """Return a key for these branches. An email is sent only if its key is that of the person's branches."""
+    """Return a key that identifies this set of branches.
+
+    `still_wanted` compares the key of an email with the key of the branches that the person coordinates now.
+    """
     return hashlib.sha256(",".join(map(str, sorted(branches))).encode()).hexdigest()[:16]

@@ -18,7 +18,7 @@ Kind = OutcomePeriod.Kind
 
 
 class OutcomeForm(forms.Form):
-    """A quarter or year, a branch or the whole library, and a breakdown."""
+    """The filter of outcomes: a quarter or year, a branch or the whole library, and a breakdown."""
 
     period = forms.ChoiceField(label=_("Period"), widget=LongSelect, required=False)
     branch = forms.ChoiceField(label=_("Branch"), widget=LongSelect, required=False)

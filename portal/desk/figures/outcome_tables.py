@@ -89,7 +89,8 @@ class Table:
 def tables_of(period, branch, breakdown):
     """Return the Tables of an OutcomePeriod: what patrons found, the help, coming back, and the verdicts.
 
-    `branch` is None for the whole library. A question without this breakdown has only the sum.
+    `branch` is None for the whole library. If a question doesn't have this breakdown, its Table has only the
+    sum.
     """
     rows = _rows(period, branch, [*OF_VISITS, VERDICTS], [NONE, breakdown])
     names = _names(breakdown, {key for (_question, of), found in rows.items() if of for key in found})
@@ -115,7 +116,7 @@ def follow_ups_of(period, branch):
 
 
 def cells_of(tables, follow_ups):
-    """Return all numbers that may be shown as rows of a file: question, row, answer, number."""
+    """Return the rows of the CSV file: [question, row, answer, number] for each number that may be shown."""
     cells = [[label, "", "", number] for _name, label, number in follow_ups if number is not None]
     for table in tables:
         if table.total is not None:

@@ -34,7 +34,7 @@ class Period:
 
     @property
     def months(self):
-        """Return the number of months that the period has a day in."""
+        """Return how many months contain at least one day of the period."""
         return (self.last.year - self.first.year) * 12 + self.last.month - self.first.month + 1
 
     @property
@@ -50,7 +50,7 @@ class Period:
         return Period(first, last) if first <= last else None
 
     def without(self, part):
-        """Return the Periods of this period before and after `part`. If `part` is None, return [self]."""
+        """Return what is left of this period without `part`, as a list of Periods. `part` can be None."""
         if part is None:
             return [self]
         day = datetime.timedelta(days=1)
@@ -70,8 +70,8 @@ class Period:
     def before(self):
         """Return the period of the same length before this one.
 
-        If this period has whole months, the period before has the same number of whole months. Otherwise it
-        has the same number of days.
+        If this period consists of whole months, the period before has as many whole months. Otherwise, it has
+        as many days.
         """
         last = self.first - datetime.timedelta(days=1)
         if self.is_whole_months:
@@ -103,9 +103,10 @@ class Period:
         return list(zip(firsts, [*lasts, self.last], strict=True))
 
     def by_reporting_year(self, year_starts_in):
-        """Divide whole months by reporting year, as [(ReportingYear, its months)].
+        """Divide a period of whole months by reporting year, and return [(ReportingYear, months)].
 
-        `its months` is a list of their first days, or None if the period contains the whole year.
+        `months` are the first days of the period's months in this year. If the period contains the whole
+        year, `months` is None.
         """
         parts = []
         for first, last in self.steps("year", year_starts_in):

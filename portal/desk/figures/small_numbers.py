@@ -1,9 +1,9 @@
 """Choose which numbers of the tables by month appear only inside *Other*.
 
-No number below MIN_PEOPLE may be shown, and none may follow from two shown tables by subtraction: the library
-less a branch, a year less its months, or one breakdown less another. So a number that is large enough can be
-hidden too. What is hidden depends only on the counts of the whole reporting year at all branches. It doesn't
-depend on who asks, so tables that two people see can't be subtracted either.
+No number below MIN_PEOPLE may be shown. Nobody may be able to calculate one either, by subtracting a branch
+from the library, months from their year, or one breakdown from another. So a number that is large enough can
+be hidden too. What is hidden depends only on the counts of the whole reporting year at all branches. It
+doesn't depend on who asks, so two people who compare their tables can't calculate such a number either.
 
 A cell is (month, branch). If the month is None, the cell is for the whole year. If the branch is None, the
 cell is for all branches.
@@ -26,10 +26,10 @@ class YearTable:
     def __init__(self, counted, totals):
         self.counts: dict = defaultdict(Counter)
         self.totals: Counter = Counter()
+        # {(a cell, axis): the cells of a line, which add up to this cell}
         self.lines: dict = defaultdict(set)
         for month, branch in counted.keys() | totals.keys():
             cell, of_month, of_branch = (month, branch), (month, None), (None, branch)
-            # A cell and the cells beside it add up to the cell above them.
             self.lines[YEAR, "months"].add(of_month)
             self.lines[YEAR, "branches"].add(of_branch)
             self.lines[of_month, "branches"].add(cell)
@@ -50,7 +50,9 @@ class YearTable:
             pass
 
     def cells(self, months, branches):
-        """Return the cells that add up to a table. If `months` is None, the table is for the whole year.
+        """Return the cells whose sum is the table of these months at these branches.
+
+        If `months` is None, the table is for the whole year.
 
         If `branches` includes every branch with contacts, use the cells whose branch is None.
         """
@@ -68,8 +70,8 @@ class YearTable:
         for cell, counts in self.counts.items():
             hidden = self.hidden[cell]
             shown = [key for key, contacts in counts.items() if contacts and key not in hidden]
-            # Check `described` by itself too. The rest of *Other* is the same in each breakdown, so two
-            # breakdowns subtracted from each other would reveal `described`.
+            # Check `described` by itself too, because *Other* also has the quiet sessions and the visits with
+            # a child. Their number is the same in each breakdown, so two breakdowns could reveal `described`.
             described = sum(counts[key] for key in hidden)
             other = self.totals[cell] - sum(counts[key] for key in shown)
             if shown and (0 < described < MIN_PEOPLE or 0 < other < MIN_PEOPLE):
@@ -78,9 +80,10 @@ class YearTable:
         return found
 
     def _hide_what_can_be_subtracted(self):
-        """Hide one more number of each line where subtraction would reveal the hidden ones.
+        """Hide one more number of each line where subtraction would reveal a small number.
 
-        Return whether any number was hidden.
+        A line is the cells that add up to another cell, such as the months of a year. Return whether any
+        number was hidden.
         """
         found = False
         for (above, _axis), line in self.lines.items():
@@ -95,9 +98,9 @@ class YearTable:
 
 
 def shown_numbers(cells_of_tables):
-    """Return ({key: contacts} for the rows that a table of these cells may show, contacts in *Other*).
+    """Return ({key: contacts} of the rows to show, number of contacts in *Other*) for a table of these cells.
 
-    `cells_of_tables` is [(YearTable, cell)]. A key is shown only if each of the cells may show it.
+    `cells_of_tables` is [(YearTable, cell)]. A key is shown only if no cell hides it.
     """
     counted: Counter = Counter()
     hidden: set = set()
@@ -108,5 +111,6 @@ def shown_numbers(cells_of_tables):
         hidden |= table.hidden[cell]
         total += table.totals[cell]
     shown = {key: contacts for key, contacts in counted.items() if contacts and key not in hidden}
-    # The table by day can be some hours older than the tables by month.
+    # Two queries read the counts and the totals. If staff delete a contact in between, a total can be smaller
+    # than the sum of the counts.
     return shown, max(total, sum(counted.values())) - sum(shown.values())

@@ -55,7 +55,7 @@ def figures_csv(request):
     """Send the table of the page as a CSV file."""
     form = _form(request)
     if not form.is_valid() or form.is_by_staff:
-        # The page says what is wrong. Figures by staff member are only on the page.
+        # Redirect to the page, which shows what is wrong. Figures by staff member have no file.
         return redirect(f"{reverse('figures')}?{request.GET.urlencode()}")
     figure = form.figure()
     response = HttpResponse(csv_file(figure.headings, figure.table()), content_type="text/csv; charset=utf-8")
@@ -66,7 +66,7 @@ def figures_csv(request):
 
 
 def _form(request):
-    # With a PIN alone, a coordinator sees no more than other staff.
+    # A coordinator who has only typed a PIN sees no more than other staff.
     sees_all = request.user.is_coordinator and has_shown_second_factor(request)
     branches = branches_of(request.user, sees_all=sees_all)
     return FigureForm(

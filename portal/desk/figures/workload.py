@@ -74,7 +74,7 @@ class Row:
     """A row of a figure.
 
     `numbers` has a number for each of the figure's `names`. `contacts_before` is the number of contacts in
-    the earlier period. None means that the row isn't shown for a period. `estimated` is the part of the
+    the earlier period. A value is None if its period doesn't have this row. `estimated` is the part of the
     minutes that is an estimate, because an imported desk log had only a band such as "10-30 min".
     """
 
@@ -96,7 +96,7 @@ class Figure:
     by: str
     period: object
     earlier: object
-    # The names of the numbers in each row: NUMBERS, or only the contacts.
+    # The names of the numbers in each row, such as NUMBERS.
     names: tuple
     rows: list
     total: Row
@@ -116,7 +116,7 @@ class Figure:
         return any(row.key == OTHER for row in self.rows)
 
     def table(self):
-        """Return the rows as lists of cells, in the order of `headings`. The last one is the total.
+        """Return the rows as lists of cells, in the order of `headings`. The last row is the total.
 
         The page and the file show these cells. A cell that isn't known is None.
         """
@@ -140,9 +140,9 @@ def is_by_month(breakdown):
 def figure(period, branches, breakdown, *, earlier=None):
     """Count the contacts of a period at these branches, broken down, and return a Figure.
 
-    `branches` are primary keys. `breakdown` is a key of BY_DAY or BY_MONTH, or `own-` with the key of a
-    field. Unless it is a key of BY_DAY, the period must have whole months. `earlier` is a period to compare
-    with.
+    `branches` are primary keys. `breakdown` is ANSWERS, GRID, a key of BY_DAY or BY_MONTH, or `own-` followed
+    by the primary key of a field. If `is_by_month(breakdown)` is true, the period must consist of whole
+    months. `earlier` is a period to compare with.
     """
     count, names = _counting(breakdown)
     step, year_starts_in = period.step, Library.current().year_starts_in
@@ -189,7 +189,7 @@ def _size(names):
 
 
 def _row(key, label, numbers, contacts_before, names):
-    """Return a Row. `numbers` are those of COUNTED if the figure has minutes."""
+    """Return a Row. If `names` is NUMBERS, `numbers` has a number for each name in COUNTED."""
     if names != NUMBERS:
         return Row(key, label, numbers, contacts_before)
     return Row(key, label, numbers[:-1], contacts_before, numbers[-1])
@@ -214,7 +214,7 @@ def _headings(figure):
 
 
 def _by_day(period, branches, breakdown, step, year_starts_in):
-    """Return {key: numbers} of the contacts of any days."""
+    """Count the contacts of a period that consists of any days. Return {key: numbers}."""
     columns, of_months = BY_DAY[breakdown]
     counted: dict = defaultdict(lambda: (0,) * len(COUNTED))
     for key, numbers in _sums(period, branches, columns, COUNTED, of_months, step):
@@ -224,9 +224,9 @@ def _by_day(period, branches, breakdown, step, year_starts_in):
 
 
 def _sums(period, branches, columns, names, of_months, step):
-    """Yield (key, numbers) from DayCount. Whole months come from the table `of_months` if `step` isn't "day".
+    """Yield (key, numbers) of the period. A key can come more than once.
 
-    A key can come more than once.
+    If `step` isn't "day", read whole months from the table `of_months`. Read all other days from DayCount.
     """
     months = period.whole_months if step != "day" else None
     if months:
@@ -262,7 +262,10 @@ def _grid(period, branches, _by, step, _year):
 
 
 def _folded(counted, breakdown, steps):
-    """Combine the keys of one row of the figure, and add the steps, weekdays and hours without contacts."""
+    """Return {key of a row: numbers}. Add up the keys that share a row of the figure.
+
+    Also add rows for the days, months, years, weekdays and hours without contacts.
+    """
     nothing = (0,) * len(COUNTED)
     if breakdown == "time":
         # The key of a step is its position. So the first step is compared with the first step of the earlier

@@ -23,8 +23,8 @@ class AssignForm(forms.Form):
         },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    # The branch that staff confirmed for the transfer, in the same format as `to`. Staff must confirm the
-    # transfer if a colleague with an unsent text could not open the conversation after the transfer.
+    # The branch for which staff confirmed the transfer, in the same format as `to`. They must confirm if a
+    # colleague has an unsent text in the conversation and can't open the conversation after the transfer.
     anyway = forms.CharField(required=False)
 
     def __init__(self, *args, colleagues, coordinators, branches, **kwargs):

@@ -65,7 +65,10 @@ class RowField(forms.TypedChoiceField):
         super().__init__(widget=LongSelect, required=False, empty_value=None, **kwargs)
 
     def offer(self, rows, *, empty, label=str):
-        """Offer these rows. `empty` is the text for no row, and `label` makes the text of a row."""
+        """Offer these rows as choices.
+
+        `empty` is the text of the choice without a row. `label` is a function that returns the text of a row.
+        """
         by_key = {str(row.pk): row for row in rows}
         self.coerce = by_key.get
         self.choices = [("", empty), *((key, label(row)) for key, row in by_key.items())]

@@ -26,9 +26,9 @@ ONLY_FOR = {
     "phone": (Kind.PERSON,),
     "form": (Kind.BOOK, Kind.AUDIOBOOK, Kind.SOUND, Kind.SCORE, Kind.VIDEO, Kind.MAP, Kind.SERIAL),
 }
-# Items of these kinds can have a call number. An article can be in a journal on the shelf.
+# Items of these kinds can have a call number. Articles can have one, because a journal can be on the shelf.
 ON_SHELF = {*BORROWED, Kind.ARTICLE}
-# Items of these kinds can be fiction. A web page can be a comic.
+# Items of these kinds can be fiction. Web pages can be fiction, because a web page can be a comic.
 STORIES = {*ON_SHELF, Kind.WEB_PAGE}
 
 
@@ -161,5 +161,5 @@ class ItemRow(DescribesItem):
         return data
 
     def filled_fields(self):
-        """Return the hidden fields that have a value, because most rows have few."""
+        """Return the hidden fields that have a value. The page leaves out the empty ones, which are most."""
         return [field for field in self.hidden_fields() if field.value() not in (None, "", False)]

@@ -45,7 +45,10 @@ class ListFields(forms.Form):
             self.fields[name].offer(list(of_field), empty=gettext("not recorded"))
 
     def take_own_values(self, data):
-        """Move the chosen values from the cleaned data of each field into `own_values`."""
+        """Replace the library's own fields in the cleaned data by one key, `own_values`.
+
+        Its value is {primary key of a field, as text: primary key of the chosen value}.
+        """
         chosen = {name: data.pop(name, None) for name in self.own_names}
         data["own_values"] = {name.removeprefix(OWN): value.pk for name, value in chosen.items() if value}
 

@@ -46,7 +46,7 @@ class NextStepForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
     )
     other_item = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    # The words for which the page offered `other_item`. With other words, the items are searched again.
+    # The search words for which the page offered `other_item`. If staff change the words, search again.
     found_for = TextField(required=False, max_length=200, widget=forms.HiddenInput)
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 

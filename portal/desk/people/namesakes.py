@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import NameWord, User
 from portal.folding import fold
 
-# At most this many names are compared. Very many names can begin with a short name of one word.
+# At most this many names are compared, because very many names can begin with the letters of a short name.
 MAX_COMPARED = 1000
 
 

@@ -54,7 +54,7 @@ def consent(request, person, visit, *, is_new=False):
 
 
 def slip_name(person):
-    """Return the `name` for `slips.keep` that stores the code for the person's account."""
+    """Return the name under which `slips.keep` stores the code for the person's account."""
     return f"record {person.public_id}"
 
 

@@ -161,10 +161,10 @@ def desk_wake(request, public_id):
 @require_POST
 @unless_gone
 def desk_undo(request, public_id):
-    """Undo one action of the staff member. The posted field `done` has the time of that action.
+    """Undo one action of the staff member. The parameter `done` in the URL is the time of the action.
 
-    If staff press the button twice, the second request does nothing, because the action with the time `done`
-    is undone already.
+    If staff press the button twice, the second request does nothing, because the action with this time is
+    undone already.
     """
     conversation, done_at = conversation_for_action(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:

@@ -33,8 +33,8 @@ from portal.privacy.correction_emails import recipients
 from portal.privacy.session_lock import Gone, merged_messages_of
 from portal.text import parse_json
 
-# If a correction changes items, it saves one or more of these names of fields. In the form, there is only one
-# name for all three, "items".
+# A correction that changes items stores one or more of these names. In the form, all three are the one field
+# "items".
 ITEMS = {"items", "item_order", "reasons"}
 
 

@@ -31,7 +31,7 @@ def director(request):
         sees_all=True,
         library=request.library,
     )
-    # The page has no fields for other dates.
+    # Leave out the first choice, "Other dates", because the page has no fields for days.
     form.fields["dates"].choices = form.fields["dates"].choices[1:]
     context: dict = {"form": form}
     if form.is_valid():

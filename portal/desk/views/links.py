@@ -142,7 +142,7 @@ def desk_links(request):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def desk_link(request, public_id):
-    """Show the address of a link and what visitors see, and change when the link ends."""
+    """Show the address of a link and what visitors see. On POST, change the day on which the link ends."""
     link, at = _link_or_404(request, public_id), timezone.now()
     form = EndForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

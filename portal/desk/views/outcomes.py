@@ -47,7 +47,7 @@ def outcomes_csv(request):
     """Send the tables of the page as one CSV file."""
     form = _form(request)
     if not (form.is_valid() and isinstance(form.chosen_period, OutcomePeriod)):
-        # The page says what is wrong, or when the quarter can be read.
+        # Redirect to the page. It shows what is wrong, or on which day the numbers of the quarter appear.
         return redirect(f"{reverse('outcomes')}?{request.GET.urlencode()}")
     counted = _counted(form)
     headings = [_("Question"), dict(breakdowns())[form.cleaned_data["by"]], _("Answer"), _("Number")]
@@ -62,7 +62,7 @@ def outcomes_csv(request):
 
 
 def _form(request):
-    # With a PIN alone, a coordinator sees no more than other staff.
+    # A coordinator who has only typed a PIN sees no more than other staff.
     sees_all = request.user.is_coordinator and has_shown_second_factor(request)
     branches = branches_of(request.user, sees_all=sees_all)
     return OutcomeForm(request.GET.dict(), branches=branches, library=request.library)

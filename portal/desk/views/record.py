@@ -49,7 +49,7 @@ def record(request):
     token, action = posted_token(request.POST), request.POST.get("action", "save")
     draft = draft_with(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
-        # The form was posted twice.
+        # The form was posted twice, and the first request has recorded the session.
         return redirect("desk_session" if request.POST.get("conversation") else "slip", draft.public_id)
     return RECORD_ACTIONS.get(action, _change_items)(request, draft, token)
 

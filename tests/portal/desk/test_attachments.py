@@ -260,7 +260,7 @@ def test_conversation_page_runs_one_additional_query_for_any_number_of_files(
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_staff_need_access_to_the_remaining_conversation_to_open_files_of_a_merged_one(
+def test_files_of_a_merged_conversation_require_access_to_the_remaining_conversation(
     desk, conversation, token, staff, patron, may_open, status
 ):
     file = attach_to(conversation.messages.get())

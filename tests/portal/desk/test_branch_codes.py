@@ -60,9 +60,7 @@ def test_removed_branch_code_can_be_restored(desk, east):
     assert desk.post(undo.replace("=east", "=nowhere")).status_code == 404
 
 
-def test_branch_code_that_belongs_to_another_branch_is_refused_and_the_error_names_that_branch(
-    desk, east, branch
-):
+def test_branch_code_of_another_branch_is_refused_with_the_name_of_that_branch(desk, east, branch):
     BranchCode.objects.create(code="EAST", branch=east)
     page = text(desk.post(PAGE, {"code": "east", "branch": branch.pk}))
     assert "This code belongs to Eastside. Remove it there first." in page

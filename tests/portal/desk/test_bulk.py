@@ -329,7 +329,7 @@ def test_undoing_a_bulk_close_reopens_a_conversation_that_began_with_a_verdict(d
 def test_bulk_close_locks_the_queues_of_branches_in_a_fixed_order(
     desk, staff, ask, branch, django_assert_num_queries
 ):
-    """In different orders, two bulk actions could wait for each other's locks forever."""
+    """If two bulk actions locked the queues in different orders, each could wait for the other forever."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     conversations = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]

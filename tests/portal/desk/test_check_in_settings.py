@@ -151,9 +151,7 @@ def settings_page(client):
     return " ".join(html.unescape(client.get(reverse("check_in_settings")).content.decode()).split())
 
 
-def test_check_in_rule_begins_with_the_days_field_and_has_no_label_with_the_word_optional(
-    client, coordinator
-):
+def test_check_in_rule_shows_the_number_of_days_first_and_marks_no_field_as_optional(client, coordinator):
     topic = TopicFactory(name="Chess")
     topics = client.get(reverse("topics"), {"topic": topic.pk}).content.decode()
     assert topics.index('name="days_topic"') < topics.index('name="since_topic"')
@@ -221,9 +219,7 @@ def test_settings_page_warns_if_outgoing_email_is_not_set_up(client, coordinator
     assert ("Outgoing email isn't set up" in settings_page(client)) == warns
 
 
-def test_saving_a_topic_from_the_list_of_topics_to_check_returns_to_the_check_in_settings(
-    client, coordinator
-):
+def test_saving_a_topic_redirects_to_the_check_in_settings_if_staff_came_from_there(client, coordinator):
     topic = TopicFactory(name="Health questions", never_by_message=False)
     page = client.get(reverse("check_in_settings")).content.decode()
     assert page.index('id="topics-to-check"') < page.index('id="rules-title"')

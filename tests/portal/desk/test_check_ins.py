@@ -416,7 +416,7 @@ class TestEditingWords:
             ("ended", "ended_at", "This check-in ended on Wednesday, March 4."),
         ],
     )
-    def test_text_of_a_check_in_that_is_no_longer_planned_is_shown_again_but_not_saved(
+    def test_typed_text_is_shown_but_not_saved_if_the_check_in_is_no_longer_planned(
         self, desk, check_in, status, time, sentence
     ):
         typed = words_form(check_in, body="Too late")
@@ -429,7 +429,7 @@ class TestEditingWords:
         assert check_in.words == ""
         assert sentence in text(desk.get(page_of(check_in)))
 
-    def test_text_of_a_check_in_that_is_too_long_is_shown_again_in_the_form(self, desk, check_in):
+    def test_check_in_text_that_is_too_long_is_shown_again_in_the_form(self, desk, check_in):
         page = desk.post(page_of(check_in), words_form(check_in, body="x" * 2001))
         assert page.status_code == 422
         assert "x" * 2001 in page.content.decode()

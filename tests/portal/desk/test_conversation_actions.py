@@ -129,7 +129,7 @@ def test_taking_an_assigned_conversation_fails_and_says_who_assigned_it(desk, co
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_fails_and_names_the_assignee_if_a_later_assignment_was_undone(
+def test_taking_a_conversation_fails_and_names_the_assignee_whom_an_undo_restored(
     desk, conversation, omar, coordinator
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now())

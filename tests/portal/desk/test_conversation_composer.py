@@ -157,7 +157,7 @@ def test_answer_and_note_have_separate_drafts(desk, conversation):
     )
 
 
-def test_sending_an_answer_deletes_its_draft_and_refuses_a_late_autosave(desk, conversation, staff):
+def test_sending_an_answer_deletes_the_draft_and_a_later_autosave_is_refused(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     desk.post(address(conversation, "reply/"), fields)

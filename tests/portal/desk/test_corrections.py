@@ -156,7 +156,7 @@ def test_access_log_records_that_staff_opened_the_correction_form(desk, visit, p
     )
 
 
-def test_invalid_correction_is_not_saved_and_shown_again_as_typed(desk, visit):
+def test_invalid_correction_is_not_saved_but_is_shown_again_as_typed(desk, visit):
     answer = correct(desk, visit, question="New question", people="0", happened_on="2026-03-05")
     assert answer.status_code == 422
     assert set(answer.context["form"].errors) == {"people", "happened_on"}
@@ -202,7 +202,7 @@ def test_visit_in_an_account_cannot_become_paper_only(desk, visit, library, patr
 
 
 @pytest.mark.parametrize("name", ["correct_session", "remove_patron"])
-def test_correction_page_warns_that_the_patron_will_lose_all_messages_of_a_merged_conversation(
+def test_correction_page_warns_that_the_patron_loses_messages_of_merged_conversations(
     desk, visit, staff, patron, branch, name
 ):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())

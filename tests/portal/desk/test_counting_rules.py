@@ -143,7 +143,7 @@ def test_new_rules_for_an_unknown_survey_redirect_to_the_list_of_surveys(desk, b
 # Tests of rules that change the numbers of past years.
 
 
-def test_change_of_rules_that_changes_the_numbers_of_a_past_year_is_saved_only_after_a_warning(desk, branch):
+def test_rules_that_change_the_numbers_of_a_past_year_are_saved_only_after_a_warning(desk, branch):
     rule_set = save_preset("pls", datetime.date(2024, 1, 1))
     url = reverse("rule_set", args=[rule_set.public_id])
     fields = posted(desk.get(url), weeks="9")
@@ -263,7 +263,7 @@ def test_coordinator_can_mark_a_sampled_week_and_remove_the_mark(desk, branch):
         (YEAR, "estimate", False),
     ],
 )
-def test_removing_a_sampled_week_shows_a_warning_if_the_estimate_of_a_past_year_can_change(
+def test_removing_a_sampled_week_shows_a_warning_if_a_past_estimate_can_change(
     desk, branch, library, starts_on, method, warns
 ):
     years = library.today().year - YEAR.year
@@ -279,7 +279,7 @@ def test_removing_a_sampled_week_shows_a_warning_if_the_estimate_of_a_past_year_
     assert not SampledWeek.objects.exists()
 
 
-def test_marking_a_sampled_week_shows_a_warning_if_the_estimate_of_a_past_year_can_change(desk, branch):
+def test_marking_a_sampled_week_shows_a_warning_if_a_past_estimate_can_change(desk, branch):
     past = YEAR - 30 * DAY
     save_preset("pls", datetime.date(2024, 1, 1), method="estimate")
     response = desk.post(WEEKS, {"starts_on": past})
@@ -294,7 +294,9 @@ def test_marking_a_sampled_week_shows_a_warning_if_the_estimate_of_a_past_year_c
 
 
 @pytest.mark.parametrize("method", ["count", "estimate"])
-def test_marking_a_week_that_changes_no_past_estimate_needs_no_warning(desk, branch, library, method):
+def test_marking_a_sampled_week_shows_no_warning_if_no_past_estimate_can_change(
+    desk, branch, library, method
+):
     save_preset("pls", datetime.date(2024, 1, 1), method=method)
     this_year = library.today().replace(month=1, day=1)
     day = this_year if method == "estimate" else YEAR - 30 * DAY

@@ -173,9 +173,7 @@ def test_realistic_desk_log_of_500_rows_can_be_imported_through_the_pages(desk, 
     assert stored() == before
 
 
-def test_after_the_import_no_free_text_of_a_desk_log_is_in_the_database_or_in_a_file(
-    desk, branch, west, commits
-):
+def test_imported_desk_log_leaves_no_free_text_in_the_database_or_in_files(desk, branch, west, commits):
     with commits():
         to_preview(desk, libanswers(60), branch=branch.slug, **{"place-3-0": f"branch:{branch.pk}"})
     row = LogUpload.objects.get()
@@ -409,7 +407,7 @@ def test_import_of_a_desk_log_waits_until_another_import_has_ended(desk):
     assert HelpSession.objects.count() == 1
 
 
-def test_worker_continues_a_killed_import_as_the_same_import(desk, branch, west, monkeypatch):
+def test_worker_continues_a_killed_import_without_starting_a_second_import(desk, branch, west, monkeypatch):
     monkeypatch.setattr(writing, "BATCH", 20)
     monkeypatch.setattr(work, "SMALL_ROWS", 10)
     upload(desk, libanswers(100))
@@ -434,7 +432,7 @@ def test_worker_continues_a_killed_import_as_the_same_import(desk, branch, west,
     assert "not complete" in text(desk.get(PAGE))
     monkeypatch.setattr(writing._Writer, "_save", save)
     work.do_all()
-    assert HelpSession.objects.count() == 60  # The lease of the killed process has not ended.
+    assert HelpSession.objects.count() == 60  # The killed process still has the lease.
     LogUpload.objects.update(leased_until=timezone.now() - datetime.timedelta(seconds=1))
     work.do_all()
     assert (HelpSession.objects.count(), LogImport.objects.get().added) == (99, 99)
@@ -547,7 +545,7 @@ def test_retired_own_field_is_not_offered_as_the_meaning_of_a_column(desk):
     assert "Own field" not in text(upload(desk, [HEADER, ROW]))
 
 
-def test_value_that_staff_leave_without_a_topic_is_not_mapped_automatically(desk):
+def test_value_for_which_staff_choose_no_topic_is_counted_without_a_topic(desk):
     topic = TopicFactory(name="History")
     values = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "History"]]))
     assert fields_of(values)["topic-5-0"] == str(topic.pk)

@@ -83,7 +83,9 @@ def test_hours_step_is_done_when_unchanged_hours_are_saved(desk, branch, coordin
     assert done() == ["hours"]
 
 
-def test_settings_pages_link_to_the_first_week_until_the_list_is_hidden(desk, branch, coordinator, library):
+def test_pages_of_first_week_steps_link_to_the_first_week_until_the_list_is_hidden(
+    desk, branch, coordinator, library
+):
     pages = [
         "library_settings",
         "people",
@@ -202,7 +204,7 @@ def test_first_week_runs_the_same_number_of_queries_for_1_and_30_branches(
         desk.get(reverse("first_week"))
 
 
-def test_only_coordinators_see_the_link_to_the_first_week_page_until_one_of_them_hides_it(
+def test_first_week_link_in_the_queue_is_for_coordinators_and_can_be_hidden(
     desk, client, staff, coordinator, sign_in
 ):
     link = 'id="to-first-week"'
@@ -216,7 +218,7 @@ def test_only_coordinators_see_the_link_to_the_first_week_page_until_one_of_them
     assert link not in sign_in(client, staff).get(reverse("desk")).content.decode()
 
 
-def test_settings_page_links_to_the_first_week_until_the_list_is_hidden(desk):
+def test_settings_overview_links_to_the_first_week_until_the_list_is_hidden(desk):
     page = desk.get(reverse("settings")).content.decode()
     assert "Your first week: see the steps of setting up the portal" in page
     desk.post(reverse("hide_first_week"))

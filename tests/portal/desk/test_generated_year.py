@@ -1,7 +1,7 @@
 """Compare every figure of a generated year with a calculation in plain SQL.
 
 The year has everything that could change a figure by mistake: forgetting, erasure, merging, imports, undoing,
-changed rules, corrections and deletions. A ledger of its own (year/ledger.py) says what is right.
+changed rules, corrections and deletions. The SQL reads a ledger (year/ledger.py) that the portal doesn't use.
 """
 
 import datetime
@@ -34,7 +34,8 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
 DAY = datetime.timedelta(days=1)
 WHOLE = Period(datetime.date(2026, 1, 1), datetime.date(2026, 12, 31))
 SPRING = Period(datetime.date(2026, 3, 1), datetime.date(2026, 5, 31))
-# The figures read the whole months of a period from other tables than the parts of months at its ends.
+# The figures read whole months from the tables by month, and all other days from the table by day. So some of
+# these periods begin and end within a month.
 PERIODS = [
     WHOLE,
     SPRING,
@@ -52,7 +53,7 @@ def year(built_once, tmp_path_factory):
 
 
 def check_contacts(year):
-    """Compare the figures of all branches together, of each branch, and of two branches, for periods of any days."""
+    """Compare the figures for periods of any days: at all branches, at each branch, and at two branches."""
     some = [year.branches, *([branch] for branch in year.branches), year.branches[1:]]
     for period, branches in [*itertools.product(PERIODS[:1], some), *((each, some[0]) for each in PERIODS)]:
         for by in workload.BY_DAY:
@@ -65,7 +66,7 @@ def check_contacts(year):
 
 
 def check_months(year):
-    """Compare the figures with small numbers, and every cell of the tables from which they come.
+    """Compare the figures that hide small numbers, and every cell of the tables that these figures read.
 
     Return how many rows the figures showed.
     """
@@ -119,7 +120,7 @@ def test_figures_do_not_change_when_everything_is_counted_again_and_forgotten(ye
     assert rebuild() == 0
     retention.forget(at=year.ended_at + datetime.timedelta(days=800))
     kept = HelpSession.objects.filter(forgotten_on=None, status__in=["recorded", "tally"])
-    # A visit with an open conversation is kept.
+    # Every visit was forgotten, except those with an open conversation.
     assert not kept.filter(conversations=None).exists()
     assert {table: comparing.rows_of(table) for table in TABLES} == before
     for check in (check_contacts, check_months, check_answers):
@@ -127,7 +128,7 @@ def test_figures_do_not_change_when_everything_is_counted_again_and_forgotten(ye
 
 
 @pytest.mark.parametrize("seed", [0, rarely(1), rarely(2)])
-def test_no_figure_changes_when_people_are_merged_unmerged_and_erased_and_visits_forgotten(year, seed):
+def test_no_figure_changes_when_people_are_merged_or_erased_or_visits_are_forgotten(year, seed):
     chance, at, erased = random.Random(seed), year.ended_at, set()
     before = {table: comparing.rows_of(table) for table in TABLES}
     for step in chance.sample(["merge", "merge", "erase", "erase", "forget", "forget", "count"], 7):
@@ -156,7 +157,7 @@ def test_rebuilding_the_lost_counts_of_existing_visits_gives_the_same_counts(yea
     assert {table: comparing.rows_of(table) for table in TABLES} == before
 
 
-def test_figures_of_the_parts_of_a_period_add_up_to_those_of_the_whole_period(year):
+def test_figures_of_the_parts_of_a_period_add_up_to_the_figure_of_the_whole_period(year):
     days = st.dates(WHOLE.first, WHOLE.last)
 
     @searching(max_examples=12, deadline=None, database=None)
@@ -176,7 +177,7 @@ def test_figures_of_the_parts_of_a_period_add_up_to_those_of_the_whole_period(ye
 
 
 def added(periods, branches, by):
-    """Return {key: numbers} of a breakdown, as the sum of the figures of these periods and branches."""
+    """Return {key: numbers} of a breakdown. Add up the figures of each period at each list of branches."""
     found: dict = {}
     for period, some in itertools.product(periods, branches):
         for row in workload.figure(period, some, by).rows:

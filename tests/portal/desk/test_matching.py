@@ -110,7 +110,7 @@ def test_matching_an_item_that_is_already_matched_is_refused_with_the_reason(des
     assert ItemMatch.objects.count() == 1
 
 
-def test_only_an_item_added_by_hand_can_be_matched_and_only_with_an_imported_record(desk, by_hand, record):
+def test_match_requires_an_item_added_by_hand_and_an_imported_record(desk, by_hand, record):
     assert desk.get(address(record)).status_code == 404
     other = ItemFactory()
     assert desk.get(address(by_hand), {"record": other.public_id}).context["record"] is None

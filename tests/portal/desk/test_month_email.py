@@ -109,7 +109,7 @@ def test_monthly_email_about_one_branch_has_the_numbers_of_the_branch_and_a_link
     assert "West" not in email.body + html_of(email)
 
 
-def test_coordinator_of_every_open_branch_gets_the_numbers_of_the_whole_library(march, coordinator, sent):
+def test_coordinator_of_all_open_branches_gets_the_numbers_of_the_whole_library(march, coordinator, sent):
     StaffRole.objects.create(user=coordinator, branch=march, role="coordinator")
     closed = BranchFactory(name="Old", closed_at=AT)
     made(closed, 1)
@@ -144,7 +144,9 @@ def test_monthly_email_is_in_the_coordinators_language(march, coordinator, sent)
 
 
 @pytest.mark.parametrize("changed", ["role", "suspended", "died", "turned off"])
-def test_monthly_email_is_not_sent_to_a_person_who_should_no_longer_get_it(march, coordinator, sent, changed):
+def test_unsent_monthly_email_is_deleted_if_its_recipient_is_no_longer_eligible(
+    march, coordinator, sent, changed
+):
     write_month_emails(at=AT)
     assert Notification.objects.filter(recipient=coordinator, kind=KIND).exists()
     if changed == "role":
@@ -186,9 +188,7 @@ def test_only_coordinators_can_turn_the_monthly_email_on_or_off(client, staff, c
     assert form.fields["desk_month"].choices == [("at_once", "Email"), ("none", "No email")]
 
 
-def test_month_without_contacts_is_emailed_only_after_the_library_has_recorded_contacts(
-    branch, coordinator, sent
-):
+def test_month_without_contacts_is_reported_only_if_an_earlier_month_had_contacts(branch, coordinator, sent):
     assert sent() == {}
     made(branch, 1, datetime.date(2026, 4, 1))
     actions.rebuild()
@@ -228,9 +228,7 @@ def test_figures_page_marks_numbers_that_changed_after_the_monthly_email(
         assert mark(dates="", first_day="2026-03-01", last_day="2026-03-30") is None
 
 
-def test_figures_page_marks_a_branch_that_had_no_contacts_at_the_time_of_the_monthly_email(
-    march, coordinator, sent
-):
+def test_figures_page_marks_a_branch_that_got_contacts_only_after_the_monthly_email(march, coordinator, sent):
     late = BranchFactory(name="Late")
     sent()
     made(late, 2, minutes=None)
@@ -239,7 +237,7 @@ def test_figures_page_marks_a_branch_that_had_no_contacts_at_the_time_of_the_mon
     assert [(row.label, row.before, row.number) for row in later.numbers] == [("Contacts", 0, 2)]
 
 
-def test_writing_monthly_emails_runs_the_same_number_of_queries_for_any_number_of_coordinators(
+def test_number_of_queries_for_monthly_emails_does_not_grow_with_the_coordinators(
     march, branch, django_assert_num_queries
 ):
     for number in (1, 30):

@@ -135,7 +135,9 @@ def test_staff_can_find_and_choose_another_item_without_javascript(desk, missed)
     assert f'name="other_item" value="{other.public_id}"' in again
 
 
-def test_next_step_form_for_a_course_offers_only_a_place_or_another_item(desk, patron, staff, branch, clock):
+def test_next_step_form_for_a_course_offers_only_a_reserved_place_or_another_item(
+    desk, patron, staff, branch, clock
+):
     course = miss(patron, staff, branch, clock, item=ItemFactory(kind="course"))
     form = desk.get(page_of(row_of(course))).context["form"]
     assert [value for value, _label in form.fields["kind"].choices] == ["reserved", "other_item"]
@@ -252,9 +254,7 @@ def test_next_step_form_shows_the_typed_values_again_if_a_colleague_recorded_a_s
     assert NextStep.objects.get().kind == "ordered"
 
 
-def test_conversation_page_does_not_list_an_item_as_missing_after_the_patron_was_given_the_item(
-    desk, missed, staff
-):
+def test_conversation_page_says_that_the_patron_was_given_the_missing_item(desk, missed, staff):
     next_steps.record(row_of(missed), missed, Step("reserved", FRIDAY), by=staff, at=timezone.now())
     next_steps.mark_given(row_of(missed), missed, by=staff, at=timezone.now())
     page = text(desk.get(page_of(row_of(missed), "desk_conversation")))

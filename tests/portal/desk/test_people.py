@@ -440,7 +440,7 @@ def test_visit_of_one_patron_cannot_be_added_to_another_account(desk, branch, st
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_staff_can_add_a_visit_to_a_record_only_if_they_may_open_both(
+def test_adding_a_visit_to_a_record_requires_access_to_the_visit_and_the_record(
     desk, visit_here, patron, visit, stranger
 ):
     elsewhere = HelpSessionFactory()

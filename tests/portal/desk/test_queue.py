@@ -573,7 +573,7 @@ def test_queue_poll_ignores_changes_at_other_branches(desk, branch):
     assert BranchQueue.objects.count() == 1
 
 
-def test_queue_poll_does_not_change_the_page_or_its_filters(desk, branch):
+def test_queue_poll_returns_rows_of_the_same_page_with_the_same_filters(desk, branch):
     for hours in range(30):
         waiting(
             branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"

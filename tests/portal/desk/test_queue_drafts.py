@@ -70,7 +70,7 @@ def test_queue_row_says_that_the_staff_member_has_an_unfinished_answer(desk, bra
     assert draft_marks(page) == ["Draft", "Draft", ""]
 
 
-def test_queue_marks_only_own_draft_answers_that_have_content(desk, branch, staff, patron):
+def test_queue_marks_no_draft_that_is_empty_or_a_note_or_by_another_person(desk, branch, staff, patron):
     session = HelpSessionFactory(branch=branch, patron=patron)
     conversation = ConversationFactory(help_session=session)
     write_draft(conversation, StaffFactory(branch=branch))
@@ -258,7 +258,7 @@ def test_queue_poll_counts_the_users_own_conversations_of_other_branches(desk, b
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
-def test_request_for_the_number_in_the_title_runs_six_queries_for_0_1_and_30_conversations(
+def test_request_for_the_title_number_runs_six_queries_for_0_1_and_30_conversations(
     desk, branch, staff, number, django_assert_num_queries
 ):
     fill(branch, number)

@@ -491,7 +491,7 @@ def test_draft_never_stores_the_card_number_or_email(desk, patron, typed, action
             assert secret not in saved
 
 
-def test_after_finish_later_a_message_says_that_the_card_number_was_not_saved(desk, typed):
+def test_message_after_finish_later_says_that_the_card_number_was_not_saved(desk, typed):
     page = desk.post(RECORD, typed(action="later", for_whom=CARD), follow=True)
     assert "Saved without the card number or email of the patron." in shown(page)
 

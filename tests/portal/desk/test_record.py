@@ -295,7 +295,7 @@ def test_buttons_beside_the_item_search_narrow_the_search_and_widen_it_again(des
     assert find(narrow="nonsense.k.l")[0] == everything
 
 
-def test_item_search_offers_large_print_in_one_tap_if_it_finds_any(desk, item):
+def test_item_search_has_a_button_for_large_print_if_it_finds_items_in_large_print(desk, item):
     large = ItemFactory(title="To kill a mockingbird", form="large_print", creators="Lee, Harper")
     ItemFactory(title="The mockingbird next door", kind="audiobook", form="disc")
 
@@ -664,7 +664,7 @@ class TestCheckIn:
         assert "planned for Sat, Mar 14" in unescape(self.suggested(desk, typed(ask_on="2026-03-14")))
 
     @pytest.mark.parametrize("switch", ["quiet", "with_child"])
-    def test_line_about_the_check_in_says_that_nobody_is_asked_about_quiet_and_paper_only_visits(
+    def test_line_about_the_check_in_says_that_quiet_and_paper_only_visits_get_no_check_in(
         self, desk, asking, typed, switch
     ):
         asking.children = "paper"

@@ -193,9 +193,7 @@ def posted(form):
     return values | {"action": "save", "items-TOTAL_FORMS": "0"}
 
 
-def test_correction_form_also_offers_the_current_group_and_service_point_if_they_are_retired(
-    desk, staff, branch, front
-):
+def test_correction_form_offers_a_retired_group_and_service_point_of_the_visit(desk, staff, branch, front):
     retired = {"retired_at": timezone.now()}
     group, point = PatronGroupFactory(**retired), ServicePointFactory(branch=branch, **retired)
     visit = HelpSessionFactory(branch=branch, staff=staff, patron_group=group, service_point=point)
@@ -486,7 +484,9 @@ def test_unfinished_visit_keeps_the_value_of_an_own_field(desk, typed, formats):
     assert form[f"own-{formats.pk}"].value() == chosen
 
 
-def test_own_field_can_be_corrected_and_keeps_a_value_that_is_no_longer_offered(desk, staff, branch, formats):
+def test_correction_can_keep_or_change_an_own_field_value_that_is_no_longer_offered(
+    desk, staff, branch, formats
+):
     stone, screen = value(formats, "Stone"), value(formats, "Screen")
     visit = HelpSessionFactory(
         branch=branch, staff=staff, own_values={str(formats.pk): stone.pk}, happened_on="2026-03-03"

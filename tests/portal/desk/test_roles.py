@@ -263,7 +263,7 @@ def work_of(person):
     ]
 
 
-def test_ending_one_of_two_roles_unassigns_conversations_and_deletes_drafts_only_at_that_branch(
+def test_ending_a_role_unassigns_conversations_and_deletes_drafts_at_its_branch_only(
     work_at_two_branches, conversation, staff, coordinator, branch
 ):
     assert work_of(staff) == [{conversation, work_at_two_branches}] * 4
@@ -355,7 +355,7 @@ def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
     assert not Message.objects.filter(side="staff").exists()
 
 
-def test_staff_member_whose_one_role_ended_can_still_work_at_the_other_branch(
+def test_staff_member_who_lost_one_of_two_roles_can_still_work_at_the_other_branch(
     work_at_two_branches, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)

@@ -104,7 +104,9 @@ def test_main_send_button_follows_the_setting_of_the_branch(desk, conversation, 
     assert (values[0], main) == (f"send_{chosen}", [f"send_{chosen}"])
 
 
-def test_composer_hides_send_buttons_that_would_change_nothing(desk, conversation, staff, branch):
+def test_composer_hides_send_buttons_whose_additional_action_has_already_been_done(
+    desk, conversation, staff, branch
+):
     Branch.objects.filter(pk=branch.pk).update(send_button="take")
     contact = HelpSessionFactory(staff=staff, branch=branch)
     Conversation.objects.filter(pk=conversation.pk).update(
@@ -163,9 +165,7 @@ def test_send_and_count_button_records_a_contact_with_the_conversations_values(
 
 
 @pytest.mark.parametrize("whose", ["visit with a child", "child without a visit", "quiet visit"])
-def test_search_for_help_sessions_does_not_find_a_counted_contact_of_a_child_or_a_quiet_visit(
-    desk, staff, branch, whose
-):
+def test_session_search_does_not_find_a_contact_of_a_child_or_about_a_quiet_visit(desk, staff, branch, whose):
     patron = {"visit with a child": UserFactory(), "child without a visit": ChildFactory()}.get(whose)
     session = None
     if whose != "child without a visit":

@@ -216,7 +216,7 @@ def test_audit_trail_records_a_search_even_if_its_url_has_a_page_parameter(desk,
     assert list(events.values_list("by", "results")) == [(staff.pk, 2)]
 
 
-def test_audit_trail_records_a_different_search_even_if_its_url_has_a_page_parameter(desk, branch, staff):
+def test_audit_trail_records_a_new_search_even_if_its_url_has_a_page_parameter(desk, branch, staff):
     for _number in range(35):
         visit(branch=branch, question="Bees and wasps?")
     first = desk.get(LIST, {"q": "bees"})

@@ -32,7 +32,7 @@ def test_visit_list_shows_visits_of_own_branches_with_the_newest_first(desk, sta
     assert [row.question for row in desk.get(LIST).context["rows"]] == ["Newer", "Older"]
 
 
-def test_visit_list_can_show_only_own_visits_or_only_unfinished_visits(desk, staff, branch):
+def test_visit_list_can_be_limited_to_own_visits_or_to_unfinished_visits(desk, staff, branch):
     HelpSessionFactory(question="By a colleague", branch=branch)
     HelpSessionFactory(question="By me", branch=branch, staff=staff)
     draft = HelpSessionFactory(question="", branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED)

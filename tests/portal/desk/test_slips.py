@@ -94,9 +94,7 @@ def test_printed_slip_is_in_the_patrons_language_and_contains_no_staff_note(
     assert "STAFF ONLY" not in page
 
 
-def test_printed_slip_is_in_the_librarys_language_if_there_is_no_translation_for_the_visit(
-    desk, staff, branch
-):
+def test_printed_slip_is_in_the_library_language_if_the_visits_language_is_unavailable(desk, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch, language="ar")
     hand_over(desk, session)
     page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=a4"))

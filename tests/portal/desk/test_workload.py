@@ -131,7 +131,7 @@ def sums_in_sql(by, period, branches):
 
 
 def key_in_sql(by, key):
-    """Return the key that COLUMNS has for a row of a figure."""
+    """Return the key of a figure's row as the SQL in COLUMNS returns it."""
     if isinstance(key, tuple):
         is_tally, value = key
         if by == "tally_kind":
@@ -162,7 +162,10 @@ def test_figure_has_the_same_numbers_as_plain_sql(spring, branch, period):
 
 
 def by_place(days, period, by):
-    """Add up the daily figures by weekday, or by how many days each day is after the first."""
+    """Add up the numbers of days as a figure does, and return {key of a row: numbers}.
+
+    `days` is {day: numbers}. A key is a weekday, or the number of days since the first day of the period.
+    """
     places = {}
     for day, numbers in days.items():
         day = datetime.date.fromisoformat(str(day))
@@ -193,7 +196,7 @@ def test_no_figure_changes_when_sessions_are_forgotten_and_people_are_erased(spr
     assert every_figure([branch.pk, spring.pk]) == before
 
 
-def test_figures_of_single_months_and_branches_add_up_to_the_figure_of_all(spring, branch):
+def test_figures_of_each_month_and_branch_add_up_to_the_figure_of_all_branches(spring, branch):
     branches = [branch.pk, spring.pk]
     for by in workload.BY_DAY:
         whole = workload.figure(IN_SPRING, branches, by).total.numbers
@@ -205,26 +208,28 @@ def test_figures_of_single_months_and_branches_add_up_to_the_figure_of_all(sprin
         assert tuple(map(sum, zip(*halves, strict=True))) == whole
 
 
-def test_rare_topics_and_quiet_sessions_and_visits_with_a_child_are_counted_only_in_other(spring, branch):
+def test_rare_topics_quiet_sessions_and_visits_with_a_child_appear_only_in_other(spring, branch):
     made(branch, MARCH, 2, topic=TopicFactory(name="Taxes"))
     actions.rebuild()
     figure = workload.figure(IN_SPRING, [branch.pk, spring.pk], "topic")
-    # Health has 6 + 5 + 1 contacts. Other has 3 about law, 2 about taxes, 2 quiet ones and 4 with a child.
+    # Health has 6 + 5 + 1 contacts. Other has 3 contacts about law, 2 about taxes, 2 quiet sessions and 4
+    # visits with a child.
     assert figure.table()[:-1] == [["Health", 12], ["Other", 11]]
     assert figure.total.contacts == 23
 
 
-def test_comparing_the_rows_other_of_two_breakdowns_reveals_no_number_below_five(spring, branch):
+def test_subtracting_the_row_other_of_two_breakdowns_reveals_no_number_below_five(spring, branch):
     topics, groups = (
         workload.figure(IN_SPRING, [branch.pk, spring.pk], by).table() for by in ("topic", "patron_group")
     )
-    # If both tables showed their large row, Other would be 9 by topic and 6 by group. Both include the same 6
-    # quiet sessions and visits with a child, so 3 contacts would be about law.
+    # If both tables showed all large rows, Other would have 9 contacts by topic and 6 by group. Both numbers
+    # would include the same 6 quiet sessions and visits with a child. So everyone could calculate that 3
+    # contacts were about law.
     assert topics[:-1] == [["Other", 21]]
     assert groups[:-1] == [["Not asked", 8], ["Other", 13]]
 
 
-def test_second_small_row_is_counted_in_other_if_other_would_be_below_five(branch):
+def test_second_smallest_row_is_added_to_other_if_other_would_be_below_five(branch):
     made(branch, MARCH, 7, topic=TopicFactory(name="Health"))
     made(branch, MARCH, 5, topic=TopicFactory(name="Law"))
     made(branch, MARCH, 1, topic=TopicFactory(name="Taxes"))
@@ -232,7 +237,7 @@ def test_second_small_row_is_counted_in_other_if_other_would_be_below_five(branc
     assert workload.figure(IN_MARCH, [branch.pk], "topic").table()[:-1] == [["Health", 7], ["Other", 6]]
 
 
-def test_each_period_is_compared_with_the_days_before_and_with_the_same_days_a_year_before():
+def test_period_is_compared_with_the_days_before_or_with_the_same_days_a_year_before():
     year = Period(datetime.date(2024, 1, 1), datetime.date(2024, 12, 31))
     leap = Period.of_month(datetime.date(2024, 2, 5))
     ten_days = Period(datetime.date(2026, 3, 1), datetime.date(2026, 3, 10))
@@ -306,7 +311,7 @@ def test_figure_of_a_short_or_long_period_has_a_readable_number_of_rows(spring, 
     assert chart_of(figure)
 
 
-def test_sentence_about_a_chart_names_the_row_with_the_most_contacts_unless_rows_are_equal(branch):
+def test_chart_sentence_names_the_row_with_the_most_contacts_unless_rows_are_equal(branch):
     made(branch, MARCH, hour=9)
     actions.rebuild()
     figure = workload.figure(IN_MARCH, [branch.pk], "hour")
@@ -352,7 +357,7 @@ def test_figures_file_has_the_same_cells_as_the_page(spring, desk, branch, compa
 
 @pytest.fixture
 def estimates(branch):
-    """Import 3 contacts with 45 minutes, of which 20 are an estimate, and count one of staff."""
+    """Import 3 contacts with 45 minutes, 20 of which are an estimate. Count 1 contact that staff recorded."""
     log = LogImport.objects.create(started_at=AT, ended_at=AT, file_key="1")
     counts = {"branch": branch, "is_final": True, "log_import": log, "handed_over": 0, "check_ins": 0}
     counts |= {"contacts": 3, "minutes": 45, "estimated_minutes": 20}
@@ -454,7 +459,7 @@ def test_figures_page_separates_thousands_but_the_file_does_not(desk, branch):
     ],
     ids=["days", "no comparison", "modes", "months"],
 )
-def test_figures_page_says_that_weekdays_can_differ_only_if_two_periods_are_compared_by_day(
+def test_note_that_weekdays_can_differ_is_shown_only_if_periods_are_compared_by_day(
     spring, desk, asked, says
 ):
     page = desk.get(reverse("figures"), {"dates": "2026-03"} | asked)
@@ -564,7 +569,7 @@ def test_figures_by_staff_member_are_in_no_file_and_do_not_rank_people(shared_wo
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan depends on the database")
-def test_figures_by_staff_member_read_only_an_index(shared_work, branch, staff, library):
+def test_query_for_the_figures_by_staff_member_reads_only_an_index(shared_work, branch, staff, library):
     made(branch, MARCH, 50, staff=None)
     library.staff_figures = "branch"
     with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:

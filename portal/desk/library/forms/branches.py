@@ -141,9 +141,9 @@ class BranchForm(forms.Form):
 class HoursForm(forms.Form):
     """The opening hours of a branch.
 
-    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". The page also posts the
-    hours that it showed at first. If this person didn't change a day, the day keeps its hours in `saved`.
-    These may be new, because a colleague may have changed them since the page was opened. If both people
+    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". A colleague may have
+    saved other hours since the page was opened, so the page also posts the hours that it showed at first. A
+    day that this person didn't change keeps the colleague's hours, which are in `saved`. If both people
     changed the same day, the page shows an error and the colleague's hours. If this person saves again, this
     person's hours replace the colleague's.
     """

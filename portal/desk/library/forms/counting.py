@@ -19,9 +19,10 @@ YEARS = range(1900, 9000)
 class RuleSetForm(forms.Form):
     """A set of counting rules for a survey, with the day on which the rules start.
 
-    The form has a field for each question type, and fields for its modes. It has a field for all tallies, and
-    one for each name of a kind of tally. If a change would alter numbers of years that have ended, nothing is
-    saved at first. When the page with this warning is posted with the same day, the rules are saved.
+    Each question type has a field, and a field for each mode. There is a field for all tallies, and one for
+    each name of a kind of tally. If the rules would change the numbers of years that have ended, the page
+    first shows a warning and saves nothing. If the page is posted again with the same day, the rules are
+    saved.
     """
 
     starts_on = DayField(

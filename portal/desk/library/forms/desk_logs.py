@@ -1,4 +1,4 @@
-"""The forms that say what the columns and values of an uploaded desk log are."""
+"""The forms that ask what the columns and values of an uploaded desk log mean."""
 
 from django import forms
 from django.utils.text import capfirst
@@ -49,7 +49,7 @@ def fields_of_library():
 
 
 class ColumnsForm(forms.Form):
-    """One select for each column that has values. Each label is the column's name as the log writes it."""
+    """A form with a select for each column that has values. The label is the column's name in the log."""
 
     def __init__(self, *args, overview, mapping, **kwargs):
         super().__init__(*args, **kwargs)
@@ -114,7 +114,7 @@ class ColumnsForm(forms.Form):
         return self.cleaned_data
 
     def changed_mapping(self, mapping):
-        """Return the mapping with these columns. Earlier decisions about values don't change."""
+        """Return a copy of the mapping with the chosen columns. The decisions about values stay the same."""
         changed = Mapping.from_json(mapping.as_json())
         changed.columns = self.chosen
         return changed
@@ -137,7 +137,10 @@ def _fields_by_column(overview, mapping):
 
 
 class ValuesForm(forms.Form):
-    """A form that asks what the values of the choice lists mean here, and what the log leaves open."""
+    """A form that asks what each value of the log means here, such as which mode is meant by "walk-in".
+
+    It also asks what the log doesn't say, such as whether its dates begin with the day or the month.
+    """
 
     def __init__(self, *args, overview, mapping, save_as="", **kwargs):
         super().__init__(*args, **kwargs)
@@ -191,17 +194,18 @@ class ValuesForm(forms.Form):
             return
         column, known = self.overview.columns[positions[0]], self.plan.values.get(name, {})
         is_needed = name in NEEDED
-        # A group of the log that the library doesn't have counts as "Other", if there is such a group.
+        # If the library has a group "Other", unknown groups of the log count as this group. So there is no
+        # choice "None".
         has_other = name == "patron_group" and self.places.other_group
         first = [] if has_other else [("", _("Choose") if is_needed else _("None"))]
         ours = _choices_of(name)
         choices = [*first, *ours, (LEFT_OUT, _("Leave out these rows"))]
-        # A library with one branch has only one place.
+        # If the library has one branch and no service points, this branch is preselected.
         only = ours[0][0] if name == "place" and len(ours) == 1 else ""
         names = []
         for number, (value, rows) in enumerate(column.values.items()):
-            # The name contains the position of the column. So if the columns were changed after the form was
-            # opened, its answers aren't used for a different column.
+            # The name contains the position of the column. Otherwise, if the columns were changed after the
+            # form was opened, the answers about one column would be used for another column.
             key = f"{name}-{column.position}-{number}"
             names.append(key)
             self.fields[key] = forms.ChoiceField(
@@ -271,8 +275,8 @@ class ValuesForm(forms.Form):
         changed = Mapping.from_json(self.mapping.as_json())
         changed.order = self.cleaned_data.get("order", "")
         for name, column, keys in self.lists:
-            # Otherwise, a value that the coordinator has set to "None" would be recognized automatically
-            # again.
+            # Save NOTHING if the coordinator chose "None". Otherwise, the portal would guess the meaning of
+            # this value again.
             changed.values[name] = {
                 fold(value): self.cleaned_data[key] or NOTHING
                 for value, key in zip(column.values, keys, strict=True)

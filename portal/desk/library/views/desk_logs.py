@@ -113,7 +113,7 @@ def log_upload(request, public_id):
 
 
 def _query_of_figures(log_import):
-    """Return the parameters with which the page of figures shows the whole months of this import."""
+    """Return the query string for a figures page that shows every month in which the import has contacts."""
     first, last = Period.of_month(log_import.first_day).first, Period.of_month(log_import.last_day).last
     return urlencode({"first_day": first, "last_day": last})
 
@@ -167,7 +167,7 @@ def _use_saved(request, upload, notes, row):
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_values(request, public_id):
-    """Ask what the values of the log mean here. Then the import is tried out."""
+    """Ask what the values of the log mean here. On POST, save the answers and prepare the preview."""
     upload = _open(request, public_id)
     if upload is None:
         return redirect("log_upload", public_id)
@@ -266,7 +266,10 @@ def _own(request, public_id):
 
 
 def _open(request, public_id):
-    """Return the person's upload, or None if its mapping can't be changed now. Raises Http404."""
+    """Return the person's upload, or None if its mapping can't be changed now.
+
+    Raise Http404 if the person has no upload with this id.
+    """
     upload = _own(request, public_id)
     return None if upload.task or upload.problem or upload.ended_at else upload
 
@@ -279,9 +282,9 @@ def _notes(upload):
 
 
 def _saved(action):
-    """Call the action and return True.
+    """Call `action`, which changes an upload, and return True.
 
-    Return False if another tab has already changed the upload. Raises Http404.
+    Return False if another tab has already changed the upload. Raise Http404 if the upload was deleted.
     """
     try:
         action()

@@ -13,7 +13,7 @@ from portal.desk.params import number_or_none
 from portal.helpsessions import choices
 from portal.helpsessions.models import OwnField, OwnValue, PatronGroup, ServicePoint, TallyKind
 
-# The most groups of library cards without a patron group that the page lists.
+# The page lists at most this many groups of library cards that belong to no patron group.
 MAX_UNMAPPED = 50
 
 

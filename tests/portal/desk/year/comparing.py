@@ -21,7 +21,7 @@ FEWEST = 5
 
 
 def by_day(year, period, branches, breakdown, earlier=None):
-    """Return ({key: numbers} of the figure, the same in SQL) of a breakdown for any days."""
+    """Return {key: numbers} of a breakdown for any days, first from the figure and then from the SQL."""
     figure = workload.figure(period, branches, breakdown, earlier=earlier)
     wanted = _numbers_by_day(year, period, branches, breakdown)
     found = {_key(breakdown, row.key): row.numbers for row in figure.rows if _is_known(row.numbers)}
@@ -42,7 +42,7 @@ def _numbers_by_day(year, period, branches, breakdown):
 
 
 def _place(key, period, step):
-    """Return the place of a day or month in the period."""
+    """Return the position of a day or month in the period. The first one has the position 0."""
     if step == "day":
         return (datetime.date.fromisoformat(key) - period.first).days
     of_year, month = map(int, key.split("-"))
@@ -54,7 +54,7 @@ def _is_known(numbers):
 
 
 def _key(breakdown, key):
-    """Return the key of a row in the form in which the SQL returns it."""
+    """Return the key of a figure's row as the SQL returns it."""
     if breakdown in ("question_type", "read_level", "tally_kind"):
         is_tally, key = key
         if breakdown == "tally_kind":
@@ -65,7 +65,7 @@ def _key(breakdown, key):
 
 
 def grid(year, period, branches):
-    """Return ({(hour, weekday): contacts} of the figure, the same in SQL)."""
+    """Return {(hour, weekday): contacts}, first from the figure and then from the SQL."""
     figure = workload.figure(period, branches, workload.GRID)
     found = {
         (row.key, weekday): number
@@ -99,7 +99,10 @@ def by_month(year, period, branches, breakdown):
 
 
 def cells(table, column, month, branch):
-    """Return {key: contacts} of a table of counts in one month at one branch, or of all if they are None."""
+    """Return {key: contacts} of a table of counts in one month at one branch.
+
+    If `month` is None, return the sums of all months and branches.
+    """
     rows = table.objects.filter(**{"month": month, "branch": branch} if month else {}).order_by()
     found = dict(rows.values_list(column).annotate(Sum("contacts")))
     return {key: number for key, number in found.items() if number}
@@ -113,7 +116,10 @@ def rows_of(table):
 
 
 def answers(year, period, branches):
-    """Return ({end of a band: (answers, in time)} of the figure, the same in SQL), and check the sentence."""
+    """Return {end of a band: (answers, in time)}, first from the figure and then from the SQL.
+
+    Also check the sentence about the figure.
+    """
     figure = workload.figure(period, branches, workload.ANSWERS)
     waits = year.ledger.waits(period.first, period.last, branches)
     wanted: dict = {}
@@ -131,7 +137,10 @@ def answers(year, period, branches):
 
 
 def by_staff(year, branches):
-    """Return ({staff member: (contacts, minutes)} of the figure, the same in SQL), as far back as it reaches."""
+    """Return {staff member: (contacts, minutes)}, first from the figure and then from the SQL.
+
+    The period begins on the first day for which the figure is complete.
+    """
     period = Period(complete_from(year.last_day), year.last_day)
     user = User.objects.get(pk=year.staff[0].pk)
     figure = figure_by_staff(period, branches, user=user, sees_all=True, library=Library.current())
@@ -140,7 +149,10 @@ def by_staff(year, branches):
 
 
 def survey(year, name, method):
-    """Return ([answers of the report], [the same in SQL]) of the reporting years. All rules get this method."""
+    """Return the answers for two reporting years, first from the report and then from the SQL.
+
+    All rules of the survey get this method.
+    """
     RuleSet.objects.filter(survey=name).update(method=method)
     start = Library.current().year_starts_in
     first = ReportingYear.of(datetime.date(2026, 1, 1), start)
@@ -167,7 +179,7 @@ def _survey_of(year, name, method, reporting_year):
 
 
 def _estimate(year, name, first, last, rules):
-    """Return {counts as: estimate} of the marked weeks that are over, or None if there are too few."""
+    """Return {counts as: estimate} from the marked weeks that are over, or None if there are too few weeks."""
     weeks = [
         starts
         for (starts,) in SampledWeek.objects.values_list("starts_on")

@@ -20,10 +20,10 @@ LANGUAGES = ["en"] * 5 + ["es", "es", "vi"]
 
 
 class Desk:
-    """The steps of staff. They use the attributes of Year."""
+    """A mixin of Year with the steps that staff take."""
 
     def contact(self):
-        """Return (arguments of `record`, columns of the ledger) of a random contact."""
+        """Return a random contact, as (arguments for `record`, columns for the ledger)."""
         branch = self.pick(self.all_branches)
         hour = self.random.randint(9, 16)
         day = max(FIRST, self.today - self.pick([0, 0, 0, 0, 1, 12]) * DAY)
@@ -90,11 +90,11 @@ class Desk:
         self.visits.append(visit.pk)
 
     def _with_group_of_card(self, columns, person):
-        """Return the columns with the group of the patron's library card, unless staff have chosen one."""
+        """Return the columns, with the group of the patron's library card if staff have chosen no group."""
         if columns["patron_group"] or columns.get("child"):
             return columns
-        # Patrons with several cards have merged records. Nobody signs in with a card again, so the newest one
-        # was seen last.
+        # A patron has several cards only after records were merged. In this year, nobody signs in with a card
+        # again, so the newest card was seen last.
         cards = self._cards_of(person.pk)
         group = self.group_of[cards[-1]] if cards else None
         self.happened["group of a card"] += group is not None
@@ -195,14 +195,14 @@ class Desk:
         assert actions.undo_record(visit, by=by, at=self.at)
 
     def remove_patron(self):
-        """Take a visit from a wrong patron. The new visit counts, without what came from the patron."""
+        """Remove a wrong patron from a visit. The new visit counts, but without the group of the patron's card."""
         visit = self.some_visit(patron__isnull=False, with_child="")
         if visit is None:
             return
         from_card = visit.is_group_from_card
         new, _code = remove_wrong_patron(visit, visit.patron, by=self.pick(self.staff), at=self.at)
-        # The check-ins of the old visit aren't counted anymore. The ledger still has these check-ins under
-        # the old number of the visit.
+        # The check-ins of the old visit aren't counted anymore. In the ledger, they keep the old number, so
+        # the new visit has none.
         self.ledger.renumber(visit.pk, new.pk)
         self.ledger.change(new.pk, handed=1, **({"patron_group": None} if from_card else {}))
         self.visits.append(new.pk)

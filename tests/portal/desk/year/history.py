@@ -158,11 +158,11 @@ class Year(Desk, Patrons):
         return [FIRST + number * DAY for number in range((LAST - FIRST).days + 1 + more)]
 
     def _live(self):
-        """Do the steps in the order of their times, with nights between them."""
+        """Do the steps in the order of their times, with the nightly jobs in between."""
         self.agenda: list = []
         self.happened: Counter = Counter()
         self.places = itertools.count()
-        # Each kind of step happens as often as it is among the choices.
+        # A kind of step that is in the list of choices twice also happens twice as often.
         choices = self._choices()
         for step in itertools.islice(itertools.cycle(choices), self.steps):
             day = self.pick(self._days())

@@ -41,7 +41,7 @@ COUNTED = "FROM year_contact c WHERE c.replaced_by = ''"
 DESCRIBED = f"{COUNTED} AND c.is_tally = 0 AND c.quiet = 0 AND c.child = 0"
 NUMBERS = """COUNT(*), COALESCE(SUM(c.minutes), 0), SUM(c.handed),
     SUM((SELECT COUNT(*) FROM year_check_in i WHERE i.contact = c.id))"""
-# {breakdown: the SQL of its key}. A contact that was only counted has no question type and no READ level.
+# {breakdown: the SQL of its key}. A tally has no question type and no READ level of its own.
 KEYS = {
     "branch": "c.branch",
     "service_point": "c.point",
@@ -194,7 +194,7 @@ class Ledger:
         return [(branch, int(waited)) for branch, waited in rows]
 
     def band_of(self, seconds):
-        """Return the upper limit, in minutes, of the first band that `seconds` fit in, or None if none is long enough."""
+        """Return the upper limit, in minutes, of the shortest band that includes `seconds`, or None."""
         return self.run("SELECT MIN(up_to) FROM year_band WHERE up_to * 60 >= %s", seconds)[0][0]
 
     def for_survey(self, survey, first, last, days=None):

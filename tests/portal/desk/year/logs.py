@@ -1,4 +1,4 @@
-"""Desk logs of other systems that are imported during a year, again and again as they grow, and undone."""
+"""Two desk logs that grow during a year. They are imported many times, and some imports are undone."""
 
 import datetime
 import io
@@ -13,14 +13,14 @@ from tests.portal.imports.desk_logs.files import as_csv
 HEADER = ["Date", "Time", "Location", "Type", "Mode", "Minutes", "READ", "Patron type", "Topic", "Ticket #"]
 TYPES = {"Reference": "reference", "Directional": "directional", "Tech help": "technology"}
 MODES = {"In person": "in_person", "Phone": "phone", "Chat": "chat"}
-# The middle of a band counts.
+# A band counts as the minutes in its middle.
 MINUTES = {"": None, "5": 5, "10-30 min": 20}
 LEVELS = {"": None, "1": 1, "3": 3}
 TIMES = {"": None, "9:15 AM": 9, "2:30 PM": 14}
 
 
 class DeskLog:
-    """Two logs. The rows of one have ticket numbers and can be edited. The rows of the other can be equal."""
+    """Two logs. Rows of `with_numbers` have a ticket number and can be edited. Rows of `without` can be equal."""
 
     def __init__(self, year, folder):
         self.year, self.file = year, folder / "log.csv"
@@ -30,7 +30,7 @@ class DeskLog:
         self.last_contact = 0
 
     def import_more(self):
-        """Add rows to a log, edit some of it, and import the whole log."""
+        """Add rows to one of the logs, and import the whole log. If rows have ticket numbers, edit two of them."""
         log = self.year.pick([self.with_numbers, self.without])
         for _number in range(self.year.random.randint(2, 8)):
             ticket = f"{len(log) + 1}" if log is self.with_numbers else ""
@@ -63,7 +63,7 @@ class DeskLog:
         ]
 
     def _note(self, log, source):
-        """Write the rows that are new, or new versions of a row, into the ledger."""
+        """Write new rows, and new versions of edited rows, into the ledger."""
         ledger = self.year.ledger
         for place, row in enumerate(log):
             key = log is self.with_numbers, place
@@ -77,7 +77,7 @@ class DeskLog:
             self.known.setdefault(key, []).append((self.last_contact, list(row)))
 
     def _active(self, key):
-        """Return the version of the row that counts now, or None."""
+        """Return (contact in the ledger, cells) of the version of a row that counts now, or None."""
         for contact, row in reversed(self.known.get(key, [])):
             sql = "SELECT COUNT(*) FROM year_contact WHERE id = %s AND replaced_by = ''"
             if self.year.ledger.run(sql, contact)[0][0]:
@@ -105,7 +105,7 @@ class DeskLog:
         }
 
     def undo(self):
-        """Undo any import, unless a later one has replaced its rows."""
+        """Undo a random import. Do nothing if a later import has replaced some of its rows."""
         imports = list(LogImport.objects.order_by("pk"))
         if imports:
             log_import = self.year.pick(imports)

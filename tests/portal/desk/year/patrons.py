@@ -25,7 +25,7 @@ REMEMBER = ["365", "365", "90", "30"]
 
 
 class Patrons:
-    """The steps of patrons. They use the attributes of Year."""
+    """A mixin of Year with the steps that patrons take."""
 
     def _new_patron(self):
         patron = UserFactory(check_ins="email")
@@ -133,7 +133,7 @@ class Patrons:
         cards = self._cards_of(pk)
         self.owner_of |= dict.fromkeys(cards, into.pk)
         if self.pick([True, False]):
-            # In the meantime, patrons keep and answer visits, and staff correct visits.
+            # Before the merge is undone, patrons keep and answer visits, and staff record and correct visits.
             for step in self.random.sample([self.record, self.keep_later, self.correct, self.answer], 2):
                 self.later(self.at + HOUR, step)
             self.later(self.at + 5 * HOUR, lambda: self._unmerge(merged.pk, cards))
@@ -149,7 +149,7 @@ class Patrons:
 
     def erase(self):
         patron = self.patrons.pop(self.random.randrange(len(self.patrons)))
-        # Nobody can tell anymore who helped this patron.
+        # After the erasure, the patron's visits no longer say who helped.
         visits = "SELECT id FROM helpsessions_helpsession WHERE patron_id = %s"
         self.ledger.run(f"UPDATE year_contact SET staff = NULL WHERE id IN ({visits})", patron.pk)
         erasure.erase(User.objects.get(pk=patron.pk), language="en", at=self.at)

@@ -21,7 +21,7 @@ class Rules:
             self._save(None, survey, datetime.date(2025, 1, 1), rules, {}, "neither", False)
 
     def change(self):
-        """Let new rules of one survey start on a day near today, or remove rules."""
+        """Add rules of one survey that start on a day near today. If there are many rules, remove some instead."""
         year, survey = self.year, self.year.pick(Survey.values)
         later = RuleSet.objects.filter(survey=survey, starts_on__year=2026).order_by("starts_on")
         if len(later) > 2:
