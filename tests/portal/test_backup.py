@@ -284,7 +284,7 @@ beat("web2:123", at=timezone.now())
 
 
 @pytest.mark.only_long
-def test_only_a_running_worker_prevents_a_restore(old, tmp_path, new_portal):
+def test_running_worker_prevents_a_restore_but_the_heartbeat_in_a_backup_does_not(old, tmp_path, new_portal):
     old.run(HEARTBEAT)
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     assert old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", status=1) == (
@@ -298,7 +298,7 @@ def test_only_a_running_worker_prevents_a_restore(old, tmp_path, new_portal):
 
 @pytest.mark.only_long
 @pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has no server")
-def test_restore_is_refused_while_only_a_web_server_is_connected(old, archive):
+def test_restore_is_refused_even_if_only_a_web_server_is_connected_to_the_database(old, archive):
     with psycopg.connect(old.environment["DATABASE_URL"], application_name="afterword"):
         assert old.manage("restore", str(archive), "--replace", status=1) == (
             "CommandError: The portal is still connected to the database from 127.0.0.1. Stop the portal on "

@@ -119,7 +119,7 @@ def test_title_search_that_is_not_a_safe_address_is_not_used(template):
         ({"kind": "book", "retired_at": "2026-01-01"}, False),
     ],
 )
-def test_only_items_that_the_catalog_can_have_link_to_the_catalog(facts, is_there):
+def test_item_links_to_the_catalog_only_if_the_catalog_can_have_the_item(facts, is_there):
     assert in_catalog(item(**facts)) == is_there
     assert bool(through_catalog(item(**facts), library(SEARCH))) == is_there
 

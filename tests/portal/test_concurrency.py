@@ -78,7 +78,7 @@ from tests.opening_hours import open_on_weekdays
 from tests.processes import rounds
 
 ROUNDS, PROCESSES = times(4, 50), 8
-# The number of rounds of tests of actions on a conversation. They run more rounds than other tests.
+# The tests of actions on a conversation run this many rounds.
 CONVERSATION_ROUNDS = times(5, 50)
 
 pytestmark = [
@@ -188,7 +188,7 @@ def test_reading_form_sent_eight_times_at_once_creates_one_conversation(session)
     )
 
 
-def test_only_one_of_eight_staff_members_can_take_a_conversation_simultaneously(session):
+def test_only_one_of_eight_staff_members_who_take_a_conversation_at_once_succeeds(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -285,7 +285,7 @@ def test_newest_version_of_a_draft_remains_if_eight_devices_save_the_draft_at_on
     )
 
 
-def test_no_draft_remains_if_devices_save_it_while_the_answer_is_sent(session):
+def test_no_draft_remains_if_devices_save_the_draft_while_the_answer_is_sent(session):
     conversation = ask(session)
 
     def keep(number):
@@ -589,7 +589,7 @@ def test_simultaneous_conversation_actions_do_not_deadlock(session):
     rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"Erased"})
 
 
-def test_each_promise_moves_once_if_three_coordinators_close_the_same_day_at_once(session):
+def test_each_promise_moves_once_if_three_coordinators_add_the_same_closed_day_at_once(session):
     """Close a day while staff answer, patrons write and conversations are merged and transferred."""
     branch, staff = session.branch, session.staff
     other = BranchFactory()
@@ -729,7 +729,7 @@ def test_only_one_child_and_one_adult_can_keep_a_shared_visit(session):
     rounds(works, ROUNDS, before=prepare, after=check, refusals={"AlreadyKept"})
 
 
-def test_attaching_a_code_card_to_eight_visits_at_once_succeeds_for_only_one(session):
+def test_code_card_that_is_attached_to_eight_visits_at_once_belongs_to_only_one_visit(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
     codes = handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS

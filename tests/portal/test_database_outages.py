@@ -227,7 +227,7 @@ def log_of(process):
 def wait_for_refusals(senders):
     """Wait until each patron has sent a message that the portal could not store."""
     counts = [len(sender.answers) for sender in senders]
-    # The first answer may belong to a message that the portal stored before the database ended.
+    # The first answer may belong to a message that the portal stored before the database stopped.
     wait_until(
         lambda: all(len(sender.answers) > count + 1 for sender, count in zip(senders, counts, strict=True))
     )
@@ -264,7 +264,7 @@ def test_portal_neither_loses_nor_doubles_messages_if_the_database_stops_under_l
     messages = server.messages(ending)
     assert set(messages.values()) == {1}
     assert {text for sender in senders for text in sender.confirmed} <= set(messages)
-    # The email that was on its way when the database ended may be sent again, so that no email is lost.
+    # The email that was on its way when the database stopped may be sent again, so that no email is lost.
     assert sum(server.emails(ending).values()) <= EMAILS + MAX_RESENT
 
 

@@ -199,7 +199,8 @@ def test_error_page_says_to_try_again_soon_if_the_session_cannot_be_saved(
 ):
     sign_in(client, patron)
     session = client.session
-    del session[LAST_USED_ON]  # The next request stores this key again, and so saves the session.
+    # Without this key, the next request saves the session.
+    del session[LAST_USED_ON]
     session.save()
     client.raise_request_exception = False
     monkeypatch.setattr(Session, "save", Mock(side_effect=error("the connection was lost")))

@@ -1,4 +1,4 @@
-"""Check that work that writes again and again leaves other processes time to write."""
+"""Check that code that writes many times in a row lets other processes write in between."""
 
 import threading
 import time

@@ -242,7 +242,7 @@ def test_row_with_a_unique_value_of_another_row_is_not_inserted(branch, staff, d
     }
 
 
-def test_insert_all_stores_the_same_rows_as_saving_each(branch, django_assert_num_queries):
+def test_insert_all_stores_the_same_rows_as_saving_each_object(branch, django_assert_num_queries):
     common = HelpSessionFactory.build(branch=branch, staff=None, own_values={"1": 2}, mode="phone")
     topic, at = TopicFactory(), timezone.now()
     rows = [

@@ -64,7 +64,7 @@ def test_migrate_makes_readable_paths_private_and_prints_them(opened, capsys):
 
 @pytest.mark.only_long
 @pytest.mark.slow
-def test_commands_write_private_files_except_for_static_files(tmp_path):
+def test_files_written_by_commands_are_private_except_for_static_files(tmp_path):
     folder = tmp_path / "afterword"
     # A shell's usual mask lets every account read new files.
     before = os.umask(0o022)

@@ -71,7 +71,7 @@ def test_accept_key_command_makes_the_portal_accept_a_changed_key(marked, settin
     check_database()
 
 
-def test_database_without_a_mark_or_library_belongs_to_every_portal(db, settings):
+def test_portal_accepts_a_database_that_has_neither_a_mark_nor_a_library(db, settings):
     settings.LOCAL = False
     mark_database(at=timezone.now())
     assert not has_another_key()

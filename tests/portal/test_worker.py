@@ -59,7 +59,7 @@ def test_jobs_still_run_after_the_clock_is_set_back(ran, time_machine):
 
 
 @pytest.mark.django_db
-def test_job_that_is_not_due_costs_one_query_and_no_write(django_assert_num_queries):
+def test_checking_a_job_that_is_not_due_runs_one_query_and_writes_nothing(django_assert_num_queries):
     assert actions.take_turn("job", at=AT, every=EVERY_HOUR)
     with django_assert_num_queries(1) as queries:
         assert not actions.take_turn("job", at=AT + timedelta(minutes=59), every=EVERY_HOUR)

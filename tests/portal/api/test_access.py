@@ -52,7 +52,7 @@ def test_token_allows_only_its_scope(ask, send, branch, scope, allowed):
             assert problem_of(answer, 403) == {}
 
 
-def test_day_of_the_last_use_of_a_token_is_stored(send, token, library):
+def test_day_on_which_a_token_was_last_used_is_stored(send, token, library):
     assert token.last_used_on is None
     send()
     token.refresh_from_db()

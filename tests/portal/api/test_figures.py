@@ -76,7 +76,7 @@ def test_api_returns_the_estimated_minutes_in_their_own_field(read, counted, bra
     assert answer["total_estimated_minutes"] == 20
 
 
-def test_keys_of_rows_are_the_same_in_every_language(read, ask, token, counted, branch):
+def test_figure_rows_of_the_api_have_the_same_keys_in_every_language(read, ask, token, counted, branch):
     def keys(by, **headers):
         answer = ask("GET", "figures", MONTH | {"by": by}, token=token, headers=headers).json()
         return [row["key"] for row in answer["rows"]]
@@ -89,7 +89,7 @@ def test_keys_of_rows_are_the_same_in_every_language(read, ask, token, counted, 
     assert keys("topic")[-1] == "other"
 
 
-def test_topics_with_small_numbers_are_counted_only_under_other(read, counted):
+def test_topics_with_small_numbers_are_counted_together_as_other(read, counted):
     rows = {row["label"]: row["numbers"] for row in read(by="topic").json()["rows"]}
     assert "Tax" not in rows
     assert all(numbers[0] >= 5 for label, numbers in rows.items() if label != "Other")
@@ -105,7 +105,7 @@ def test_api_returns_figures_only_for_the_branches_of_the_token(read, counted, b
 
 
 @pytest.mark.parametrize("by", ["hour", "hour_weekday", "answers"])
-def test_branch_with_two_staff_members_is_left_out_of_breakdowns_by_hour_and_answers(
+def test_figures_by_hour_and_about_answers_leave_out_a_branch_with_two_staff_members(
     ask, counted, by, branch
 ):
     small = BranchFactory(name="Small")

@@ -26,7 +26,7 @@ COUNTED = datetime.datetime(2026, 8, 14, 18, tzinfo=datetime.UTC)
 
 @pytest.fixture
 def counted(branch):
-    """Count 12 answers and verdicts at the branch and 6 elsewhere, and 2 about another topic."""
+    """Count 20 visits with an answer and a verdict: 18 about law (12 of them at `branch`) and 2 about tax."""
     west, items = BranchFactory(name="West"), ItemFactory.create_batch(2)
     law, tax = TopicFactory(name="Law"), TopicFactory(name="Tax")
     at = datetime.datetime.combine(MAY, datetime.time(18), datetime.UTC)
@@ -51,7 +51,7 @@ def read(ask, token):
 
 
 def cells_in_file(answer):
-    """Return the cells of an answer as the file of the page has them, without its headings."""
+    """Return the lines that the CSV file of the page must have for this response, without the headings."""
     cells = [[row["label"], "", "", row["number"]] for row in answer["follow_ups"]]
     for question in answer["questions"]:
         total = [{"label": "Total", "numbers": question["total"]}]

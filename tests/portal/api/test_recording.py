@@ -25,7 +25,7 @@ ISBN = "9780140328721"
 
 
 def problem_of(answer, status):
-    """Check that the response has this status and problem details. Return their errors as {field: detail}."""
+    """Check that the response has this status and problem details. Return the errors as {field: detail}."""
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = answer.json()
     assert (answer.status_code, body["status"], body["type"]) == (status, status, "about:blank")

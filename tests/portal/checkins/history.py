@@ -62,7 +62,7 @@ def send(at):
 
 
 def take(at):
-    """Take every waiting email, as a worker does, and return the emails about check-ins that may be sent."""
+    """Take all waiting emails, as a worker does. Return those about check-ins that may be sent now."""
     taken = []
     while row := take_next(at=at):
         email = settling.settle(row, at=at, sources=SOURCES)
@@ -105,8 +105,8 @@ class History:
         self.links = {}
         # The primary keys of the check-ins that the library must not send, because the patron has answered.
         self.answered = set()
-        # {primary key of MergedRecords: ((going, time), (into, time before the merge, time after the
-        # merge))}. The times are those in `last_sent`.
+        # {primary key of MergedRecords: what `last_sent` had for the two patrons}. The value is
+        # ((going, time), (into, time before the merge, time after the merge)).
         self.merged = {}
         # {primary key of a visit under a legal hold: the primary keys of its check-ins}
         self.held = {}
@@ -252,7 +252,7 @@ class History:
         return self.visits.filter(quiet=False, **due).distinct()
 
     def linked(self):
-        """Return the check-ins whose link, which the patron got by email, still works."""
+        """Return the check-ins whose emailed link still works."""
         found = {number: links.find(text, at=self.at) for number, text in self.links.items()}
         assert all(check_in.pk == number for number, check_in in found.items() if check_in)
         return [found[number] for number in sorted(found) if found[number]]
@@ -482,7 +482,7 @@ class History:
         return bool(self.is_open and self.may_be_written(check_in) and is_reviewed)
 
     def may_be_written(self, check_in):
-        """Return whether the check-in may be sent now, if it is approved and the branch is open."""
+        """Return whether the check-in may be sent now. Assume that it is approved and that the branch is open."""
         visit = HelpSession.objects.select_related("patron", "topic").get(pk=check_in.help_session_id)
         patron, library = visit.patron, Library.objects.get()
         if not patron or patron.check_ins != "email" or visit.check_ins or visit.quiet or visit.people > 1:
@@ -517,7 +517,7 @@ class History:
         return local.weekday() < 6 and 9 <= local.hour < 17 and local.date() not in self.closed_days
 
     def is_free(self, patron):
-        """Return whether neither the patron nor their address got an email within a week."""
+        """Return whether no email was sent to the patron or to their address in the last week."""
         address = User.objects.get(pk=patron).email
         # Ignore a time that is a week or more in the future, because a fast clock wrote it.
         times = filter(None, [self.last_sent.get(patron), self.last_sent_to.get(address)])

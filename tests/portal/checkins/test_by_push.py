@@ -31,8 +31,8 @@ from tests.portal.checkins.test_sending import (
 from tests.push_device import PRIVATE_KEY
 
 MINUTE = datetime.timedelta(minutes=1)
-# Other tests in this module cover these reasons. Three of them are about email addresses, which push messages
-# don't need.
+# Other tests in this module cover these reasons against sending. Three of the reasons are about email addresses,
+# which push messages don't need.
 TESTED_APART = {Why.NO_ADDRESS, Why.UNCONFIRMED, Why.ADDRESS_OFF, Why.NO_PHONE}
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +127,7 @@ def test_consent_to_emails_is_not_consent_to_push_messages(staff, branch, email)
     assert (row and row.to_address, pushed()) == (email, [])
 
 
-def test_push_check_in_is_never_emailed_if_its_subscription_was_deleted(staff, branch):
+def test_push_check_in_is_never_emailed_even_if_its_subscription_was_deleted(staff, branch):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     phone = PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)
@@ -153,7 +153,7 @@ def test_check_in_is_planned_again_if_the_subscription_ended_while_the_message_w
     assert (check_in.status, emails()) == ("planned", [])
 
 
-def test_push_check_in_is_never_emailed_if_every_push_service_has_refused_it(staff, branch):
+def test_push_check_in_is_never_emailed_even_if_every_push_service_refuses_the_message(staff, branch):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)
@@ -199,7 +199,9 @@ def test_adult_never_gets_a_push_message_about_a_childs_visit(staff, branch, lib
     assert why(check_in) == Why.CHILD
 
 
-def test_button_on_a_check_in_page_opened_from_a_push_message_stops_all_check_ins(due, phone, ana, client):
+def test_check_in_page_opened_from_a_push_message_has_a_button_that_stops_all_check_ins(
+    due, phone, ana, client
+):
     send_due_check_ins(at=NOW)
     CheckIn.objects.update(link_ends_at=timezone.now() + DAY)
     path = Notification.objects.get().url.removeprefix("http://localhost:8000")
@@ -241,7 +243,7 @@ def test_helper_reads_that_the_check_in_is_sent_to_the_patrons_phone(
     assert "email" not in outlook.words
 
 
-def test_helper_reads_why_a_patron_is_asked_only_on_web_pages(staff, branch, ana):
+def test_helper_reads_that_a_patron_is_asked_only_on_web_pages_and_why(staff, branch, ana):
     check_in_about(staff, branch, ana)
     check_in = with_outlook(CheckIn.objects.all(), at=NOW).get()
     outlook = outlook_of(check_in, asker=staff, user=staff)

@@ -44,7 +44,7 @@ def merge(coordinator):
         ("", "", ""),
     ],
 )
-def test_merged_record_has_the_more_private_choice_and_unmerging_restores_both_choices(
+def test_merged_record_has_the_more_private_choice_until_the_records_are_unmerged(
     merge, coordinator, going, into, merged
 ):
     ended, stayed, merge_row = merge(going=going, into=into)

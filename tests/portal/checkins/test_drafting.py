@@ -115,7 +115,9 @@ class TestWhoAsks:
         visit.save()
         assert drafting.asker(visit, at=AT) is None
 
-    def test_two_queries_find_who_asks_about_thirty_visits(self, branch, django_assert_num_queries):
+    def test_finding_out_who_asks_about_thirty_visits_runs_two_queries(
+        self, branch, django_assert_num_queries
+    ):
         visits = [HelpSessionFactory(branch=branch) for _ in range(30)]
         away(visits[0].staff, visits[1].staff)
         with django_assert_num_queries(2):
@@ -125,7 +127,7 @@ class TestWhoAsks:
 
 
 class TestDraft:
-    def test_warm_draft_contains_the_question_and_the_titles_of_the_items(self, visit, rosa):
+    def test_draft_in_the_warm_tone_contains_the_question_and_the_titles_of_the_items(self, visit, rosa):
         one, two = recommend_in(visit, 2)
         words = drafting.draft(CheckInFactory(help_session=visit, tone="warm"), by=rosa)
         assert words == (

@@ -94,7 +94,7 @@ def test_stranger_cannot_press_the_got_it_button(client, session, sign_in):
 
 
 @pytest.mark.parametrize("by_code", [False, True])
-def test_undoing_got_it_restores_the_reason_why_the_patron_could_not_get_the_item(
+def test_undo_of_the_got_it_button_restores_why_the_patron_could_not_get_the_item(
     client, session, patron, staff, branch, sign_in, show_code, by_code
 ):
     visit = HelpSessionFactory(branch=branch, staff=staff) if by_code else session

@@ -41,7 +41,8 @@ def test_two_workers_send_each_check_in_once_in_a_random_history(transactional_d
     history = History(seed, workers=2)
 
     history.run(80)
-    if not history.sent:  # for example, because every patron chose not to be asked
+    # Sometimes nothing was sent, for example because every patron chose not to be asked.
+    if not history.sent:
         history.run(160)
 
     assert history.sent, "the history is too short to say anything"
@@ -53,9 +54,9 @@ def test_two_workers_send_each_check_in_once_in_a_random_history(transactional_d
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
 def test_two_workers_send_each_check_in_once_while_patrons_and_visits_change(transactional_db):
-    """Let patrons and staff change what the workers send.
+    """Let patrons and staff act while two workers send check-ins.
 
-    They answer questions, refuse check-ins and remove visits from accounts. They erase, merge and unmerge
+    The actions answer questions, refuse check-ins, remove visits from accounts, and erase, merge and unmerge
     records.
     """
     library = LibraryFactory(check_ins=True)

@@ -109,7 +109,7 @@ def test_check_in_page_says_that_a_tap_is_saved_and_that_one_answer_is_enough(cl
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_check_in_page_with_another_question_does_not_suggest_closing_the_page(client, linked, htmx):
+def test_check_in_page_that_asks_a_further_question_does_not_suggest_closing_the_page(client, linked, htmx):
     check_in, url = linked
     allow_titles(check_in)
     item = Recommendation.objects.first()
@@ -575,7 +575,7 @@ def test_opening_a_check_in_link_changes_no_row(linked, client, sign_in, who):
     assert sorted(Session.objects.values_list()) == sessions
     assert not limits.LimitCount.objects.exists()
     if who == "the patron":
-        # Other pages record in the session that the session was used today.
+        # Unlike this page, other pages store in the session on which day it was used.
         client.get(reverse("help_sessions"))
         assert sorted(Session.objects.values_list()) != sessions
 

@@ -52,7 +52,9 @@ def page_of(session):
     return reverse("share_words", args=[session.public_id])
 
 
-def test_words_are_shared_with_the_patrons_consent_and_can_be_taken_back(me, session, patron, staff):
+def test_patron_consents_to_sharing_words_with_the_helper_and_can_take_the_words_back(
+    me, session, patron, staff
+):
     page = me.get(session.get_absolute_url())
     assert page_of(session) in page.content.decode()
     shown = unescape(text(me.get(page_of(session))))

@@ -256,7 +256,7 @@ def test_check_in_is_not_sent_if_there_is_a_reason_against_sending(reason, staff
     ana.refresh_from_db()
     viewer = BrowserViewer.who_opened([check_in.help_session_id], ana)
     shown = due_check_in(viewer, Library.current(), at=NOW)
-    # The pages don't ask an adult about a visit with a child either.
+    # The reasons in ONLY_BY_EMAIL, except Why.CHILD, don't stop the question on pages.
     assert (shown is not None) == (reason in ONLY_BY_EMAIL and reason != Why.CHILD)
 
 
@@ -426,7 +426,7 @@ def test_branch_without_opening_hours_is_open_from_9_to_5(due, branch, hour, min
     assert why(due, at) == ("" if is_open else Why.CLOSED)
 
 
-def test_check_in_can_be_sent_for_a_month_after_the_conversation_that_delayed_it_closed(due):
+def test_check_in_can_be_sent_until_a_month_after_the_conversation_that_delayed_it_was_closed(due):
     CheckIn.objects.update(due_on=TODAY - 40 * DAY)
     conversation = ConversationFactory(help_session=due.help_session, status="closed", closed_at=NOW - DAY)
     assert why(due) == ""

@@ -179,7 +179,7 @@ def test_staff_cannot_change_a_check_in_that_is_being_answered(world, act):
     assert (world.check_in.status, (world.check_in.due_on, world.check_in.words)) == ("answered", before)
 
 
-def test_skipped_check_in_that_is_just_ending_is_not_planned_again(world):
+def test_skipped_check_in_is_not_planned_again_if_it_ends_at_the_same_moment(world):
     skipped(world)
 
     def act(world):
@@ -259,7 +259,7 @@ def test_due_check_in_is_sent_if_no_other_process_changes_it(world):
     assert (world.check_in.status, emails()) == ("asked", 1)
 
 
-def test_words_are_not_shared_while_the_visit_is_removed_from_the_account(world):
+def test_words_are_not_shared_with_the_helper_while_the_visit_is_removed_from_the_account(world):
     visit_is(found="all", found_at=world.at, satisfaction="good", satisfaction_at=world.at)(world)
 
     def share(world):
@@ -271,7 +271,7 @@ def test_words_are_not_shared_while_the_visit_is_removed_from_the_account(world)
     assert not SharedWords.objects.exists()
 
 
-def test_weekly_limit_of_a_patron_does_not_change_while_another_process_locks_their_row(world):
+def test_weekly_limit_still_counts_an_unsent_email_if_another_process_locks_the_patron(world):
     used_up(world)
     asked(world)
     world.check_in.refresh_from_db()

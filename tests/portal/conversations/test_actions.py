@@ -560,7 +560,7 @@ def test_patron_sees_closed_and_reopened_events_after_the_answer_is_taken_back(
     assert patron_view(conversation, NOW + hour) == (words, events, 3, "waiting_for_staff")
 
 
-def test_events_appear_with_the_first_answer_if_the_second_answer_is_taken_back(
+def test_closed_and_reopened_events_appear_with_the_first_answer_if_the_second_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation, at = ask(session, patron), [NOW + minute + count * second for count in range(6)]
@@ -638,7 +638,7 @@ def test_answer_cannot_be_taken_back_by_another_person_or_after_the_undo_window(
 
 
 @pytest.mark.parametrize("seen_as", ["page", "email"])
-def test_staff_cannot_take_back_an_answer_that_was_shown_or_emailed_too_early(
+def test_answer_that_was_already_shown_or_emailed_cannot_be_taken_back_in_the_undo_window(
     session, patron, staff, seen_as
 ):
     conversation = ask(session, patron)

@@ -432,7 +432,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
     ("staff, as a patron", 404, 404, 404),
     ("nobody", 302, 302, 302),
 ])  # fmt: skip
-def test_only_the_patron_can_open_files_of_a_kept_conversation(
+def test_only_the_patron_can_open_files_of_a_conversation_in_their_account(
     client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, pending
 ):
     files = [

@@ -319,7 +319,7 @@ def test_transferred_call_keeps_its_phone_number_and_promised_time(session, staf
 
 
 def seen_by(conversation):
-    """Return `seen` of a page that is loaded now: (primary key of the phone number, number of tries)."""
+    """Return what a page loaded now would send as `seen`: (key of the phone number, number of tries)."""
     return call_backs.open_call(conversation).pk, call_backs.tries(now_of(conversation))
 
 

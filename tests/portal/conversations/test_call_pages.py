@@ -241,7 +241,7 @@ def test_viewer_with_only_the_code_of_a_shared_visit_sees_no_digits_of_the_phone
     assert "ends in" not in page
 
 
-def test_digits_of_a_number_given_by_a_viewer_with_only_a_code_are_hidden_after_the_visit_is_kept(
+def test_digits_of_a_number_given_without_signing_in_are_hidden_after_the_visit_is_kept(
     client, show_code, sign_in, staff, branch
 ):
     visit = HelpSessionFactory(staff=staff, branch=branch)

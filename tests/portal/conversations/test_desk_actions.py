@@ -96,7 +96,7 @@ def event_kinds(conversation):
 
 
 class TestTakingAndAssigning:
-    def test_taking_a_conversation_that_a_colleague_took_fails_and_says_who_took_it(
+    def test_staff_who_take_a_conversation_too_late_learn_which_colleague_has_taken_it(
         self, conversation, staff, branch
     ):
         desk_actions.take(conversation, by=staff, at=NOW)

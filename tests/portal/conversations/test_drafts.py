@@ -100,7 +100,9 @@ def test_saving_the_same_draft_twice_causes_no_conflict(conversation, staff):
     assert saved(conversation, staff) == ("words", 5)
 
 
-def test_each_person_has_a_separate_draft_for_each_side_and_kind(conversation, staff, coordinator, patron):
+def test_person_has_separate_drafts_as_staff_and_as_patron_and_for_each_kind_of_text(
+    conversation, staff, coordinator, patron
+):
     save(conversation, staff, 1, "answer")
     save(conversation, staff, 1, "note", kind="note")
     save(conversation, staff, 1, "as a patron", side="patron")

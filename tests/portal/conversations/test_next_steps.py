@@ -148,9 +148,7 @@ def test_unanswered_message_keeps_a_conversation_with_a_next_step_in_the_queue(m
     assert step_of(missed)["kind"] == "ordered"
 
 
-def test_conversation_about_two_missed_items_leaves_the_queue_when_both_have_a_next_step(
-    visit, staff, patron
-):
+def test_conversation_about_two_items_leaves_the_queue_when_both_items_have_a_next_step(visit, staff, patron):
     conversation = ask(patron, at=AT - hour, help_session=visit)
     answer = say(conversation, staff, at=AT - hour / 2)
     first, second = recommend_in_message(answer, 2, recommended_at=AT - hour / 3)
@@ -164,7 +162,7 @@ def test_conversation_about_two_missed_items_leaves_the_queue_when_both_have_a_n
     assert states.replay(now_of(conversation)).status == "snoozed"
 
 
-def test_patron_reads_the_promised_day_instead_of_waiting_for_the_library(visit, staff, patron):
+def test_patron_reads_the_promised_day_instead_of_the_words_waiting_for_the_library(visit, staff, patron):
     conversation = ask(patron, at=AT - hour, help_session=visit)
     answer = say(conversation, staff, at=AT - hour / 2)
     [missed] = recommend_in_message(answer, recommended_at=AT - hour / 3)
@@ -237,7 +235,7 @@ def test_new_verdict_of_the_patron_ends_the_next_step(missed, staff, verdict, st
     assert state_of(missed)[0] == status
 
 
-def test_item_that_the_patron_misses_again_a_day_later_has_no_next_step(missed, staff):
+def test_next_step_does_not_return_if_the_patron_changes_the_verdict_back_a_day_later(missed, staff):
     do(next_steps.record, missed, ORDERED, staff=staff)
     jobs_run(AT + 5 * day)
     say_verdict(missed, "helped", AT + 6 * day)
@@ -267,7 +265,7 @@ def test_next_step_does_not_end_if_the_patron_adds_a_reason_to_the_verdict(misse
     assert state_of(missed)[0] == "waiting_for_staff"
 
 
-def test_next_step_can_be_recorded_only_while_the_verdict_is_could_not_get_it(missed, staff):
+def test_next_step_cannot_be_recorded_after_the_patron_says_that_the_item_helped(missed, staff):
     say_verdict(missed, "helped", AT + minute)
     with pytest.raises(NothingToDo):
         do(next_steps.record, missed, ORDERED, staff=staff)
@@ -285,7 +283,7 @@ def test_next_step_is_refused_if_a_colleague_has_recorded_one_since_the_page_was
 
 
 @pytest.mark.parametrize("action", ["record", "change", "mark_arrived", "mark_given", "take_back"])
-def test_undo_restores_the_next_step_that_was_recorded_before(missed, staff, action):
+def test_undoing_a_change_restores_the_earlier_next_step_and_state_of_the_conversation(missed, staff, action):
     if action != "record":
         do(next_steps.record, missed, ORDERED, staff=staff)
     before = state_of(missed), step_of(missed)

@@ -76,7 +76,7 @@ def test_patron_who_wanted_no_answer_can_ask_for_an_answer_later(me, session):
     assert TOLD not in text(me.get(session.get_absolute_url()))
 
 
-def test_visit_page_asks_about_each_item_that_did_not_help_whether_staff_should_write(me, session):
+def test_visit_page_asks_for_each_unhelpful_item_whether_staff_should_write(me, session):
     [first, second] = recommend_in(session, count=2)
     for item in (first, second):
         me.post(reverse("verdict", args=[item.public_id]), {"verdict": "did_not_help"})

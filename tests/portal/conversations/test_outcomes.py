@@ -69,12 +69,12 @@ def test_conversation_is_assigned_to_the_helper_if_the_patron_found_nothing_or_o
 
 
 @pytest.mark.parametrize("found", ["all", "something_else", "still_working"])
-def test_outcomes_except_no_and_partly_start_no_conversation(session, at, found):
+def test_outcome_starts_no_conversation_unless_the_answer_is_no_or_partly(session, at, found):
     take(session, at, found=found)
     assert not session.conversations.exists()
 
 
-def test_each_outcome_question_has_its_own_answer_time(session, at):
+def test_time_of_the_answer_is_stored_for_each_outcome_question(session, at):
     take(session, at, satisfaction="poor")
     take(session, at + minute, found="all")
     take(session, at + 2 * minute, would_return="maybe", by_link=True)
@@ -85,7 +85,7 @@ def test_each_outcome_question_has_its_own_answer_time(session, at):
     assert session.answered_at == at + 2 * minute
 
 
-def test_only_the_answer_about_what_was_found_decides_whether_a_visit_was_answered_by_link(session, at):
+def test_visit_counts_as_answered_by_link_if_the_answer_about_what_was_found_came_by_link(session, at):
     marks = []
     for number, (answer, by_link) in enumerate(
         [

@@ -257,7 +257,7 @@ class TwoConversations(RuleBasedStateMachine):
             )
             self.conversations.append(conversation)
         self.check_in, _path = ask_by_email(self.session, at=self.now)
-        # The link works during the whole example.
+        # The link in the check-in's email works until the example ends.
         CheckIn.objects.filter(pk=self.check_in.pk).update(link_ends_at=self.now + 9999 * day)
         # The time when the patron answered the questions about the visit.
         self.satisfaction_at = self.answered_at = None
@@ -330,7 +330,7 @@ class TwoConversations(RuleBasedStateMachine):
         return self.conversations[1 - number] if conversation.joined else conversation
 
     def note_promise(self, conversation):
-        """Record a new promise of the branch if the time since which the patron waits has changed."""
+        """Record a new promise of the branch if the start of the patron's wait has changed."""
         since = conversation.reading()[1]
         if since not in (None, conversation.promise[0]):
             conversation.promise = since, since + self.row(conversation).branch.promise_hours * hour

@@ -835,7 +835,9 @@ def test_page_after_sign_in_says_what_the_pressed_button_did(name, world, device
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("name", SAID)
-def test_signed_in_patron_sees_a_message_only_after_pressing_the_remove_button(name, world, patron, sign_in):
+def test_only_the_remove_button_shows_a_message_to_a_patron_who_is_still_signed_in(
+    name, world, patron, sign_in
+):
     address, fields, _is_done = buttons(world)[name]
     device = sign_in(Client(), patron)
     said = part(device.post(address, fields, follow=True), "notices")

@@ -1,7 +1,8 @@
 """An attacker who reads every table of outcomes and subtracts the tables from one another.
 
 The attacker knows which visits a number is about: the quarter, the branch and the key of a row. An `Atom` is
-the smallest such group. A published number is about a set of atoms, stored as the bits of an integer.
+the smallest group of visits that these facts can tell apart. A published number is about a set of atoms, stored
+as the bits of an integer.
 """
 
 import random

@@ -164,7 +164,7 @@ def _is_possible(atom):
 
 
 def _exact(atoms):
-    """Return {name: atoms} of the numbers that the workload figures show: by quarter, branch and type."""
+    """Return {name: atoms} for each number in the workload figures, by quarter, branch and type."""
     groups: dict = {}
     for atom in atoms:
         for least, size in itertools.product((RECORDED, GIVEN, SENT), range(4)):

@@ -1,4 +1,4 @@
-"""Test the counts of first answers: in opening hours, each answer once, and the same after forgetting."""
+"""Test the counts of first answers: their times in opening hours, counting once, and forgetting."""
 
 import datetime
 

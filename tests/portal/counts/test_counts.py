@@ -242,7 +242,7 @@ def test_counting_an_unchanged_month_again_writes_nothing(year):
     assert [set(table.objects.values_list("pk", flat=True)) for table in TABLES] == pks
 
 
-def test_rebuilding_the_counts_gives_the_same_numbers_and_keeps_the_counts_of_forgotten_sessions(year):
+def test_rebuilding_the_counts_changes_no_number_and_keeps_counts_of_forgotten_sessions(year):
     actions.rebuild()
     retention.forget(at=AT - 220 * DAY)
     before = all_figures()
@@ -306,7 +306,7 @@ def test_job_uses_an_index_to_find_recent_contacts(library, branch):
         actions.count_contacts(at=AT)
     [recent] = [query["sql"] for query in queries if '"created_at" >=' in query["sql"]]
     with connection.cursor() as cursor:
-        # Forget the statistics of other tests. If they say that the table is small, SQLite reads all of it.
+        # Delete SQLite's statistics from other tests. If they say that the table is small, SQLite reads all of it.
         for statement in ("ANALYZE", "DELETE FROM sqlite_stat1", "ANALYZE sqlite_schema"):
             cursor.execute(statement)
         cursor.execute(f"EXPLAIN QUERY PLAN {recent}")

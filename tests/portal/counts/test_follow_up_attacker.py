@@ -26,7 +26,7 @@ AT = datetime.datetime(2026, 6, 1, 18, tzinfo=datetime.UTC)
 
 @pytest.fixture
 def attack(library, branch):
-    """Return a function that publishes a random library and returns what an attacker learns."""
+    """Return a function that publishes outcomes of a random library and returns what an attacker learns."""
     branches = [branch.pk, BranchFactory().pk, BranchFactory().pk]
 
     def attack(seed, most=None):
@@ -49,8 +49,8 @@ def test_no_number_below_five_can_be_deduced_from_outcomes_and_workload_figures(
     assert OutcomePeriod.objects.exists()
 
 
-# The numbers of a Cell that a reader can deduce by subtraction: (question, breakdown, place in Cell.visits).
-# The seed makes a library in which one of these numbers is below five.
+# [(a number of a Cell that a reader can deduce by subtraction, a seed)]. The number is named by (question,
+# breakdown, place in Cell.visits). The seed makes a library in which the number is below five.
 GUARDS = [
     (("kept", "", 2), 3),
     (("kept", "", 3), 1),
@@ -81,7 +81,7 @@ def test_attacker_deduces_a_small_number_if_one_check_of_the_numbers_is_left_out
     assert attack(seed)
 
 
-def test_random_libraries_of_the_attack_show_follow_ups_of_branches_and_years(attack):
+def test_random_libraries_in_the_attack_test_show_follow_ups_by_branch_and_year(attack):
     shown = set()
     for seed in (1, 3):
         attack(seed, most=800)

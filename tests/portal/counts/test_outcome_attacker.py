@@ -16,14 +16,14 @@ from .attacker import counted, random_visits, small_numbers
 pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
 
 QUARTERS = ["2025-01", "2025-04", "2025-07", "2025-10"]
-# The number of visits in a quarter, at most.
+# The maximum numbers of visits in a quarter. The seed chooses one of them.
 SIZES = [20, 60, 150, 500]
 AT = datetime.datetime(2026, 6, 1, 18, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
 def attack(library, branch, staff, monkeypatch):
-    """Return a function that publishes a random library and returns what an attacker learns."""
+    """Return a function that publishes outcomes of a random library and returns what an attacker learns."""
     branches = [branch.pk, *(BranchFactory().pk for _number in range(3))]
     topics = [None, *(TopicFactory().pk for _number in range(4))]
     items = [ItemFactory().pk for _number in range(5)]
@@ -112,7 +112,7 @@ def test_attacker_deduces_a_small_number_if_one_privacy_rule_is_left_out(attack,
     assert any(attack(seed) for seed in range(40))
 
 
-def test_random_libraries_of_the_attack_show_rows_of_branches_and_years(attack):
+def test_random_libraries_in_the_attack_test_show_rows_by_branch_and_year(attack):
     shown = set()
     for seed in range(3):
         attack(seed, most=3000)

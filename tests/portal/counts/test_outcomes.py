@@ -79,7 +79,7 @@ def test_quarter_counts_the_answers_of_its_visits(library, branch):
     assert counted["would_return", ""][branch.pk] == {UNNAMED: Cell((0, 0, 1), (0, 0, 1, 3, 0, 3, 0))}
 
 
-def test_verdicts_are_counted_together_with_the_number_of_visits_that_have_them(library, branch):
+def test_each_verdict_is_counted_with_the_number_of_visits_that_have_this_verdict(library, branch):
     one, two = ItemFactory(), ItemFactory()
     first, second = made(branch, 2)
     decided(first, one, "helped")
@@ -87,9 +87,9 @@ def test_verdicts_are_counted_together_with_the_number_of_visits_that_have_them(
     decided(second, one, "helped")
     decided(second, two, "not_tried", never_counted=True)
     answer = {"verdict": "partly", "decided_at": AFTER, "recommended_at": AFTER, "branch": branch}
-    # An item that staff recommended later, in an answer about the first visit.
+    # This item was recommended later, in an answer about the first visit.
     RecommendationFactory(item=two, visit_number=first.pk, **answer)
-    # Two items in a conversation without a visit.
+    # These two items were recommended in a conversation without a visit.
     alone = answer | {"visit_number": -7, "recommended_at": first.created_at}
     RecommendationFactory.create_batch(2, item=one, **alone)
     counted = count_outcomes_of(SPRING, library.zone)
@@ -161,7 +161,7 @@ def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(libra
         made(branch, 6, found="all", day=datetime.date(2025, month, 5))
     outcomes.count_outcomes(at=datetime.datetime(2026, 1, 3, tzinfo=datetime.UTC))
     assert OutcomePeriod.objects.count() == 3
-    # The earlier version counted fewer of the numbers that a reader can deduce.
+    # The earlier version stored fewer of the numbers that a reader can deduce.
     for row in Outcome.objects.filter(question="found"):
         row.visits = row.visits[:-3]
         row.save()
@@ -171,7 +171,7 @@ def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(libra
 
 
 @pytest.mark.parametrize(("given", "kept", "shown"), [(10, 10, 10), (10, 8, None), (10, 5, 5), (8, 8, 8)])
-def test_workload_figures_and_visits_kept_do_not_reveal_how_many_visits_were_not_kept(
+def test_number_of_visits_kept_is_hidden_if_only_a_few_visits_were_given_but_not_kept(
     library, branch, given, kept, shown
 ):
     made(branch, kept, handed_over_at=AFTER, kept_at=AFTER)
@@ -202,12 +202,12 @@ def test_counted_years_are_reporting_years_that_never_overlap(library, branch):
     outcomes.count_outcomes(at=AFTER + 365 * DAY)
     years = OutcomePeriod.objects.filter(kind="year").order_by("first_day")
     assert [str(row.first_day) for row in years] == ["2024-01-01", "2025-08-01"]
-    # The quarters of the new year begin after those of the old one, in other months.
+    # The new reporting year has quarters in other months. They begin after the last quarter of the old year.
     quarters = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")
     assert [str(row.first_day)[:7] for row in quarters][3:6] == ["2024-10", "2025-02", "2025-05"]
 
 
-def test_year_shows_a_number_that_every_quarter_hides_because_it_is_too_small(library, branch):
+def test_year_shows_the_sum_of_numbers_that_are_too_small_to_show_in_each_quarter(library, branch):
     topic = TopicFactory()
     for month in (1, 4, 7, 10):
         made(branch, 3, found="all", topic=topic, day=datetime.date(2025, month, 5))

@@ -103,7 +103,7 @@ def built(db, built_for_all):
 
 
 @pytest.mark.only_long
-def test_demo_offers_the_verdict_liked_it_for_novels_and_helped_for_other_books(built):
+def test_first_verdict_button_in_the_demo_says_liked_it_for_novels_and_helped_for_other_books(built):
     known = Recommendation.objects.filter(question_type="known_item").select_related("item")
     words = {found.item.title: str(choices_for(found)[0][1]) for found in known}
     assert {title: words[title] for title in ("Circe", "Dune", "My System")} == {
@@ -144,7 +144,7 @@ def past_visits():
 
 
 def contacts_of_the_story():
-    """Return how many contacts the story has: visits, unfinished sessions, and contacts that are counted."""
+    """Return how many contacts the demo has without the imported log and without `past_visits`."""
     return SESSIONS + sum(sum(numbers) for _days_ago, numbers in tick_sheets())
 
 
@@ -181,7 +181,7 @@ def test_each_breakdown_of_the_demo_has_numbers_for_the_last_month_and_the_last_
     assert few == {}
     assert not workload.figure(month, branches, workload.ANSWERS).is_empty
     assert OwnValue.objects.count() == 4
-    # In the year before, the library kept another desk log. The numbers of the two years are similar.
+    # The numbers of the year before come from an imported desk log. They are similar to those of this year.
     before = workload.figure(year, branches, "time", earlier=year.year_before).total
     assert 0.7 < before.contacts / before.contacts_before < 1.5
 
@@ -214,7 +214,7 @@ def test_demo_has_outcomes_of_each_quarter_since_the_library_began_to_use_afterw
 
 
 @pytest.mark.parametrize("later", range(0, 400, 13))
-def test_demo_always_has_a_counted_year_that_ended_before_the_last_counted_quarter_ended(later):
+def test_demo_always_has_a_counted_year_that_ended_no_later_than_its_last_counted_quarter(later):
     """Check only the days, because building a demo for each day would take minutes."""
     today = WEDNESDAY_AFTERNOON.date() + datetime.timedelta(days=later)
     first, quarter = years.took_up_on(today), years.last_counted_quarter(today)
@@ -250,7 +250,7 @@ def test_demo_has_answers_by_email_and_emails_that_match_no_conversation(built):
 
 def test_demo_statistics_have_realistic_proportions(built):
     sessions = of_the_story()
-    # The contacts on tick sheets are not among these 150.
+    # SESSIONS, the number of contacts, leaves out the tick sheets.
     slow = sessions.exclude(status="tally").exclude(question_type="known_item").count()
     assert 0.4 < slow / SESSIONS < 0.6
     levels = Counter(sessions.exclude(read_level=None).values_list("read_level", flat=True))
@@ -482,11 +482,11 @@ def test_demo_contains_a_phone_that_keeps_pages_and_gets_messages(built):
     assert phone.user.name == "Fern Castellanos"
     subscription = PushSubscription.objects.get()
     assert (subscription.sign_in, subscription.person) == (phone, phone.user)
-    # A sign-in of the same person elsewhere ends sign-ins whose session has no person.
+    # `purge` deletes a UserSession if nobody is signed in in its session. Here, Fern is signed in.
     assert not phone.purge()
     [shown] = devices(phone.user, here="")
     assert (shown.device, bool(shown.keeps)) == ("Firefox on Android", True)
-    # A notice by push would be sent to a real push service.
+    # Nobody chose notices by push, because they would be sent to a real push service.
     assert not NoticeChoice.objects.filter(channel="push").exists()
     assert phone.user.check_ins != "push"
 

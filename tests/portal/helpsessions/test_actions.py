@@ -49,7 +49,7 @@ def typed(staff, branch):
     }
 
 
-def test_new_visit_is_saved_with_the_time_when_it_was_handed_over(typed):
+def test_new_visit_is_saved_in_one_statement_with_the_time_of_its_handover(typed):
     with CaptureQueriesContext(connection) as statements:
         session, _code = actions.record_and_hand_over(**typed)
     assert not [each["sql"] for each in statements if each["sql"].startswith("UPDATE")]

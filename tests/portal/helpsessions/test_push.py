@@ -31,7 +31,7 @@ def _push_is_set_up(settings):
 
 
 def opened(visit, staff):
-    """Make a code that opens the visit, and return its primary key."""
+    """Make a code that opens the visit, and return the primary key of the ClaimCode."""
     handover.make_code(visit, by=staff, at=timezone.now())
     return visit.claim_codes.latest("pk").pk
 

@@ -237,7 +237,7 @@ def test_all_helped_button_can_be_undone_in_one_step(me, session, htmx):
         *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
     ],
 )
-def test_undo_of_the_all_helped_button_with_an_invalid_time_changes_nothing(me, session, marked):
+def test_undo_request_with_an_invalid_time_does_not_undo_the_all_helped_button(me, session, marked):
     recommend_in(session, 2, verdict="helped", decided_at=timezone.now())
     assert me.post(address("undo_all_helped", session), {"marked": marked}).status_code == 302
     assert me.get(session.get_absolute_url(), {"marked": marked}).status_code == 200

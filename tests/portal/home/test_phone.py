@@ -293,7 +293,7 @@ def test_pages_of_a_browser_without_push_messages_run_no_additional_query(
 # Tests in which the browser and the server compare their subscriptions.
 
 
-def test_page_contains_the_fingerprint_of_the_subscription_that_the_server_has_for_the_browser(signed_in):
+def test_page_contains_the_fingerprint_of_the_browsers_subscription_on_the_server(signed_in):
     device = PushDevice()
     assert "data-push" not in body_of(signed_in.get("/"))
     turn_on(signed_in, device)

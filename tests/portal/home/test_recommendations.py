@@ -222,7 +222,7 @@ def test_list_uses_the_database_index_for_a_patrons_recommendations(me, given):
                 r"Index Scan using \w+ on recommendations_recommendation .*\n *Index Cond: \(\(patron_id = "
             )
             assert re.search(scan, plan)
-            # The index also has the order, so only rows with the same time are sorted.
+            # The index gives the rows in the order of their times, so only rows with the same time are sorted.
             assert "Presorted Key: recommendations_recommendation.recommended_at" in plan
         else:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
@@ -235,7 +235,10 @@ def test_list_uses_the_database_index_for_a_patrons_recommendations(me, given):
 
 
 def wish(browser, given, wished="more", body=None, token=None):
-    """Open the page with the suggested question, and send it. Return the conversation."""
+    """Open the page with the suggested question, and send the question. Return the conversation.
+
+    If the page can't be opened, return its HTTP status instead.
+    """
     address = f"{reverse('ask_about_item', args=[given.public_id])}?for={wished}"
     page = browser.get(address)
     if page.status_code != 200:

@@ -9,12 +9,12 @@ NOT_VALID = "it has bytes that are not valid in its encoding"
 
 
 def in_latin_1(record):
-    """Return the record with lengths for Latin-1, converted to UTF-8 without new lengths."""
+    """Return the record in UTF-8, but with the lengths that its fields have in Latin-1."""
     return record.as_marc().decode("latin-1").encode()
 
 
 def priced(**changes):
-    """Return a record that says it is in UTF-8. `changes` replace bytes by as many others."""
+    """Return a record that says it is in UTF-8. `changes` is {word in the record: bytes to put there}."""
     raw = marc(
         ("020", " ", ("a", "0306406152"), ("c", "PRICE")),
         ("245", "0", ("a", "TITLE")),

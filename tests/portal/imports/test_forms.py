@@ -136,7 +136,7 @@ def test_audience_is_read_from_the_fixed_field(leader, code, expected):
     assert read(fixed(audience=code), leader=leader)["audience"] == expected
 
 
-def test_audience_is_read_in_the_words_of_the_record():
+def test_audience_note_is_read_from_the_words_of_the_record():
     ages = Field(tag="521", indicators=Indicators("1", " "), subfields=[Subfield("a", "008-012")])
     rated = Field(tag="521", indicators=Indicators("8", " "), subfields=[Subfield("a", "Rated PG")])
     record = marc(("245", "0", ("a", "A title")))

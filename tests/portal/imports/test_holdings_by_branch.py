@@ -54,8 +54,8 @@ def placed():
         ([koha("MAIN", **{"1": "4"})], [Held("MAIN", "FIC RIV", "", True)]),
         # One of two copies can be borrowed.
         ([koha("MAIN", **{"7": "1"}), koha("MAIN")], [Held("MAIN", "FIC RIV")]),
-        # The withdrawn copy gives no holding. But the record has a field for copies, so it says where the
-        # item is.
+        # The only copy is withdrawn, so there is no holding. The record still counts as one that says where its
+        # copies are.
         ([koha("MAIN", **{"0": "1"})], []),
         ([koha("MAIN", number="")], [Held("MAIN", "")]),
         # Another system's local note in field 952.
@@ -105,7 +105,7 @@ def test_marc_field_and_subfields_of_copies_can_be_configured(layout):
     assert found.holdings == (Held("EAST", "551 R", "CIRC"),)
 
 
-def test_layout_has_default_subfields_for_the_parts_that_it_does_not_name():
+def test_layout_of_copies_has_default_subfields_for_the_parts_that_it_does_not_name():
     assert read_layout("952 branch=b") == read_layout("952 branch=b location=c call_number=o")
     assert read_layout("952") == KOHA
     assert read_layout("") is None
@@ -122,13 +122,13 @@ def test_layout_has_default_subfields_for_the_parts_that_it_does_not_name():
         ("949 branch=$m", "should name subfields by their codes"),
     ],
 )
-def test_error_about_a_wrong_layout_says_what_is_wrong(text, words):
+def test_error_about_a_wrong_layout_of_copies_says_what_is_wrong(text, words):
     with pytest.raises(ValueError, match=words.replace("$", r"\$")):
         read_layout(text)
 
 
 @pytest.mark.django_db
-def test_import_command_and_system_check_refuse_a_wrong_layout(marc_file, settings):
+def test_import_command_and_system_check_refuse_a_wrong_layout_of_copies(marc_file, settings):
     with pytest.raises(CommandError, match="--holdings '949' is wrong. Name the subfield"):
         call_command("import_items", str(marc_file(marc(TITLE))), "--holdings", "949")
     settings.IMPORT_HOLDINGS = "949"

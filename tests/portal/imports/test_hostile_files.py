@@ -95,7 +95,7 @@ def test_binary_record_with_a_text_of_4_mb_does_not_affect_other_records(field):
     found = list(read_binary(io.BytesIO(first + long + third)))
     assert outcome(found) == ["First", 2, "Third"]
     assert reasons(found) == [f"it is {len(long)} bytes long, and MARC allows 99999. Export it as MARCXML"]
-    # Without the end of the long record, the record after it is found by its own length.
+    # Here the long record has no end mark. The next record is found, because its leader states its length.
     assert outcome(read_binary(io.BytesIO(first + long[:-1] + third + third))) == [
         "First",
         2,
@@ -114,14 +114,14 @@ def test_xml_record_with_a_text_of_4_mb_does_not_affect_other_records(harvested)
     reason = "it has more than 1 MB. Shorten it in your system, and export it again"
     found = list(read_xml(in_collection(*texts)))
     assert (outcome(found), reasons(found)) == (["First", 2, "Third"], [reason])
-    # The long record, or the last one, has no end.
+    # Here the long record has no end. First another record follows, and then none.
     without_end = texts[1].replace("</record>", "")
     found = list(read_xml(in_collection(texts[0], without_end, texts[2])))
     assert (outcome(found), reasons(found)) == (["First", 2, "Third"], [reason])
     assert outcome(read_xml(in_collection(texts[0], without_end))) == ["First", 2]
 
 
-def test_error_about_a_record_without_an_end_says_so_even_if_a_long_record_follows():
+def test_error_says_that_a_record_has_no_end_even_if_a_long_record_follows():
     text, long = (pymarc.record_to_xml(titled(title)).decode() for title in ("First", LONG))
     found = list(read_xml(in_collection(text.replace("</record>", ""), long, text)))
     assert outcome(found) == [1, 2, "First"]

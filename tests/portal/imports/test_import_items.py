@@ -120,7 +120,7 @@ def test_import_saves_call_numbers_only_with_a_branch_option(run, marc_file):
     assert find_items("g1021") == []
 
 
-def test_second_import_stores_which_titles_are_fiction(run, tmp_path):
+def test_second_import_stores_whether_an_existing_item_is_fiction(run, tmp_path):
     file = tmp_path / "items.csv"
     file.write_text("id,title\n1,Emma\n2,Gardening\n")
     run(file)

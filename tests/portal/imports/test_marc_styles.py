@@ -158,7 +158,7 @@ def test_only_people_and_organizations_that_made_the_item_are_creators(field, cr
         ([("a", "Ministry,"), ("e", "Department")], "Ministry. Department"),
     ],
 )
-def test_department_of_a_meeting_is_separated_by_a_period(subfields, name):
+def test_department_of_a_meeting_is_separated_from_its_name_by_a_period(subfields, name):
     assert values_of(TITLE, ("711", " ", *subfields))["creators"] == name
 
 
@@ -173,7 +173,7 @@ def test_department_of_a_meeting_is_separated_by_a_period(subfields, name):
         (["Acme Inc.", "Press"], "Acme Inc. Press"),
     ],
 )
-def test_department_of_an_organization_is_separated_by_a_period(parts, name):
+def test_department_of_an_organization_is_separated_from_its_name_by_a_period(parts, name):
     subfields = zip(["a", *["b"] * len(parts)], parts, strict=False)
     assert values_of(TITLE, ("110", " ", *subfields))["creators"] == name
 
@@ -219,7 +219,7 @@ def test_link_to_the_whole_title_is_preferred_to_a_link_to_a_part():
         ("0", ("z", "Cover image")),
     ],
 )
-def test_link_to_a_text_about_the_item_is_not_its_link(second, part):
+def test_link_to_a_text_about_the_item_is_not_imported_as_the_link_of_the_item(second, part):
     about = ("856", second, part, ("u", "https://example.org/about"))
     assert values_of(TITLE, about)["url"] == ""
     volume = ("856", "0", ("3", "Volume 2"), ("u", "https://example.org/2"))

@@ -104,7 +104,7 @@ def test_list_with_both_the_item_added_by_hand_and_the_record_is_unchanged_by_a_
     assert items_of(mine, theirs) == [by_hand, record]
 
 
-def test_match_changes_the_replacement_of_a_missing_item_and_undoing_restores_the_replacement(
+def test_next_step_names_the_record_as_replacement_until_the_match_is_undone(
     by_hand, record, staff, branch, patron
 ):
     visit = HelpSessionFactory(patron=patron, branch=branch, staff=staff)
@@ -116,7 +116,7 @@ def test_match_changes_the_replacement_of_a_missing_item_and_undoing_restores_th
     )
     match(by_hand, record, by=staff, at=timezone.now())
     assert NextStep.objects.get().other_item == record
-    # `restore` makes the row from the events, so they name the record too.
+    # `restore` makes the row from the events, so the events name the record too.
     step_history.restore(missed)
     assert NextStep.objects.get().other_item == record
     assert belonging_to(patron) == {missed.item, record}
@@ -125,7 +125,7 @@ def test_match_changes_the_replacement_of_a_missing_item_and_undoing_restores_th
     assert belonging_to(patron) == {missed.item, by_hand}
 
 
-def test_link_of_staff_shows_the_record_after_a_match(by_hand, record, staff, branch, client):
+def test_link_that_staff_share_shows_the_record_after_a_match(by_hand, record, staff, branch, client):
     link = make_staff_link([by_hand], branch=branch, by=staff, at=timezone.now())
     both = make_staff_link([by_hand, record], branch=branch, by=staff, at=timezone.now())
     match(by_hand, record, by=staff, at=timezone.now())

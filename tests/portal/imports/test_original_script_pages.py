@@ -32,7 +32,7 @@ def item(db):
 
 
 def originals_in(page):
-    """Return (how often the title is on the page, how often the names are), in the original script.
+    """Return how often the page shows the title and the names in the original script: (title, names).
 
     Only texts that are marked with their language and direction count.
     """

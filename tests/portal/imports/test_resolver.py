@@ -144,7 +144,7 @@ def test_bad_response_of_the_doi_resolver_ends_the_lookups_and_is_explained(
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("wrong", [None, 5, {}, [], [5], [None], "", {"a": 1}])
-def test_response_of_the_doi_resolver_with_wrong_types_gives_no_details(server, wrong):
+def test_doi_resolver_response_with_values_of_a_wrong_type_gives_no_details(server, wrong):
     answer(server, "10.1000/a", dict.fromkeys((*PRISMA, "ISBN"), wrong))
     [(title, _creators, _words)] = preview("10.1000/a")
     assert title == "10.1000/a"

@@ -105,13 +105,13 @@ IN_LATIN = ("260", " ", ("6", "880-03"), ("a", "Kathmandu"), ("c", "2021 [1964]"
         ([("880", "1", ("6", "264-00/$1"), ("c", "民國53 [1964]"))], "1964"),
         ([("880", "1", ("6", "264-00/$1"), ("c", "一九六四年"))], "1964"),
         ([("880", "1", ("6", "264-00/$1"), ("c", "[二〇〇五]"))], "2005"),
-        # The Latin field has the place only, or a date without a year.
+        # The Latin field has only a place, or a date without a year.
         (
             [("260", " ", ("6", "880-01"), ("a", "Taibei")), ("880", " ", ("6", "260-01/$1"), ("c", "1964"))],
             "1964",
         ),
         ([("260", " ", ("c", "n.d.")), ("880", " ", ("6", "260-01/$1"), ("c", "[1964]"))], "1964"),
-        # The field for the publication comes before the one for the copyright.
+        # The year of publication takes precedence over the year of copyright.
         (
             [
                 ("880", "4", ("6", "264-02/$1"), ("c", "©1971")),
@@ -120,11 +120,11 @@ IN_LATIN = ("260", " ", ("6", "880-03"), ("a", "Kathmandu"), ("c", "2021 [1964]"
             "1970",
         ),
         ([("264", "4", ("c", "©1971")), ("880", "1", ("6", "264-01/$1"), ("c", "1970"))], "1970"),
-        # A year in the Latin field counts first, and so does field 008.
+        # A year in the Latin field or in field 008 takes precedence.
         ([IN_LATIN, ("880", " ", ("6", "260-03/(N"), ("c", "2021"))], "1964"),
         ([("260", " ", ("c", "1964")), ("880", " ", ("6", "260-03/(N"), ("c", "1965"))], "1964"),
         ([fixed(7, "1964"), ("880", " ", ("6", "260-00/(N"), ("c", "2021"))], "1964"),
-        # The year of another field, or of another calendar, is not the year of publication.
+        # A year in another field or from another calendar is not the year of publication.
         ([("880", " ", ("6", "250-00/$1"), ("c", "1964"))], ""),
         ([("880", " ", ("a", "X"), ("c", "1964"))], ""),
         ([("880", " ", ("6", "260-00/(3/r"), ("c", "۱۳۸۴ هـ"))], ""),

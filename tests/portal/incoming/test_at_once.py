@@ -222,8 +222,8 @@ def test_simultaneous_reports_turn_off_notices_only_after_failures_a_day_apart(c
         ]
         # Each report comes twice.
         raws += raws[-2:]
-        # Without the token of an email, nobody can turn off notices to an address. A reply address has
-        # another token.
+        # These reports turn off no notices. The first has a forged token, and the second has the token of
+        # a reply address.
         forged = emails[3].replace("+", "+a", 1)
         raws += [report(forged), report(reply_to), write("", from_="mailer-daemon@mx.example")]
     random.Random(1).shuffle(raws)  # noqa: S311  nothing here is secret

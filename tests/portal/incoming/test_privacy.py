@@ -246,7 +246,7 @@ def test_only_the_sender_can_open_an_original_email_on_patron_pages(original, pa
     assert not IncomingEmail.objects.belonging_to(BrowserViewer(patron, ()))
 
 
-def test_staff_can_open_only_original_emails_of_conversations_at_their_branch(original, waiting, staff):
+def test_staff_can_open_original_emails_only_in_conversations_at_their_branch(original, waiting, staff):
     assert list(IncomingEmail.objects.at_desk_of(staff)) == [original]
     assert not IncomingEmail.objects.at_desk_of(StaffFactory())
 
@@ -329,7 +329,7 @@ def test_large_email_without_a_reply_address_is_stored_only_as_text(write, conve
 @pytest.mark.parametrize(
     ("to", "sender"), [("x@y.example", None), (None, "stranger@example.org"), (None, None)]
 )
-def test_original_of_a_large_email_that_was_cut_off_is_not_stored(
+def test_original_is_not_stored_if_only_the_beginning_of_a_large_email_was_read(
     write, conversation, patron, reply_to, disk, to, sender
 ):
     raw = write(to=to or reply_to, from_=sender or patron.email)

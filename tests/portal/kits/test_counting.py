@@ -114,9 +114,7 @@ def outcomes_by(*staff):
         ([{1, 2}] * 5 + [{1}] * 5, False),
     ],
 )
-def test_numbers_are_published_only_if_five_visits_remain_for_each_staff_member_who_subtracts_their_own(
-    staff, may
-):
+def test_numbers_need_five_visits_by_colleagues_of_each_staff_member_to_be_published(staff, may):
     assert may_publish(outcomes_by(*staff)) is may
 
 

@@ -126,8 +126,8 @@ def test_removed_item_cannot_be_restored_after_the_patron_deletes_it(saved):
     assert SavedItem.objects.in_lists().get() == kept
 
 
-def test_item_deleted_in_the_last_hour_of_a_day_cannot_be_restored_after_clocks_change(saved):
-    # Daylight saving time ended in the 30 days before this hour, so these days have an hour more.
+def test_deleted_item_cannot_be_restored_even_if_the_clocks_changed_in_the_last_30_days(saved):
+    # Daylight saving time ended in the 30 days before this time, so these days had one hour more.
     late = datetime(2026, 11, 29, 5, 30, tzinfo=UTC)  # 11:30 p.m. on November 28 at the library
     remove(saved, at=late)
     delete_now(saved, at=late)

@@ -65,7 +65,7 @@ def test_title_search_shows_the_corrected_word_and_offers_a_search_for_the_typed
     assert 'name="words" value="cuontry"' in page.content.decode()
     page = me.post(search(winter), {"words": "cuontry", "as_typed": "1"})
     assert page.context["found"] == []
-    # The words of items that staff typed by hand are in no correction.
+    # No search is corrected to a word of an item that staff typed by hand.
     assert "dolores" not in text(me.post(search(winter), {"words": "dolorse"})).lower()
 
 

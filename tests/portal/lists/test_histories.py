@@ -1,4 +1,4 @@
-"""Test random histories of a patron's lists, with undo and restore, against a model that knows no database."""
+"""Test random histories of a patron's lists, with undo and restore, against a model in memory."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ class ModelRow:
 
 
 class ModelList:
-    """A list. `rows` has the titles in their order, with the removed ones."""
+    """A list. `rows` has all its titles in their order, including the removed ones."""
 
     def __init__(self, pk, name, at):
         self.pk, self.name, self.used_at, self.removed_on, self.rows = pk, name, at, None, []
@@ -49,7 +49,7 @@ class ModelList:
         return [row for row in self.rows if row.removed_on is None]
 
     def same(self, key):
-        """Return the row of a title. A restored title added by hand can be there twice: then, the older one."""
+        """Return the row of the title with this key, or None. If two rows have the key, return the older row."""
         return min((row for row in self.live() if row.key == key), key=lambda row: row.pk, default=None)
 
 
@@ -171,7 +171,7 @@ class History:
                 row.removed_on = None
 
     def undo(self):
-        """Remove a title and undo it. Nothing may be different."""
+        """Remove a title and undo the removal. The row must be the same as before."""
         _one, row = self.any_row()
         if row:
             before = SavedItem.objects.filter(pk=row.pk).values().get()
@@ -225,7 +225,7 @@ class History:
         self.at += DAY * self.chance.choice([1, 9, 10, 15])
 
     def night(self):
-        """Run the retention of the night. Then only what is shown or can be restored is in the database."""
+        """Run the nightly retention job. It must delete all rows that are not shown and can't be restored."""
         forget(at=self.at)
         self.lists = [one for one in self.lists if one.removed_on is None or self.can_restore(one.removed_on)]
         for one in self.lists:

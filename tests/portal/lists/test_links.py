@@ -420,7 +420,7 @@ def test_link_shows_no_name_after_the_record_becomes_a_childs_record(make, winte
     assert open_address(link).status_code == 404
 
 
-def test_link_of_a_disabled_person_does_not_work(make, patron):
+def test_link_does_not_work_if_the_account_of_its_owner_is_disabled(make, patron):
     link = make()
     patron.is_active = False
     patron.save()

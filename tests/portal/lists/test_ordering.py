@@ -69,7 +69,7 @@ def test_title_moves_next_to_another_title(four, title, side, other, expected):
     assert order(four) == expected
 
 
-def test_title_moves_only_next_to_a_title_that_is_still_in_the_same_list(four, patron):
+def test_title_cannot_be_placed_next_to_a_removed_title_or_a_title_of_another_list(four, patron):
     elsewhere = SavedItemFactory(saved_list=SavedListFactory(patron=patron, name="Other"))
     removed, moved = row("C"), row("A")
     remove(removed, at=timezone.now())

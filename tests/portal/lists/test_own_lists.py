@@ -82,7 +82,7 @@ def test_list_form_accepts_the_unchanged_name_and_a_new_name(me, winter):
         assert winter.name == name
 
 
-def test_title_of_the_first_list_is_in_the_language_of_the_page(me, patron):
+def test_default_name_of_the_first_list_is_in_the_language_of_the_page(me, patron):
     first = save(ItemFactory(), patron=patron, at=timezone.now()).saved_list
     SavedListFactory(patron=patron, name="For winter")
     assert "Your list" in part(me.get(SAVED), "lists")

@@ -162,7 +162,9 @@ def test_own_branch_is_preselected_and_closed_branches_cannot_be_chosen(me, patr
     ("zone", "expected"),
     [("America/Chicago", "letter"), ("Europe/Madrid", "a4"), ("Pacific/Honolulu", "letter"), ("UTC", "a4")],
 )
-def test_preselected_paper_fits_the_time_zone_of_the_library(me, library, saved_list, put, zone, expected):
+def test_preselected_paper_size_fits_the_time_zone_of_the_library(
+    me, library, saved_list, put, zone, expected
+):
     put("Any")
     library.time_zone = zone
     library.save()

@@ -99,7 +99,7 @@ def test_strangers_cannot_search_in_a_list(client, summer, sign_in):
         assert answer.status_code == 404
 
 
-def test_show_more_shows_up_to_100_titles(me, patron, summer):
+def test_show_more_button_shows_up_to_100_titles(me, patron, summer):
     for number in range(30, MAX_FOUND + 3):
         add_title(summer, title=f"Novel {number:02}", at=timezone.now())
     pages = [me.post(address(summer), {"words": "novel", "show": show}) for show in ("", "40", "100")]

@@ -71,7 +71,7 @@ def test_notice_is_not_sent_to_an_address_with_notices_turned_off(kind, patron):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["account/mail", "privacy/export_ready", "desk/test_email"])
-def test_emails_that_are_no_notices_are_sent_to_an_address_with_notices_turned_off(kind, patron):
+def test_email_that_is_not_a_notice_is_sent_even_if_notices_to_the_address_are_off(kind, patron):
     fail(patron, 0, 24)
     assert actions.take_next(at=AT) is None
     row = write(patron, kind)

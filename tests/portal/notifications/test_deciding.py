@@ -73,7 +73,7 @@ def until(time):
         ("none", {"is_retry": True}, DROP),
     ],
 )
-def test_notice_is_sent_delayed_or_discarded_as_in_the_table(choice, facts, expected):
+def test_notice_is_sent_or_delayed_or_discarded_as_the_table_says(choice, facts, expected):
     assert decided(choice, **facts) == expected
 
 

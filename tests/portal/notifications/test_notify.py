@@ -155,7 +155,7 @@ def test_email_with_a_reply_address_begins_with_the_line_that_asks_for_replies(a
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_html_email_contains_both_lines_that_identify_a_quote_later(answer, language):
+def test_html_email_contains_the_two_lines_by_which_the_portal_recognizes_a_quote(answer, language):
     html = answer(reply_to="reply+x@library.example", language=language).html
     assert len([line for line in first_lines() if line in html]) == 2
 

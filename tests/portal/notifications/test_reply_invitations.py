@@ -102,9 +102,7 @@ def test_email_that_needs_no_reply_has_no_reply_address(library, patron):
     assert "above this line" not in email.text + email.html
 
 
-def test_envelope_sender_identifies_the_email_and_the_from_header_has_the_name_of_the_library(
-    library, patron
-):
+def test_envelope_sender_identifies_the_email_while_the_from_header_names_the_library(library, patron):
     row = write(
         kind="test/mail",
         to=patron.email,

@@ -50,7 +50,7 @@ class Receiver:
 
 
 def is_signed(headers, body):
-    """Verify a request as Standard Webhooks specifies. This doesn't use the portal's code."""
+    """Return whether the request is signed as Standard Webhooks specifies. Use none of the portal's code."""
     signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
     key = base64.b64decode(SECRET.split("_", 1)[1])
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

@@ -23,7 +23,7 @@ LIBRARY = "it is about the library, not about a person"
 UNUSED = "the portal doesn't use it"
 SHORT = "it is kept for a day at most"
 
-# {model: {reason: columns}}
+# {model: {reason for leaving columns out: names of the columns}}
 LEFT_OUT = {
     "accounts.User": {
         PORTAL: "id is_active has_shared_visits",

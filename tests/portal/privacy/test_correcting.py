@@ -288,9 +288,7 @@ def test_patron_reads_in_the_access_log_who_corrected_the_visit(visit, patron, s
     assert (event.action, event.by, event.subject) == ("corrected", staff, str(visit.public_id))
 
 
-def test_correction_is_emailed_only_to_confirmed_addresses_and_only_if_patrons_can_see_the_change(
-    visit, patron
-):
+def test_correction_is_emailed_only_if_the_address_is_confirmed_and_patrons_see_the_change(visit, patron):
     address = patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
     assert change(visit, summary="Better", email=True) == (["summary"], False)
     address.verified = True

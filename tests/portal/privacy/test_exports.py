@@ -305,7 +305,7 @@ class TestContents:
         ("\u3000worms", "\u3000worms"),
         *((f"{sign}1", f"'{sign}1") for sign in "＝＋－＠﹦﹢﹣﹫"),
         ("a=1", "a=1"),
-        # In many languages, spreadsheets split the file at semicolons, and read a quoted line break as a row.
+        # In many languages, spreadsheets split a file at semicolons, and end a row at a quoted line break.
         ("a;=1;b", "a;'=1;b"),
         ("a; \u200b+1", "a;' \u200b+1"),
         ('a;"=1;', "a;'\"=1;"),

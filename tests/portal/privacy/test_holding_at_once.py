@@ -161,7 +161,7 @@ def check_log(data, outcomes):
 
 
 def late_every_second_time(delete):
-    """Return a function that deletes, but in every second round only after the hold was set."""
+    """Return a function that calls `delete`. In every second round, it first waits until the hold is set."""
 
     def run(data):
         if data.number % 2:

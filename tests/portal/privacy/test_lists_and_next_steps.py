@@ -1,7 +1,7 @@
-"""Test that a merge, its undoing, a copy, an erasure and a legal hold treat every row about lists and items.
+"""Test that merging, unmerging, copying, erasing and legal holds include every row about lists and items.
 
-The patron has a row of each kind: lists, titles and links in every state, an item that they could not get with
-its next step, and an item that a staff member shares by a link.
+The patron has rows of each kind: lists, titles and links in every state, the next step of an item that they
+couldn't get, and an item that a staff member shares by a link.
 """
 
 import datetime

@@ -105,7 +105,7 @@ def test_every_row_about_a_person_is_deleted_by_a_job_or_together_with_another_r
     assert {label for label in labels if not ends(label)} == WITHOUT_PEOPLE
 
 
-def test_models_about_people_are_not_in_the_library_group():
+def test_models_about_people_are_not_in_the_policy_group_for_the_library():
     labels = labels_of_models(in_library_group=True)
     about_people = {label for label in labels if is_about_people(apps.get_model(label))}
     assert about_people - TEXTS_NOT_ABOUT_PEOPLE == set()

@@ -85,7 +85,7 @@ def test_retention_choice_is_saved_with_the_explanation_that_the_patron_read(pho
     assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
 
 
-def test_retention_page_says_that_choosing_the_current_time_again_changes_nothing(phone, patron):
+def test_retention_page_says_that_choosing_the_same_retention_time_again_changes_nothing(phone, patron):
     unchanged = "Nothing will change, because this is already your choice."
     page = phone.get(reverse("remember"), {"remember": "365", "until": ""})
     assert unchanged in text(page)

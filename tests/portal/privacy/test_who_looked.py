@@ -185,7 +185,9 @@ def test_access_log_page_runs_the_same_number_of_queries_for_1_and_30_rows(
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
-def test_patron_sees_each_change_that_staff_made_to_the_account_once(client, sign_in, staff, patron, action):
+def test_access_log_page_lists_each_change_by_staff_to_the_patrons_account_once(
+    client, sign_in, staff, patron, action
+):
     # The patron's own change is not listed.
     for by in (staff, patron):
         audit.record(action, patron, by=by, patron=patron)

@@ -110,7 +110,7 @@ def test_one_contact_counts_once_however_many_people_were_there(branch):
     assert number() == 1
 
 
-def test_each_question_counts_from_the_first_day_of_rules_that_count_questions(branch):
+def test_contact_counts_once_per_question_from_the_first_day_of_rules_that_count_questions(branch):
     save_rules("pls", YEAR.first_day, ALL)
     save_rules("pls", APRIL, ALL, counts_questions=True, tallies_count_as="transaction")
     contacts(branch, MARCH, APRIL, questions=3, people=30)
@@ -262,7 +262,7 @@ def test_year_without_rules_has_no_numbers(branch):
     assert number() == Problem.NO_RULES
 
 
-def test_report_with_contacts_before_the_first_rules_shows_a_problem_instead_of_leaving_them_out(branch):
+def test_report_shows_a_problem_if_a_contact_is_older_than_the_first_rules(branch):
     save_rules("pls", APRIL, ALL)
     contacts(branch, APRIL)
     assert number() == 1

@@ -1,4 +1,4 @@
-"""Write desk logs as files: CSV in any encoding, and XLSX workbooks without a library for them."""
+"""Write desk logs as files: CSV in any encoding, and XLSX workbooks without a package for workbooks."""
 
 import csv
 import datetime

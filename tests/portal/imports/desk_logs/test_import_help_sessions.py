@@ -221,7 +221,7 @@ def test_edited_row_with_the_same_ticket_number_replaces_the_earlier_row(run, we
     assert stored() == before
 
 
-def test_import_can_be_undone_only_after_the_later_import_that_replaced_its_rows(run, branch, capsys):
+def test_import_can_be_undone_only_after_undoing_the_later_import_that_replaced_its_rows(run, branch, capsys):
     run([TICKETS, ["T-1", "3/14/2024", "Reference", "10", "", ""]])
     first = LogImport.objects.get()
     run([TICKETS, ["T-1", "3/14/2024", "Reference", "15", "", ""]])
@@ -295,7 +295,7 @@ def test_dry_run_of_a_desk_log_says_what_an_import_would_do_and_changes_nothing(
     assert "Nothing was changed. An import would give: 99 added" in out
 
 
-def test_dry_run_says_how_many_rows_count_with_a_value_that_the_log_does_not_have(run, west):
+def test_dry_run_says_how_many_rows_lack_a_value_and_which_default_counts_instead(run, west):
     rows = [["Date", "Type"], ["3/14/2024", "Reference"], ["3/14/2024", ""], ["3/15/2024", ""]]
     _status, out, _err = run(rows, "--dry-run")
     assert "2 rows have no question type, so they count as: reference." in out
@@ -345,7 +345,7 @@ def test_import_stops_with_a_question_if_a_column_or_value_of_the_log_is_unclear
     assert LogImport.objects.count() == 0
 
 
-def test_import_asks_for_the_branch_if_rows_name_none_and_the_library_has_several(run, west, tmp_path):
+def test_import_asks_for_the_branch_if_the_log_names_none_and_the_library_has_several(run, west, tmp_path):
     (tmp_path / "log.csv").write_text("Date,Type\n1/16/2024,Reference\n")
     with pytest.raises(CommandError, match="Some rows name no branch.*--branch SLUG"):
         call_command("import_help_sessions", str(tmp_path / "log.csv"))
@@ -382,7 +382,7 @@ def test_column_with_more_than_30_different_values_is_left_out(run):
     assert HelpSession.objects.count() == 40
 
 
-def test_columns_of_gimlet_and_of_an_archives_log_are_recognized(run, branch):
+def test_columns_of_a_gimlet_log_and_an_archives_log_are_recognized(run, branch):
     run(
         [
             GIMLET,
@@ -528,7 +528,7 @@ def test_column_with_the_name_of_an_own_field_is_recognized(run, carriers):
     assert own_counts() == {carriers["Paper"]: (1, 10, 0)}
 
 
-def test_rows_with_one_value_of_an_own_field_can_be_left_out(run, carriers):
+def test_import_can_leave_out_the_rows_with_one_value_of_an_own_field(run, carriers):
     run([WITH_FORMAT, row("Paper"), row("e-book")], "--map", "Medium=Carrier", "--value", "Medium:e-book=-")
     assert HelpSession.objects.count() == 1
 
@@ -550,7 +550,9 @@ def test_log_that_is_imported_again_with_an_own_field_adds_no_contacts(run, carr
     assert HelpSession.objects.count() == 2
 
 
-def test_edited_value_of_an_own_field_replaces_the_row_with_its_number(run, carriers, capsys):
+def test_row_with_an_edited_own_field_replaces_the_earlier_row_with_the_same_ticket_number(
+    run, carriers, capsys
+):
     run([WITH_FORMAT, row("Paper", ticket="7"), row("Paper", ticket="8")], *MEDIUM)
     before = own_counts()
     run([WITH_FORMAT, row("e-book", ticket="7"), row("Paper", ticket="8")], *MEDIUM)

@@ -67,7 +67,7 @@ def test_dates_are_read_from_a_workbook_that_counts_days_from_1904():
     assert open_log(io.BytesIO(contents)).epoch == 1904
 
 
-def test_invisible_characters_are_removed_from_cells_and_formulas_are_read_as_text():
+def test_invisible_characters_in_cells_are_removed_and_formulas_are_read_as_text():
     assert read(as_csv([["Da\u202ete", "=1+1"], ["#REF!", "N/A"], ["a\x00b", "x"]])) == [
         ["Date", "=1+1"],
         ["ab", "x"],

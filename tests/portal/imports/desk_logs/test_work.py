@@ -123,7 +123,7 @@ def test_erasing_a_person_deletes_their_uploads(person_of_upload, django_capture
 
 @pytest.fixture
 def person_of_upload(library):
-    """Return a person who is not a staff member now."""
+    """Return a person without a role at the desk, who can therefore be erased."""
     return UserFactory()
 
 

@@ -73,7 +73,7 @@ def test_withdrawn_item_shows_no_holdings_until_it_comes_back(harvest, server, p
     assert find_items("r1", branch=branches["EAST"]) == [item]
 
 
-def test_import_with_a_layout_brings_a_withdrawn_item_and_its_holdings_back(branches, tmp_path, settings):
+def test_import_of_copies_brings_a_withdrawn_item_and_its_holdings_back(branches, tmp_path, settings):
     settings.OAI_URL = ""
     file = tmp_path / "books.mrc"
     copy = "949", " ", ("m", "EAST"), ("a", "R1")

@@ -61,7 +61,7 @@ def test_harvest_command_says_which_setting_is_missing_if_no_server_is_set(run, 
     assert run()[2].startswith("OAI_URL is not set")
 
 
-def test_harvest_command_says_why_a_harvest_is_incomplete_and_the_next_run_continues_it(run, server, proxy):
+def test_harvest_command_says_why_a_harvest_is_incomplete_and_later_continues_the_harvest(run, server, proxy):
     server.put(numbered(25), at=LONG_AGO)
     proxy.fault = lambda arguments, ask: (
         (500, {}, b"") if arguments["verb"] == "ListRecords" and len(proxy.lists) > 1 else ask()

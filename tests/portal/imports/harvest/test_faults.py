@@ -30,9 +30,9 @@ class Killed(Exception):
 
 
 def only_lists(fault):
-    """Return a fault for the proxy that changes only the pages of lists.
+    """Return a function for `proxy.fault` that changes only the responses to ListRecords requests.
 
-    `fault` gets the number of the request, beginning with 0.
+    `fault(number, arguments, ask)` returns these responses. `number` counts the requests, beginning with 0.
     """
     count = iter(range(10_000))
 

@@ -16,7 +16,7 @@ from .conftest import LONG_AGO, NOW, in_catalog, numbered, on_server, xml
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
-def test_first_harvest_imports_all_records_and_the_next_one_only_changes(harvest, server, proxy):
+def test_first_harvest_imports_all_records_and_the_next_imports_only_changed_records(harvest, server, proxy):
     server.put(numbered(25), at=LONG_AGO)
     first = harvest()
     assert (first.state, first.is_full, first.read, first.added) == ("complete", True, 25, 25)
@@ -201,7 +201,7 @@ def test_two_records_with_the_same_number_give_one_item_and_a_fault(harvest, ser
     assert [item.title for item in Item.objects.all()] == ["One"]
 
 
-def test_items_stay_if_the_server_gives_all_records_new_identifiers(harvest, server, proxy):
+def test_items_stay_in_the_catalog_if_the_server_gives_all_records_new_identifiers(harvest, server, proxy):
     server.put(numbered(5), at=LONG_AGO)
     harvest()
     before = set(Item.objects.values_list("pk", flat=True))

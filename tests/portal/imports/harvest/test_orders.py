@@ -96,7 +96,10 @@ def run(**options):
 
 
 def kill(is_full, after, place, monkeypatch):
-    """Run a harvest, and end it at the call number `after` of the function that `place` names."""
+    """Run a harvest, and end it at call number `after` of the function that `place` names.
+
+    If `place` is "page", end it after this number of pages.
+    """
     calls = iter(range(1, 1000))
 
     def dies(*_args, **_kwargs):

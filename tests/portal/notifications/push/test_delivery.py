@@ -729,7 +729,7 @@ def test_person_without_an_email_address_gets_a_message_about_a_new_promised_day
 
 
 def moves_of(visit, branch, count=1, **fields):
-    """Return the Moves of `count` conversations about the visit whose promised day changes."""
+    """Return `count` objects like a Move, each with a conversation about the visit and a new promised day."""
     return [
         SimpleNamespace(
             conversation=ConversationFactory(
@@ -769,7 +769,7 @@ def test_viewer_with_only_a_code_gets_one_message_about_several_new_promised_day
 @pytest.mark.parametrize(
     "why", ["no message yet", "same day", "pending answer", "no answer wanted", "quiet", "kept", "code ended"]
 )
-def test_viewer_with_only_a_code_gets_no_message_about_a_promised_day_that_their_page_does_not_show(
+def test_viewer_with_only_a_code_gets_no_message_about_a_promised_day_that_they_cannot_see(
     by_code, visit, branch, patron, now, why
 ):
     moved = moves_of(visit, branch)

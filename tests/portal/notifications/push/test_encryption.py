@@ -61,7 +61,7 @@ def test_example_content_of_rfc_8188_is_encrypted_as_in_the_rfc():
     assert base64url(body) == RFC_8188["body"]
 
 
-def test_fake_push_device_decrypts_the_examples_of_both_rfcs(device):
+def test_fake_push_device_decrypts_the_examples_of_rfc_8188_and_rfc_8291(device):
     assert device.decrypt(from_base64url(RFC_8291["body"])) == RFC_8291["content"]
     for example in (RFC_8188, TWO_RECORDS):
         body, key = from_base64url(example["body"]), from_base64url(example["key"])
