@@ -24,7 +24,7 @@ def clean_address(text):
     try:
         validate_email(text)
         local, domain = text.rsplit("@", 1)
-        # This removes invisible characters, and turns full-width letters into plain ones.
+        # The IDNA encoding removes invisible characters, and turns full-width letters into plain ones.
         domain = domain.encode("idna").decode("idna")
     except (ValidationError, UnicodeError):
         raise ValidationError(INVALID, code="invalid") from None

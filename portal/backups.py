@@ -51,7 +51,7 @@ WHAT_STOPS = (
     "authenticator apps stop working"
 )
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
-SCRATCH = ".backup-"  # how the name of a temporary folder begins
+SCRATCH = ".backup-"  # The name of a temporary folder begins with this text.
 
 
 def make(target):
@@ -234,7 +234,7 @@ def _applied_migrations():
 
 @contextmanager
 def _scratch_next_to(path):
-    """Create a temporary folder on the same disk as `path`, so that files can be renamed between the two."""
+    """Create a temporary folder on the same disk as `path`, to move files between them by renaming."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as folder:
         yield Path(folder)
@@ -276,8 +276,8 @@ def _unpack(source, folder):
     except PermissionError as error:
         raise BackupError(f"This account may not read {error.filename}. Nothing was changed.") from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-        # A system error has a number. If a file is not in gzip format, the error is an OSError without a
-        # number.
+        # An error of the system, such as a full disk, has an errno. The OSError for a file that is not in
+        # gzip format has no errno.
         if isinstance(error, OSError) and error.errno:
             raise BackupError(
                 f"{source} could not be unpacked in {folder.parent}: {error.strerror}. Nothing was changed."

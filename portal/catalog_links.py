@@ -12,7 +12,7 @@ from portal.dois import doi_url
 # The kinds of items that people borrow. An item of another kind is in the catalog only if it was imported.
 BORROWED = {"book", "audiobook", "sound", "score", "video", "map", "serial", "other"}
 PLACEHOLDER = re.compile(r"\{(isbn|title|number)\}")
-# The kinds that a library often pays for, so that people need its proxy server to open them.
+# The kinds of items that a library often pays for. People need its proxy server to open such items.
 LICENSED = {"article", "database", "serial"}
 # The characters that a web address may have. A percent sign begins a character that is encoded already.
 OF_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"
@@ -107,8 +107,8 @@ def _lacks_values(text, values):
 def _without_empty(parameter, values):
     """Return the parameter without the search words whose placeholders have no value.
 
-    Return "" if no search word is left. Also return "" if the parameter has fixed words, such as OR. They
-    make no sense if a search word is missing.
+    Return "" if no search word is left. Also return "" if the parameter has fixed words, such as OR,
+    because fixed words make no sense if a search word is missing.
     """
     if not _lacks_values(parameter, values):
         return parameter

@@ -62,7 +62,10 @@ def make_private_folder(**kwargs):
 
 
 def is_another_private_folder():
-    """Return whether the mark of the folder of private files is missing, or differs from the earlier mark."""
+    """Return whether the mark in the folder of the private files is missing or differs from its copy.
+
+    If there is no copy of the mark, return False.
+    """
     mark, copy = private_folder() / MARK, _copy_of_mark()
     return copy.exists() and not (mark.exists() and mark.read_text() == copy.read_text())
 

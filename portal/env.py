@@ -23,7 +23,8 @@ def env(name, default=""):
 def misspelled():
     """Return {unknown variable: the variable that it probably should be}.
 
-    Leave out a variable if the similar one is set, because then nothing is missing.
+    Leave out an unknown variable if the variable that it resembles is set too, because then nothing is
+    missing.
     """
     missing = sorted(KNOWN - set(os.environ))
     unknown = sorted(set(os.environ) - KNOWN)

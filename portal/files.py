@@ -29,21 +29,20 @@ MAX_JPEG_SCAN_PIXELS = 25 * MAX_JPEG_PIXELS
 
 # A larger picture is made smaller before it is stored. With seven million pixels, small print stays readable.
 MAX_KEPT_PIXELS = 7_000_000
-MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
+MAX_KEPT_SIDE = 16_000  # The longest side that WebP allows, in pixels.
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
 # The longer side of a preview, in pixels. Pages show a preview at half this size, so that it is sharp on a
 # phone.
 PREVIEW_SIDE = 480
-# The longer side of a preview is at most three times its shorter side. The preview of a picture that is
-# longer than that shows only the top of the picture. If a picture is wider than that, its preview shows only
-# the left part.
+# The longer side of a preview is at most three times its shorter side. The preview of a taller picture shows
+# only the top of the picture. The preview of a wider picture shows only the left part.
 PREVIEW_RATIO = 3
 MAX_PREVIEW_BYTES = 40_000
 
 # A page first shows a soft copy of a preview, until the person touches the page. Two soft copies and the page
-# itself are smaller than 35 KiB together.
-SOFT_SIDE = 96  # in pixels
+# itself are smaller than 35 KiB together. SOFT_SIDE is in pixels.
+SOFT_SIDE = 96
 MAX_SOFT_BYTES = 800
 
 # The size of a stored cover in pixels: twice its size on a page, so that it is sharp on a phone.

@@ -1,7 +1,7 @@
-"""Fold text: turn it into plain words, which both databases compare in the same way.
+"""Fold text: turn it into plain words, which SQLite and PostgreSQL compare in the same way.
 
-`fold` removes case, accents and punctuation. Python does this, because SQLite and PostgreSQL would fold Ł, æ
-and ß differently. If `fold` changes, all search indexes must be rebuilt (docs/decisions/0005).
+`fold` removes case, accents and punctuation. Python does this, because the two databases would fold Ł, æ and
+ß differently. If `fold` changes, all search indexes must be rebuilt (docs/decisions/0005).
 """
 
 import re
@@ -42,8 +42,8 @@ WITHOUT_SPACES = re.compile(
 # "ascii".
 WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
-# Characters of scripts without vowels that are marks, and usual punctuation. Most texts have no others, so
-# `fold` has a faster way for them.
+# Matches usual punctuation, and characters of scripts that don't write vowels as marks. Most texts have only
+# such characters, so `fold` has a faster way for these texts.
 WITHOUT_VOWEL_MARKS = re.compile("[\0-\u077f\u2000-\u206f\u20a0-\u20bf]*")
 ELISION = re.compile(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}")
 SHARP = re.compile(r"(?<![^\W_])([a-z])#")
@@ -115,7 +115,10 @@ def _letters(text):
 
 
 class _EachFolded(dict):
-    """What `fold` makes of each character of WITHOUT_VOWEL_MARKS, by its code point."""
+    """A dictionary {code point of a character: what `fold` makes of the character}, for str.translate().
+
+    It is only for characters that WITHOUT_VOWEL_MARKS matches.
+    """
 
     def __missing__(self, code):
         character = chr(code).translate(NO_APOSTROPHES).translate(FOLDED_LETTERS)

@@ -9,7 +9,10 @@ from portal.phone_numbers import call_url, clean_number
 
 
 def happening(item):
-    """Return when an event or course takes place, such as "on May 3, 2027" or "was on May 3, 2027", or ""."""
+    """Return when an event or course takes place, such as "on May 3, 2027" or "was on May 3, 2027".
+
+    Return "" if the item has no day.
+    """
     if not item.starts_on:
         return ""
     days = {"day": _in_words(item.starts_on)}

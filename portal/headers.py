@@ -139,7 +139,7 @@ def with_plain_content_type(application):
 
     Otherwise, Django would decode the form, and even the query string, in the encoding that the request
     names. Many of Python's encodings raise errors, and "unicode_escape" can make any character. All forms of
-    the portal are in UTF-8. Django also fails if it can't parse another parameter.
+    the portal are in UTF-8. Django also fails if it can't parse another parameter of the header.
     """
 
     def plain(environ, start_response):

@@ -117,7 +117,7 @@ def _disk(at):
                     with tempfile.TemporaryFile(dir=folder) as file:
                         file.write(bytes(BYTES_WRITTEN))
                         file.flush()
-        # A missing disk can leave an empty folder.
+        # If the disk of the private files is missing, an empty folder may be in its place.
         return ANOTHER_FOLDER if is_another_private_folder() else "ok"
     except AnyDatabaseError as error:
         return f"the database can't be written: {error}"

@@ -115,7 +115,8 @@ LIMITS = {
     "doi_look_up": Limit("previews of pasted DOIs that ask the resolver", "20/10m, 60/h"),
     "test_email": Limit("test emails that a coordinator sends", "20/h"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
-    # The limits for other systems. A token can't be guessed, so the second limit only keeps the log short.
+    # The limits for other systems. Nobody can guess a token. `api_wrong_token` only limits how many lines
+    # wrong tokens add to the security log.
     "api": Limit("requests of another system", target="120/m, 3000/h", target_is="its token"),
     "api_wrong_token": Limit("requests of another system with a wrong token", network="60/10m"),
 }

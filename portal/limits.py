@@ -25,7 +25,7 @@ from portal.models import LimitCount
 from portal.security_log import note
 from portal.times import time_of_day
 
-# By how many seconds the clocks of two machines may differ. A counted time that is further in the future
+# The clocks of two machines may differ by this many seconds. A counted time that is further in the future
 # comes from a fast clock, and is ignored.
 CLOCK_TOLERANCE = 60
 # The longest time for which a count is stored.
@@ -117,7 +117,8 @@ def count(request, what, *, target="", names_nobody=False):
 def count_by_person(what, person):
     """Count one action for a person, and not for a network address. Raises TooOften.
 
-    Emails from the person have no network address, and neither has work that is far from the request.
+    Call this if there is no request with a network address, for example when an email from the person
+    arrives.
     """
     done, until = _count(what, _keys_of(what, {"person": person.pk}))
     if not done:

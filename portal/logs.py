@@ -36,7 +36,7 @@ SECRETS = [
 
 
 def log_config(level):
-    """Return the setting LOGGING. `level` is the lowest level that is logged, unless a logger has another."""
+    """Return the setting LOGGING. `level` is the lowest level that is logged if a logger sets none."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

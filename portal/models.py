@@ -27,9 +27,10 @@ class SentForm(models.Model):
     what the form contains.
     """
 
-    # WAITS is how long a form can wait on a phone. After that, the phone no longer sends it automatically.
-    # KEPT_FOR is how long the row is kept. It is longer than WAITS, because clocks can be wrong. If the
-    # patron sends the form again after that, the actions notice what is already saved.
+    # WAITS is how long a form can wait on a phone. After this time, the phone no longer sends the form
+    # automatically. KEPT_FOR is how long the row is kept. It is longer than WAITS, because clocks can be
+    # wrong. If the patron sends the form again after the row was deleted, the actions notice what is already
+    # saved.
     WAITS = timedelta(days=7)
     KEPT_FOR = timedelta(days=8)
 

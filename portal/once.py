@@ -12,7 +12,7 @@ def claim(what, *secrets, seconds):
     """Return True for the first call with these values, and False for each later call within `seconds`.
 
     The cache is a database table with one row per key, so only one process can insert the row. The key is a
-    hash, because the row is kept longer than the code is valid.
+    hash, so that the row doesn't contain the code.
     """
     key = salted_hmac("portal.once", "\n".join([what, *map(str, secrets)]), algorithm="sha256").hexdigest()
     return cache.add(f"once:{key}", True, seconds)

@@ -1,7 +1,7 @@
 """Search the rows of one person for the words that the person typed.
 
 The words may be in any order, and each may be the beginning of a longer word. Case, accents and punctuation
-don't matter, because both sides are folded (portal/folding.py).
+don't matter, because the typed words and the texts of the rows are folded (portal/folding.py).
 """
 
 from portal.folding import after_elisions, fold

@@ -1,4 +1,4 @@
-"""Look up the address of a page with a public id only once."""
+"""Make the URLs of pages with a public id. Each page needs only one call of reverse(), for all public ids."""
 
 from functools import lru_cache
 from uuid import UUID

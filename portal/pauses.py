@@ -1,4 +1,4 @@
-"""Let other processes write between the transactions of work that writes again and again."""
+"""Pause a long job after each of its transactions, so that other processes can write to SQLite."""
 
 import time
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ LONGEST_SECONDS = 0.25
 def pause_after_writing():
     """On SQLite, wait after the block for as long as the block took, but at most LONGEST_SECONDS.
 
-    SQLite allows one writer at a time and has no queue. Each waiting process asks again every 100
-    milliseconds. If one process writes again at once, the others find the database locked each time, and fail
-    after 20 seconds. The block runs a whole transaction.
+    The block must run a whole transaction. SQLite allows one writer at a time and has no queue. A process
+    that waits asks again every 100 milliseconds. If another process starts its next transaction at once each
+    time, the waiting process always finds the database locked, and fails after 20 seconds.
     """
     began = time.monotonic()
     yield

@@ -177,9 +177,10 @@ def insert(row):
 
 
 def insert_if_new(row):
-    """Do what `insert` does, unless a unique value of this row is in the table. Return whether it was saved.
+    """Do what `insert` does, unless the table already has a unique value of this row.
 
-    If another transaction has inserted the same value, wait until this transaction has ended.
+    Return whether the row was inserted. If another transaction has inserted the same value, wait until that
+    other transaction has ended.
     """
     fields, sql, _returning = _insertion(type(row))
     key = connection.ops.quote_name(row._meta.pk.column)
@@ -251,10 +252,10 @@ def update_all(rows, names):
 
 
 def insert_all(common, rows):
-    """Insert a row for each dict in `rows`, which is {attribute: value}. Other values are those of `common`.
+    """Insert a row for each dict {attribute: value} in `rows`. All dicts have the same attributes.
 
-    `common` is an unsaved object of the model, and all dicts have the same attributes. `bulk_create` needs an
-    object for each row and compiles long statements, which takes longer.
+    `common` is an unsaved object of the model, from which each row gets its other values. `bulk_create` needs
+    an object for each row and compiles long statements, which takes longer.
     """
     if not rows:
         return
@@ -285,9 +286,9 @@ def _with_changes(values, changing, columns):
 
 @cache
 def _insertion_of_arrays(model, changing):
-    """Return the SQL of an INSERT with an array for each of the fields with the numbers `changing`.
+    """Return the SQL of an INSERT of many rows. `changing` has the numbers of the fields that differ by row.
 
-    The parameters are the values of the other fields, and then the arrays.
+    The parameters are the values of the other fields, and then an array for each field in `changing`.
     """
     fields, _sql, _returning = _insertion(model)
     arrays = [fields[place] for place in changing]

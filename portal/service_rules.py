@@ -300,7 +300,7 @@ def _is_address_with(placeholder, text):
 
 
 def _is_server_address(text):
-    """Return whether the text is an https address. On one's own machine, http is allowed too."""
+    """Return whether the text is an https address. If settings.LOCAL is true, allow http for 127.0.0.1."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port

@@ -33,7 +33,7 @@ BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 MODE = env("AFTERWORD_MODE", "production")
 DEMO = env_flag("DEMO", default=MODE == "demo")
 DEBUG = env_flag("DEBUG", default=MODE == "development")
-LOCAL = MODE in {"development", "demo", "test"}  # the portal may run without https
+LOCAL = MODE in {"development", "demo", "test"}  # In these modes, the portal may run without https.
 
 SECRET_KEY = env("SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else "")
 # Earlier secret keys. Codes, sessions and authenticator apps that were made with them stay valid.
@@ -41,7 +41,7 @@ SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 BASE_URL = env("BASE_URL", "http://localhost:8000" if LOCAL else "").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if LOCAL else "")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
-HEALTH_TOKEN = env("HEALTH_TOKEN")  # shows the details of /readyz
+HEALTH_TOKEN = env("HEALTH_TOKEN")  # Requests with this token get the details of /readyz.
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -224,9 +224,9 @@ SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
 # An email address that a provider sends does not prove who the person is.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four requests of a sign-in
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # In seconds, for each of the three or four requests of a sign-in.
 
-BORROWED_DEVICE_HOURS = 2  # the longest sign-in on a borrowed device
+BORROWED_DEVICE_HOURS = 2  # A sign-in on a borrowed device lasts at most this long.
 SESSION_ENGINE = "accounts.sessions"
 # A sign-in lasts 400 days, because a patron without an email address may have no way to sign in again.
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 400
@@ -252,10 +252,10 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W009",  # our check afterword.E002 also says how to make a key
-    "security.W020",  # our check afterword.E006 reports the same problem
-    "security.W002",  # portal/headers.py already sends X-Frame-Options
-    "templates.W003",  # portal/templatetags/i18n.py replaces Django's module, on purpose
+    "security.W009",  # Our check afterword.E002 also says how to make a key.
+    "security.W020",  # Our check afterword.E006 reports the same problem.
+    "security.W002",  # The module portal/headers.py already sends X-Frame-Options.
+    "templates.W003",  # The module portal/templatetags/i18n.py replaces Django's on purpose.
 ]
 
 # The maximum sizes of request bodies, including files. 6 MB is enough for the library's logo (5 MB), and 11
@@ -286,7 +286,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_FILE_BODY_BYTES
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * MEGABYTE
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-MAIL_FOLDER = DATA_DIR / "mail"  # where the demo's worker delivers mail, as files
+MAIL_FOLDER = DATA_DIR / "mail"  # The demo's worker saves emails as files in this folder.
 DELIVERY_EMAIL_BACKEND = env("DELIVERY_EMAIL_BACKEND") or {
     "development": "django.core.mail.backends.console.EmailBackend",
     "demo": "django.core.mail.backends.filebased.EmailBackend",
@@ -324,7 +324,7 @@ IMAP = env_mailbox("IMAP_URL", password=env("IMAP_PASSWORD"))
 
 # The key for push messages, which `manage.py push_keys` makes. Without a key, no page mentions push messages.
 PUSH_PRIVATE_KEY = env("PUSH_PRIVATE_KEY").strip()
-DEMO_PUSH_KEY_FILE = DATA_DIR / "demo-push-key"  # build_demo makes this key
+DEMO_PUSH_KEY_FILE = DATA_DIR / "demo-push-key"  # The command build_demo makes this key.
 if DEMO and not PUSH_PRIVATE_KEY and DEMO_PUSH_KEY_FILE.exists():
     PUSH_PRIVATE_KEY = DEMO_PUSH_KEY_FILE.read_text().strip()
 # Where the push services can reach the library: an https address, or "mailto:" and an email address.
@@ -356,8 +356,9 @@ DOI_RESOLVER = env("DOI_RESOLVER").strip()
 # is empty, nothing is harvested.
 OAI_URL = env("OAI_URL").strip()
 OAI_PREFIX = env("OAI_PREFIX", "marc21").strip()
-OAI_SETS = env_list("OAI_SETS")  # if empty, all records
-OAI_SOURCE = env("OAI_SOURCE", "catalogue").strip()  # the same as --source of import_items
+# If OAI_SETS is empty, all records are harvested. OAI_SOURCE is like the option --source of import_items.
+OAI_SETS = env_list("OAI_SETS")
+OAI_SOURCE = env("OAI_SOURCE", "catalogue").strip()
 OAI_CA_FILE = env("OAI_CA_FILE").strip()
 
 LANGUAGE_CODE = "en"
@@ -365,11 +366,11 @@ LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "UTC"  # accounts.middleware activates the library's own time zone
+TIME_ZONE = "UTC"  # The module accounts.middleware activates the library's own time zone.
 
 STATIC_URL = "static/"
 STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # so collectstatic isn't needed
+WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # In these modes, collectstatic isn't needed.
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     # No file is public. All uploads go to "private".

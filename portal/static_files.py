@@ -9,7 +9,7 @@ from portal.styles import minified
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """The static files in production: hashed and compressed. Our own have no comments."""
+    """The storage of static files in production. It hashes, compresses and shortens them (`as_collected`)."""
 
     def _save(self, name, content):
         content.seek(0)

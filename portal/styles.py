@@ -15,9 +15,9 @@ from django.conf import settings
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 # This part of the style sheet is only for pages with messages, files or the form "Find something to read".
 MESSAGES = re.compile(r"/\* Messages: .*?/\* End of messages \*/", re.DOTALL)
-# This part is only for Home, and for pages with a list of facts (`.facts`).
+# This part of the style sheet is only for Home, and for pages with a list of facts (`.facts`).
 EXTRAS = re.compile(r"/\* Extras: .*?/\* End of extras \*/", re.DOTALL)
-# This part is for all pages but the privacy page.
+# This part of the style sheet is for all pages except the privacy page.
 COVERS = re.compile(r"/\* Covers: .*?/\* End of covers \*/", re.DOTALL)
 DEFAULT_ACCENT = "#0b5d4d"
 

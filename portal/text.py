@@ -35,7 +35,8 @@ BLANK = re.compile(
 # The maximum number of combining marks on one letter. Hebrew with cantillation and stacked Tibetan use up to
 # six.
 MAX_COMBINING_MARKS = 6
-# Too many characters that could be marks. All combining marks have code points from 0300 on.
+# Matches characters in a row that could be too many combining marks on one letter. All combining marks have
+# code points from 0300 on.
 MAYBE_MANY_MARKS = re.compile(f"[^\0-\u02ff]{{{MAX_COMBINING_MARKS + 1}}}")
 MANY_LINE_ENDS = re.compile(r"\n{4,}")
 ELLIPSIS = "…"

@@ -33,13 +33,18 @@ log = logging.getLogger("portal.worker")
 
 HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
-PUSH_HOST_PAUSE_SECONDS = 60  # how long to send nothing to an unreachable push service
-EMAIL_RETRY_SECONDS = 15  # how long to wait if the email server could not be reached
-COVERS_CHECK_SECONDS = 60  # how often to look whether it is night
+# The worker sends nothing to an unreachable push service for PUSH_HOST_PAUSE_SECONDS. If the email server is
+# unreachable, the worker tries again after EMAIL_RETRY_SECONDS.
+PUSH_HOST_PAUSE_SECONDS = 60
+EMAIL_RETRY_SECONDS = 15
+# The worker checks this often whether there is other work, such as a harvest at night.
+COVERS_CHECK_SECONDS = 60
 HARVEST_CHECK_SECONDS = 60
 DESK_LOGS_CHECK_SECONDS = 2
-STOP_SECONDS = 20  # how long a harvest or import may take to save its page or batch when the worker stops
-FETCH_EVERY = timedelta(seconds=20)  # how often one of the workers reads the mailbox
+# When the worker stops, a harvest or import may take this long to save its current page or batch.
+STOP_SECONDS = 20
+# One of the workers reads the mailbox this often.
+FETCH_EVERY = timedelta(seconds=20)
 
 
 class Worker:
@@ -99,7 +104,7 @@ class Worker:
         self.run_jobs()
 
     def deliver_due(self):
-        """Send all emails that are due now. If there were none for a few seconds, close the connection."""
+        """Send all emails that are due now. After a few seconds without an email, close the connection."""
         ahead: list[Notification] = []
         library = None
         with outbox.without_waiting_for_the_disk():
@@ -165,7 +170,7 @@ class Worker:
             self.push_pauses[host] = time.monotonic() + PUSH_HOST_PAUSE_SECONDS
 
     def send_events(self):
-        """Send all events for another system that are due now. Stop at the first one that isn't accepted."""
+        """Send all events that are due now to another system. Stop at the first one that it refuses."""
         while not self.stopping and webhooks.is_set_up():
             self._note_progress(self.send_events)
             at = timezone.now()
@@ -209,7 +214,7 @@ class Worker:
     def harvest_catalog(self):
         """Harvest the catalog, if it is night and this worker's turn.
 
-        The harvest runs in a process of its own with a low priority, so other work never waits for it.
+        The harvest runs in a separate process with a low priority, so other work never waits for it.
         """
         if time.monotonic() < self.next_harvest_at:
             return
@@ -222,7 +227,7 @@ class Worker:
         self._run_command("harvest", self.harvest_catalog)
 
     def import_desk_logs(self):
-        """Do the tasks of large desk logs that coordinators uploaded, in a process of its own."""
+        """Do the tasks of large desk logs that coordinators uploaded, in a separate process."""
         if time.monotonic() < self.next_desk_logs_at:
             return
         self.next_desk_logs_at = time.monotonic() + DESK_LOGS_CHECK_SECONDS
@@ -240,8 +245,8 @@ class Worker:
                 try:
                     process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
-                    # The process is ended before it has saved its last page or batch. The next process reads
-                    # it again.
+                    # The process is killed before it has saved its current page or batch. The next process
+                    # reads this page or batch again.
                     process.kill()
             time.sleep(ROUND_SECONDS)
 

@@ -95,7 +95,7 @@ def read_outcomes(request: HttpRequest, asked: Query[outcomes.AskedOutcomes]):
 
 
 def _token(request, scope):
-    """Return the ApiToken of the request. Raises HttpError if the token doesn't have this scope."""
+    """Return the ApiToken of the request. Raises HttpError if the token lacks the scope `scope`."""
     if scope not in request.auth.scopes:
         raise HttpError(403, f"This token doesn't allow this. It needs the scope {scope}.")
     return request.auth

@@ -12,7 +12,8 @@ from portal.desk.figures.forms import ABOUT_FEW_PEOPLE, EARLIEST, FEWEST_PEOPLE,
 from portal.desk.figures.periods import Period
 from portal.helpsessions.models import OwnField
 
-# Figures by staff member are left out. Staff see them only on their page, and no file has them.
+# The API returns no figures by staff member. Only a page of the desk shows these figures, and no file has
+# them.
 BREAKDOWNS = {*workload.BY_DAY, *workload.BY_MONTH, workload.GRID, workload.ANSWERS}
 
 
@@ -42,8 +43,8 @@ class Asked(Schema):
 def answer(asked, *, token):
     """Return the fields of a FigureAnswer. Raises NoFigure.
 
-    A breakdown in ABOUT_FEW_PEOPLE could show when a single person works. So it leaves out branches with
-    fewer than FEWEST_PEOPLE staff members.
+    A breakdown in ABOUT_FEW_PEOPLE could show when a single person works. So such a breakdown leaves out
+    branches with fewer than FEWEST_PEOPLE staff members.
     """
     period = Period(asked.first_day, asked.last_day)
     _check(asked, period)

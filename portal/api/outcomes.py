@@ -1,4 +1,4 @@
-"""Return outcomes (how help turned out) in the API. The API returns only rows that the page shows."""
+"""Return outcomes (how help turned out) in the API. The API returns only rows that the desk's page shows."""
 
 import datetime
 from typing import Literal

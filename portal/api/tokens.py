@@ -26,7 +26,7 @@ class TooManyTokens(Exception):
 
 
 class MadeBefore(Exception):
-    """This form has already made a token, and the text of a token is shown only once."""
+    """This form made a token some time ago, and the text of that token can't be shown again."""
 
 
 @staff_action
@@ -34,8 +34,8 @@ def make_token(*, name, scopes, branches, may_send_words, client_token, by, at):
     """Make a token, and return (the ApiToken, the token as text). The text is stored nowhere.
 
     `branches` are the Branches at which the system may record sessions or read figures. `client_token` is a
-    random UUID of the form. If the form is sent again soon, return the same token. Raises TooManyTokens and
-    MadeBefore.
+    random UUID of the form. If the form is sent again within SHOWN_AGAIN, return the same token. Raises
+    TooManyTokens and MadeBefore.
     """
     text = PREFIX + fingerprint(PURPOSE, f"{by.public_id} {client_token}")
     if found := ApiToken.objects.filter(token_hash=hash_of(text)).first():

@@ -44,7 +44,8 @@ class Answerer:
     def of(cls, viewer, help_session):
         if not viewer or not HelpSession.objects.belonging_to(viewer).filter(pk=help_session.pk).exists():
             return cls(may_open=False)
-        # An adult who shares a child's visit may open the visit, but the link was sent to the child.
+        # An adult who shares a child's visit may open the visit. But the link was sent to the child, so
+        # the adult's answers are saved like those of a stranger who has the link.
         is_patrons = viewer.person is not None and viewer.person.pk == help_session.patron_id
         if help_session.is_shared and not is_patrons:
             return cls(may_open=False)
@@ -71,7 +72,8 @@ def note_answers(sender, *, visits, at, **_signal):
     This function receives the signal `patron_answered`.
     """
     asked = Q(status=Status.ASKED) | Q(status=Status.PLANNED, due_on__lte=Library.current().today(at))
-    # Every function that changes several check-ins locks them by primary key. Otherwise two could deadlock.
+    # Every function that changes several check-ins locks them by primary key. Otherwise two such functions
+    # could deadlock.
     locked = CheckIn.objects.select_for_update(no_key=True).filter(asked, help_session__in=visits)
     answered = list(locked.order_by("pk").values_list("pk", flat=True))
     if answered:

@@ -1,6 +1,6 @@
-"""The choices that people make about check-ins.
+"""Import what this app needs about people's choices about check-ins.
 
-The choices are defined in lower layers, because other apps use them too.
+The functions are in a lower layer, because other apps use them too.
 """
 
 from accounts.patron.check_ins import (

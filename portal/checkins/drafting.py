@@ -26,7 +26,7 @@ DRAFTED_FROM = frozenset(
 
 
 def asker(help_session, *, at):
-    """Return the person in whose name the library asks at the time `at`, or None for the branch.
+    """Return the person in whose name the library asks at the time `at`, or None if the branch asks.
 
     This is the helper, or the covering colleague while the helper is away. Return None if the helper no
     longer works at the branch. Also return None if the helper is away and nobody covers, or the covering
@@ -36,7 +36,7 @@ def asker(help_session, *, at):
 
 
 def asker_on_its_day(check_in, *, at):
-    """Return the person in whose name a planned check-in will be sent, or None for the branch."""
+    """Return the person in whose name a planned check-in will be sent, or None if the branch asks."""
     day = day_of(check_in, today=Library.current().today(at))
     return askers([(check_in.help_session, day)])[check_in.help_session_id]
 
@@ -47,7 +47,9 @@ def day_of(check_in, *, today):
 
 
 def askers(visits):
-    """Return {primary key of a visit: the person in whose name the library asks, or None for the branch}.
+    """Return {primary key of a visit: the person in whose name the library asks}.
+
+    The person is None if the branch asks.
 
     `visits` has pairs of a visit and the day when the library asks about it.
     """
@@ -90,9 +92,9 @@ def with_drafts(check_ins):
 def letter(check_in, *, by, neutral=False, language=None):
     """Return the whole text that the patron reads: the greeting, the main text and the signature.
 
-    `by` is the person who asks, or None for the branch. The main text is what the helper has written, or else
-    the portal's draft. A neutral letter says nothing about the question or the items. So its main text is
-    always the portal's neutral draft. Pass `language` if `language_of` was already called.
+    `by` is the person who asks, or None if the branch asks. The main text is what the helper has written, or
+    else the portal's draft. A neutral letter says nothing about the question or the items. So its main text
+    is always the portal's neutral draft. Pass `language` if `language_of` was already called.
     """
     language = language or language_of(check_in.help_session)
     words = "" if neutral else check_in.words
@@ -117,9 +119,9 @@ def signature(check_in, *, by):
 def draft(check_in, *, by, tone="", neutral=False, language=None):
     """Return the text that the portal suggests for this check-in, without greeting and signature.
 
-    If `tone` is "", use the tone of the check-in or of the branch. `by` is the person who asks, or None for
-    the branch. A draft says "I" only if the helper asks. A neutral draft says nothing about the question or
-    the items. If `language` is None, use the result of `language_of`.
+    If `tone` is "", use the tone of the check-in or of the branch. `by` is the person who asks, or None if
+    the branch asks. A draft says "I" only if the helper asks. A neutral draft says nothing about the question
+    or the items. If `language` is None, use the result of `language_of`.
     """
     visit = check_in.help_session
     tone = tone or check_in.tone or visit.branch.check_in_tone

@@ -19,7 +19,7 @@ LOOKED_AT = 10
 
 
 def due_check_in(viewer, library, *, at):
-    """Return the check-in about the viewer's visits that has been due for the longest time, or None."""
+    """Return the viewer's check-in that has been due for the longest time, or None."""
     if not library.check_ins or _refuses(viewer.person):
         return None
     for check_in in _due(viewer, today=library.today(at), **times_of_too_late(library, at)):

@@ -26,7 +26,7 @@ from .models import CheckIn
 WEEK = timedelta(days=7)
 # A check-in that could not be sent within this time after its due day is never sent.
 ASKED_WITHIN = timedelta(days=30)
-# The opening hours that are assumed for a branch that has entered none.
+# If a branch has entered no opening hours, these hours are assumed.
 USUAL_OPENING, USUAL_CLOSING = time(9), time(17)
 
 
@@ -48,7 +48,7 @@ class Why(models.TextChoices):
     )
     NOT_DUE = "not_due", _("The day of the check-in has not come yet.")
     # The following reasons apply only to messages: emails, and messages on the patron's phone. The portal's
-    # pages may still ask.
+    # pages may still ask the patron.
     NOT_KEPT = "not_kept", _("The visit isn't in a patron's account.")
     DIED = "died", _("The patron has died.")
     INACTIVE = "inactive", _("The patron's account is closed.")
@@ -124,7 +124,10 @@ def _is_open(calendar, at):
 
 
 def _by_any_way(library, at):
-    """Return (Why, condition) for each reason not to ask at all, by message or on a page."""
+    """Return (reason, condition) for each reason that forbids asking, both by message and on pages.
+
+    The reason is a Why. The condition is a Q that matches the check-ins for which the reason applies.
+    """
     today = library.today(at)
     is_over = Exists(over(at).filter(pk=OuterRef("help_session")))
     return [
@@ -135,7 +138,7 @@ def _by_any_way(library, at):
 
 
 def _on_any_day(late_before, closed_after):
-    """Return (Why, condition) for the reasons that depend neither on the day nor on the retention period."""
+    """Return the pairs of `_by_any_way` except those for Why.OVER and Why.NOT_DUE."""
     open_ones = Conversation.objects.filter(
         help_session=OuterRef("help_session"), status__in=Conversation.OPEN
     )
@@ -152,7 +155,7 @@ def _on_any_day(late_before, closed_after):
 
 
 def times_of_too_late(library, at):
-    """Return the arguments of `too_late` at the time `at`."""
+    """Return the arguments to pass to `too_late` at the time `at`, as a dict."""
     return {"late_before": library.today(at) - ASKED_WITHIN, "closed_after": at - ASKED_WITHIN}
 
 
@@ -180,9 +183,10 @@ def everything_answered():
 
 
 def _by_message(library, at):
-    """Return (Why, condition) for each reason against sending a message. Pages may still ask.
+    """Return (reason, condition) for each reason that forbids a message but no question on a page.
 
-    A missing email address is no reason if the patron chose messages on the phone. A missing device is no
+    The reason is a Why. The condition is a Q that matches the check-ins for which the reason applies. A
+    missing email address is no reason if the patron chose messages on the phone. A missing device is no
     reason if the patron chose email.
     """
     patron = "help_session__patron"

@@ -20,8 +20,8 @@ LETTER, TOKEN, STOP_URL = "«letter»", "token-of-the-link", "«stop-url»"
 class Emails:
     """A writer of the emails of one batch.
 
-    The templates are rendered only once for each language, branch and person who asks. Emails that share
-    these differ only in the letter and the links.
+    The templates are rendered only once for each language, branch and person who asks. Emails in the
+    same language from the same branch and person differ only in the letter and the links.
     """
 
     def __init__(self, library):

@@ -35,7 +35,7 @@ def end_check_ins(*, at):
 def _update(check_ins, **values):
     """Update these check-ins in batches. Each batch is locked in the order of the primary keys.
 
-    `reviewing.approve` locks many check-ins in the same order, so the two can't deadlock.
+    `reviewing.approve` locks many check-ins in the same order, so the two functions can't deadlock.
     """
     keys = list(check_ins.order_by("pk").values_list("pk", flat=True))
     for first in range(0, len(keys), BATCH):

@@ -92,9 +92,9 @@ def is_reviewed_by(person, branches, today):
 
 
 def _under_cover(person, today):
-    """Return the condition for planned check-ins of colleagues that this person covers for.
+    """Return the condition for the planned check-ins of colleagues for whom this person covers.
 
-    The person must cover for the colleague today or on the day of the check-in.
+    The person must cover today or on the day of the check-in.
     """
     absences = Absence.objects.filter(
         cover=person, person=OuterRef("help_session__staff"), last_day__gte=today
@@ -124,7 +124,10 @@ class CheckIn(models.Model):
         ENDED = "ended", _("ended")
 
     class SetBy(models.TextChoices):
-        """Who chose the day. A patron's choice overrides the choice of staff. Both override the rules."""
+        """Who chose the day of a check-in.
+
+        The patron's choice overrides the choice of staff. A choice of either overrides the rules.
+        """
 
         RULE = "rule", _("a rule of the library")
         STAFF = "staff", _("staff")

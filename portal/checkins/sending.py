@@ -93,8 +93,8 @@ def plan_dropped_again(*, at):
     written to the library. A check-in that has ended is not planned again. A dropped email never counts
     toward the limit of one email a week.
 
-    If the link of a check-in works, but the outbox has no email for the check-in, the worker has dropped the
-    email. Delivered emails stay in the outbox for as long as their links work.
+    Delivered emails stay in the outbox for as long as their links work. So if the link of a check-in works
+    but the outbox has no email for the check-in, the worker has dropped the email.
     """
     emails = Notification.objects.filter(message_id=OuterRef("message_id"))
     counts = Q(status=Status.ASKED) | Q(asked_at__gt=at - WEEK)

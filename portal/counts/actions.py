@@ -112,9 +112,8 @@ def keeping_counts(sessions):
 def count_sessions_forgotten_before():
     """Count the sessions that were forgotten before the portal had tables of counts.
 
-    Then remove from these sessions what has been counted.
-
-    The worker does this in batches, until none is left.
+    Then remove the details that have been counted from these sessions. The function works in batches, until
+    all these sessions are counted.
     """
     before = HelpSession.objects.filter(forgotten_on__isnull=False, is_counted=False).order_by("pk")
     while _count_some_forgotten_before(before):
@@ -143,7 +142,7 @@ def _by_month(days):
 
 
 def _add_to_final(sessions):
-    """Add the sessions to the final rows. Return the days of the sessions as `_by_month` does."""
+    """Add the sessions to the final rows. Return the days of the sessions, grouped by `_by_month`."""
     months = _by_month({session.happened_on for session in sessions})
     rows_of_sessions = HelpSession.objects.filter(pk__in=[session.pk for session in sessions])
     for month, days in months:

@@ -85,7 +85,7 @@ def _key(table, values, month):
     if table is HourTotal:
         branch, hour, day = values
         return month, branch, hour, day.weekday()
-    # A key says whether it is of tallies, where a session has a status.
+    # In place of the status of the sessions, the key says whether the sessions are tallies.
     pairs = zip(COLUMNS[table], values, strict=True)
     values = tuple(value == Status.TALLY if column == "status" else value for column, value in pairs)
     return values if table is DayCount else (month, *values)

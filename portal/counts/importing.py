@@ -59,7 +59,8 @@ class Counted:
     def take_out(self, session, sealed, *, is_band):
         """Subtract a row that was replaced.
 
-        `sealed` is [hour, service point, patron group, *values of the library's own fields].
+        `session` is the HelpSession of the row. `sealed` has what was stored encrypted with it: [hour,
+        service point, patron group, *values of the library's own fields].
         """
         hour, point, group, *own = sealed
         minutes = session.minutes or 0

@@ -262,7 +262,7 @@ class CountedAnswer(models.Model):
 
 
 class CheckInAnswers(models.Model):
-    """How many forgotten visits of a month had an answered check-in.
+    """The number of forgotten visits of a month whose patrons had answered a check-in.
 
     Forgetting a visit deletes its check-ins, so `keeping_counts` adds their number first.
     """

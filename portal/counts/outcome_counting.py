@@ -101,18 +101,19 @@ def _of_visits(quarter, breakdown):
         question: defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: [0, 0])))
         for question in OF_VISITS
     }
-    # {(branch, key): visits, and those given to the patron} that are not in the row with this key.
+    # {(branch, key): [visits, visits that were given to the patron]}. These are the visits that the workload
+    # figures count under the key, but that are not in the row with this key.
     without_row: dict = defaultdict(lambda: [0, 0])
     rows = visits_of(quarter).values_list(*columns).annotate(Count("pk"), Count("handed_over_at"))
     for branch, value, quiet, child, *answers, visits, given in rows:
         row = UNNAMED if quiet or child or not breakdown else value
         for question, answer in zip(OF_VISITS, answers, strict=True):
             _add(sums[question][branch][row][answer], visits, given)
-        # The workload figures show the visits of a question type with the quiet ones, but those of a topic
-        # without them.
+        # The workload figures count quiet visits, and visits with a child, under their question types but
+        # under no topic.
         if breakdown == QUESTION_TYPE and row is UNNAMED:
             _add(without_row[branch, value], visits, given)
-            # All rows together must have the numbers of the sum.
+            # Subtract the visits from the row UNNAMED, so that the rows still add up to the sum.
             _add(without_row[branch, UNNAMED], -visits, -given)
             for question in OF_VISITS:
                 _add(sums[question][branch][value][""], 0, 0)
@@ -134,7 +135,11 @@ def _add(sums, visits, given):
 
 
 def _cell(values, counts, without_row):
-    """Return the Cell for {answer: [visits, those given to the patron]}. "" is no answer."""
+    """Return the Cell of a row.
+
+    `counts` is {answer: [visits, visits that were given to the patron]}. The key "" is for visits without an
+    answer. `without_row` has the same two numbers for visits that only the workload figures count here.
+    """
     numbers = tuple(counts[value][0] for value in values)
     visits, given = counts[""]
     return Cell(numbers, (*numbers, visits, given, visits + without_row[0], given + without_row[1]))
@@ -242,7 +247,7 @@ def _follow_ups(quarter, counted):
 
 
 def with_answered_check_in(visits):
-    """Return [(primary key, day, branch)] of those visits about which the patron answered a check-in.
+    """Return [(primary key, day, branch)] for each of these visits whose patron answered a check-in about it.
 
     A visit counts once, however many check-ins about it were answered.
     """

@@ -29,7 +29,8 @@ from .quarters import Quarter, months_later
 
 # How long after the end of a quarter patrons can answer. Later answers change no figure.
 DAYS_TO_ANSWER = datetime.timedelta(days=45)
-# If a quarter is counted later than this, it ended before the portal counted outcomes.
+# A quarter is late if it is counted more than this long after `readable_on`. The portal did not count
+# outcomes yet when such a quarter ended.
 IS_LATE_AFTER = datetime.timedelta(days=30)
 BATCH = 500
 Kind = OutcomePeriod.Kind
@@ -122,7 +123,7 @@ def _count_year(quarter, year_starts_in, today):
     first_days = [months_later(first_day, months) for months in (0, 3, 6, 9)]
     found = OutcomePeriod.objects.filter(kind=Kind.QUARTER, first_day__in=first_days)
     quarters = list(found.order_by("first_day"))
-    # If two shown years overlapped, somebody could subtract one from the other.
+    # No two shown years may overlap, because somebody could subtract one from the other.
     if len(quarters) < 4 or years.exists():
         return
     year = _new_period(Kind.YEAR, first_day, quarter.last_day, today)
@@ -135,7 +136,7 @@ def _count_year(quarter, year_starts_in, today):
 
 
 def _rows_of_year(year, question, breakdown, stored):
-    """Return the Outcomes of a year. `stored` is [result of `_stored` for each of its quarters]."""
+    """Return the Outcomes of a year. `stored` is a list with the result of `_stored` for each quarter."""
     sums = [of_quarter.get((None, question, NONE), {}).get(UNNAMED) for of_quarter in stored]
     not_shown = [number for number, found in enumerate(sums) if found and not found[1]]
     if too_small(sum_rows(sums[number][0].visits for number in not_shown), question):
@@ -199,7 +200,7 @@ def _stored(period):
     tables: dict = defaultdict(dict)
     for row in period.rows.all():
         key = key_of(row)
-        # An earlier version counted fewer numbers that others could compute.
+        # An earlier version stored fewer numbers in `visits`. Use 0 for the missing numbers.
         missing = len(_empty(row.question).visits) - len(row.visits)
         cell = Cell(tuple(row.numbers), (*row.visits, *[0] * missing))
         tables[row.branch_id, row.question, row.breakdown][key] = (cell, row.is_shown)

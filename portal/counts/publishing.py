@@ -16,7 +16,7 @@ from .pooling import is_small, pooled, sum_rows
 class Shown:
     """The rows of one breakdown that may be shown.
 
-    `keys` are those of the whole library, and `branches` is {branch: keys of its rows}.
+    `keys` has the keys of the library's rows. `branches` is {branch: the keys of its rows}.
     """
 
     keys: frozenset = frozenset()
@@ -53,9 +53,9 @@ def shown_branches(cells, question):
 def shown_rows(cells, branches, question, breakdown):
     """Return what may be shown of this breakdown, as Shown.
 
-    `cells` is {branch: {key: Cell}}, and `branches` are those whose sums are shown. All branches with a table
-    show the same keys. So the hidden cells are a complete rectangle of branches and keys. Somebody who
-    subtracts can only compute the sums of its whole rows and columns.
+    `cells` is {branch: {key: Cell}}. `branches` are the branches whose sums are shown. All branches with a
+    table show the same keys, so the hidden cells are a complete rectangle of branches and keys. Somebody who
+    subtracts shown numbers can then compute only the sums of whole rows and columns of this rectangle.
     """
     keys = _keys_of_library(cells, question, breakdown)
     best = Shown(frozenset(keys))
@@ -102,7 +102,7 @@ def _keys_of_branches(cells, branches, keys, question, breakdown):
 
 @dataclass(frozen=True)
 class Part:
-    """One quarter that shows tables, or all quarters of the year that show no tables, taken together.
+    """A part of a year: one quarter that shows tables, or all the quarters that show no tables.
 
     `hidden` is {key: {number of the quarter: Cell}} for the rows that the library's tables don't show.
     """
@@ -113,8 +113,9 @@ class Part:
 def shown_in_year(parts, keys, question, breakdown):
     """Return the keys that the library's table of a year may show.
 
-    Somebody can subtract what the quarters show from the year. So for every set of quarters, this function
-    tests the sum of what they hide, without the rows that can be computed from the year.
+    Somebody can subtract the rows that the quarters show from the rows of the year. So this function tests
+    the sum of the hidden rows of every set of quarters. A hidden row that can be computed by subtracting is
+    left out of the sum.
     """
     where = {key: frozenset(n for n, part in enumerate(parts) if key in part.hidden) for key in keys}
     sizes = {
@@ -185,9 +186,9 @@ def _visits_in_parts(parts, keys, breakdown):
 
 
 def _of_groups(groups, breakdown):
-    """Add the visits of all cells.
+    """Add the numbers in `visits` of all cells.
 
-    In a breakdown by item, a visit can be in several cells of a group. So take only the largest number of
+    In a breakdown by item, one visit can be in several cells of a group. So add only the largest number of
     each group.
     """
     combine = _largest if breakdown == ITEM else sum_rows

@@ -27,7 +27,7 @@ from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
 
 CHILDREN = {"mia"}
-CARD_PATRON = "delroy"  # this patron owns the first library card in the demo's ILS
+CARD_PATRON = "delroy"  # This patron owns the first library card in the demo's ILS.
 
 
 def add_base_data(builder, *, at):

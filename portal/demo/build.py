@@ -27,7 +27,8 @@ from .outcomes import settle_outcomes
 from .scenarios.asked import QUESTIONS
 from .visits import Visits
 
-NIGHTS = 95  # the build runs the worker's jobs for this many days, from before the first visit until today
+# The build runs the worker's jobs for this many days, from before the first visit until today.
+NIGHTS = 95
 EMAILS_STILL_TO_SEND = 6  # The worker delivers this many of the latest emails when it starts.
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
 
@@ -97,7 +98,7 @@ class Builder:
         systems.add(self)
 
     def chosen_values(self, number):
-        """Return the values of the library's own field for the visit with this number. Some have none."""
+        """Return the values of the library's own field for the visit with this number, or {}."""
         value = self.own_values[number % len(self.own_values)] if number % 3 else None
         return {str(value.field_id): value.pk} if value else {}
 

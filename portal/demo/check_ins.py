@@ -25,7 +25,8 @@ DAYS = 14
 CHOICES = (User.CheckIns.EMAIL, User.CheckIns.EMAIL, User.CheckIns.PAGES, "", User.CheckIns.NONE)
 # This patron has chosen email. A check-in waits until the first staff member of the demo approves it.
 BY_EMAIL = "victor"
-HAS_ITEMS = "fern"  # this patron has pressed "I've got it" for each book of the visits with check-ins
+# This patron has pressed "I've got it" for each book of the visits with check-ins.
+HAS_ITEMS = "fern"
 REASON = "when the essay is due"
 REASON_BY_EMAIL = "when the first book is read"
 WORDS = "How is it going? I found one more thing that may help. Shall I put it aside for you?"
@@ -116,7 +117,7 @@ def _wait_for_approval(helper, *, at):
 
 
 def _leave_out(*, at):
-    """Let a patron who gets check-ins by email leave out one visit: the one with the latest day."""
+    """Let a patron who gets check-ins by email leave out the visit whose check-in has the latest day."""
     planned = CheckIn.objects.filter(
         status=CheckIn.Status.PLANNED, help_session__patron__check_ins=User.CheckIns.EMAIL
     )

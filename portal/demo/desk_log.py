@@ -48,7 +48,7 @@ def make(builder):
     ]
     log, mapping = open_log(io.BytesIO(csv_file(NAMES, rows))), Mapping()
     _overview, plan = plan_of(log, mapping)
-    # A coordinator imported it three weeks after the library had begun.
+    # A coordinator imported the log three weeks after the library began to use Afterword.
     day = took_up_on(today) + datetime.timedelta(days=21)
     at = datetime.datetime.combine(day, datetime.time(14, 30), library.zone)
     name = f"LibAnswers {year.first_day:%Y}-{year.last_day:%Y}.csv"

@@ -76,7 +76,7 @@ def _is_read(conversation):
 
 
 def _add(email, *, at):
-    """Make the staff member who wrote the last answer add the email to its conversation."""
+    """Let the author of the last answer add the email to its conversation."""
     answer = email.conversation.messages.filter(side=Side.STAFF).in_order().last()
     audit.record("opened", email, by=answer.author, patron=email.person, at=at)
     audit.record(

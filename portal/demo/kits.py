@@ -50,7 +50,8 @@ KITS = [
         {"tax-clinic": ("They fill in the form with you.", "Llenan el formulario con usted.")},
     ),
 ]
-# {(item, topic): verdicts of visits that were forgotten long ago}. h: helped, p: partly, d: did not help
+# {(item, topic): a letter for each verdict of visits that were forgotten long ago}. The letter h means
+# "helped", p means "partly", and d means "did not help".
 EARLIER = {
     ("parachute", "jobs"): "hhhhphhdhhhhphh",
     ("knock-em-dead", "jobs"): "hhphdhh",

@@ -22,7 +22,7 @@ from portal.notifications.push.subscriptions import AUTH_BYTES, subscribe
 # This patron gets at most one email an hour. The worker combines the notices about the answers in two
 # conversations.
 GETS_A_DIGEST = "marcus"
-GETS_NO_EMAILS = "bradley"  # two emails to this address could not be delivered
+GETS_NO_EMAILS = "bradley"  # Two emails to the address of this patron could not be delivered.
 HAS_DIED = "peg"
 HAS_A_PHONE = "fern"
 MAY_READ_UNMATCHED_EMAILS = "anneke"
@@ -78,7 +78,7 @@ def _add_phone(patron, *, at):
     """Sign the patron in with a phone that keeps their pages and gets messages from the library."""
     since = at - datetime.timedelta(days=9)
     session = SessionStore()
-    # Without these values, the next sign-in of the patron would end this one.
+    # Without these values, the patron's next sign-in would end the sign-in on this phone.
     session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(patron.pk), settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = patron.get_session_auth_hash()
     session[LAST_USED_ON] = at.date().isoformat()

@@ -1,7 +1,7 @@
-"""Contacts since the library began to use Afterword, until the demo's first visits, and how they turned out.
+"""Add the contacts between the day when the library began to use Afterword and the demo's first visits.
 
-These contacts are already forgotten. The outcomes of each quarter are counted on the day on which the worker
-would count them.
+These contacts are already forgotten, and patrons have said how most of them turned out. The outcomes of each
+quarter are counted on the day on which the worker would count them.
 """
 
 import datetime
@@ -23,7 +23,7 @@ from .years import FIRST_VISIT_DAYS_AGO, last_counted_quarter, took_up_on
 BUSY = {"central": 2.6, "harbor": 1.3, "northfield": 1}
 # {month: how busy it is}
 SEASONS = {1: 1.2, 2: 1.2, 3: 1.1, 4: 1.2, 6: 0.8, 7: 0.7, 8: 0.8, 10: 1.1, 12: 0.8}
-TALLIES = 0.3  # the part of contacts that are only counted
+TALLIES = 0.3  # The share of contacts that are tallies.
 # The visits of a branch get these answers in turn. "" is no answer. Each answer is frequent enough to be
 # shown, even at one branch.
 FOUND = ("", "all", "part", "all", "something_else", "", "all", "still_working", "all", "no")
@@ -36,7 +36,7 @@ VERDICTS = (
     *("helped", "", "helped", "partly", "not_tried", "helped", "did_not_help", "helped"),
     *("could_not_get_it", "helped", "not_tried"),
 )
-# The topics of ten visits each, so that each topic has all of the answers above.
+# Ten visits in a row have the same topic, so that each topic gets all of the answers above.
 TOPICS = (
     *("jobs", "reading", "jobs", "reading", "jobs", "computers", "jobs", "reading", "jobs", "school"),
     *("jobs", "reading", "jobs", "tax"),

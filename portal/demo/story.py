@@ -127,7 +127,7 @@ class DemoQuestion:
 
 @dataclass(frozen=True)
 class DemoVisit:
-    """A help session that happened `days_ago` at `hour`, and what followed.
+    """A help session that happened `days_ago` days ago at the hour `hour`, and what followed.
 
     `code` says what happened to the code of the visit: "live", "card" (it is on a code card), "mailed",
     "forgotten" or "revoked". "kept" means that `patron` used the code to add the visit to their account.

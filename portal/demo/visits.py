@@ -28,8 +28,9 @@ from .scenarios.work import WORK
 from .years import FIRST_VISIT_DAYS_AGO
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *OLD, *SHARED]
-SESSIONS = 150  # visits, unfinished sessions and tallies
-NOT_TRIED_YET = 19  # how many recommendations in SMALL_VISITS get the verdict "not tried yet"
+SESSIONS = 150  # The number of visits, unfinished sessions and tallies.
+# This many recommendations in SMALL_VISITS get the verdict "not tried yet".
+NOT_TRIED_YET = 19
 CODE_CARDS = 10
 # The text that patrons agree to when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
@@ -46,7 +47,7 @@ STEP_ENDS = {
 
 
 def tick_sheets():
-    """Return [(how many days ago, number of contacts of each kind)] of the tick sheets.
+    """Return a list of (how many days ago, number of contacts of each kind), one pair for each tick sheet.
 
     Staff of the first branch enter them in the evening.
     """

@@ -71,7 +71,8 @@ def add_rules(builder):
         )
     for month, day in SAMPLED:
         number = year.number + (month < YEAR_STARTS_IN)
-        # The library marked the weeks when it began to use Afterword, so the year of its old log had ended.
+        # The library marked the weeks when it began to use Afterword. The year of its old log had ended by
+        # then, so this changes a past year.
         mark_week(_monday_after(datetime.date(number, month, day)), may_change_past=True, by=by, at=at)
 
 

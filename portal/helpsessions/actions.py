@@ -74,7 +74,8 @@ def record_and_keep(*, by, at, person, wording, wording_language, **fields):
     code is None. `fields` are the other arguments of `_record`. Raises PatronGone, QuietSession and
     OnPaperOnly.
     """
-    # Lock the person before the session, as erasing a person does, so that the two can't deadlock.
+    # Lock the person before the session, as erasing a person does, so that recording and erasing can't
+    # deadlock.
     if not User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True):
         raise PatronGone
     help_session, is_new = _record(by=by, at=at, **fields)

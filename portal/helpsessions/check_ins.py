@@ -1,8 +1,8 @@
 """Ask a patron "May the library ask you later how things turned out?", and save the answer.
 
 A person's answer applies to all their visits. A viewer by code has no record, so the visit stores their
-answer. The visit also stores whether the patron chose not to be asked about it. An answer stored in the
-visit overrides the person's answer.
+answer. The visit also stores whether the patron chose not to be asked about this visit. An answer stored in
+the visit overrides the person's answer.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def _question(viewer, library, visit):
 
 
 def _said_no(viewer):
-    """Return whether the viewer has chosen "don't ask" for a visit, and opened several visits by code."""
+    """Return whether this viewer opened several visits by code and chose "don't ask" for one of them."""
     opened, no = viewer.opened_by_code, HelpSession.CheckIns.NONE
     return len(opened) > 1 and HelpSession.objects.filter(pk__in=opened, check_ins=no).exists()
 

@@ -80,10 +80,10 @@ def ends_at(help_session, library):
 def forget(sessions, *, on, zone):
     """Remove all personal data from these sessions. The caller must have locked their rows.
 
-    The caller must also have counted the sessions (see keeping_counts in portal/counts/actions.py). Of what
-    staff recorded, only the kind of help, the day, the branch and the topic remain. The rows also say whether
-    the session was handed over and kept, and what the patron replied to its questions. Each session gets a
-    new public id, so that nobody can find the session with an old URL, code or event.
+    The caller must also have counted the sessions (see keeping_counts in portal/counts/actions.py). Only
+    the kind of help, the day, the branch and the topic remain of what staff recorded. The rows also say
+    whether the session was handed over and kept, and what the patron replied to its questions. Each session
+    gets a new public id, so that nobody can find the session with an old URL, code or event.
 
     `on` is the current day. `zone` is the time zone of the library.
     """

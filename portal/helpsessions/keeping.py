@@ -45,7 +45,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     """
     if help_session.is_shared and not by.is_child:
         # This update locks the person before the session is locked. Erasing a person locks the rows in the
-        # same order, so the two can't deadlock.
+        # same order, so keeping and erasing can't deadlock.
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).filter(pk=help_session.pk).first()

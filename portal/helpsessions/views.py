@@ -217,7 +217,7 @@ def _planned_day(session, library):
 
 
 def _contact(session, library):
-    """Return how to reach the visit's branch. If it is permanently closed, use the default branch instead."""
+    """Return how to reach the visit's branch, or the default branch if that branch is permanently closed."""
     now = timezone.now()
     found = contact_of(session.branch, library=library, at=now)
     if found is None and library.default_branch:
@@ -226,12 +226,12 @@ def _contact(session, library):
 
 
 def _declined_and_wish(session, recommendations, conversations):
-    """Return (declined, wish): which items, and whether the visit, the patron wants no answer about.
+    """Return (declined, wish), which say what the patron wants no answer about.
 
-    `declined` has the primary keys of the recommendations that the patron wants no answer about. `wish` says
-    what the page shows about the whole visit. "ask" shows the question "Shall we write to you about it?".
-    "declined" says that the patron wants no answer. "" shows nothing, because a conversation about the visit
-    has messages already or the visit helped.
+    `declined` has the primary keys of the recommendations that the patron wants no answer about. `wish` is
+    about the whole visit. If it is "ask", the page asks "Shall we write to you about it?". If it is
+    "declined", the page says that the patron wants no answer. If it is "", the page shows neither, because a
+    conversation about the visit has messages already or the visit helped.
     """
     has_failed = session.found in (HelpSession.Found.NO, HelpSession.Found.PART)
     if not has_failed and not any(given.verdict in NEEDS_FOLLOW_UP for given in recommendations):

@@ -106,9 +106,9 @@ def _conversations(viewer):
 
 
 def _given_in(visits):
-    """Return {primary key of a visit: [values, …]}.
+    """Return {primary key of a visit: a list with an entry for each recommendation in the visit}.
 
-    `values` are the columns of one recommendation in the visit, and those of its link to the visit.
+    An entry has the columns of the recommendation, and some of its SessionRecommendation.
     """
     given: dict[int, list] = {}
     columns = [f"recommendation__{field.attname}" for field in Recommendation._meta.concrete_fields]

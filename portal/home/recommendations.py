@@ -15,9 +15,10 @@ MAX_VISITS = 30
 def recommended_to(viewer, *, at, verdict=None, visit=None):
     """Return the recommendations that this viewer may open at the time `at`.
 
-    Leave out recommendations of quiet visits, and items that staff have removed. If `verdict` is not None,
-    return only recommendations with this verdict, or only those without a verdict if it is "". If `visit` is
-    the primary key of a help session, return only what was recommended in this visit or in answers about it.
+    Leave out recommendations of quiet visits, and items that staff have removed. If `verdict` is a Verdict,
+    return only recommendations with this verdict. If it is "", return only those without a verdict. If
+    `visit` is the primary key of a help session, return only what was recommended in this visit or in answers
+    about it.
     """
     rows = Recommendation.objects.belonging_to(viewer, at).not_removed()
     rows = rows.exclude(sessionrecommendation__help_session__quiet=True)

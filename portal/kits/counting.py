@@ -1,9 +1,9 @@
 """Count every night how often items and kits helped.
 
 docs/what-helped.md explains the method, with worked examples. If a published number grew by one, it would
-reveal what one patron said. So verdicts are added only in groups. From each group, a staff member can
-subtract the visits that they recorded themselves, and at least five visits of others still remain. A verdict
-that was added stays in the number, even if the patron changes it later.
+reveal what one patron said. So verdicts are added only in groups. A staff member could subtract the visits
+that they recorded themselves. Every group is so large that at least five visits of others then remain. A
+verdict that was added stays in the number, even if the patron changes the verdict later.
 """
 
 import datetime
@@ -62,8 +62,8 @@ class Outcome(NamedTuple):
     """The result of one visit for an item or a kit.
 
     `staff` has the primary keys of the staff members who recorded the visit. None in this set means that a
-    recorder is unknown. `rows` has the primary keys of the recommendations that can't count again after this
-    outcome: those of the visit, and those of the patron's other visits.
+    recorder is unknown. `rows` has the primary keys of the recommendations of this visit and of the patron's
+    other visits. After the outcome was added to a number, these recommendations can't count again.
     """
 
     is_good: bool
@@ -80,7 +80,7 @@ def count_what_helped(*, at):
 
 
 def count_now(*, at):
-    """Count items, kits and items that are hard to get, and fill the own kits of staff."""
+    """Count items, kits and items that are hard to get, and fill each staff member's own kit."""
     count_items()
     count_kits()
     count_what_is_hard_to_get()
@@ -232,6 +232,6 @@ def _save(model, rows, added, flag, *, unique, changed):
     for first in range(0, len(keys), BATCH):
         found = Recommendation.objects.filter(pk__in=keys[first : first + BATCH])
         # Lock in the order of the primary keys. Matching an item locks its recommendations in this order too,
-        # so the two can't deadlock.
+        # so counting and matching can't deadlock.
         locked = list(found.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         Recommendation.objects.filter(pk__in=locked).update(**{flag: True})

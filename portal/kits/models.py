@@ -83,7 +83,7 @@ class Kit(models.Model):
 
     @cached_property
     def text(self):
-        """Return the KitWords in the page's language, or else in the library's language, or else any."""
+        """Return the result of `words_in` for the language of the page."""
         return words_in(self.words.all(), get_language())
 
     @property
@@ -160,9 +160,9 @@ class KitReason(models.Model):
 
 
 class Count(models.Model):
-    """A published number: something helped in `helped` of `visits` visits.
+    """The base of published numbers: an item or a kit helped in `helped` of `visits` visits.
 
-    Both numbers only grow, and only by whole groups of visits. See counting.py.
+    The two numbers only grow, and only by whole groups of visits. See counting.py.
     """
 
     helped = models.PositiveIntegerField()
@@ -176,7 +176,7 @@ class Count(models.Model):
 
 
 class ItemCount(Count):
-    """How often an item helped with one topic and question type.
+    """The published numbers that say how often an item helped with one topic and question type.
 
     `lower_bound` is the result of counting.wilson_lower_bound.
     """
@@ -200,13 +200,13 @@ class ItemCount(Count):
 
 
 class KitCount(Count):
-    """In how many visits at least one item of a kit helped."""
+    """The published numbers that say in how many visits at least one item of a kit helped."""
 
     kit = models.OneToOneField(Kit, on_delete=models.CASCADE, primary_key=True, related_name="count")
 
 
 class GotCount(models.Model):
-    """In how many visits patrons could not get an item. The rules of counting.py apply here too."""
+    """The number of visits in which patrons could not get an item. The rules of counting.py apply to it."""
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="got_count")
     missed = models.PositiveIntegerField(help_text="in how many visits patrons could not get it")
@@ -218,9 +218,9 @@ class GotCount(models.Model):
 
 
 def words_in(rows, language):
-    """Return the KitWords in this language, or else in the library's language, or else any.
+    """Return the KitWords in this language, or else in the library's language, or else in any language.
 
-    Return None if there are none.
+    Return None if `rows` is empty.
     """
     by_language = {row.language: row for row in rows}
     if language in by_language:

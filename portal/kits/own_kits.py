@@ -15,7 +15,7 @@ MAX_ITEMS = 20
 
 
 def fill_own_kits(*, at):
-    """Fill the own kits of staff with items that they recommend often. Delete the own kits of former staff.
+    """Fill each staff member's own kit with items that they recommend often. Delete the kits of former staff.
 
     Quiet visits don't count. An item that the owner has removed is not added again. If a kit has too little
     room, the items that its owner recommended in the most visits are added first.

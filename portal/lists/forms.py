@@ -114,7 +114,7 @@ def _days():
 
 
 class EndForm(forms.Form):
-    """After how many days a link ends."""
+    """The number of days after which a link ends."""
 
     days = forms.TypedChoiceField(
         label=_("The link works for"),

@@ -17,8 +17,9 @@ from .own_words import combine
 def place(saved_item, *, to="", before=None, after=None):
     """Move a title within its list.
 
-    Give one of three arguments: `to` is "up", "down", "top" or "bottom". `before` and `after` are a SavedItem
-    of the same list. If one of the two titles is no longer in the list, nothing changes.
+    Give one of three arguments. `to` is "up", "down", "top" or "bottom". `before` or `after` is another title
+    (a SavedItem) of the same list, and the title moves directly before or after it. If one of the two titles
+    is no longer in the list, nothing changes.
     """
     lock_lists(saved_item.saved_list.patron)
     rows = SavedItem.objects.in_lists().filter(saved_list=saved_item.saved_list)

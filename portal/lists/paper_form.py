@@ -34,7 +34,7 @@ class PaperForm(forms.Form):
 
 
 def read_choices(data, *, branches, library, has_code):
-    """Return the form and the choices, as {name of the field: value}.
+    """Return (the form, the choices as {name of the field: value}).
 
     `data` is request.GET. A value that is missing or unknown gets its default, so the form has no errors.
     `branches` has the open branches. The first one is preselected.
@@ -57,7 +57,10 @@ def read_choices(data, *, branches, library, has_code):
 
 
 def branches_for(person, library):
-    """Return the open branches by name, but first the person's own branch or else the default branch."""
+    """Return the open branches, sorted by name.
+
+    But the person's own branch comes first. If the person has none, the default branch comes first.
+    """
     first = home_branch_of(person) or library.default_branch_id
     branches = Branch.objects.filter(closed_at=None).order_by("name")
     return sorted(branches, key=lambda branch: branch.pk != first)

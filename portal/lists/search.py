@@ -76,7 +76,7 @@ def mark_first_new(rows, show):
 
 
 def _in_catalog(rows, words, column, is_newest_first):
-    """Return (value of `column`, primary key) of the found catalog titles that have no note."""
+    """Return (value of `column`, primary key) for each found title of the catalog that has no note."""
     entries = ENTRY_OF_ITEM.annotate(
         words=Concat(Value(" "), "title", Value(" "), "names", output_field=TextField())
     )
@@ -88,10 +88,10 @@ def _in_catalog(rows, words, column, is_newest_first):
 
 
 def _in_own_words(rows, words, column):
-    """Yield (value of `column`, primary key) of the found titles that `_in_catalog` doesn't return.
+    """Yield (value of `column`, primary key) for each found title that `_in_catalog` doesn't return.
 
-    They have a note, were added by hand, or are no longer in the catalog. The latest come first. After
-    MAX_READ characters of the patron's texts, search only the words that are folded in the database.
+    These titles have a note, were added by hand, or are no longer in the catalog. The latest come first.
+    After MAX_READ characters of the patron's texts, search only the words that are folded in the database.
     """
     entry, own = "item__search_entry__", ["title", "creators", "note"]
     others = rows.filter(~Q(note="") | ~Exists(ENTRY_OF_ITEM)).order_by("-saved_at", "-pk")

@@ -46,7 +46,7 @@ class SharedList:
 
 
 def shown_to_visitors(link: ListLink | StaffLink, *, after=None) -> SharedList:
-    """Return the page of the link's titles that visitors see now. For a preview, the ListLink isn't saved.
+    """Return the page of the link's titles that visitors see now. For a preview, `link` is not saved yet.
 
     The page begins after the title with the public id `after`. Each page has at most PAGE titles, because a
     list can have 500 titles with long notes. A StaffLink has only one page, because staff recommend at most

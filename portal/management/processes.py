@@ -30,8 +30,8 @@ from django.db.backends.signals import connection_created
 from portal.management import web_server
 
 SECONDS_TO_FINISH = web_server.SECONDS_TO_FINISH + 5
-# How many times in a row a process that died is replaced. If a process ran for a minute before it died, the
-# count begins again.
+# A process that dies is replaced, but at most this many times in a row. If a process ran for a minute before
+# it died, the count begins again.
 MAX_RESTARTS = 5
 WORKER = "portal.worker"
 
@@ -127,7 +127,7 @@ def _print_start_notes():
 
 def _report_ready(pipe):
     if pipe is not None:
-        # If this web server replaces one that died, the supervisor no longer reads the pipe.
+        # The supervisor no longer reads the pipe if this web server only replaces one that died.
         with suppress(BrokenPipeError):
             os.write(pipe, b".")
 

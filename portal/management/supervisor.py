@@ -46,7 +46,7 @@ class Supervisor:
         self.stop_signals = 0
         self.reload_wanted = False
         self.portal = None
-        self.finishing = []  # portals that were replaced
+        self.finishing = []  # The portals that were replaced and are still finishing their requests.
 
     def run(self):
         """Run the portal until a signal or a failure, and return the exit status."""

@@ -24,7 +24,7 @@ from waitress.utilities import BadRequest
 from portal.headers import is_too_large
 from portal.management.frames import call_with_large_frame
 
-# How long requests may take to arrive and to be answered after the server has begun to stop.
+# After the server has begun to stop, requests may take this many seconds to arrive and to be answered.
 SECONDS_TO_FINISH = 25
 SECONDS_FOR_HEADERS = 10
 # How long a body may take to arrive: 30 seconds, and one more second for each 100 KB that have arrived.
@@ -34,7 +34,7 @@ BYTES_PER_SECOND = 100_000
 SECONDS_WITHOUT_PROGRESS = 30
 # How long unused connections stay open while the server stops. A client may already be sending a request.
 SECONDS_TO_LINGER = 2
-MAX_BODY_BYTES = 51 * 1024 * 1024  # the limits of the portal's settings are lower
+MAX_BODY_BYTES = 51 * 1024 * 1024  # The limits in the portal's settings are lower.
 MAX_HEADER_BYTES = 64 * 1024
 # The maximum number of simultaneous connections. Each may have three open files: a socket, a file for its
 # request and a file for its response. Most systems allow a process 1,024 open files.
@@ -45,7 +45,7 @@ FREE_CONNECTIONS = 50
 
 
 def serve(application, listener, *, threads, access_log=False, ready=lambda: None):
-    """Serve the application until SIGTERM, then finish the requests that have been received or begun.
+    """Serve the application until SIGTERM. Then finish the requests that have arrived, even only in part.
 
     `ready` is called when the server accepts connections.
     """
@@ -73,7 +73,8 @@ class Request(HTTPRequestParser):
             raise ParsingError("The address or the Content-Length is invalid.") from None
         self.headers_at = time.time()
         if self.chunked or "TRANSFER_ENCODING" in self.headers:
-            # Django ignores such a body, and it could hide a second request from the proxy.
+            # Django ignores a body that arrives in chunks, and this body could hide a second request from the
+            # proxy.
             self.body_rcv, self.error = None, LengthRequired("The body needs a Content-Length.")
         elif self.content_length > self.adj.inbuf_overflow and is_too_large(self.path, self.content_length):
             # The application refuses this request without reading the body, so the body must not fill the

@@ -23,7 +23,7 @@ class CountsAs(models.TextChoices):
 
 
 class RuleSet(models.Model):
-    """How contacts count for a survey from a day on, until the next rule set of the survey starts."""
+    """The rules by which contacts count for a survey, from a day on until the next rule set starts."""
 
     class Method(models.TextChoices):
         COUNT = "count", _("actual count")
@@ -75,7 +75,7 @@ class RuleSet(models.Model):
 
 
 class CountingRule(models.Model):
-    """How contacts of one question type count. Without a mode, the rule is for all other modes."""
+    """How contacts of one question type count. A rule without a mode is for all modes that have no rule."""
 
     rule_set = models.ForeignKey(RuleSet, on_delete=models.CASCADE, related_name="counting_rules")
     question_type = models.CharField(max_length=20, choices=QuestionType)

@@ -305,7 +305,10 @@ def _linked(text, between_links):
 
 @register.filter(name="happening")
 def happening_words(item):
-    """Return when an event or course takes place, such as "on May 3, 2027" or "was on May 3, 2027", or ""."""
+    """Return when an event or course takes place, such as "on May 3, 2027" or "was on May 3, 2027".
+
+    Return "" if the item has no day.
+    """
     return happening(item)
 
 

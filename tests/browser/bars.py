@@ -16,7 +16,7 @@ LATER = """() => {
     const [{ loadEventStart }] = performance.getEntriesByType('navigation');
     return performance.getEntriesByType('resource').filter(entry => entry.startTime >= loadEventStart).map(entry => entry.name);
 }"""
-# Whether the pictures in view are loaded: at most two before the first touch.
+# Return whether the pictures in view are loaded. Before the first touch, a page loads at most two.
 HAS_PICTURES = """() => {
     const places = [...document.querySelectorAll('a.late')].filter(place => {
         const { top, bottom } = place.getBoundingClientRect();
@@ -128,7 +128,7 @@ CUT_TARGETS = """async () => {
 
 
 def filled(page):
-    """Return a list with one line about the filled buttons of the page, or [] if there is at most one button."""
+    """Return a list with one line about the filled buttons, or [] if the page has at most one of them."""
     found = page.evaluate(FILLED)
     return [f"{len(found)} filled buttons: {', '.join(found)}"] if len(found) > 1 else []
 

@@ -66,7 +66,8 @@ PHONE = {
 }
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
-# How journeys look that run in two languages. In Spanish, they also run in dark mode with text at 200%.
+# The options of the browser for journeys that run once in each language. The journey in Spanish also has
+# dark mode and text at 200%.
 LOOKS = {"en": {"language": "en"}, "es": {"language": "es", "color_scheme": "dark", "large": True}}
 # Set the text of each page to 200%, before anything is shown.
 LARGE = "new MutationObserver((_, watch) => { if (document.body) { watch.disconnect(); \

@@ -36,7 +36,7 @@ def answered(page):
     page.on("requestfinished", lambda request: unanswered.discard(request))
     page.on("requestfailed", lambda request: unanswered.discard(request))
     yield
-    # Events of requests that the page has already sent arrive before this result.
+    # The test gets the events of all earlier requests of the page before the result of this call.
     page.evaluate("1")
     eventually(page, lambda: unanswered, set())
 

@@ -107,7 +107,7 @@ def test_unsent_reply_is_in_the_composer_after_signing_in_again(
         rarely("es", False, "signed out in another tab"),
     ],
 )
-def test_unsent_reply_of_an_unknown_author_is_shown_to_copy_and_is_not_saved(
+def test_unsent_reply_of_an_unknown_author_can_be_copied_but_is_not_saved(
     conversation, patron, phone, show, post, language, javascript, how
 ):
     page = show(phone(language=language, javascript=javascript), patron)
@@ -184,7 +184,7 @@ def test_unsaved_name_is_in_the_form_after_signing_in_again(patron, phone, show,
 
 
 @BOTH
-def test_verdict_is_saved_after_signing_in_again_if_the_sign_in_had_expired(
+def test_verdict_given_after_the_sign_in_expired_is_saved_after_signing_in_again(
     kept, patron, phone, show, post, language, javascript
 ):
     [recommendation] = recommend_in(kept, 1)

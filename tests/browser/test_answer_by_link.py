@@ -54,7 +54,7 @@ def visit_of(patron, branch, staff):
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
-def test_text_that_a_patron_sends_after_answering_no_is_not_shown_on_the_page_again(
+def test_page_of_a_check_in_link_does_not_show_the_text_that_a_patron_has_sent(
     javascript, sam, branch, staff, phone
 ):
     visit = visit_of(sam, branch, staff)
@@ -71,7 +71,7 @@ def test_text_that_a_patron_sends_after_answering_no_is_not_shown_on_the_page_ag
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
-def test_viewer_with_only_a_code_who_answers_a_check_in_can_open_the_conversation(
+def test_viewer_with_only_a_code_can_open_the_conversation_after_answering_a_check_in(
     javascript, branch, staff, phone, show
 ):
     visit = visit_of(None, branch, staff)

@@ -284,7 +284,7 @@ def test_staff_count_an_answered_conversation_as_a_contact_by_keyboard(conversat
     expect(listed).to_be_hidden()
 
 
-def test_focus_moves_to_the_confirmation_after_counting_a_conversation_with_a_draft(
+def test_focus_moves_to_the_confirmation_when_a_conversation_with_a_draft_is_counted(
     conversation, staff, opened, show
 ):
     page = show(opened(DESK), staff)

@@ -333,7 +333,7 @@ def test_photographs_stay_blurred_until_the_mouse_moves(show, opened, patron, co
     page.goto(conversation.get_absolute_url())
     picture = page.locator(".files img")
     expect(picture).to_have_js_property("naturalWidth", 96)
-    # If the page moves under a resting mouse, Chromium sends this event too.
+    # Chromium also sends a pointermove event if the page moves under a resting mouse.
     page.evaluate("() => dispatchEvent(new PointerEvent('pointermove', { bubbles: true }))")
     expect(picture).to_have_attribute("src", re.compile("size=soft$"))
     page.mouse.move(100, 100)

@@ -120,7 +120,7 @@ def saved(form, visit, conversation):
 
 @VARIANTS
 @which_form
-def test_signed_out_staff_open_the_page_that_they_wanted_after_both_steps_of_signing_in(
+def test_wanted_desk_page_opens_after_staff_sign_in_with_a_second_factor(
     reader, person, secret, addresses, post, form
 ):
     reader.page.goto(addresses[form])

@@ -52,7 +52,7 @@ def test_check_in_choice_from_the_home_page_can_be_undone_and_changed(
 
 
 @both_ways
-def test_viewer_with_only_a_code_who_chooses_check_ins_by_email_adds_the_visit_to_an_account(
+def test_viewer_with_only_a_code_adds_the_visit_to_an_account_to_get_check_in_emails(
     javascript, branch, staff, phone, show, post
 ):
     visit = HelpSessionFactory(branch=branch, staff=staff)

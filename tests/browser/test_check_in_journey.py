@@ -64,7 +64,7 @@ def first_link(email, path):
 @pytest.mark.core
 @pytest.mark.parametrize("javascript", [True, rarely(False)], ids=["", "without JavaScript"])
 @pytest.mark.parametrize("who", ["account", rarely("code")])
-def test_patron_who_taps_not_found_in_a_check_in_email_starts_a_conversation(
+def test_conversation_starts_when_a_patron_answers_no_through_a_check_in_link(
     who, javascript, visit, staff, phone, desk_computer, show, post, later, monkeypatch
 ):
     monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(0))

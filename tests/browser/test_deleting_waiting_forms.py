@@ -62,7 +62,7 @@ def test_leaving_a_conversation_page_at_the_desk_deletes_no_waiting_form(page, c
 
 def test_leave_quickly_button_works_before_its_script_is_loaded(page, conversation, patron, branch, staff):
     make_wait(page, conversation, patron)
-    page.context.route("**/waiting*.js", lambda route: None)  # the connection hangs
+    page.context.route("**/waiting*.js", lambda route: None)  # The request for the script hangs.
     page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     page.goto(
         f"/c/{code_for(QuietSessionFactory(branch=branch, staff=staff))}/", wait_until="domcontentloaded"
@@ -119,7 +119,8 @@ def test_open_tab_stores_no_form_after_another_tab_signs_out_or_leaves_quickly(
     page, conversation, branch, staff, ending
 ):
     page.goto(conversation.get_absolute_url())
-    until(page, "async () => typeof sendWaiting", "function")  # waiting.js is loaded after the page
+    # The script waiting.js is loaded after the page.
+    until(page, "async () => typeof sendWaiting", "function")
     other = page.context.new_page()
     if ending == "signing out":
         other.goto("/me/")
@@ -136,7 +137,7 @@ def test_open_tab_stores_no_form_after_another_tab_signs_out_or_leaves_quickly(
 
 
 def test_two_messages_written_on_the_same_kept_page_are_both_sent(page, conversation):
-    """Another page sends the first message, so the kept page of the conversation doesn't show it."""
+    """The first message is sent while another page is open, so the kept page lacks this message."""
     page.context.set_offline(True)
     page.goto(conversation.get_absolute_url())
     write(page, "Thank you.")

@@ -90,7 +90,7 @@ def test_visit_of_a_known_patron_is_recorded_with_an_item_and_a_reason(
 
 
 @VARIANTS
-def test_conversation_is_taken_answered_and_counted(enter, branch, staff, patron):
+def test_conversation_is_taken_answered_and_counted_as_a_contact(enter, branch, staff, patron):
     visit = HelpSessionFactory(branch=branch, staff=staff, patron=patron, question=QUESTION)
     conversation = ask(patron, help_session=visit)
     reader = enter(staff)

@@ -53,7 +53,7 @@ def test_desk_menu_shows_the_current_page_on_a_narrow_screen(coordinator, opened
 
 
 def test_desk_menu_wraps_on_the_narrowest_screen(staff, opened, show):
-    # At 200% text size, a phone of 360 px has as little room as this.
+    # A page of 180 px has as little room for text as a phone of 360 px with text at 200%.
     page = show(opened(PHONE | {"viewport": {"width": 180, "height": 370}}), staff)
     page.goto("/desk/")
     for entry in page.locator(".desk-tabs > a").all():

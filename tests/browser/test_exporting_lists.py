@@ -43,7 +43,7 @@ def saved_list(patron, staff, branch):
 
 
 READ = {
-    # The first line has the names of the columns, in the language of the page. The title is in the first one.
+    # Leave out the first line, which has the names of the columns. The first column has the titles.
     "csv": lambda text: [row[0] for row in csv.reader(io.StringIO(text))][1:],
     "ris": lambda text: [reference["title"] for reference in rispy.loads(text)],
     "bibtex": lambda text: [entry.key for entry in bibtexparser.parse_string(text).entries],

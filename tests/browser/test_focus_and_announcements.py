@@ -44,7 +44,9 @@ def announced(page, words):
 
 
 @pytest.mark.parametrize("path", ["visit", "home"])
-def test_verdict_on_a_saved_item_is_announced_and_keeps_the_focus(path, session, patron, page):
+def test_verdict_button_of_a_saved_item_keeps_the_focus_and_the_verdict_is_announced(
+    path, session, patron, page
+):
     newest = Recommendation.objects.order_by("-recommended_at", "pk").first()
     SavedItemFactory(saved_list__patron=patron, item=newest.item)
     page.goto("/" if path == "home" else session.get_absolute_url())

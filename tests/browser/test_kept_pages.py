@@ -368,7 +368,7 @@ def test_kept_pages_are_deleted_7_days_after_the_last_connection(page, session):
     wait_until_kept(page, session.get_absolute_url(), session.conversations.get().get_absolute_url())
 
 
-def test_phone_keeps_pages_for_7_more_days_after_it_reaches_the_library(page, session):
+def test_each_contact_with_the_server_keeps_the_pages_for_7_more_days(page, session):
     page.evaluate(STATE, dict.fromkeys(("at", "clock", "seen"), -6 * DAY))
     at = page.evaluate(STATE, {})["at"]
     page.goto("/")
@@ -392,7 +392,7 @@ def test_reading_a_kept_page_offline_does_not_extend_the_7_days(page, session):
     assert after["seen"] >= before["seen"] + 2 * DAY
 
 
-def test_page_is_not_kept_if_the_patron_stops_keeping_pages_before_the_phone_loads_it(
+def test_page_is_not_kept_if_keeping_is_turned_off_before_the_page_has_been_fetched(
     page, session, monkeypatch
 ):
     def list_and_end(*args, **kwargs):
@@ -428,7 +428,7 @@ def test_kept_page_gets_a_new_deletion_time_at_each_contact_with_the_server(page
 
 
 @pytest.mark.parametrize("days", [0, 1])
-def test_kept_page_without_known_changes_is_fetched_again_after_a_day(page, session, branch, days):
+def test_kept_page_is_fetched_again_after_a_day_even_if_no_change_is_known(page, session, branch, days):
     path = session.get_absolute_url()
     has_new_phone = f"""async () => (await (await caches.match("{path}", {{ ignoreVary: true }}))?.text())?.includes("555-0199")"""
     branch.phone = "555-0199"
@@ -440,7 +440,7 @@ def test_kept_page_without_known_changes_is_fetched_again_after_a_day(page, sess
     assert page.evaluate(has_new_phone) is (days == 1)
 
 
-def test_phone_that_fetches_a_conversation_to_keep_does_not_mark_messages_as_read(page, conversation):
+def test_keeping_a_conversation_on_the_phone_does_not_mark_its_messages_as_read(page, conversation):
     assert page.goto("/messages/").ok
     expect(page.locator(".badge")).to_have_count(1)
 

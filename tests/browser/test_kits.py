@@ -111,7 +111,7 @@ def test_staff_can_add_a_kit_without_javascript(opened, show, staff, branch):
 
 
 @pytest.mark.parametrize(("query", "button"), [("garden", "#narrow-here"), ("gardne", "#as-typed")])
-def test_found_item_is_added_to_the_kit_after_a_button_of_the_item_search_was_pressed(
+def test_found_item_can_be_added_to_a_kit_after_a_button_has_changed_the_item_search(
     phone, show, staff, branch, query, button
 ):
     ItemFactory(title="Garden", branch=branch, call_number="635")

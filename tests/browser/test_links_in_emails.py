@@ -12,7 +12,7 @@ from .steps import answered
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 
-def test_opening_every_link_in_emails_without_pressing_a_button_changes_no_row(
+def test_no_row_changes_when_a_mail_scanner_opens_the_links_in_emails(
     new_context, site, settings, transactional_db
 ):
     use_outbox(settings)

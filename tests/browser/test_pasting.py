@@ -38,7 +38,7 @@ ER  -
 
 @pytest.mark.core
 @VARIANTS
-def test_staff_paste_a_bibliography_and_correct_the_record_without_a_title(
+def test_staff_paste_a_bibliography_and_add_a_missing_title_to_one_record(
     language, javascript, staff, phone, show
 ):
     page = show(phone(**LOOKS[language], javascript=javascript), staff)
@@ -70,7 +70,9 @@ def test_staff_paste_a_bibliography_and_correct_the_record_without_a_title(
 
 
 @VARIANTS
-def test_staff_match_an_item_by_hand_and_undo_the_match(language, javascript, staff, branch, phone, show):
+def test_staff_match_an_item_added_by_hand_with_a_record_and_undo_the_match(
+    language, javascript, staff, branch, phone, show
+):
     [given] = recommend_in(HelpSessionFactory(branch=branch, staff=staff), item__title="Compost city (typed)")
     record = ItemFactory(title="Compost city", source="marc", source_key="1")
     page = show(phone(**LOOKS[language], javascript=javascript), staff)

@@ -206,7 +206,7 @@ def test_conversation_closes_on_the_page_even_if_a_poll_runs_at_the_same_time(
     def respond(name):
         eventually(page, lambda: name in held, True)
         route, response = held[name]
-        with suppress(Error):  # the page no longer waits for this response
+        with suppress(Error):  # The page may no longer wait for this response.
             route.fulfill(response=response)
         page.wait_for_timeout(200)
 

@@ -237,7 +237,7 @@ def test_clicking_a_notification_opens_only_pages_of_the_portal(phone_with, patr
     assert (opened, focused) == ([f"{site}/"], [])
 
 
-def test_test_message_button_sends_a_push_message_to_the_phone(phone_with, patron):
+def test_try_button_sends_a_push_message_to_the_phone(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.page.locator("#try").tap()
@@ -423,7 +423,7 @@ def test_subscription_is_made_again_after_the_library_changed_its_key(phone_with
     assert phone.endpoint() == new.endpoint == PushSubscription.objects.get().endpoint
 
 
-def test_subscription_is_not_replaced_if_the_browser_does_not_reveal_its_key(phone_with, patron):
+def test_subscription_is_not_replaced_if_the_browser_hides_the_key_of_the_subscription(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.set("subscription", {**phone.get("subscription"), "key": ""})
@@ -449,7 +449,7 @@ def test_browser_sends_no_request_if_the_server_has_the_same_subscription(phone_
     eventually(phone.page, lambda: [url.rpartition("/phone/")[2] for url in asked], ["here/"])
 
 
-def test_viewer_with_only_a_code_gets_push_messages_until_the_visit_is_added_to_an_account(
+def test_viewer_with_only_a_code_gets_push_messages_until_the_visit_is_in_an_account(
     phone_with, branch, patron
 ):
     visit = HelpSessionFactory(branch=branch)

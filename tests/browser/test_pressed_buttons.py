@@ -304,7 +304,7 @@ def test_button_works_again_and_shows_a_message_if_the_next_page_does_not_load(
     eventually(page, lambda: len(sent), 2)
 
 
-def test_no_error_message_appears_after_going_back_to_the_page(patron, phone, show):
+def test_going_back_to_a_page_does_not_show_a_late_error_for_a_pressed_button(patron, phone, show):
     page = show(phone(), patron)
     send_to_nowhere(page)
     tap_while_paused(page, page.locator("#save-name"))

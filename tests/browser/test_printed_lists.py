@@ -93,7 +93,7 @@ def test_long_lists_continue_on_pages_of_the_same_size(printed, count, address, 
         rarely(100, "paper=receipt&covers=on", ""),
     ],
 )
-def test_receipt_of_a_list_is_one_page_as_long_as_its_content(printed, count, address, note):
+def test_receipt_of_a_list_has_one_page_with_the_height_of_its_content(printed, count, address, note):
     page = printed(count, address, note=note)
     content = content_height(page)
     [(width, height)] = printed_pages(page)
@@ -110,7 +110,9 @@ def test_receipt_of_a_list_is_one_page_as_long_as_its_content(printed, count, ad
         rarely(12, "paper=receipt&large=on&covers=on", "", [("W" * 400, "W" * 300)]),
     ],
 )
-def test_receipt_of_a_list_without_javascript_is_one_page(printed, count, address, note, titles, monkeypatch):
+def test_receipt_of_a_list_without_javascript_has_one_page(
+    printed, count, address, note, titles, monkeypatch
+):
     monkeypatch.setattr(printing, "address_for_paper", lambda _list, **_now: SHARED)
     page = printed(count, address, note=note, titles=titles, javascript=False)
     content = content_height(page)
@@ -119,7 +121,7 @@ def test_receipt_of_a_list_without_javascript_is_one_page(printed, count, addres
     assert content <= height <= 2.5 * content
 
 
-# Return what isn't white, black or gray among the colors of texts, lines and backgrounds of the printed page.
+# Return the colors of texts, lines and backgrounds on the printed page that aren't white, black or gray.
 COLORS = """() => {
     const found = new Set(), isGray = color => {
         const [red, green, blue, alpha = 1] = color.match(/[\\d.]+/g).map(Number);
@@ -171,7 +173,7 @@ def test_print_button_prints_the_page(printed):
     expect(page.locator("body")).to_have_attribute("data-printed", "yes")
 
 
-def test_print_page_says_how_to_print_without_javascript(printed):
+def test_print_page_without_javascript_says_how_to_print(printed):
     page = printed(1, "paper=a4", javascript=False)
     expect(page.locator("#how-to-print")).to_be_visible()
     expect(page.locator("#print")).to_be_hidden()

@@ -65,7 +65,7 @@ def content_height(page):
 @pytest.mark.parametrize(
     ("count", "language"), [(1, "en"), (14, "es"), rarely(1, "es"), rarely(5, "en"), rarely(14, "en")]
 )
-def test_receipt_is_one_page_as_long_as_its_content(slip, count, language):
+def test_receipt_has_one_page_with_the_height_of_its_content(slip, count, language):
     page = slip("receipt", count, language=language, reason={"en": REASON, "es": MOTIVO}[language])
     content = content_height(page)
     [(width, height)] = printed_pages(page)
@@ -73,7 +73,7 @@ def test_receipt_is_one_page_as_long_as_its_content(slip, count, language):
     assert 1 <= height - content <= 4
 
 
-def test_receipt_of_a_paper_only_visit_is_as_long_as_its_content(slip):
+def test_receipt_of_a_paper_only_visit_has_the_height_of_its_content(slip):
     summary = "\n\n".join([REASON] * 6)
     page = slip("receipt", 3, with_child="paper", summary=summary)
     content = content_height(page)
@@ -82,7 +82,7 @@ def test_receipt_of_a_paper_only_visit_is_as_long_as_its_content(slip):
     assert 1 <= height - content <= 4
 
 
-def test_receipt_is_one_page_even_if_its_content_grows_after_loading(slip):
+def test_receipt_has_only_one_page_even_if_its_content_grows_after_loading(slip):
     page = slip("receipt", 1)
     page.locator(".paper").evaluate("paper => paper.append(paper.querySelector('.given').cloneNode(true))")
     page.emulate_media(media="print")
@@ -93,7 +93,7 @@ def test_receipt_is_one_page_even_if_its_content_grows_after_loading(slip):
     ("count", "reason"),
     [(1, ""), (14, "這本書適合初學者。" * 30), rarely(14, REASON), rarely(14, "W" * 400)],
 )
-def test_receipt_without_javascript_is_at_most_twice_as_long_as_its_content(slip, count, reason):
+def test_receipt_without_javascript_has_at_most_twice_the_height_of_its_content(slip, count, reason):
     page = slip("receipt", count, reason=reason, javascript=False)
     content = content_height(page)
     [(width, height)] = printed_pages(page)

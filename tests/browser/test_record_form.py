@@ -129,7 +129,7 @@ def test_visit_of_a_known_patron_is_recorded_with_few_keystrokes_on_two_pages(
     expect(page.locator("#id_for_whom")).to_have_value("")
 
 
-def test_enter_moves_from_an_empty_search_field_to_the_patron_and_then_to_the_topic(
+def test_enter_key_moves_the_focus_from_an_empty_item_search_to_patron_and_then_topic(
     branch, staff, opened, show
 ):
     page = show(opened(DESK), staff)

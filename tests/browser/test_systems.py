@@ -14,7 +14,7 @@ BODY = {"mode": "chat", "question_type": "reference"}
 
 @pytest.mark.core
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
-def test_coordinator_makes_a_token_that_records_a_session_until_it_is_revoked(
+def test_system_can_record_sessions_until_a_coordinator_revokes_its_token(
     javascript, coordinator, branch, desk_computer, show, live_server
 ):
     def send(key):

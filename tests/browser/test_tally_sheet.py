@@ -26,7 +26,7 @@ def counted():
 
 
 @pytest.mark.core
-def test_pressing_the_key_of_a_tally_kind_counts_a_contact_and_pressing_z_undoes_it(
+def test_key_of_a_tally_kind_counts_a_contact_and_the_key_z_undoes_the_tally(
     branch, staff, front, opened, show
 ):
     page = show(opened(DESK), staff)

@@ -33,7 +33,7 @@ signed_in, session, given, conversation, page = (
     getattr(test_waiting, name) for name in ("signed_in", "session", "given", "conversation", "page")
 )
 
-HOUR = 3_600_000  # milliseconds
+HOUR = 3_600_000  # An hour in milliseconds.
 DAY = 24 * HOUR
 STATE = f"{FORM} [data-part=state]"
 UNTIL = f"{FORM} [data-part=until]"
@@ -70,7 +70,7 @@ def test_unsent_reply_is_deleted_30_days_after_the_phone_shows_it_as_not_sent(pa
     write_offline(page, conversation)
     change(page, at=-200 * DAY)
     page.reload()
-    # Before this page, nobody could see that the reply was not sent. So the phone doesn't delete it yet.
+    # This page is the first to show that the reply was not sent, so the phone doesn't delete the reply yet.
     expect(page.locator(STATE)).to_have_text(NOT_SENT)
     change(page, ended=-29 * DAY)
     page.reload()
@@ -90,7 +90,7 @@ def test_refused_form_is_deleted_after_30_days(page, conversation, refused):
     until(page, COUNT, 0)
 
 
-def test_old_reply_of_a_signed_out_person_is_deleted_after_30_days_without_sending(page, conversation):
+def test_old_reply_of_a_signed_out_person_is_never_sent_and_is_deleted_after_30_days(page, conversation):
     write_offline(page, conversation)
     Session.objects.all().delete()
     change(page, at=-8 * DAY)
@@ -271,9 +271,7 @@ def test_outcome_that_a_patron_reports_offline_waits_on_the_phone(page, session,
     expect(page.locator("#found-all")).to_have_attribute("aria-pressed", "true")
 
 
-def test_waiting_verdict_shows_the_label_of_the_pressed_button_even_if_the_network_fails_late(
-    page, session, given
-):
+def test_waiting_verdict_shows_the_label_of_its_button_if_the_network_fails_late(page, session, given):
     """Before the network fails, the label of the button is "Sending…"."""
     page.goto(session.get_absolute_url())
     until(page, "async () => typeof sendWaiting", "function")

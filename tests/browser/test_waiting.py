@@ -32,7 +32,7 @@ from .steps import card, eventually
 from .test_kept_pages import STATE, choose, signed_in, until, wait_for_contact, wait_until_kept
 
 pytestmark = pytest.mark.browser
-assert signed_in  # a fixture, which pytest finds because it is imported
+assert signed_in  # This is a fixture, which pytest finds because it is imported.
 
 # Adds `rows`, if given, to the waiting forms in this browser, and returns all waiting forms.
 WAITING = """rows => new Promise((resolve, reject) => {
@@ -108,7 +108,7 @@ def write(page, body):
 
 
 def go_offline(page):
-    """Cut the connection after the page has loaded waiting.js, which it does after everything else."""
+    """Wait until the page has loaded waiting.js, its last script. Then cut the connection."""
     until(page, "async () => typeof sendWaiting", "function")
     page.context.set_offline(True)
 
@@ -211,7 +211,7 @@ def test_reply_is_saved_once_even_if_the_response_of_the_server_is_lost(page, co
     until(page, COUNT, 0)
     assert bodies() == ["Where is it?", "Thank you."]
     assert len(tries) == (2 if lost == "first" else 3)
-    assert len(set(tries)) == 2  # only the first request has no token
+    assert len(set(tries)) == 2  # The first request has no token. All later ones have the same.
 
 
 @pytest.fixture

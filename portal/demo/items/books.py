@@ -1,10 +1,9 @@
 """The demo's books, audiobooks, music and films.
 
-Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of
-novels, stories and comics. SUBJECTS has the subjects of some items; the others in FICTION are novels.
-ORIGINALS has the titles and the creators in their original script.
-SUMMARIES says what some of the items are about. ISBNS has the ISBNs of the books that get a stored cover
-(portal/demo/covers.py).
+Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of novels,
+stories and comics. SUBJECTS has the subjects of some items. An item in FICTION that isn't in SUBJECTS is a
+novel. ORIGINALS has the titles and the creators in their original script. SUMMARIES says what some of the
+items are about. ISBNS has the ISBNs of the books that get a stored cover (portal/demo/covers.py).
 """
 
 C, H, N = "central", "harbor", "northfield"

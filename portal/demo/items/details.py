@@ -21,7 +21,7 @@ AUDIENCES = {
     "wild-things": "preschool",
     "charlottes-web": "primary",
 }
-# {key: the location at each branch, where none of the copies can be borrowed}
+# {key of an item: the location of its copies at each branch}. None of these copies can be borrowed.
 REFERENCE = {"sibley": "Reference"}
 # The codes of the library's own system for the branches, and one that nobody has assigned yet.
 CODES = {"CEN": "central", "HAR": "harbor"}

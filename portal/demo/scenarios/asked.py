@@ -17,7 +17,7 @@ def ask(hours_ago, patron, branch, topic, question, *actions, language="en", fil
     )
 
 
-HOURS = 1 / 24  # one hour in days, because a DemoAction has its time in days
+HOURS = 1 / 24  # One hour in days, because a DemoAction has its time in days.
 
 # Each time is a number of hours before the demo is built. So one question is always a few minutes old.
 WAITING = [

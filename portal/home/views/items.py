@@ -28,8 +28,8 @@ def item(request, public_id):
     The page asks whether the latest recommendation worked out. For each earlier recommendation, it shows a
     link to this question.
 
-    If the item was made by hand and is now matched with an imported record, redirect to the record, because
-    emails and other pages may still have the address of the item by hand.
+    If the item was added by hand and is now matched with an imported record, redirect to the record. Emails
+    and other pages may still have the address of the item that was added by hand.
     """
     viewer, at = request.viewer, timezone.now()
     found = _for_page(viewer, public_id=public_id, at=at)

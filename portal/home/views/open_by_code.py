@@ -92,7 +92,8 @@ def open_code_link(request, code):
         context = {"title": _("Open your visit"), "languages": languages(), "emailed_code": code}
         return render(request, "home/open_code.html", context)
     if is_prefetch(request):
-        # A browser doesn't reuse a prefetched error. It sends a new request when the person opens the link.
+        # Respond with an error, because a browser doesn't reuse a prefetched error. It sends a new request
+        # when the person opens the link.
         return HttpResponse(status=503)
     return _open(request, form.cleaned_data["code"] if is_valid else "")
 
@@ -123,11 +124,11 @@ def open_account(request):
 
 @require_POST
 def leave(request):
-    """Remove the visits opened by code from this browser. If `session` was posted, remove only this visit.
+    """Remove the visits that were opened by code from this browser.
 
-    Also delete the unsent questions in this browser, and end its push messages about these visits. If no
-    `session` was posted, the browser also stops keeping pages, and opens the library's catalog. So the next
-    person sees no page of the portal.
+    Also delete the unsent questions in this browser, and end its push messages about these visits. If the
+    form names a visit in `session`, remove only this visit. Otherwise the browser also stops keeping pages,
+    and opens the library's catalog, so that the next person sees no page of the portal.
     """
     ids = request.session.get(OPENED_CODES, [])
     codes = ClaimCode.objects.filter(pk__in=ids)

@@ -19,7 +19,8 @@ from ..recommendations import first_recommended_to, recommended_to, visits_with_
 Verdict = Recommendation.Verdict
 # The value of the filter for recommendations that have no verdict yet.
 NO_VERDICT = "none"
-# The choices of the filter. Each one names what the buttons say about books and about other items.
+# The choices of the filter. The buttons for books have other labels than those for other items, so a choice
+# names both labels.
 VERDICTS = {
     Verdict.HELPED.value: _("Helped or liked"),
     Verdict.PARTLY.value: _("Partly or so-so"),

@@ -38,7 +38,7 @@ ESCAPED = str.maketrans(
 )
 # LaTeX joins two of these characters: "--" becomes a dash, and "?`" becomes "¿".
 LIGATURE = re.compile(r"(?<=[-`'?!])(?=[-`'])")
-# BibTeX separates two names with this word, so a name that contains it gets braces.
+# BibTeX separates two names with the word "and", so a name that contains this word gets braces.
 AND = re.compile(r"\band\b", re.IGNORECASE)
 
 
@@ -89,7 +89,7 @@ def _author(name):
 
 
 def _date(item):
-    """Return the days of an event or course in EDTF, such as "2027-05-03/2027-05-05", or ""."""
+    """Return the days of an event or course in EDTF, such as "2027-05-03/2027-05-05", or "" for none."""
     return "/".join(day.isoformat() for day in (item.starts_on, item.ends_on) if day)
 
 

@@ -38,7 +38,7 @@ class Link(models.Model):
 
     The address of the link contains a token. Requests find the link by `token_hmac`. `token_sealed` is the
     encrypted token, from which the people who manage the link see the address again. When one of these people
-    ends the link, both fields are emptied.
+    ends the link, `token_hmac` and `token_sealed` are emptied.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -55,7 +55,7 @@ class Link(models.Model):
         abstract = True
 
     def works(self, at):
-        """Return whether the link has not ended at the time `at`, even if its list has been removed."""
+        """Return whether the link has not ended at the time `at`. Removing its list doesn't end the link."""
         return self.ended_at is None and self.ends_at > at
 
     @property
@@ -82,7 +82,7 @@ class ListLinkQuerySet(LinkQuerySet):
 
 
 class ListLink(Link):
-    """A link that shows a patron's list to everybody who has it."""
+    """A link that shows a patron's list to everybody who has the link."""
 
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="links")
     with_notes = models.BooleanField(default=False, help_text="whether visitors see the patron's notes")
@@ -120,7 +120,7 @@ class StaffLinkQuerySet(LinkQuerySet):
 
 
 class StaffLink(Link):
-    """A link with which staff show items to everybody who has it.
+    """A link with which staff show items to everybody who has the link.
 
     The items come from an answer or a visit, but no column says which one. So nobody can find the answer or
     visit through the link, and the link still works after the answer or visit is deleted.

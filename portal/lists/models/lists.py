@@ -139,7 +139,7 @@ class SavedItemQuerySet(models.QuerySet):
         return own.not_forgotten(restorable_at).filter(saved_list__removed_at=None)
 
     def in_lists(self):
-        """Leave out the items that their patron has removed, and those in removed lists."""
+        """Leave out the items that their patron has removed, alone or with their list."""
         return self.filter(removed_at=None, saved_list__removed_at=None)
 
     def restorable(self, at):
@@ -150,7 +150,10 @@ class SavedItemQuerySet(models.QuerySet):
         return self.filter(removed_at__gte=restorable_since(at), saved_list__removed_at=None)
 
     def not_forgotten(self, at):
-        """Leave out removed items, and items of removed lists, that can't be restored anymore at `at`."""
+        """Leave out the items that can't be restored anymore at the time `at`.
+
+        They were removed too long ago, alone or with their list.
+        """
         since = restorable_since(at)
         return self.filter(
             Q(removed_at=None) | Q(removed_at__gte=since),
@@ -186,7 +189,8 @@ class SavedItem(models.Model):
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
 
-    # Whether this is the first row that the button "Show more" of a search added. `mark_first_new` sets it.
+    # True if the button "Show more" of a search has just added this row as the first one. `mark_first_new`
+    # sets it.
     is_first_new = False
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

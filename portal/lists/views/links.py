@@ -74,7 +74,8 @@ def _make_link(request, saved_list, form):
     except links.TooManyLinks:
         form.add_too_many()
     except (links.NotAllowed, SavedList.DoesNotExist) as error:
-        # Since the page was opened, the library has changed its setting or the patron has removed the list.
+        # Since the page was opened, the library has disallowed sharing by children, or the patron has removed
+        # the list.
         raise Http404 from error
     return None
 

@@ -84,8 +84,8 @@ def add_title(request, public_id):
 def find_in_catalog(request, public_id):
     """Show the catalog titles that contain the typed words. Keep the words out of URLs, and don't save them.
 
-    The portal stores only how often a person searches. Programs that search all the time would slow the
-    portal.
+    The portal stores only how often a person searches, because programs that search all the time would slow
+    the portal.
 
     A GET (for example the redirect after a sign-in) has no words, so it redirects to the form.
     """

@@ -48,7 +48,7 @@ def shared_item(request, token, public_id):
         return _ended(request)
     fetch_holdings([item])
     if not item.source:
-        # Staff typed this call number for one patron, and the preview doesn't show it.
+        # Don't show the call number, because staff typed it for one patron and the preview doesn't show it.
         item.places = []
     context = {"item": item, "shown": shown_to_visitors(link), **_addresses(token)}
     return render_page(request, "lists/visitors_item.html", context)

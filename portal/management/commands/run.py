@@ -66,7 +66,7 @@ class Command(BaseCommand):
         os.execv(sys.executable, supervisor)  # noqa: S606 (no shell)
 
     def _welcome(self, host, port, address):
-        """Return the text that says where the portal is."""
+        """Return the text that says at which addresses people can open the portal."""
         lines = ["", f"  {address}/"]
         if not settings.LOCAL:
             lines.append(f"  Your proxy reaches it at http://{_bind(host, port)}")

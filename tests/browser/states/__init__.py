@@ -1,4 +1,4 @@
-"""Every state of every page, in a library that fills every page."""
+"""Every state of every page, in a library in which every page has something to show."""
 
 from dataclasses import dataclass
 

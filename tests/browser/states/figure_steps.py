@@ -32,7 +32,7 @@ def with_estimates(locator):
 
 @contextmanager
 def imported_estimates(day):
-    """Add three imported contacts on this day, whose minutes are partly estimates, until the block ends."""
+    """Add three imported contacts with partly estimated minutes. Delete them when the block ends."""
     log = LogImport.objects.create(started_at=timezone.now(), file_key="estimates")
     common = {
         "branch": Branch.objects.order_by("pk").first(),
@@ -55,7 +55,7 @@ def imported_estimates(day):
 
 
 def mark_past_week(page):
-    """Mark a week of a year whose estimate it can change. The page warns about it."""
+    """Mark a week of a past year, so that the page warns that this can change the year's estimate."""
     changed = RuleSet.objects.filter(method=RuleSet.Method.COUNT)
     keys = list(changed.values_list("pk", flat=True))
     changed.update(method=RuleSet.Method.ESTIMATE)

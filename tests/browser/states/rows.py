@@ -1,4 +1,4 @@
-"""The rows of a library that fills every page."""
+"""The rows of a library in which every page has something to show."""
 
 import datetime
 import hashlib

@@ -111,7 +111,7 @@ def without_address(page):
 
 
 def address_off(page):
-    """Show the page as it is after the sign-in of a person whose address has notices turned off."""
+    """Show the page as a person sees it after signing in if notices to their address are turned off."""
     person = User.objects.get(pk=session_of(page)[SESSION_KEY])
     put_into_session(page, {ADDRESS_OFF: person.email})
     page.reload()
@@ -328,7 +328,7 @@ def as_kept(page):
     page.set_extra_http_headers({})
 
 
-# Puts rows into the store of waiting forms on this phone.
+# Put rows into the store of waiting forms on this phone.
 STORE_WAITING = """async rows => {
     const database = await openKept(), transaction = database.transaction("waiting", "readwrite");
     for (const row of rows) transaction.objectStore("waiting").put(row);
@@ -338,7 +338,7 @@ STORE_WAITING = """async rows => {
 
 
 def let_wait(page, *rows):
-    """Store the forms `rows` as waiting in this browser. Block the request that comes before sending them."""
+    """Store the forms `rows` as waiting in this browser, and block the request that comes before sending."""
     page.route("**/waiting/", lambda route: route.abort())
     writer = page.locator("body").get_attribute("data-writer")
     common = {"writer": writer, "fields": [], "page": "/", "at": time.time() * 1000}
@@ -598,7 +598,7 @@ def show_kits_in_answer(page):
 
 
 def leave_out_the_date(page):
-    """Say that no column of the desk log has the date."""
+    """Choose that no column of the desk log has the date, so that the page shows an error."""
     page.locator("#id_column-0").select_option("")
     page.locator("#to-values").click()
     page.locator("#error-summary").wait_for()

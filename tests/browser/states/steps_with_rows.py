@@ -225,7 +225,7 @@ class Steps:
             lambda: page.locator("[value=paper]").check(),
         )
         for number, fill in enumerate(fills, start=1):
-            # Several questions have the same fields.
+            # Several questions have the same fields, so wait until the page shows the right question.
             page.locator(f"main progress[value='{number}']").wait_for()
             fill()
             page.locator("#next").click()
@@ -253,7 +253,7 @@ class Steps:
         Library.objects.update(check_ins=False)
         page.reload()
         page.locator("#topics-to-check").wait_for()
-        # The other states need the check-ins.
+        # Turn check-ins on again, because the other states need them.
         Library.objects.update(check_ins=True)
         topic.delete()
 
