@@ -87,9 +87,10 @@ def read_figures(request: HttpRequest, asked: Query[figures.Asked]):
 
 @api.get("/outcomes", response={200: OutcomeAnswer, **ERRORS}, summary="Read how help turned out")
 def read_outcomes(request: HttpRequest, asked: Query[outcomes.AskedOutcomes]):
-    """Return what patrons answered about their visits in a quarter or year. The page shows the same numbers.
+    """Return what patrons answered about their visits in a quarter or year.
 
-    A quarter is counted once, 45 days after its end, and then never changes. No number is from 1 to 4.
+    The page “How it turned out” shows the same numbers. A quarter is counted once, 45 days after its end, and
+    then never changes. No number is from 1 to 4.
     """
     return outcomes.answer(asked, token=_token(request, Scope.OUTCOMES))
 
