@@ -40,7 +40,8 @@ def items_to_get(conversation):
 
 def _item_to_get(recommendation):
     step = getattr(recommendation, "next_step", None)
-    given = _("Staff have given it to the patron.") if recommendation.last == Event.Kind.STEP_GIVEN else ""
+    was_given = recommendation.last == Event.Kind.STEP_GIVEN
+    given = _("Staff have given the item to the patron.") if was_given else ""
     words = recorded_words(step) if step else given
     return ItemToGet(recommendation, step, words, recommendation.seen or 0)
 
@@ -49,7 +50,7 @@ def recorded_words(step):
     """Return what staff have recorded, such as "Ordered. Promised by Thursday, December 3."."""
     day = {"day": day_in_a_sentence(step.promised_on)}
     if step.arrived_at:
-        return _("It has arrived for the patron.")
+        return _("The item has arrived for the patron.")
     what = {
         NextStep.Kind.RESERVED: _("Reserved for the patron."),
         NextStep.Kind.ORDERED: _("Ordered."),
@@ -58,5 +59,5 @@ def recorded_words(step):
         NextStep.Kind.OTHER_ITEM: _("Another item instead."),
     }[step.kind]
     if step.is_late:
-        return f"{what} {_('It was promised by %(day)s, and the day has passed.') % day}"
+        return f"{what} {_('The item was promised by %(day)s, and the day has passed.') % day}"
     return f"{what} {_('Promised by %(day)s.') % day}"

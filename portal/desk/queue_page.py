@@ -99,7 +99,7 @@ def filters_context(request, asked, topics):
 @lru_cache(maxsize=100)
 def _reasons(chosen, _language):
     reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
-    failed = (FAILED, _("Not helped"))
+    failed = (FAILED, _("Patron not fully helped"))
     return _select("reason", chosen, [("", _("All reasons")), failed, *reasons])
 
 

@@ -70,7 +70,7 @@ class RowRenderer:
         self.helped, self.no_answer = _("Helped by %(name)s"), escape(_("No answer wanted"))
         self.clock, self.person = _shape("clock"), _shape("person")
         self.draft = f'<span class="tag draft">{escape(_("Draft"))}</span> '
-        self.step, self.arrived = escape(_("Next step")), escape(_("It has arrived"))
+        self.step, self.arrived = escape(_("Next step")), escape(_("The item has arrived"))
         self.promised_item = escape(_("%(what)s, promised by %(day)s"))
         self.desk = reverse("desk")
 

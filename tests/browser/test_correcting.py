@@ -124,7 +124,7 @@ def test_staff_who_find_everything_by_name_can_correct_and_delete_a_visit(
     removed, stays = [link.recommendation.item.title for link in visit.recommendation_links.all()]
     page.goto(f"/desk/sessions/{visit.public_id}/")
     # Names of buttons with a key end with the key.
-    reader.follow("Correct", exact=False)
+    reader.follow("Correct the help session", exact=False)
     reader.field("Summary for the patron").fill("A better summary")
     remove = f"{reader.say('Remove')} {{}}"
     reader.button(remove.format(removed)).click()

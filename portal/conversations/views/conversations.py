@@ -171,8 +171,8 @@ def _not_sent_form(typed):
     form.add_error(
         "body",
         _(
-            "This message is not sent yet. You already sent a different message from another "
-            "page. Change this message, or send both."
+            "This message is not sent yet. You already sent a different message from another page. Change "
+            "this message, or send it as well."
         ),
     )
     return form

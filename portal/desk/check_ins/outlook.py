@@ -55,7 +55,7 @@ def outlook_of(check_in, *, asker, user):
         return Outlook(
             "clock",
             _once_approved(check_in, is_own=asker == user),
-            _("If nobody approves it, it appears only on the patron's pages."),
+            _("A check-in that nobody has approved appears only on the patron's pages."),
             _where(check_in),
             may_send=may_send,
         )

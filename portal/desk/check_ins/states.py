@@ -30,7 +30,7 @@ def history_of(check_in):
     by = check_in.reviewed_by
     lines = [_("Planned on %(day)s.") % {"day": _day(check_in.created_at)}]
     if check_in.reviewed_at and by:
-        words = _("%(name)s approved it on %(day)s.")
+        words = _("%(name)s approved the check-in on %(day)s.")
         lines.append(words % {"name": by.display_name, "day": _day(check_in.reviewed_at)})
     elif check_in.reviewed_at:
         lines.append(_("Approved on %(day)s.") % {"day": _day(check_in.reviewed_at)})

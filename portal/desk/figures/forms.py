@@ -82,7 +82,7 @@ class FigureForm(forms.Form):
             self.add_error(
                 "by",
                 _now(
-                    "This is counted for whole months only. Choose a month, or days from the first to the "
+                    "This breakdown counts whole months only. Choose a month, or days from the first to the "
                     "last day of a month."
                 ),
             )

@@ -34,9 +34,9 @@ def main_numbers(now, before):
         "minutes": (_("Minutes"), _("The time that staff recorded for these contacts.")),
         "handed_over": (
             _("Visits given to the patron"),
-            _("Patrons took home what was said and recommended."),
+            _("Patrons can read again what was said and recommended."),
         ),
-        "check_ins": (_("Check-ins sent"), _("The library asked how it turned out.")),
+        "check_ins": (_("Check-ins sent"), _("The library asked how a visit turned out.")),
     }
     earlier_numbers = before.total.numbers if before else (0,) * len(now.names)
     numbers = zip(now.names, now.total.numbers, earlier_numbers, strict=True)

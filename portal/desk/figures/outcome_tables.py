@@ -108,7 +108,7 @@ def follow_ups_of(period, branch):
     rows = _rows(period, branch, FOLLOW_UPS, [NONE])
     labels = {
         "kept": _("Visits kept in a library account"),
-        "answered": _("Visits about which the patron said how it went"),
+        "answered": _("Visits after which the patron said how it went"),
         "check_ins": _("Check-ins answered"),
     }
     found = {name: rows[name, NONE].get(UNNAMED) for name in FOLLOW_UPS}

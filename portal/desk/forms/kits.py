@@ -26,7 +26,7 @@ class KitForm(forms.Form):
         label=_("Description"),
         max_length=DESCRIPTION_MAX,
         required=False,
-        help_text=_("For whom the kit is, for example. Only staff see this."),
+        help_text=_("For example, who the kit is for. Only staff see this."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), required=False)

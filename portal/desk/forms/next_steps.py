@@ -87,7 +87,7 @@ class NextStepForm(forms.Form):
         elif words:
             self.add_error("other", gettext("No other item matches. Try other words."))
         else:
-            self.add_error("other", gettext("Type words of the title or the author of the other item."))
+            self.add_error("other", gettext("Type words from the title or the author of the other item."))
 
     @property
     def step(self):

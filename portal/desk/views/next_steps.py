@@ -109,15 +109,18 @@ def _save(request, conversation, item, at):
             conversation = next_steps.record(conversation, item.recommendation, form.step, **done)
     except next_steps.StepChanged:
         words = _(
-            "A colleague has recorded something about this item, so your change was not saved. Check it, "
-            "then save again."
+            "A colleague has recorded something about this item, so your change was not saved. Read what "
+            "your colleague recorded, then save again."
         )
         messages.warning(request, words)
         if action is not None:
             return redirect(request.get_full_path_info())
         return _page_of_slower(request, conversation, item, at)
     except next_steps.NothingToDo:
-        words = _("The patron or a colleague has already settled this. There is nothing to record anymore.")
+        words = _(
+            "The patron or a colleague has already settled what happens with this item. There is nothing to "
+            "record anymore."
+        )
         return _back(request, conversation, words, level=messages.WARNING)
     return _back(request, conversation, _words(request.POST.get("do"), conversation), undo=True)
 

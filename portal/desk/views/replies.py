@@ -133,7 +133,7 @@ def _count(request, conversation, action):
             conversation, by=request.user, at=at, **_contact(request, conversation, at)
         )
     except desk_actions.AlreadyLogged:
-        return _show_notice(request, conversation, _("This was already counted as a contact."))
+        return _show_notice(request, conversation, _("This conversation is already counted as a contact."))
     except actions.Erased:
         return redirect_to(request, conversation)
     return _show_notice(request, conversation, _("Counted as a contact."))
@@ -145,7 +145,7 @@ def _decline_to_count(request, conversation, action):
         desk_actions.decline_to_count(conversation, by=request.user, at=timezone.now())
     except actions.Erased:
         return redirect_to(request, conversation)
-    return _show_notice(request, conversation, _("Not counted."))
+    return _show_notice(request, conversation, _("Not counted as a contact."))
 
 
 def _show_notice(request, conversation, words):

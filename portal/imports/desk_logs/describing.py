@@ -13,7 +13,7 @@ from .values import LEFT_OUT, is_choice
 
 LABELS = {
     "day": gettext_lazy("the date"),
-    "other_day": gettext_lazy("the date, if it isn't empty"),
+    "other_day": gettext_lazy("the date, if the cell isn't empty"),
     "time": gettext_lazy("the hour"),
     "place": gettext_lazy("the branch and service point"),
     "mode": gettext_lazy("the mode"),
@@ -103,7 +103,7 @@ def warnings_of(result, days, plan):
     warnings = [*_of_empty_fields(result, plan)]
     if result.known and not result.added:
         warnings.append(
-            _("All these rows are already imported. To change how they count, undo that import first.")
+            _("All these rows are already imported. To change how they count, undo their import first.")
         )
     if result.added and result.with_number * 2 >= result.added:
         warnings.append(

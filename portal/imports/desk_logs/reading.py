@@ -27,7 +27,7 @@ FORMULAS = ("=", "+", "-", "@")
 MAX_COLUMNS = 300
 ZIP = b"PK\x03\x04"
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-SAVE = gettext_lazy("Save it as CSV (UTF-8) or as an Excel workbook (.xlsx), and import that file.")
+SAVE = gettext_lazy("Save the desk log as CSV (UTF-8) or as an Excel workbook (.xlsx), and import that file.")
 
 # [(pattern for the first bytes, what the file is)] for files that are certainly not a desk log
 OTHER_FILES = [

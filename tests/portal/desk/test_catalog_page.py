@@ -62,7 +62,7 @@ def test_catalog_page_shows_what_a_harvest_changed_and_why_records_have_faults(d
     assert "The list lacks 90 records." in page
     overview = " ".join(desk.get(reverse("settings")).content.decode().split())
     assert " · added: 30 · changed: 20 · withdrawn: 10 <" in overview
-    assert "Something went wrong. See the harvests." in overview
+    assert "The last harvest had problems. See the harvests." in overview
 
 
 def test_catalog_page_shows_how_far_an_unfinished_harvest_is(desk):

@@ -197,7 +197,7 @@ def test_settings_page_lists_topics_that_sound_private_but_are_not_excluded(clie
 
 def test_settings_page_asks_to_check_the_topics_until_check_ins_are_on(client, coordinator):
     Library.objects.update(check_ins=False)
-    assert "Before you turn check-ins on, check the topics" in settings_page(client)
+    assert "Before you turn check-ins on, review the topics" in settings_page(client)
     Library.objects.update(check_ins=True)
     assert "Before you turn check-ins on" not in settings_page(client)
 

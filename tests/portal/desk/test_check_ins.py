@@ -540,7 +540,7 @@ class TestVisitPage:
             asked_by=staff,
         )
         page = text(self.page(desk, visit))
-        assert "Rosa Lindqvist approved it on Wednesday, March 4." in page
+        assert "Rosa Lindqvist approved the check-in on Wednesday, March 4." in page
         assert "Sent on Wednesday, March 4 in the name of Rosa Lindqvist." in page
 
     def test_quiet_or_paper_visit_has_no_check_in(self, desk, staff, branch):

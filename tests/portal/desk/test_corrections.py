@@ -501,7 +501,8 @@ def test_page_that_removes_a_wrong_patron_says_what_happens_to_the_check_in(desk
     assert "check-in" not in text(desk.get(url(visit, "remove_patron")))
     CheckInFactory(help_session=visit, due_on=datetime.date(2030, 5, 3))
     assert (
-        "The check-in that is planned for May 3, 2030 ends. A new check-in is planned for the new visit."
+        "The check-in that is planned for May 3, 2030 is canceled. "
+        "A new check-in is planned for the new visit."
     ) in text(desk.get(url(visit, "remove_patron")))
 
 

@@ -11,6 +11,7 @@ from portal.counts.actions import rebuild
 from portal.helpsessions.models import HelpSession
 from portal.surveys.models import RuleSet, SampledWeek, Survey
 from portal.surveys.presets import PRESETS
+from portal.templatetags.portal import whole_day
 from recommendations.models import QuestionType
 from tests.factories import HelpSessionFactory, ServicePointFactory, TallyKindFactory
 from tests.portal.desk.test_corrections import filled_in
@@ -148,7 +149,7 @@ def test_rules_that_change_the_numbers_of_a_past_year_are_saved_only_after_a_war
     url = reverse("rule_set", args=[rule_set.public_id])
     fields = posted(desk.get(url), weeks="9")
     response = desk.post(url, fields)
-    assert "This would change the numbers of years that have ended." in text(response)
+    assert "These rules would change the numbers of years that have ended." in text(response)
     rule_set.refresh_from_db()
     assert rule_set.weeks == 1
     assert desk.post(url, posted(response)).status_code == 302
@@ -160,7 +161,7 @@ def test_rules_that_start_on_another_day_need_their_own_warning(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     response = desk.post(NEW, posted(desk.get(NEW), starts_on="2025-05-01"))
     fields = posted(response, starts_on="2025-04-01")
-    assert "This would change the numbers" in text(desk.post(NEW, fields))
+    assert "These rules would change the numbers" in text(desk.post(NEW, fields))
     assert RuleSet.objects.count() == 1
 
 
@@ -183,7 +184,7 @@ def test_moving_rules_into_a_past_year_shows_a_warning(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     rule_set = save_preset("pls", MARCH)
     url = reverse("rule_set", args=[rule_set.public_id])
-    assert "This would change" in text(desk.post(url, posted(desk.get(url), starts_on="2025-12-31")))
+    assert "These rules would change" in text(desk.post(url, posted(desk.get(url), starts_on="2025-12-31")))
 
 
 def test_removing_rules_does_not_remove_the_rules_that_started_earlier(desk, branch):
@@ -199,7 +200,7 @@ def test_rules_that_apply_to_a_past_year_are_removed_only_after_a_warning(desk, 
     rule_set = save_preset("pls", datetime.date(2024, 1, 1))
     url = reverse("remove_rule_set", args=[rule_set.public_id])
     response = desk.post(url)
-    assert "This would change the numbers of years that have ended." in text(response)
+    assert "Removing these rules would change the numbers of years that have ended." in text(response)
     assert RuleSet.objects.exists()
     desk.post(url, {"changes_past": "1"})
     assert not RuleSet.objects.exists()
@@ -240,7 +241,7 @@ def test_coordinator_can_make_rules_count_each_question(desk, branch):
     url = f"{RULES}{RuleSet.objects.get().public_id}/"
     desk.post(url, posted(desk.get(url), counts_questions="on"))
     assert RuleSet.objects.get().counts_questions is True
-    assert "Each question counts." in text(desk.get(SURVEY, {"year": "2026"}))
+    assert "Each question of a contact counts." in text(desk.get(SURVEY, {"year": "2026"}))
 
 
 # Tests of sampled weeks.
@@ -283,7 +284,8 @@ def test_marking_a_sampled_week_shows_a_warning_if_a_past_estimate_can_change(de
     past = YEAR - 30 * DAY
     save_preset("pls", datetime.date(2024, 1, 1), method="estimate")
     response = desk.post(WEEKS, {"starts_on": past})
-    assert "This week can change the estimate of a year that has ended." in text(response)
+    warning = f"The week from {whole_day(past)} can change the estimate of a year that has ended."
+    assert warning in text(response)
     assert not SampledWeek.objects.exists()
     # Another day needs another warning.
     warned = posted(response)
@@ -377,7 +379,10 @@ def test_survey_page_shows_the_current_year_if_the_survey_has_no_earlier_rules(d
 
 def test_page_that_removes_rules_says_whether_earlier_rules_stay_in_force(desk, branch):
     first, second = save_preset("pls", YEAR), save_preset("pls", MARCH)
-    for rule_set, says in ((first, "There are no earlier rules"), (second, "will stay in force")):
+    for rule_set, says in (
+        (first, "There are no earlier rules"),
+        (second, "the earlier rules apply instead"),
+    ):
         assert says in text(desk.get(reverse("remove_rule_set", args=[rule_set.public_id])))
 
 

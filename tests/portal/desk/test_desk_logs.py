@@ -275,7 +275,7 @@ def test_failed_rows_can_be_downloaded_and_corrected_and_uploaded_again(desk, co
 @pytest.mark.parametrize(
     ("contents", "words"),
     [
-        (b"%PDF-1.7\n" + b"x" * 100, "The file is a PDF document. Save it as CSV (UTF-8)"),
+        (b"%PDF-1.7\n" + b"x" * 100, "The file is a PDF document. Save the desk log as CSV (UTF-8)"),
         (b"", "The file is empty. Export the desk log again."),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100, "The file is an old Excel file (.xls)"),
         (as_csv([HEADER]), "The file has the names of the columns, but no rows below them."),
@@ -312,7 +312,7 @@ def test_upload_without_a_file_is_a_form_error(desk):
 def test_sixth_upload_is_refused_until_an_earlier_upload_is_imported_or_deleted(desk):
     for _time in range(5):
         upload(desk, [HEADER, ROW])
-    assert "First import or delete the files" in text(upload(desk, [HEADER, ROW]))
+    assert "Import or delete the files that you uploaded before." in text(upload(desk, [HEADER, ROW]))
     assert LogUpload.objects.count() == 5
 
 
@@ -322,7 +322,9 @@ def test_page_asks_for_the_order_of_day_and_month_and_saves_the_answer_for_the_n
     assert "Do the dates in “Date” begin with the day or with the month?" in text(page)
     page = send(desk, page)
     assert page.status_code == 422
-    assert "Choose one. Otherwise, contacts would be counted on the wrong days." in text(page)
+    assert "Choose the day or the month. Otherwise, contacts would be counted on the wrong days." in text(
+        page
+    )
     assert "Say what this value means here." in text(page)
     answers = {"order": "day first", "question_type-1-0": "directional", "save_as": "Old log"}
     assert "New contacts 1" in text(send(desk, page, **answers))
@@ -346,7 +348,7 @@ def test_column_with_many_values_cannot_become_a_choice_list(desk):
 def test_two_columns_of_a_log_cannot_be_the_same_field(desk):
     rows = [["Date", "Day of entry"], ["1/16/2024", "1/17/2024"]]
     page = send(desk, upload(desk, rows), **{"column-1": "day"})
-    assert "The column “Date” already has this meaning. Leave out one of the two." in text(page)
+    assert "The column “Date” already has this meaning. Leave out one of the two columns." in text(page)
 
 
 def test_one_column_of_a_log_must_be_the_date(desk):

@@ -209,7 +209,7 @@ def test_outcome_page_shows_what_patrons_did_after_their_visits(desk, recorded):
     count_outcomes(at=timezone.now())
     page = html.unescape(text(show(desk)))
     assert "Visits kept in a library account 6" in page
-    assert "Visits about which the patron said how it went 5" in page
+    assert "Visits after which the patron said how it went 5" in page
     assert "Check-ins answered 0" in page
 
 

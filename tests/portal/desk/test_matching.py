@@ -100,7 +100,7 @@ def test_matching_page_does_not_count_recommendations_in_quiet_visits(desk, staf
     recommend_in(HelpSessionFactory(staff=staff, branch=branch), item=by_hand)
     quiet = QuietSessionFactory(staff=staff, branch=branch)
     recommend_in(quiet, item=by_hand, never_counted=True)
-    assert "It was recommended 1 time." in text(desk.get(address(by_hand)))
+    assert "This item was recommended 1 time." in text(desk.get(address(by_hand)))
 
 
 def test_matching_an_item_that_is_already_matched_is_refused_with_the_reason(desk, staff, by_hand, record):

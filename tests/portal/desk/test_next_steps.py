@@ -88,7 +88,7 @@ def test_staff_can_record_on_the_conversation_page_that_an_item_arrived_or_was_g
     assert "Rosa Lindqvist recorded about “" in text(page)
     seen = page.context["items_to_get"][0].seen
     page = desk.post(page_of(conversation), {"do": "arrived", "seen": seen}, follow=True)
-    assert "It has arrived for the patron." in text(page)
+    assert "The item has arrived for the patron." in text(page)
     done = row_of(missed).changed_at.isoformat().replace("+", "%2B")
     desk.post(f"{page_of(conversation, 'desk_undo')}?done={done}")
     assert NextStep.objects.get().arrived_at is None
@@ -106,7 +106,7 @@ def test_staff_can_record_on_the_conversation_page_that_an_item_arrived_or_was_g
         ({"kind": "ordered", "promised_on": "soon"}, "Enter a day such as 2027-01-31."),
         ({"kind": "ordered", "promised_on": "2026-03-02"}, "This day has passed."),
         ({"kind": "ordered", "promised_on": "9999-12-31"}, "This is more than a year away."),
-        ({"kind": "other_item", "promised_on": "2026-03-06"}, "Type words of the title or the author"),
+        ({"kind": "other_item", "promised_on": "2026-03-06"}, "Type words from the title or the author"),
         ({"kind": "other_item", "promised_on": "2026-03-06", "other": "zzzz"}, "No other item matches."),
     ],
 )
@@ -258,5 +258,5 @@ def test_conversation_page_says_that_the_patron_was_given_the_missing_item(desk,
     next_steps.record(row_of(missed), missed, Step("reserved", FRIDAY), by=staff, at=timezone.now())
     next_steps.mark_given(row_of(missed), missed, by=staff, at=timezone.now())
     page = text(desk.get(page_of(row_of(missed), "desk_conversation")))
-    assert "Staff have given it to the patron." in page
+    assert "Staff have given the item to the patron." in page
     assert "Nothing is promised yet." not in page

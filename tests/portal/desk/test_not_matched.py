@@ -100,12 +100,15 @@ class TestWhoSeesTheList:
             reverse("person", args=[staff.public_id]),
             reverse("email_reader", args=[staff.public_id]),
         )
-        assert "This person sees these emails." not in desk.get(page).content.decode()
+        assert (
+            "This person can see the emails that match no conversation."
+            not in desk.get(page).content.decode()
+        )
         assert (
             "Rosa Lindqvist can see the emails"
             in desk.post(change, {"reads": "1"}, follow=True).content.decode()
         )
-        assert "This person sees these emails." in desk.get(page).content.decode()
+        assert "This person can see the emails that match no conversation." in desk.get(page).content.decode()
         assert list(EmailReader.objects.values_list("person", "named_by")) == [(staff.pk, coordinator.pk)]
         assert "can no longer see the emails" in desk.post(change, follow=True).content.decode()
         assert not EmailReader.objects.exists()
@@ -188,7 +191,7 @@ class TestPageOfAnEmail:
         ):
             assert words in page
         assert reverse("desk_conversation", args=[conversation.public_id]) in page
-        assert "The addresses differ." in page
+        assert "The email didn't come from the patron's confirmed address." in page
 
     def test_page_of_an_unmatched_email_says_whether_it_came_from_the_confirmed_address(
         self, desk, conversation, patron
@@ -197,8 +200,8 @@ class TestPageOfAnEmail:
             conversation=conversation, person=patron, reason="expired", sender=patron.email
         )
         page = desk.get(page_of(email)).content.decode()
-        assert "Both addresses are the same." in page
-        assert "The addresses differ." not in page
+        assert "The email came from the patron's confirmed address." in page
+        assert "The email didn't come from" not in page
 
     def test_access_log_records_that_staff_opened_an_unmatched_email(
         self, client, desk, email, coordinator, patron, sign_in

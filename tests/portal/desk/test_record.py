@@ -250,7 +250,7 @@ def test_item_search_without_results_says_how_to_add_an_item(desk):
 def test_item_search_shows_the_corrected_word_and_links_to_a_search_for_the_typed_word(desk, item):
     page = shown(desk.get("/desk/items/", {"q": "mockinbird"}, headers={"HX-Request": "true"}))
     assert f"pick-{item.public_id}" in page
-    assert "Showing <em>mockingbird</em>." in page
+    assert "Showing results for <em>mockingbird</em>." in page
     assert "Search only for “mockinbird”" in page
     page = shown(desk.get("/desk/items/", {"q": "mockinbird", "as_typed": "1"}))
     assert f"pick-{item.public_id}" not in page

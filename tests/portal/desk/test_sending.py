@@ -376,7 +376,7 @@ def test_staff_can_count_a_closed_conversation_as_a_contact_with_one_tap(desk, c
     assert (said(page), asks(page)) == (["Counted as a contact."], False)
     assert now_of(conversation).logged_as.question == "It is checked out"
     page = desk.post(address(conversation, "reply/"), {"action": "count", "body": ""}, follow=True)
-    assert said(page) == ["This was already counted as a contact."]
+    assert said(page) == ["This conversation is already counted as a contact."]
     assert HelpSession.objects.count() == 2
 
 
@@ -384,7 +384,7 @@ def test_conversation_page_does_not_ask_again_to_count_a_contact_after_staff_sai
     desk.post(address(conversation, "reply/"), fields(conversation, "send_close"))
     assert asks(desk.get(address(conversation)))
     page = desk.post(address(conversation, "reply/"), {"action": "count_no", "body": ""}, follow=True)
-    assert (said(page), asks(page)) == (["Not counted."], False)
+    assert (said(page), asks(page)) == (["Not counted as a contact."], False)
     MessageFactory(conversation=now_of(conversation))
     desk.post(address(conversation, "reply/"), fields(conversation, "send"))
     page = desk.post(address(conversation, "close/"), follow=True)

@@ -450,7 +450,7 @@ def test_removal_request_from_an_outdated_desk_page_removes_nobody(visit, child,
 
 def test_staff_member_can_remove_the_adult_from_a_visit_after_confirming(visit, child, adult, desk):
     asked, _answer = confirm_removal(desk, visit, adult)
-    assert "After this, no adult can add this visit to their account" in asked
+    assert "After you remove the adult, no adult can add this visit to their account" in asked
     assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 

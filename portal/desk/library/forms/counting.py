@@ -9,6 +9,7 @@ from portal.desk.forms.fields import DayField, WholeNumber
 from portal.desk.widgets import LongSelect
 from portal.helpsessions.models import HelpSession, TallyKind
 from portal.surveys.models import CountsAs, RuleSet
+from portal.templatetags.portal import whole_day
 from recommendations.models import QuestionType
 
 NUMERIC = {"inputmode": "numeric"}
@@ -35,8 +36,8 @@ class RuleSetForm(forms.Form):
         label=gettext_lazy("Method"),
         choices=[(value, capfirst(label)) for value, label in RuleSet.Method.choices],
         help_text=gettext_lazy(
-            "An estimate multiplies the contacts of an average sampled week. A report uses only one of "
-            "the two methods."
+            "An estimate multiplies the contacts of an average sampled week. A report never mixes actual "
+            "counts and estimates."
         ),
     )
     weeks = WholeNumber(
@@ -52,7 +53,7 @@ class RuleSetForm(forms.Form):
         widget=forms.NumberInput(attrs=NUMERIC),
     )
     counts_questions = forms.BooleanField(
-        label=gettext_lazy("Each question of a contact counts"),
+        label=gettext_lazy("Count each question of a contact"),
         required=False,
         help_text=gettext_lazy(
             "Choose this only if your state asks for it. Staff then enter a number of questions. Otherwise a "
@@ -147,8 +148,8 @@ class RuleSetForm(forms.Form):
         self.add_error(
             "starts_on",
             _(
-                "This would change the numbers of years that have ended. Choose a later day. To change "
-                "them anyway, press the button again."
+                "These rules would change the numbers of years that have ended. Choose a later day. To "
+                "change the numbers anyway, press the button again."
             ),
         )
 
@@ -181,14 +182,16 @@ class SampledWeekForm(forms.Form):
 
     def warn(self):
         """Warn that the week can change an estimate. If the form is sent again, the week is marked."""
+        day = self.cleaned_data["starts_on"]
         self.data = self.data.copy()
-        self.data["warned_day"] = self.cleaned_data["starts_on"].isoformat()
+        self.data["warned_day"] = day.isoformat()
         self.add_error(
             "starts_on",
             _(
-                "This week can change the estimate of a year that has ended. Choose a later day. To mark it "
-                "anyway, press the button again."
-            ),
+                "The week from %(day)s can change the estimate of a year that has ended. Choose a later day. "
+                "To mark the week anyway, press the button again."
+            )
+            % {"day": whole_day(day)},
         )
 
     def clean_starts_on(self):

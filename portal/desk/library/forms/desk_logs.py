@@ -38,7 +38,7 @@ FIELDS = {
     "patron_group": gettext_lazy("Patron group"),
     "topic": gettext_lazy("Topic"),
     "number": gettext_lazy("Ticket or chat number"),
-    "other_day": gettext_lazy("Date, if it isn't empty"),
+    "other_day": gettext_lazy("Date, if the cell isn't empty"),
 }
 
 
@@ -103,7 +103,7 @@ class ColumnsForm(forms.Form):
             elif columns[name] and name != "number":
                 self.add_error(
                     key,
-                    _("The column “%(name)s” already has this meaning. Leave out one of the two.")
+                    _("The column “%(name)s” already has this meaning. Leave out one of the two columns.")
                     % {"name": columns[name][0]},
                 )
             else:
@@ -172,7 +172,10 @@ class ValuesForm(forms.Form):
         self.fields["order"] = forms.ChoiceField(
             label=_("Do the dates in “%(column)s” begin with the day or with the month?")
             % {"column": asked.name},
-            help_text=_("The log doesn't show which. It contains, for example: %(examples)s")
+            help_text=_(
+                "The log doesn't show whether the day or the month comes first. It contains, for example: "
+                "%(examples)s"
+            )
             % {"examples": examples},
             choices=[
                 (DAY_FIRST, _("The day, as in 31/12/2025")),
@@ -181,7 +184,9 @@ class ValuesForm(forms.Form):
             widget=forms.RadioSelect,
             initial=self.mapping.order or self.mapping.usual_order,
             error_messages={
-                "required": _("Choose one. Otherwise, contacts would be counted on the wrong days.")
+                "required": _(
+                    "Choose the day or the month. Otherwise, contacts would be counted on the wrong days."
+                )
             },
         )
 

@@ -79,9 +79,9 @@ class LibraryForm(forms.Form):
         required=False,
         help_text=gettext_lazy(
             "The address that finds one item in your catalog, such as "
-            "https://catalog.example.org/search?q={isbn}. We replace {isbn}, {title} or {number} "
-            "with the item's ISBN, title or record number. Patrons see there if the item is in, and "
-            "place a hold."
+            "https://catalog.example.org/search?q={isbn}. We replace {isbn}, {title} or {number} with the "
+            "item's ISBN, title or record number. In the catalog, patrons see whether the item is available, "
+            "and place a hold."
         ),
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
     )

@@ -60,8 +60,8 @@ class PatronGroupForm(forms.Form):
             self.add_error(
                 "name",
                 _(
-                    "This sounds like health, housing, immigration, race, religion or an exact age. Choose "
-                    "another name. If the name is harmless, press the button again."
+                    "This name seems to be about health, housing, immigration, race, religion or an exact "
+                    "age. Choose another name. If the name is harmless, press the button again."
                 ),
             )
 
@@ -129,7 +129,10 @@ class TallyKindsForm(forms.Form):
         if len(names - {""}) > MAX_KINDS:
             self.add_error(
                 None,
-                _("A service point can have at most %(count)d kinds. Clear the name of another kind.")
+                _(
+                    "A service point can have at most %(count)d kinds of tallies. To remove a kind, clear "
+                    "its name."
+                )
                 % {"count": MAX_KINDS},
             )
 

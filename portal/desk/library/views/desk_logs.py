@@ -79,7 +79,7 @@ def _upload(request):
             file, name=name, language=get_language(), by=request.user, at=timezone.now()
         )
     except uploads.TooMany:
-        return None, _("First import or delete the files that you uploaded before.")
+        return None, _("Import or delete the files that you uploaded before. Then upload this file again.")
     _work(upload)
     return upload, ""
 

@@ -47,7 +47,7 @@ def _merge(request, person, other, at):
     except CannotMerge:
         messages.error(request, _("These two records can't be merged. Nothing was changed."))
         return redirect("patron_record", person.public_id)
-    messages.success(request, _("Merged. You can undo this until this time tomorrow."))
+    messages.success(request, _("Merged. You can undo the merge until this time tomorrow."))
     find.remember(request, [into])
     return redirect("patron_record", into.public_id)
 
@@ -65,7 +65,7 @@ def unmerge_records(request, public_id):
     try:
         restored = unmerging.unmerge(merged, by=request.user, at=timezone.now())
     except unmerging.CannotUnmerge:
-        messages.error(request, _("This can't be undone anymore. Nothing was changed."))
+        messages.error(request, _("The merge can't be undone anymore. Nothing was changed."))
     else:
         events = log_reason(request, restored, at=timezone.now(), reason=_("Undoing a merge of two records"))
         find.remember(request, [restored], events=events)

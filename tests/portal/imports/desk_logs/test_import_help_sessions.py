@@ -303,7 +303,7 @@ def test_dry_run_says_how_many_rows_lack_a_value_and_which_default_counts_instea
     assert "3 rows name no branch, so they count at this branch: Harbour Main." in out
     run(rows)
     _status, out, _err = run(rows, "--dry-run")
-    assert "All these rows are already imported. To change how they count, undo that import first." in out
+    assert "All these rows are already imported. To change how they count, undo their import first." in out
     assert "no question type" not in out
 
 
