@@ -36,7 +36,7 @@ class Library(models.Model):
     class StaffFigures(models.TextChoices):
         """Who sees the figures by staff member. Unless the figures are off, all staff see their own."""
 
-        OFF = "off", _("Off. Nobody sees them.")
+        OFF = "off", _("Off. Nobody sees these numbers.")
         OWN = "own", _("Staff see only their own numbers.")
         COORDINATORS = "coordinators", _("Staff see their own numbers, and coordinators see all.")
         BRANCH = "branch", _("Everybody who works at a branch sees the numbers of all who work there.")

@@ -31,7 +31,7 @@ class Event(models.Model):
         CALL_CANCELED = "call_canceled", _("call canceled")
         CALL_EXPIRED = "call_expired", _("nobody called in time")
         STEP_RECORDED = "step_recorded", _("staff recorded what happens next with an item")
-        STEP_TAKEN_BACK = "step_taken_back", _("staff took back what was to happen next")
+        STEP_TAKEN_BACK = "step_taken_back", _("staff removed what they had recorded about an item")
         STEP_ARRIVED = "step_arrived", _("the item has arrived")
         STEP_GIVEN = "step_given", _("staff gave the item to the patron")
         STEP_LATE = "step_late", _("the promised day passed without the item")

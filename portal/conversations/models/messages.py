@@ -50,8 +50,8 @@ class Message(models.Model):
     class ByEmail(models.TextChoices):
         """How a message got into the conversation, if it came by email."""
 
-        OWN = "own", _("it came from the patron's confirmed address")
-        ADDED = "added", _("staff added it")
+        OWN = "own", _("from the patron's confirmed address")
+        ADDED = "added", _("added by staff")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")

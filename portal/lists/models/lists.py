@@ -184,7 +184,7 @@ class SavedItem(models.Model):
     class Reading(models.TextChoices):
         """How far the patron is with the title."""
 
-        WANT = "want", _("want to")
+        WANT = "want", _("want to start")
         READING = "reading", _("reading")
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")

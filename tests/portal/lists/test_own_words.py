@@ -55,7 +55,7 @@ def test_too_long_note_is_refused_and_remains_in_the_form(me, saved):
 
 def test_patron_chooses_and_clears_the_reading_state_of_a_title(me, saved):
     for reading, label in (
-        ("want", "Want to"),
+        ("want", "Want to start"),
         ("reading", "Reading"),
         ("done", "Done"),
         ("stopped", "Stopped"),
