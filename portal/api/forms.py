@@ -26,7 +26,8 @@ class TokenForm(forms.Form):
         label=_("The system may send the question and the answer"),
         required=False,
         help_text=_(
-            "Otherwise, it sends only the items and what is counted. In both cases, it can't name a patron."
+            "Without this choice, the system sends only the items and what is counted. It can never name a "
+            "patron."
         ),
     )
     branches = forms.ModelMultipleChoiceField(

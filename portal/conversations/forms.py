@@ -128,7 +128,7 @@ class CallForm(forms.Form):
     """A form to ask for a call. Patrons use this form, and staff use it on behalf of a patron.
 
     The patron chooses what the call is about: one of `visits`, or something new if `may_be_new` is true. If
-    `asks_about` is false, the form has no text field "What is it about?".
+    `asks_about` is false, the form has no text field "What do you want to talk about?".
 
     If `is_private` is true, the browser doesn't store the number, so it can't offer the number to the next
     person at the device.
@@ -165,7 +165,7 @@ class CallForm(forms.Form):
         widget=forms.RadioSelect,
     )
     body = TextField(
-        label=_("What is it about?"),
+        label=_("What do you want to talk about?"),
         max_length=MESSAGE_MAX_LENGTH,
         multiline=True,
         required=False,

@@ -81,8 +81,8 @@ PLS = Preset(
     ),
     note=TECHNOLOGY,
     not_checked=_(
-        "The definitions for FY 2026 were not available for this preset. A state library proposed to "
-        "delete both questions. Check whether your state still asks them."
+        "The definitions for FY 2026 were not available for this preset. A state library proposed to delete "
+        "questions 502 and 502a. Check whether your state still asks them."
     ),
     questions=(
         Question(

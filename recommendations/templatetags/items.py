@@ -38,7 +38,7 @@ def item_links(context, item, *, all_links=False, for_anyone=False):
     """
     library, links = context.get("library"), []
     if in_catalog := through_catalog(item, library):
-        links.append(_link(in_catalog, _("See if it's in / place a hold"), item))
+        links.append(_link(in_catalog, _("See if it's available / place a hold"), item))
     if (all_links or not in_catalog) and (address := own_link(item, library, for_anyone=for_anyone)):
         links.append(_link(address, _("Open the website"), item))
     gone = f'<p class="meta">{escape(no_longer_there())}</p>' if item.retired_at else ""

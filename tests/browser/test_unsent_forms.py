@@ -58,7 +58,7 @@ def test_reply_that_waited_offline_for_a_week_is_shown_as_not_sent(page, convers
     change(page, at=-8 * DAY)
     page.reload()
     expect(page.locator(STATE)).to_have_text(NOT_SENT)
-    expect(page.locator(UNTIL)).to_contain_text("This phone deletes it on ")
+    expect(page.locator(UNTIL)).to_contain_text("Kept on this phone until ")
     page.locator("[data-do=copy]").tap()
     until(page, "() => navigator.clipboard.readText()", "Thank you.")
     page.locator("[data-do=delete]").tap()

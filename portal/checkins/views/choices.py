@@ -45,7 +45,9 @@ def check_ins(request):
     try:
         return _undo(request, request.GET["undo"]) if "undo" in request.GET else _save(request)
     except own_choice.NotOffered:
-        messages.error(request, _("The library can't ask you this way. Choose something else."))
+        messages.error(
+            request, _("The library can't ask about your visits in this way. Choose something else.")
+        )
         return redirect(_back(request))
 
 
@@ -169,8 +171,8 @@ def _back(request):
 
 def _saved(choice):
     return {
-        CheckIns.EMAIL: _("Saved. The library may ask you by email about your visits."),
-        CheckIns.PUSH: _("Saved. The library may ask you about your visits with messages on your phone."),
+        CheckIns.EMAIL: _("Saved. The library may email you to ask about your visits."),
+        CheckIns.PUSH: _("Saved. The library may send messages to your phone to ask about your visits."),
         CheckIns.PAGES: _("Saved. The library asks you about your visits only on its web pages."),
         CheckIns.NONE: _("Saved. The library won't ask you about your visits."),
     }[choice]

@@ -58,7 +58,7 @@ TABLES = {
     ),
     "notice_times": Table(
         "notifications.NoticeTimes",
-        _("when you want notices"),
+        _("the times at which you want notices"),
         lambda person, at: NoticeTimes.objects.filter(person=person),
         {
             "quiet_from": "quiet_from",

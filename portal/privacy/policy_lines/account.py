@@ -61,8 +61,8 @@ LINES = {
             "the ID of your campus or city account, if you sign in with it, and nothing else from "
             "that account"
         ),
-        _("Kept until you disconnect it, or erase your library account."),
-        _("to recognize you when you sign in with it"),
+        _("Kept until you disconnect that account, or erase your library account."),
+        _("to recognize you when you sign in with that account"),
         Group.PERSON,
         exported=True,
         ends_with="accounts.User",

@@ -182,7 +182,7 @@ LINES = {
             " come together"
         ),
         _("Kept until you erase your account."),
-        _("to send you only what you want"),
+        _("to send you only the notices you want"),
         Group.EMAILS,
         exported=True,
         ends_with="accounts.User",
@@ -190,7 +190,7 @@ LINES = {
     "notifications.NoticeTimes": Line(
         _("your quiet hours, the hour of your daily email and your time zone, if you chose them"),
         _("Kept until you erase your account."),
-        _("to send notices when you want them"),
+        _("to send notices at the times you chose"),
         Group.EMAILS,
         exported=True,
         ends_with="accounts.User",

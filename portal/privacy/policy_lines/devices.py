@@ -56,7 +56,7 @@ LINES = {
             "the library"
         ),
         _("Kept until you stop keeping pages on the device or sign out there."),
-        _("so that you can delete the pages from another device"),
+        _("so that you can use another device to delete the pages"),
         Group.DEVICES,
         exported=True,
         ends_with="usersessions.UserSession",
@@ -100,7 +100,7 @@ LINES = {
             "Kept until you turn messages off or sign out. Deleted earlier if the code that opened the visit "
             "stops working, or {0} after you last used the device."
         ),
-        _("to tell you about answers on that device"),
+        _("to notify that device of answers"),
         Group.DEVICES,
         (subscriptions.KEPT_UNCHECKED,),
         exported=True,

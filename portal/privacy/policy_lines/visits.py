@@ -91,8 +91,8 @@ LINES = {
     ),
     "lists.SavedList": Line(
         _("your lists"),
-        _("Kept until you remove them. You can restore them for {0}, or delete them right away."),
-        _("because you made them"),
+        _("Kept until you remove a list. You can restore the list for {0}, or delete it right away."),
+        _("because you made the lists"),
         Group.LISTS,
         (RESTORE_FOR,),
         exported=True,
@@ -104,8 +104,8 @@ LINES = {
             "the items on your lists, titles that you typed, your notes, and whether you have started or "
             "finished each item"
         ),
-        _("Kept until you remove them. You can restore them for {0}, or delete them right away."),
-        _("because you saved them"),
+        _("Kept until you remove an item. You can restore the item for {0}, or delete it right away."),
+        _("because you saved the items"),
         Group.LISTS,
         (RESTORE_FOR,),
         exported=True,
@@ -114,8 +114,8 @@ LINES = {
     ),
     "lists.ListLink": Line(
         _("the links to your lists, encrypted, and your name in them, but not who opens them"),
-        _("Kept for {0} after they end."),
-        _("because you made them"),
+        _("Kept for {0} after a link ends."),
+        _("because you made the links"),
         Group.LISTS,
         (ENDED_KEPT_FOR,),
         exported=True,

@@ -406,7 +406,7 @@ def test_consent_page_says_what_to_do_if_the_email_address_is_missing_or_unconfi
     page = text(choose(client, "email"))
     assert "Your choice is saved." in page
     assert missing in page
-    assert "The library may ask you by email" not in page
+    assert "The library may email you" not in page
 
 
 def test_page_of_check_in_choices_redirects_a_signed_out_person_to_sign_in(client):
@@ -436,11 +436,13 @@ def test_account_page_shows_the_choice_and_links_to_the_page_that_changes_it(
     client, patron, sign_in, library
 ):
     sign_in(client, patron)
-    assert "You haven't chosen yet whether the library may ask you." in text(client.get(reverse("me")))
+    assert "You haven't chosen yet whether the library may ask about your visits." in text(
+        client.get(reverse("me"))
+    )
     for choice, words in [
-        ("email", "The library may ask you by email."),
-        ("pages", "The library asks you only on its web pages."),
-        ("none", "The library doesn't ask you."),
+        ("email", "The library may email you to ask about your visits."),
+        ("pages", "The library asks about your visits only on its web pages."),
+        ("none", "The library doesn't ask about your visits."),
     ]:
         choose(client, choice)
         page = client.get(reverse("me"))
@@ -514,7 +516,8 @@ def test_patron_who_chooses_the_phone_is_redirected_to_the_page_that_turns_messa
     assert "First turn on messages" in text(client.get(reverse("check_ins")))
     PushSubscriptionFactory(person=patron)
     assert "First turn on messages" not in text(client.get(reverse("check_ins")))
-    assert "The library may ask you with messages on your phone." in text(client.get("/me/"))
+    words = "The library may send messages to your phone to ask about your visits."
+    assert words in text(client.get("/me/"))
 
 
 def test_patron_with_a_subscribed_phone_returns_to_the_page_after_choosing_push_for_check_ins(
@@ -524,7 +527,7 @@ def test_patron_with_a_subscribed_phone_returns_to_the_page_after_choosing_push_
     sign_in(client, patron)
     page = choose(client, "push")
     assert page.redirect_chain[-1][0] == "/"
-    assert "Saved. The library may ask you about your visits with messages on your phone." in text(page)
+    assert "Saved. The library may send messages to your phone to ask about your visits." in text(page)
 
 
 def test_viewer_with_only_a_code_who_chooses_the_phone_is_asked_to_keep_the_visit(client, branch, with_push):

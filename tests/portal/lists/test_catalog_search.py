@@ -61,7 +61,7 @@ def test_title_search_shows_the_corrected_word_and_offers_a_search_for_the_typed
     catalog("Snow country")
     ItemFactory(title="Sanctuary for Dolores")
     page = me.post(search(winter), {"words": "cuontry"})
-    assert "Showing <em>country</em>." in page.content.decode()
+    assert "Showing results for <em>country</em>." in page.content.decode()
     assert 'name="words" value="cuontry"' in page.content.decode()
     page = me.post(search(winter), {"words": "cuontry", "as_typed": "1"})
     assert page.context["found"] == []
