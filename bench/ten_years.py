@@ -1,9 +1,9 @@
 """Build ten years of a desk with a million help sessions, and the requests for the pages of figures.
 
-No session is forgotten, so a rebuild counts all of them. Python invents BASE sessions. SQL makes copies of
-these until half a year has INVENTED sessions, and then copies the half-year to the other half-years. Some
-columns of a copy come from another session. SQL also counts the sessions, because this is faster than a
-rebuild.
+No session is forgotten, so a rebuild counts all of them. Python invents INVENTED sessions. SQL
+copies them until the first half-year has PER_BLOCK sessions, and then copies this half-year to the other
+half-years. Some columns of a copy come from a different session than the rest. SQL also counts the sessions,
+because this is faster than a rebuild.
 """
 
 import datetime
@@ -42,14 +42,14 @@ from recommendations.models import Item, QuestionType, Recommendation
 
 # Twenty blocks of half a year. The number of days is a multiple of seven, so the copies are on the same
 # weekdays.
-SESSIONS, INVENTED, BASE, AT_ONCE = 1_000_000, 50_000, 10_000, 5_000
+SESSIONS, PER_BLOCK, INVENTED, AT_ONCE = 1_000_000, 50_000, 10_000, 5_000
 # The columns that a copy takes from another session.
 MIXED = [
     *("happened_on", "hour", "topic_id", "language", "minutes", "patron_group_id", "found", "satisfaction"),
     "staff_id",
 ]
 DAYS_OF_BLOCK = 182
-BLOCKS = SESSIONS // INVENTED
+BLOCKS = SESSIONS // PER_BLOCK
 # Only the last BLOCKS_WITH_VERDICTS half-years have verdicts. The verdicts are about ITEMS items.
 BLOCKS_WITH_VERDICTS, ITEMS = 3, 300
 Status, Mode = HelpSession.Status, HelpSession.Mode
@@ -127,17 +127,19 @@ def _build(rng):
     first_day = timezone.localdate() - datetime.timedelta(days=BLOCKS * DAYS_OF_BLOCK)
     branches, staff, topics = pages.library()
     done = HelpSession.objects.filter(pk__gte=FIRST).count()
-    if done < INVENTED:
+    if done < PER_BLOCK:
         HelpSession.objects.all().delete()
         choices = _add_choices(branches)
         _add_coordinator()
         _add_rules(first_day)
-        rows = [_session(rng, FIRST + n, first_day, branches, staff, topics, choices) for n in range(BASE)]
+        rows = [
+            _session(rng, FIRST + n, first_day, branches, staff, topics, choices) for n in range(INVENTED)
+        ]
         HelpSession.objects.bulk_create(rows, batch_size=500)
-        for block in range(1, INVENTED // BASE):
-            copy_rows(HelpSession, number="id", block=block, size=BASE, mixed=MIXED, changes=_new_id())
-        done = INVENTED
-    for block in range(done // INVENTED, BLOCKS):
+        for block in range(1, PER_BLOCK // INVENTED):
+            copy_rows(HelpSession, number="id", block=block, size=INVENTED, mixed=MIXED, changes=_new_id())
+        done = PER_BLOCK
+    for block in range(done // PER_BLOCK, BLOCKS):
         _copy(block)
     if not SessionRecommendation.objects.exists():
         with transaction.atomic():
@@ -150,14 +152,14 @@ def _new_id():
 
 
 def _copy(block):
-    """Copy the invented sessions to a later half-year. Some columns come from another session."""
+    """Copy the first half-year to a later one. Some columns of a copy come from another session."""
     days = block * DAYS_OF_BLOCK
     is_sqlite = connection.vendor == "sqlite"
     later = f"date(kept.happened_on, '+{days} days')" if is_sqlite else f"kept.happened_on + {days}"
     mixed = [column for column in MIXED if column not in ("happened_on", "hour")]
     changes = _new_id() | {"happened_on": later}
-    copy_rows(HelpSession, number="id", block=block, size=INVENTED, mixed=mixed, changes=changes)
-    print(f"{(block + 1) * INVENTED} of {SESSIONS} sessions", end="\r", file=sys.stderr)
+    copy_rows(HelpSession, number="id", block=block, size=PER_BLOCK, mixed=mixed, changes=changes)
+    print(f"{(block + 1) * PER_BLOCK} of {SESSIONS} sessions", end="\r", file=sys.stderr)
 
 
 def _session(rng, pk, first_day, branches, staff, topics, choices):
@@ -234,7 +236,10 @@ def _add_verdicts():
     items = Item.objects.bulk_create(
         Item(title=f"Item {number}", kind=Item.Kind.BOOK, added_at=now) for number in range(ITEMS)
     )
-    first, recorded = FIRST + (BLOCKS - BLOCKS_WITH_VERDICTS) * INVENTED, "status = 'recorded' AND id % 2 = 0"
+    first, recorded = (
+        FIRST + (BLOCKS - BLOCKS_WITH_VERDICTS) * PER_BLOCK,
+        "status = 'recorded' AND id % 2 = 0",
+    )
     shares = " ".join(f"WHEN id % 100 < {below} THEN '{verdict}'" for verdict, below in VERDICT.items())
     given = {
         "id": "id",

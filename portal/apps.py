@@ -3,8 +3,9 @@ from django.conf import settings
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
-# The number of prepared statements that psycopg keeps for each connection to PostgreSQL. Its default is 100,
-# which is too few: while people open different pages, it would prepare the same statements again and again.
+# The number of prepared statements that psycopg keeps for each connection to PostgreSQL. The default of 100
+# is too few: when people open many different pages, psycopg would prepare the same statements again and
+# again.
 STATEMENTS_KEPT = 200
 
 

@@ -83,8 +83,8 @@ def make(target):
                 "migrations": _applied_migrations(),
                 "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "sha256": _digest(copy),
-                # A restore compares these two values with its own SECRET_KEY. Nobody can compute a SECRET_KEY
-                # from the two values.
+                # With the salt and the fingerprint, a restore checks whether its own SECRET_KEY is the same.
+                # Nobody can compute the SECRET_KEY from them.
                 "key": {"salt": salt, "fingerprint": keys.fingerprint(KEY_PURPOSE, salt)},
             }
             with open(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:

@@ -233,7 +233,7 @@ def _is_sender(text):
     addresses = [address for _name, address in getaddresses([text])]
     try:
         [address] = addresses
-        # Some mail servers accept letters of all scripts before the @.
+        # validate_email refuses letters outside ASCII, but some mail servers accept them before the @.
         validate_email(address.encode("ascii", "replace").decode().replace("?", "x"))
     except (ValueError, ValidationError):
         return False

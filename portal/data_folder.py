@@ -18,8 +18,9 @@ from django.core.files.storage import storages
 FIX = (
     "Create the folder and let the user that runs the portal write to it, or set DATA_DIR to another folder."
 )
-# The permission bits that other accounts must not have. With NOTHING, they can do nothing. With ONLY_ENTER,
-# they can only enter a folder. The data folder has ONLY_ENTER, because a proxy may serve static/ in it.
+# The permission bits that other accounts must not have. NOTHING lets them do nothing. ONLY_ENTER lets them
+# enter a folder, but not read or change it. It is for the data folder, because a proxy may serve static/ in
+# it.
 NOTHING, ONLY_ENTER = 0o077, 0o066
 # The file in the folder of the private files that says which folder it is.
 MARK = "folder-mark"

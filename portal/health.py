@@ -67,7 +67,7 @@ def _may_see_details(request):
 def readiness(*, at):
     """Return {part: "ok" or the problem} for each part that the portal needs, such as the database."""
     try:
-        # An open connection may not have noticed yet that the database is unreachable.
+        # Connect again, because an open connection may not have noticed that the database is unreachable.
         if not connection.in_atomic_block:
             connection.close()
         with connection.cursor() as cursor:
@@ -117,7 +117,7 @@ def _disk(at):
                     with tempfile.TemporaryFile(dir=folder) as file:
                         file.write(bytes(BYTES_WRITTEN))
                         file.flush()
-        # If the disk of the private files is missing, an empty folder may be in its place.
+        # If the disk of the private files is missing, the file was written to the empty folder in its place.
         return ANOTHER_FOLDER if is_another_private_folder() else "ok"
     except AnyDatabaseError as error:
         return f"the database can't be written: {error}"

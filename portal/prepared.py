@@ -53,8 +53,8 @@ def prepared(**fields):
                 parts = value if isinstance(value, list) else [value]
                 arguments += [convert(part, connection) for part in parts]
             compiler.set_call(connection, arguments)
-            # Evaluating a copy of the queryset returns the same rows. But making a copy takes longer than
-            # running most SQL.
+            # Run the SQL without making a copy of the queryset. Making a copy takes longer than running most
+            # SQL.
             rows = list(queryset._iterable_class(queryset))
             if queryset._prefetch_related_lookups:
                 prefetch_related_objects(rows, *queryset._prefetch_related_lookups)
@@ -112,15 +112,14 @@ class CachedCompiler(SQLCompiler):
         params = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
         self.sql, self.params = _with_constants(sql, params)
         number_of = {place: number for number, place in enumerate(places)}
-        # (index of a parameter, number of the argument that replaces the parameter)
+        # Each entry is (index in `self.params`, index in `places` of the argument whose value goes there).
         self.filled = [
             (index, number_of[param]) for index, param in enumerate(self.params) if isinstance(param, Place)
         ]
         columns = [column for column, *_ in self.select[: self.col_count]]
         self.converters = super().get_converters(columns)
         self.has_composite = super().has_composite_fields(columns)
-        # Each call makes a new queryset, which would copy its query. Copying takes longer than running most
-        # SQL.
+        # Don't copy the query for the new queryset of each call. Copying takes longer than running most SQL.
         query.chain = lambda *args, **kwargs: query
         query.get_compiler = lambda *args, **kwargs: self
 
@@ -160,7 +159,7 @@ def _with_constants(sql, params):
         _literal(param) if constant else "%s" for param, constant in zip(params, is_constant, strict=True)
     ]
     left = [param for param, constant in zip(params, is_constant, strict=True) if not constant]
-    # A percent sign is doubled in the SQL, and formatting would make it single.
+    # In the SQL, each percent sign is doubled. Double it again, because formatting makes two signs one.
     return sql.replace("%%", "%%%%") % tuple(parts), left
 
 
@@ -269,7 +268,7 @@ def insert_all(common, rows):
     ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # One statement gets each column as an array, because a statement per row costs the server more.
+            # Pass each column as an array to one statement. A statement per row would cost the server more.
             same = [value for place, value in enumerate(values) if place not in changing]
             cursor.execute(_insertion_of_arrays(type(common), tuple(changing)), [*same, *columns])
         else:
@@ -286,7 +285,7 @@ def _with_changes(values, changing, columns):
 
 @cache
 def _insertion_of_arrays(model, changing):
-    """Return the SQL of an INSERT of many rows. `changing` has the numbers of the fields that differ by row.
+    """Return the SQL of an INSERT of many rows. `changing` has the indexes of the fields that differ by row.
 
     The parameters are the values of the other fields, and then an array for each field in `changing`.
     """

@@ -284,7 +284,7 @@ def is_push_subject(text):
 def _is_push_key(text):
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        # This raises ValueError if the number is not a key of this curve.
+        # derive_private_key raises ValueError if the number is not a private key of the curve.
         ec.derive_private_key(int.from_bytes(content, "big"), ec.SECP256R1())
     except ValueError:
         return False

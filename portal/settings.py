@@ -33,7 +33,7 @@ BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 MODE = env("AFTERWORD_MODE", "production")
 DEMO = env_flag("DEMO", default=MODE == "demo")
 DEBUG = env_flag("DEBUG", default=MODE == "development")
-LOCAL = MODE in {"development", "demo", "test"}  # In these modes, the portal may run without https.
+LOCAL = MODE in {"development", "demo", "test"}  # If true, the portal may run without https.
 
 SECRET_KEY = env("SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else "")
 # Earlier secret keys. Codes, sessions and authenticator apps that were made with them stay valid.
@@ -55,7 +55,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    # This app is always installed, so that its rows can be erased even after a library ends single sign-on.
+    # The app for single sign-on is always installed, so that its rows can be erased even after a library ends
+    # single sign-on.
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
@@ -235,7 +236,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.errors.csrf_failure"
-# This prefix stops other hosts of the same domain from setting our cookies. It works only over https.
+# The prefix __Host- stops other hosts of the same domain from setting our cookies. It works only over https.
 COOKIE_PREFIX = "" if LOCAL else "__Host-"
 SESSION_COOKIE_NAME = COOKIE_PREFIX + "sessionid"
 CSRF_COOKIE_NAME = COOKIE_PREFIX + "csrftoken"
@@ -252,7 +253,7 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W009",  # Our check afterword.E002 also says how to make a key.
+    "security.W009",  # Our check afterword.E002 reports it, and also says how to make a key.
     "security.W020",  # Our check afterword.E006 reports the same problem.
     "security.W002",  # The module portal/headers.py already sends X-Frame-Options.
     "templates.W003",  # The module portal/templatetags/i18n.py replaces Django's on purpose.
@@ -370,7 +371,7 @@ TIME_ZONE = "UTC"  # The module accounts.middleware activates the library's own 
 
 STATIC_URL = "static/"
 STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # In these modes, collectstatic isn't needed.
+WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # If true, collectstatic isn't needed.
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     # No file is public. All uploads go to "private".

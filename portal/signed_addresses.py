@@ -21,7 +21,7 @@ MAX_TOKEN = 64
 # The shortest token if nothing else is before the "@". A shorter text before the "@" may be the name of a
 # mailbox.
 MIN_TOKEN_ALONE = 40
-# How emails write these characters: as they are, in quoted-printable text, and in URLs.
+# How emails write "+" and "@": as they are, in quoted-printable text, and in URLs.
 PLUS, AT = "(?:[+]|=2B|%2B)", "(?:@|=40|%40)"
 # Quoted-printable text can break a line at any place.
 BREAK = r"(?:=\r?\n)?"

@@ -626,7 +626,10 @@ class PushSubscriptionFactory(DjangoModelFactory):
 
 
 class ApiTokenFactory(DjangoModelFactory):
-    """A token that has all scopes at `branches`, but may not send words. The token's text is its name."""
+    """A token with all scopes at `branches`. It may not save free text, because `may_send_words` is False.
+
+    To send a request, use the token's `name` as the secret.
+    """
 
     class Meta:
         model = ApiToken

@@ -19,10 +19,10 @@ TWO_DAYS = 2 * 24 * 60 * 60
 
 @transaction.atomic
 def announce_numbers(*, at):
-    """Announce the numbers of the previous day, for the whole library. The worker runs this job.
+    """Announce how many verdicts and answered check-ins the whole library got on the previous day.
 
-    A number below MIN_PEOPLE is left out. If both numbers are left out, nothing is announced. Quiet visits
-    and visits with a child don't count.
+    The worker runs this job. A number below MIN_PEOPLE is left out. If both numbers are left out, nothing is
+    announced. Quiet visits and visits with a child don't count.
     """
     library = Library.current()
     day = library.today(at) - datetime.timedelta(days=1)

@@ -9,7 +9,7 @@ CONTENT_TYPE = "application/problem+json"
 API = "/api/"
 # A session with 20 items and texts of the maximum length has about 50,000 bytes.
 MAX_BODY_BYTES = 128 * 1024
-# Texts for errors for which Django would return a page. Programmers read these texts, so they aren't
+# The texts of errors that Django would show as a web page. Programmers read these texts, so they aren't
 # translated.
 DETAILS = {
     400: "The request can't be read. Send JSON in UTF-8, as the OpenAPI description says.",

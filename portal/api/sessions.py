@@ -144,9 +144,9 @@ def _time(sent, at, refuse):
 
 
 def _choices(sent, branch, refuse):
-    """Return {"topic": …, "service_point": …, "patron_group": …} with the rows that the system named.
+    """Return {"topic": …, "service_point": …, "patron_group": …} with the rows whose names the system sent.
 
-    A value is None if the system sent no name.
+    A value is None if the system sent no name for it, or a name that the library doesn't offer.
     """
     topics = {topic.name: topic for topic in Topic.objects.filter(retired_at=None)} if sent.topic else {}
     points = choices.offered_points(branches=[branch.pk]) if sent.service_point and branch else []

@@ -69,7 +69,7 @@ def revoke_api_token(request, public_id):
 @coordinator_only
 @require_POST
 def restore_api_token(request, public_id):
-    """Undo revoking a token. The message that says that a token is revoked has a button for this."""
+    """Undo revoking a token. After a token is revoked, the message on the page has a button for this."""
     token = get_object_or_404(ApiToken.objects.managed_by(request.user), public_id=public_id)
     tokens.restore_token(token, by=request.user, at=timezone.now())
     messages.success(request, _("%(name)s can use the portal again.") % {"name": token.name})

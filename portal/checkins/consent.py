@@ -1,6 +1,6 @@
-"""Import what this app needs about people's choices about check-ins.
+"""Re-export the functions that read and save people's choices about check-ins.
 
-The functions are in a lower layer, because other apps use them too.
+The functions are defined in lower layers, because other apps use them too.
 """
 
 from accounts.patron.check_ins import (

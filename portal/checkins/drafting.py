@@ -120,8 +120,8 @@ def draft(check_in, *, by, tone="", neutral=False, language=None):
     """Return the text that the portal suggests for this check-in, without greeting and signature.
 
     If `tone` is "", use the tone of the check-in or of the branch. `by` is the person who asks, or None if
-    the branch asks. A draft says "I" only if the helper asks. A neutral draft says nothing about the question
-    or the items. If `language` is None, use the result of `language_of`.
+    the branch asks. The draft says "I" only if `by` is the helper. A neutral draft says nothing about the
+    question or the items. If `language` is None, use the result of `language_of`.
     """
     visit = check_in.help_session
     tone = tone or check_in.tone or visit.branch.check_in_tone

@@ -54,8 +54,8 @@ def _refuses(person):
 def _is_over(help_session, viewer, library, at):
     """Return whether the visit's retention period is over, so that it will be forgotten the next night.
 
-    Call this only if `may_be_asked` has returned True. A visit that the viewer opened by code is kept for as
-    long as its code works.
+    Return False for a visit that the viewer opened by code, because it is not forgotten while its code works.
+    Call this only if `may_be_asked` has returned True.
     """
     if help_session.patron_id is None:
         return False

@@ -73,17 +73,17 @@ class Why(models.TextChoices):
 
 
 ORDER = {why: number for number, why in enumerate(Why)}
-# These reasons only delay the email. The email is sent as soon as no reason applies.
+# The reasons in WAITS only delay the email. The email is sent as soon as no reason applies.
 WAITS = {Why.CONVERSATION, Why.NOT_DUE, Why.THIS_WEEK, Why.NOT_REVIEWED, Why.CLOSED}
-# These reasons are checked only when the email is written to the outbox. They are not checked again when the
-# email is sent from there.
+# The reasons in PASSED_WHEN_WRITTEN are checked only when the email is written to the outbox. They are not
+# checked again when the email is sent from there.
 PASSED_WHEN_WRITTEN = frozenset({Why.NOT_DUE, Why.THIS_WEEK, Why.NOT_REVIEWED, Why.CLOSED})
 
 
 def with_why(check_ins, *, at, but=frozenset()):
-    """Annotate each check-in with `why_not_by_message`: the first reason not to send a message, or "".
+    """Annotate each check-in with `why_not_by_message`: the reason not to send a message, or "".
 
-    The reasons are in the order of Why. The reasons in `but` are ignored.
+    If there are several reasons, it is the one that comes first in Why. The reasons in `but` are ignored.
     """
     library = Library.current()
     if not library.check_ins:
@@ -99,7 +99,7 @@ def with_why(check_ins, *, at, but=frozenset()):
 
 
 def without_reasons(check_ins, *, late_before, closed_after, but=frozenset()):
-    """Leave out the check-ins that the library may not ask about, by message or on a page.
+    """Leave out the check-ins about which the library may ask neither by message nor on a page.
 
     The reasons in `but` are ignored. For `late_before` and `closed_after`, see `too_late`. The caller must
     also check the day of the check-in, and when the retention period of the visit ends.

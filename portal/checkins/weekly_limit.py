@@ -31,10 +31,11 @@ def uncount_unsent_email(check_in):
 
 
 def count_emails_to_address(person, *, since):
-    """Count the emails that were sent to the person's address after `since`, even for another record.
+    """Let emails that were sent to the person's address after `since` count toward the weekly limit.
 
-    After two records are unmerged, an address may belong to a different record than when the email was sent.
-    Unsent emails don't count. The worker drops them, because their recipient no longer has the address.
+    An email counts even if the address belonged to another record when the email was sent. This can happen
+    after two records are unmerged. Unsent emails don't count. The worker drops them, because their recipient
+    no longer has the address.
     """
     emails = Notification.objects.filter(kind=KIND, to_address=person.email or "", created_at__gt=since)
     emails = emails.exclude(pk__in=emails.not_sent().values("pk")).exclude(way=Notification.Way.PUSH)

@@ -39,7 +39,7 @@ def count_contacts(*, at):
         rebuild()
         return
     recent = HelpSession.objects.filter(forgotten_on=None, created_at__gte=at - RECENT)
-    # With DISTINCT, SQLite would read all sessions in the order of their days.
+    # Drop duplicate days in Python. With DISTINCT, SQLite would read all sessions in the order of their days.
     days = {local.date(), *recent.order_by().values_list("happened_on", flat=True)}
     for month, of_month in _by_month(days):
         with pause_after_writing():
@@ -58,8 +58,8 @@ def rebuild():
         days |= {*table.objects.filter(is_final=False).values_list(column, flat=True).distinct()}
     changed = 0
     for month, _days in _by_month(days):
-        # Reading a month takes longer than writing it. On SQLite, nobody else can write while `count_month`
-        # reads, and most months have not changed.
+        # Most months have not changed, so check this first. While `count_month` reads a month, nobody else
+        # can write to SQLite, and reading takes longer than writing.
         if _differs(month):
             with pause_after_writing():
                 changed += count_month(month)

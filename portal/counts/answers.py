@@ -18,8 +18,8 @@ from .actions import lock_counts
 from .counting import month_of
 from .models import AnswerCount, CountedAnswer
 
-# The upper ends of the bands, in minutes. The bands are narrow enough for a median and a 90th percentile. The
-# last end is longer than the longest promise.
+# The upper limits of the bands, in minutes. The bands are narrow enough to find a median and a 90th
+# percentile. The last limit is longer than the longest promise.
 BANDS = (
     *(5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 360, 480, 600, 720, 960, 1200),
     *(1440, 1920, 2400, 2880, 3840, 4800, 5760, 7200, 9600, 12000, 14400, 19200, 24000, 48000, 96000),

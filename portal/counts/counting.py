@@ -25,9 +25,11 @@ from .models import (
 )
 
 Status = HelpSession.Status
-# Only sessions with these statuses count. A replaced session doesn't count, because the new session does.
+# Only sessions with a status in COUNTED count. A replaced session doesn't count, because the new session
+# does.
 COUNTED = (Status.RECORDED, Status.TALLY)
-# These tables count all sessions. The other tables leave out tallies, quiet sessions and visits with a child.
+# The tables in OF_ALL count all sessions. The other tables leave out tallies, quiet sessions and visits with
+# a child.
 OF_ALL = (DayCount, *TOTALS)
 # {table: the columns of a session that make the key of a row}. In the tables by month, the key also has the
 # month. OwnCount is missing, because `_own_values` counts its rows.
@@ -85,7 +87,7 @@ def _key(table, values, month):
     if table is HourTotal:
         branch, hour, day = values
         return month, branch, hour, day.weekday()
-    # In place of the status of the sessions, the key says whether the sessions are tallies.
+    # The key of a row has no status. Instead, it has True if the sessions are tallies, or else False.
     pairs = zip(COLUMNS[table], values, strict=True)
     values = tuple(value == Status.TALLY if column == "status" else value for column, value in pairs)
     return values if table is DayCount else (month, *values)

@@ -59,7 +59,7 @@ class Counted:
     def take_out(self, session, sealed, *, is_band):
         """Subtract a row that was replaced.
 
-        `session` is the HelpSession of the row. `sealed` has what was stored encrypted with it: [hour,
+        `session` is the HelpSession of the row. `sealed` has the values that were stored encrypted: [hour,
         service point, patron group, *values of the library's own fields].
         """
         hour, point, group, *own = sealed

@@ -344,8 +344,8 @@ class Outcome(models.Model):
         return f"{self.period_id}: {self.question}"
 
 
-# The totals of months have the columns of DayCount, and count the same contacts. The other tables by month
-# describe patrons.
+# The tables in TOTALS count the same contacts as DayCount, but by month. The other tables by month describe
+# patrons.
 TOTALS = (PointTotal, ModeTotal, TypeTotal, LevelTotal, HourTotal)
 TABLES = (DayCount, *TOTALS, TopicCount, GroupCount, LanguageCount, OwnCount)
 

@@ -1,7 +1,7 @@
 """Count the outcomes of a quarter: what patrons said about their visits, and what they did afterward.
 
-Forgotten visits are counted too. One visit can have several verdicts, and the smallest number that may be
-shown is a number of visits. So a Cell also says how many different visits it counts.
+Forgotten visits are counted too. A number may be shown only if it comes from enough different visits. One
+visit can have several verdicts. So a Cell also says how many different visits it counts.
 """
 
 import datetime
@@ -33,9 +33,9 @@ ANSWERS = {
     VERDICTS: tuple(Verdict.values),
     **dict.fromkeys(FOLLOW_UPS, ("yes",)),
 }
-# {question: how many numbers `Cell.visits` has after the numbers of the answers}. The workload figures show
-# how many visits there were, how many were given to the patron and how many check-ins were sent. Readers can
-# subtract, so these numbers count too.
+# {question: how many numbers `Cell.visits` has after the numbers of the answers}. From the workload figures,
+# readers know how many visits there were, how many were given to the patron and how many check-ins were sent.
+# They can subtract the answers from these numbers, so the results must be 0 or large enough too.
 GUARDS = {**dict.fromkeys(OF_VISITS, 4), VERDICTS: 0, "kept": 3, "answered": 5, "check_ins": 2}
 # BREAKDOWNS is {question: its breakdowns}. NONE is the table with only the sum.
 NONE, TOPIC, QUESTION_TYPE, ITEM = "", "topic", "question_type", "item"
@@ -138,7 +138,8 @@ def _cell(values, counts, without_row):
     """Return the Cell of a row.
 
     `counts` is {answer: [visits, visits that were given to the patron]}. The key "" is for visits without an
-    answer. `without_row` has the same two numbers for visits that only the workload figures count here.
+    answer. `without_row` has the same two numbers for visits that only the workload figures count under the
+    key of this row.
     """
     numbers = tuple(counts[value][0] for value in values)
     visits, given = counts[""]

@@ -27,10 +27,11 @@ from .pooling import sum_rows
 from .publishing import Part, Shown, by_key, shown_branches, shown_in_year, shown_rows, too_small
 from .quarters import Quarter, months_later
 
-# How long after the end of a quarter patrons can answer. Later answers change no figure.
+# Patrons' answers are counted if they come within this time after the end of the quarter. Later answers
+# change no figure.
 DAYS_TO_ANSWER = datetime.timedelta(days=45)
-# A quarter is late if it is counted more than this long after `readable_on`. The portal did not count
-# outcomes yet when such a quarter ended.
+# A quarter is late if it is counted more than this long after `readable_on`. This happens, for example, if
+# the portal did not count outcomes yet when the quarter ended.
 IS_LATE_AFTER = datetime.timedelta(days=30)
 BATCH = 500
 Kind = OutcomePeriod.Kind

@@ -126,7 +126,8 @@ def shown_in_year(parts, keys, question, breakdown):
         for key in keys
         if key is not UNNAMED and not too_small(_visits_in_parts(parts, [key], breakdown), question)
     ]
-    # Keys that no quarter hides come first, because leaving them out would protect nothing.
+    # `_risky_key` chooses keys from the end of the list. Keys that no quarter hides come first, because
+    # leaving them out of the year would protect nothing.
     shown.sort(key=lambda key: (bool(where[key]), -sizes[key]))
     while (risky := _risky_key(parts, keys, shown, where, question, breakdown)) is not None:
         shown.remove(risky)
@@ -136,8 +137,8 @@ def shown_in_year(parts, keys, question, breakdown):
 def _risky_key(parts, keys, shown, where, question, breakdown):
     """Return a key that the year must not show, or None if the year is safe.
 
-    `where` is {key: numbers of the parts that hide it}. The year also shows the sum of its other rows, so
-    this sum is tested like a row.
+    `where` is {key: indexes of the parts that hide the key}. The year also shows the sum of the rows that are
+    not in `shown`, so this sum is tested like a row.
     """
     others = frozenset().union(*(where[key] for key in keys if key not in shown))
     for chosen in _choices(len(parts)):
@@ -186,10 +187,10 @@ def _visits_in_parts(parts, keys, breakdown):
 
 
 def _of_groups(groups, breakdown):
-    """Add the numbers in `visits` of all cells.
+    """Return the sum of `Cell.visits` over these groups of cells.
 
-    In a breakdown by item, one visit can be in several cells of a group. So add only the largest number of
-    each group.
+    In a breakdown by item, several cells of a group can count the same visit. So each group then counts only
+    with its largest numbers.
     """
     combine = _largest if breakdown == ITEM else sum_rows
     return sum_rows(combine([cell.visits for cell in group]) for group in groups if group) or ()

@@ -18,7 +18,7 @@ class DemoBranch(NamedTuple):
     phone: str
     promise_hours: int
     hours: dict[str, tuple[int, int]]  # {"012": (9, 17)} means Monday to Wednesday, 9 a.m. to 5 p.m.
-    closed: dict[int, str]  # {days from today: reason}
+    closed: dict[int, str]  # {days from today: why the branch is closed on this day}
 
 
 BRANCHES = [
@@ -68,7 +68,7 @@ class DemoStaff(NamedTuple):
     key: str
     name: str
     language: str
-    roles: dict[str, str]  # {branch: role}
+    roles: dict[str, str]  # {key of a branch: role of the person at this branch}
     about: str
 
 

@@ -28,7 +28,8 @@ HAS_A_PHONE = "fern"
 MAY_READ_UNMATCHED_EMAILS = "anneke"
 
 ANSWER, NEW, PROMISE = "conversations/answer", "conversations/new", "conversations/promise_due"
-# [(person, {(kind of notice, branch or None): key in CHOICES}, times)]
+# Each entry is (person, choices, times). The choices are {(kind of notice, branch or None): key in CHOICES}.
+# The times are fields of NoticeTimes.
 CHOSEN = [
     (GETS_A_DIGEST, {(ANSWER, None): "hourly"}, {}),
     (
@@ -78,7 +79,7 @@ def _add_phone(patron, *, at):
     """Sign the patron in with a phone that keeps their pages and gets messages from the library."""
     since = at - datetime.timedelta(days=9)
     session = SessionStore()
-    # Without these values, the patron's next sign-in would end the sign-in on this phone.
+    # Without these values in its session, the phone would be signed out at the patron's next sign-in.
     session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(patron.pk), settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = patron.get_session_auth_hash()
     session[LAST_USED_ON] = at.date().isoformat()

@@ -18,7 +18,7 @@ WORDS = [
     "You took the time to explain it twice. Thank you.",
     "My daughter reads every night now.",
 ]
-# Whether the patron wants an answer, for each of the latest three conversations. None means that the patron
+# For each of the latest three conversations: whether the patron wants an answer. None means that the patron
 # hasn't said.
 WISHES = [None, False, True]
 MINUTE = datetime.timedelta(minutes=1)

@@ -21,11 +21,12 @@ from .years import FIRST_VISIT_DAYS_AGO, last_counted_quarter, took_up_on
 
 # {branch: contacts on an open day, on average}
 BUSY = {"central": 2.6, "harbor": 1.3, "northfield": 1}
-# {month: how busy it is}
+# {month: contacts in this month, compared with an average month}. Months that are missing here are average.
 SEASONS = {1: 1.2, 2: 1.2, 3: 1.1, 4: 1.2, 6: 0.8, 7: 0.7, 8: 0.8, 10: 1.1, 12: 0.8}
 TALLIES = 0.3  # The share of contacts that are tallies.
-# The visits of a branch get these answers in turn. "" is no answer. Each answer is frequent enough to be
-# shown, even at one branch.
+# The visits of a branch get the answers in FOUND, SATISFACTION and WOULD_RETURN in turn. Recommended items
+# get the VERDICTS in turn. "" means no answer. Each answer is frequent enough to be shown, even at one
+# branch.
 FOUND = ("", "all", "part", "all", "something_else", "", "all", "still_working", "all", "no")
 SATISFACTION = (
     *("", "very_good", "good", "very_good", "not_so_good", "", "very_good", "good", "very_good"),
@@ -36,12 +37,13 @@ VERDICTS = (
     *("helped", "", "helped", "partly", "not_tried", "helped", "did_not_help", "helped"),
     *("could_not_get_it", "helped", "not_tried"),
 )
-# Ten visits in a row have the same topic, so that each topic gets all of the answers above.
+# Ten visits in a row have the same topic, so that each topic gets all answers in FOUND, SATISFACTION and
+# WOULD_RETURN.
 TOPICS = (
     *("jobs", "reading", "jobs", "reading", "jobs", "computers", "jobs", "reading", "jobs", "school"),
     *("jobs", "reading", "jobs", "tax"),
 )
-# {value of a field: how often it is chosen}
+# {value of a field: its weight when a value is chosen at random}
 QUESTION_TYPES = {"reference": 9, "known_item": 4, "technology": 4, "readers_advisory": 3, "directional": 1}
 MODES = {"in_person": 14, "phone": 3, "email": 2, "chat": 1}
 READ_LEVELS = {1: 6, 2: 7, 3: 5, 4: 2}
@@ -96,7 +98,7 @@ def days_between(first, last):
 
 
 def weighted(chance, weights):
-    """Return one of the keys. The values say how often each is chosen."""
+    """Return a random key of `weights`, which is {key: how often it is chosen}."""
     return chance.choices(list(weights), list(weights.values()))[0]
 
 

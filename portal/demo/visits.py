@@ -29,16 +29,16 @@ from .years import FIRST_VISIT_DAYS_AGO
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *OLD, *SHARED]
 SESSIONS = 150  # The number of visits, unfinished sessions and tallies.
-# This many recommendations in SMALL_VISITS get the verdict "not tried yet".
+# The number of recommendations in SMALL_VISITS that get the verdict "not tried yet".
 NOT_TRIED_YET = 19
 CODE_CARDS = 10
 # The text that patrons agree to when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
 # Staff choose these patron groups in turn. "" means that staff didn't ask for the group.
 GROUPS = ("Residents", "", "Residents", "Students", "", "Residents", "Visitors", "Residents", "Teachers", "")
-# The part of the days that have a tick sheet.
+# The share of days on which staff enter a tick sheet.
 TICK_SHEETS = 0.7
-# How a DemoStep ends, and the function for it.
+# {value of DemoStep.end: the function that ends the step in this way}
 STEP_ENDS = {
     "arrived": next_steps.mark_arrived,
     "given": next_steps.mark_given,

@@ -107,7 +107,7 @@ def log_session_opened(request, help_session, *, at):
     """Record that the staff member opened the help session.
 
     If a conversation is about the help session, staff of a covering branch can open the session too. Record
-    that they opened it even if the help session is in nobody's account.
+    such an opening even if the help session is in nobody's account.
     """
     patrons, where = patrons_of(help_session, help_session), came_from(request, help_session.pk)
     is_own = (

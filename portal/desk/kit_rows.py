@@ -70,9 +70,10 @@ def items_of(kit):
 
 
 def with_their_kits(chosen, user):
-    """Return the ChosenItems. Remove the `kit` of those that can't come from the kit that they name.
+    """Return the ChosenItems. If an item can't come from the kit in its field `kit`, set this field to None.
 
-    An item can come from a kit if the kit contains the item and the staff member may use the kit.
+    An item can come from a kit that contains the item and that the staff member may use. The kit must not be
+    an own kit.
     """
     ids = {row.kit for row in chosen if row.kit}
     if not ids:

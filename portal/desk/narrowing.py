@@ -16,13 +16,13 @@ from recommendations.search.narrowing import Narrowing
 
 # The maximum number of words that the page offers.
 MAX_CHOICES = 8
-# The form is a part of this statement, and not a parameter. After five runs, PostgreSQL plans a statement
-# once for all values of its parameters, and can't use the index of the items in large print.
+# The value 'large_print' is a part of this statement, and not a parameter. After five runs, PostgreSQL plans
+# a statement once for all values of its parameters. Such a plan can't use the index of items in large print.
 IN_LARGE_PRINT = "SELECT 1 FROM recommendations_item WHERE form = 'large_print' LIMIT 1"
 
 
 class Choice(NamedTuple):
-    """A word that staff press to narrow the search, or press again to stop that.
+    """A word on the page. Staff press it to narrow the search, and press it again to undo this.
 
     `value` is the text of all choices after staff press the word.
     """
@@ -48,9 +48,9 @@ def choices(narrowing, marks, branch, *, is_cut=False):
     """Return the Choices for a search. Those that staff have chosen come first.
 
     `marks` are the marks of the found items. Kinds are offered if the found items have several kinds, or if
-    staff chose a kind. The same is true for languages. If `branch` is None, no branch is offered. Print comes
-    last, because people seldom ask for it. If `is_cut` is true, the search found more items than it looked
-    at, so large print is offered whenever the catalog has any.
+    staff chose a kind. The same is true for languages. If `branch` is None, no branch is offered. The form
+    *print* comes last, because people seldom ask for it. If `is_cut` is true, the search found too many items
+    to look at all of them. Then large print is offered if the catalog has any item in large print.
     """
     here = branch and (narrowing.branch or marks.intersection(Narrowing(branch.pk).marks))
     offered = [("here", gettext("At %(branch)s") % {"branch": branch.name}, narrowing.branch)] if here else []
@@ -81,7 +81,7 @@ def choices(narrowing, marks, branch, *, is_cut=False):
 
 
 def _found(field, values, narrowing, marks):
-    """Return those of `values` that found items have, and the value that staff chose.
+    """Return the `values` that occur in the found items, and the value that staff chose.
 
     `field` is "form", "kind" or "language".
     """

@@ -145,7 +145,7 @@ def branches_of(user):
 
 
 def desk_today(request, at):
-    """Return (the staff member's Desk today, {primary key of a person who is away: cover}).
+    """Return (today's Desk of the staff member, {primary key of a person who is away today: cover}).
 
     A cover is (primary key, name) of the colleague who takes over while the person is away, or (None, None).
     """

@@ -100,7 +100,10 @@ class RowRenderer:
         )
 
     def _to_step(self, row, link):
-        """Return the HTML of the link "Next step", or "" if the conversation isn't about a missed item."""
+        """Return the HTML of the link "Next step".
+
+        Return "" unless the conversation is open and about an item that the patron couldn't get.
+        """
         misses_item = NOT_GOTTEN in (row.reason, row.recommendation__verdict)
         if not misses_item or row.status not in Conversation.OPEN:
             return ""
@@ -108,7 +111,7 @@ class RowRenderer:
         return TO_STEP.format(url=url, subject=escape(row.subject), words=self.step)
 
     def _recorded(self, row):
-        """Return the HTML of what staff have recorded about the item."""
+        """Return the HTML of what staff have recorded about the item that the patron couldn't get."""
         what = escape(str(capfirst(NextStep.Kind(row.recommendation__next_step__kind).label)))
         if row.recommendation__next_step__arrived_at:
             return RECORDED.format(words=self.arrived)

@@ -68,7 +68,7 @@ def is_kit_shareable(kit):
 
 
 def without_private(items):
-    """Leave out items that staff typed by hand for private visits.
+    """Return the items without those that staff typed by hand for private visits.
 
     Staff typed such an item for a visit whose items can't be shared. So its text could reveal what the visit
     was about. The text of an imported record reveals nothing.
@@ -89,7 +89,7 @@ def without_private(items):
 
 
 def _about_private(prefix):
-    """Return the condition for visits of children and for visits about a sensitive topic.
+    """Return a Q object that matches visits or conversations of children, or about a sensitive topic.
 
     `prefix` is the path from the filtered rows to the visit or conversation, such as "help_session__".
     """

@@ -58,7 +58,7 @@ def chosen_point(request, pk):
 
 
 def kinds_of(point, day):
-    """Return the kinds of tallies of a service point. Each has `here`: how many were counted on this day."""
+    """Return the service point's kinds of tallies. Each has `here`, the number of its tallies on this day."""
     tallied = HelpSession.objects.filter(
         status=HelpSession.Status.TALLY, happened_on=day, service_point=point
     )

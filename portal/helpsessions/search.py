@@ -33,7 +33,7 @@ def add_words(help_session, *, items):
 
 
 def with_words(sessions, text):
-    """Return the sessions that have all words of the text. Longer words that begin with a word match too."""
+    """Return the sessions with all words of the text. A word also matches longer words that begin with it."""
     for word in fold(text).split()[:WORDS_ASKED]:
         found = SessionWord.objects.beginning_with(word).values("help_session")
         sessions = sessions.filter(pk__in=found)

@@ -95,7 +95,7 @@ def _visits(viewer):
 
 
 def _items_in(visits):
-    """Return {primary key of a visit: [(title, normalized text), …]}, with a pair for each item."""
+    """Return {primary key of a visit: [(title, folded text), …]}, with a pair for each item."""
     item = "recommendation__item__"
     entry = f"{item}search_entry__"
     columns = [f"{entry}title", f"{entry}names", "recommendation__reason"]
@@ -105,7 +105,7 @@ def _items_in(visits):
     for pk, title, names, reason, *fields in links.order_by("position", "pk").values_list(
         "help_session", *columns
     ):
-        # If an item is no longer in the catalog, the database has no normalized text for it.
+        # If an item is no longer in the catalog, the database has no folded text for it.
         written = [reason] if title is not None else [reason, *fields]
         items.setdefault(pk, []).append((fields[0], f"{title or ''} {names or ''} {searchable(*written)}"))
     return items

@@ -16,8 +16,8 @@ from portal.lists.models import SavedItem, StaffLinkItem
 from recommendations.models import Item, ItemMatch, NextStep, Recommendation
 from recommendations.search import entries
 
-# Other foreign keys to an item, in rows that people read. A NextStep is made from an Event, so these two must
-# point to the same item.
+# A match moves these foreign keys to the imported item too, because people see them. A NextStep is made from
+# an Event, so both must point to the same item.
 OTHERS = [(Event, "other_item"), (NextStep, "other_item"), (StaffLinkItem, "item")]
 
 

@@ -99,7 +99,7 @@ def _take(mailbox, uid):
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        # The traceback could contain what the email says.
+        # Don't log the traceback, because it could contain what the email says.
         log.error("an email in the mailbox could not be processed, and is flagged: %s", type(error).__name__)
         mailbox.flag(uid)
         return False

@@ -56,7 +56,7 @@ def without_tokens(raw):
     try:
         return _without_tokens_in_base64(raw)
     except Exception as error:
-        # The parser of the standard library has bugs, and deep nesting ends in a RecursionError.
+        # Catch every error: the parser has bugs, and deep nesting ends in a RecursionError.
         log.info("the original of an email is not stored: %s", type(error).__name__)
         return b""
 

@@ -85,11 +85,10 @@ def _headers(lines, quoted, markers):
 
 
 def _warnings(lines, headers, markers):
-    """Return the numbers of the lines that warn of emails from outside, above the library's email.
+    """Return the numbers of the lines in which a mail server warns about the library's email.
 
-    Only lines between a header and the beginning of the library's email are searched.
-    The sender wrote all other lines there, because the library's email begins with "Write your answer above
-    this line."
+    The library's email begins with "Write your answer above this line." Only the lines between a header such
+    as "On … wrote:" and this line are searched. The sender wrote all lines there that are not warnings.
     """
     found: set[int] = set()
     for marker in markers:

@@ -97,7 +97,7 @@ def parse(raw):
         message_from_bytes(raw, policy=_Budget(spent=_Spent()))  # type: ignore[call-arg]
         return message_from_bytes(raw, policy=_policy()), True
     except Exception as error:
-        # The parser of the standard library has bugs, and deep nesting ends in a RecursionError.
+        # Catch every error: the parser has bugs, and deep nesting ends in a RecursionError.
         log.info("an email could not be parsed: %s", type(error).__name__)
     return _headers_only(head), False
 

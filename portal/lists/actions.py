@@ -54,10 +54,10 @@ def save(item, *, patron, at, now, recommendation=None, saved_list=None, tapped_
 
 
 def _check_not_removed(same, patron, item, *, tapped_at, now):
-    """Raise ChangedMeanwhile if the patron has deleted the item for good after the tap. Raises TooOld.
+    """Raise ChangedMeanwhile if the patron has deleted the item for good after the tap.
 
-    `same` are the rows of this item. Rows that were deleted for good stay in the database until the next
-    night.
+    Raises TooOld if the portal no longer knows what was deleted at that time. `same` are the rows of this
+    item. Rows that were deleted for good stay in the database until the next night.
     """
     if same.filter(changed_at__gt=tapped_at + MARGIN).exists():
         raise ChangedMeanwhile
@@ -70,7 +70,8 @@ def remember_deleted(rows):
     `check_not_removed` reads these times.
     """
     rows = rows.filter(item__isnull=False).select_related("saved_list__patron", "item")
-    # The same item may have been removed from several lists. The latest removal counts, so it comes last.
+    # The same item may have been removed from several lists. Sort by time, so that the dict keeps the latest
+    # removal.
     removals = sorted((row.changed_at or row.removed_at, row.pk, row) for row in rows)
     remember_removals({_removal_key(row.saved_list.patron, row.item): at for at, _pk, row in removals})
 

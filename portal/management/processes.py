@@ -102,10 +102,7 @@ def _load(options):
 
 
 def _check_preparations():
-    """Raise CommandError if a step of the installation is missing.
-
-    Without this step, every page would fail.
-    """
+    """Raise CommandError if the database or the static files are not ready, because every page would fail."""
     # This import works only after Django has loaded the apps.
     from portal.management.preparations import check_database
 

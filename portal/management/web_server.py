@@ -34,7 +34,7 @@ BYTES_PER_SECOND = 100_000
 SECONDS_WITHOUT_PROGRESS = 30
 # How long unused connections stay open while the server stops. A client may already be sending a request.
 SECONDS_TO_LINGER = 2
-MAX_BODY_BYTES = 51 * 1024 * 1024  # The limits in the portal's settings are lower.
+MAX_BODY_BYTES = 51 * 1024 * 1024  # The portal's settings have lower limits for bodies.
 MAX_HEADER_BYTES = 64 * 1024
 # The maximum number of simultaneous connections. Each may have three open files: a socket, a file for its
 # request and a file for its response. Most systems allow a process 1,024 open files.
@@ -69,7 +69,8 @@ class Request(HTTPRequestParser):
         try:
             super().parse_header(header_plus)
         except ValueError:
-            # Waitress would close the connection without an answer, and log an error.
+            # After a ParsingError, waitress responds with the status 400. After a ValueError, it would log an
+            # error and close the connection without a response.
             raise ParsingError("The address or the Content-Length is invalid.") from None
         self.headers_at = time.time()
         if self.chunked or "TRANSFER_ENCODING" in self.headers:
@@ -77,11 +78,12 @@ class Request(HTTPRequestParser):
             # proxy.
             self.body_rcv, self.error = None, LengthRequired("The body needs a Content-Length.")
         elif self.content_length > self.adj.inbuf_overflow and is_too_large(self.path, self.content_length):
-            # The application refuses this request without reading the body, so the body must not fill the
-            # disk.
+            # The application refuses a request with such a large body, and doesn't read the body. So discard
+            # the body, because it must not fill the disk.
             self.body_rcv = FixedStreamReceiver(self.content_length, NoBuffer())
         if self.body_rcv is None or self.content_length >= self.adj.max_request_body_size:
-            # Waitress would ask for the body with "100 Continue", and then wait for it forever.
+            # The body of this request is not read. If expect_continue were True, waitress would ask for the
+            # body with "100 Continue", and then wait for it forever.
             self.expect_continue = False
 
 
@@ -167,7 +169,8 @@ class Server(TcpWSGIServer):
             connection_limit=MAX_CONNECTIONS,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=MAX_BODY_BYTES,
-            # Django reads these headers only if a setting says that a proxy sends them.
+            # Waitress need not remove the headers of proxies. Django reads such a header only if a setting
+            # says that a proxy sends it.
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
         )

@@ -36,7 +36,9 @@ def test_title_of_a_background_tab_shows_the_number_of_waiting_conversations(
 
 
 @pytest.mark.only_long
-def test_page_stops_asking_for_the_number_in_its_title_after_a_sign_out(desk_computer, show, staff):
+def test_page_stops_requesting_the_count_of_waiting_conversations_after_a_sign_out(
+    desk_computer, show, staff
+):
     page = show(desk_computer(), staff)
     page.clock.install()
     page.goto("/desk/cards/")

@@ -268,7 +268,7 @@ def test_real_cover_is_loaded_after_the_page_except_on_printed_pages():
     assert cover({}, drawn, paper="a4") == cover({}, real, paper="receipt") == cover({}, drawn)
 
 
-def test_shared_page_loads_real_covers_from_addresses_below_its_link():
+def test_shared_page_loads_real_covers_from_urls_that_start_with_its_own_path():
     real = item(has_cover=True)
     page = {"covers_at": "/shared/abc/covers"}
     assert f'src="/shared/abc/covers/{real.public_id}/"' in cover(page, real)

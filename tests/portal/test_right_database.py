@@ -71,7 +71,7 @@ def test_accept_key_command_makes_the_portal_accept_a_changed_key(marked, settin
     check_database()
 
 
-def test_portal_accepts_a_database_that_has_neither_a_mark_nor_a_library(db, settings):
+def test_portal_accepts_a_database_in_which_no_library_is_set_up_yet(db, settings):
     settings.LOCAL = False
     mark_database(at=timezone.now())
     assert not has_another_key()

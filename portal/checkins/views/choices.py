@@ -26,7 +26,7 @@ from portal.notifications.push.subscriptions import has_device
 from portal.text import uuid_or_none
 
 CheckIns = User.CheckIns
-# These choices let the library send messages. Only people with an account can make them.
+# The choices in BY_MESSAGE let the library send messages. Only people with an account can make these choices.
 BY_MESSAGE = {CheckIns.EMAIL, CheckIns.PUSH}
 
 

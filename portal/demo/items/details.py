@@ -23,6 +23,7 @@ AUDIENCES = {
 }
 # {key of an item: the location of its copies at each branch}. None of these copies can be borrowed.
 REFERENCE = {"sibley": "Reference"}
-# The codes of the library's own system for the branches, and one that nobody has assigned yet.
+# {code of a branch in the library's own system: the branch}
 CODES = {"CEN": "central", "HAR": "harbor"}
+# {code that nobody has assigned to a branch yet: number of holdings with this code}
 UNKNOWN_CODES = {"NFD": 41}

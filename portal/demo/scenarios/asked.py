@@ -19,7 +19,8 @@ def ask(hours_ago, patron, branch, topic, question, *actions, language="en", fil
 
 HOURS = 1 / 24  # One hour in days, because a DemoAction has its time in days.
 
-# Each time is a number of hours before the demo is built. So one question is always a few minutes old.
+# The first argument of `ask` says how many hours before the build the patron asked. So whenever the demo is
+# built, its newest question is less than half an hour old.
 WAITING = [
     ask(0.3, "tomasz", "central", "computers", "is the big scanner free on saturday morning? one poster"),
     ask(0.9, "mei", "central", "health", "Hello! I need three articles on pressure sores, not older than 2019, nursing not medicine, for Monday. I found 4,000 and can't tell which are which."),

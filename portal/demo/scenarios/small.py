@@ -95,7 +95,8 @@ SMALL_VISITS = [
     for days_ago, hour, staff, branch, type, topic, read, minutes, question, summary, reasons, patron, mode in SMALL
 ]  # fmt: skip
 
-# These visits are older than any quarter is long. So Leila always has a number on "What you made possible".
+# These visits happened 95 days ago, and a quarter has at most 92 days. So their quarter has always ended, and
+# Leila has a number on "What you made possible".
 OLD = [
     DemoVisit(
         95, hour, "leila", "central", KNOWN, "reading", 2, 3, question, summary,

@@ -47,9 +47,9 @@ def write_month_emails(*, at):
 
 
 def still_wanted(rows, person, at):
-    """Return {primary key: True} for the emails that may still be sent to this person.
+    """Return {primary key of an email: True} for the emails that may still be sent to this person.
 
-    `rows` are emails that wait. An email may be sent if it is about exactly the branches that the person
+    `rows` are the emails that wait. An email may be sent if it is about exactly the branches that the person
     coordinates now.
     """
     key = _key_of(person.coordinated_branch_ids)

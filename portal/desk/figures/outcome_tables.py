@@ -37,7 +37,7 @@ OTHER = "other"
 class Table:
     """The answers to one question.
 
-    `rows` is [(label, numbers)], without the sum. `keys` has the key of each row, see `key_of`, or OTHER.
+    `rows` is [(label, numbers)], without the sum. `keys` has one key per row: a result of `key_of`, or OTHER.
     `total` is None if the answers may not be shown.
     """
 

@@ -26,7 +26,7 @@ class YearTable:
     def __init__(self, counted, totals):
         self.counts: dict = defaultdict(Counter)
         self.totals: Counter = Counter()
-        # {(a cell, axis): the cells of a line, which add up to this cell}
+        # {(a cell, "months", "branches" or "cells"): the cells that add up to this cell}
         self.lines: dict = defaultdict(set)
         for month, branch in counted.keys() | totals.keys():
             cell, of_month, of_branch = (month, branch), (month, None), (None, branch)

@@ -184,7 +184,7 @@ def figure(period, branches, breakdown, *, earlier=None):
 
 
 def _size(names):
-    """Return how many numbers are counted for a figure with these names."""
+    """Return how many numbers are counted in each row of a figure that has these `names`."""
     return len(COUNTED if names == NUMBERS else names)
 
 
@@ -262,7 +262,7 @@ def _grid(period, branches, _by, step, _year):
 
 
 def _folded(counted, breakdown, steps):
-    """Return {key of a row: numbers}. Add up the keys that share a row of the figure.
+    """Return {key of a row: numbers}. If several keys share a row of the figure, add up their numbers.
 
     Also add rows for the days, months, years, weekdays and hours without contacts.
     """

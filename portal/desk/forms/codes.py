@@ -54,7 +54,7 @@ class CodeForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    """The form for the email address that gets the link with a code."""
+    """The form for the email address to which a link with the code is sent."""
 
     address = AddressField(
         label=_("Patron's email address"),

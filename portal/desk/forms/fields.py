@@ -59,7 +59,7 @@ def language_field(label):
 
 
 class RowField(forms.TypedChoiceField):
-    """A field for one row of a short list. The caller reads the list, so the field needs no query."""
+    """A field for choosing one of a few rows. The caller reads the rows, so the field needs no query."""
 
     def __init__(self, **kwargs):
         super().__init__(widget=LongSelect, required=False, empty_value=None, **kwargs)

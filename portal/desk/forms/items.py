@@ -122,8 +122,8 @@ class TypedItem(DescribesItem):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            # The page shows the field only for these types of items. If this is empty, the page shows it for
-            # all types.
+            # The page shows the field only for items of these kinds. If none is named here, the page shows
+            # the field for all kinds.
             field.only_for = " ".join(sorted(self.only_for.get(name, ())))
 
 

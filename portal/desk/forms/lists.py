@@ -75,8 +75,8 @@ class ListFields(forms.Form):
                 % {"branch": point.branch},
             )
         elif default == str(point.pk) and happened_on and happened_on.isoformat() != day:
-            # The page with this error doesn't say that the service point was preselected. So the next save
-            # accepts it.
+            # On the page with this error, the hidden field `default_point` is empty. So the next save accepts
+            # the service point.
             self.data = self.data.copy()
             self.data["default_point"] = ""
             self.add_error(

@@ -97,7 +97,7 @@ def steps(library):
 
 
 def _hours_hint(unchecked):
-    """Return a hint for the step "hours". `unchecked` is the next branch to check, or None."""
+    """Return the hint for step "hours". `unchecked` is a branch whose hours nobody has saved, or None."""
     if unchecked is None:
         return _("The hours of each branch are checked. We promise answers within these hours.")
     return _("Check the hours of %(branch)s, and save them. We promise answers within these hours.") % {

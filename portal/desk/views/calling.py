@@ -31,7 +31,7 @@ from .action_responses import back_to_conversation, unless_gone
 @require_http_methods(["GET", "HEAD", "POST"])
 @unless_gone
 def desk_call(request, public_id):
-    """Add a call about the conversation, or replace the number of the open call."""
+    """Add a call about the conversation, or replace the phone number of the open call."""
     conversation = conversation_for_action(request, public_id)
     return _add(
         request,

@@ -36,7 +36,7 @@ ENDS = {
 @require_http_methods(["GET", "HEAD", "POST"])
 @unless_gone
 def desk_next_step(request, public_id):
-    """Show what staff have recorded about an item, and the form that records something new. Save it on POST.
+    """Show what staff have recorded about an item, and a form for the next step. On POST, save the next step.
 
     `item` is the public id of the recommendation. If it is missing, show the only item that the patron
     couldn't get, or a list of these items.

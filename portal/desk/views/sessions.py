@@ -27,7 +27,7 @@ from recommendations.models import topic_names
 
 FILTERS = {"all", "mine", "unfinished"}
 PAGE_SIZE = 30
-# request.session[SEARCHED] is the fingerprint of the last search in the access log. The fingerprint doesn't
+# request.session[SEARCHED] is the fingerprint of the search that was logged last. The fingerprint doesn't
 # reveal the search text.
 SEARCHED = "searched_sessions"
 # The results of a search are counted only up to this number.

@@ -121,7 +121,10 @@ class HelpSession(models.Model):
         NO = "no", _("no")
 
     class CheckIns(models.TextChoices):
-        """Whether the library may ask about this visit. This choice overrides the person's own choice."""
+        """Whether the library may ask about this visit.
+
+        This choice overrides the choice that the person has made for all visits.
+        """
 
         PAGES = "pages", _("only on the library's web pages")
         NONE = "none", _("don't ask")

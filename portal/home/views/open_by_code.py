@@ -54,7 +54,8 @@ TITLES = {
     "not_ready": gettext_lazy("Your visit isn't ready yet"),
     "too_many": gettext_lazy("Too many wrong codes"),
 }
-# After these refusals, the page shows the typed code, so that the person can compare it or try again later.
+# If the reason is one of these, the page shows the typed code, so that the person can compare it or try again
+# later.
 SHOWS_THE_CODE = {"unknown", "not_ready"}
 
 

@@ -139,7 +139,7 @@ def end_phone(request):
 def phone_here(request):
     """Return the fingerprint of this browser's stored subscription, and what is needed to repair it.
 
-    The service worker sends this request if the browser has another subscription than the one that the page
+    The service worker sends this request if the browser's subscription differs from the one that the page
     names, or if the page names none.
     """
     rows = repairing.subscriptions_here(request)

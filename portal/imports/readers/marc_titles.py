@@ -56,10 +56,11 @@ def repeated(field):
 
 
 def _with_originals(record, tag, codes, vernacular):
-    """Return (texts of the fields with this tag, the same texts in their original script).
+    """Return (texts of the fields with this tag, texts of their originals in another script).
 
-    `vernacular` has all fields 880, which contain the originals. The second list begins with the original of
-    the first text. A field and its original have the same number in subfield 6.
+    `vernacular` has all fields 880, which contain the originals. A field and its original have the same
+    number in subfield 6. If the first text has an original, this original comes first in the second list. The
+    other originals are in the order of the record.
     """
     fields = [field for field in record.get_fields(tag) if _title(field, codes)]
     originals = [field for field in vernacular if repeated(field) == tag]

@@ -189,7 +189,7 @@ class SavedItem(models.Model):
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
 
-    # True if the button "Show more" of a search has just added this row as the first one. `mark_first_new`
+    # True for the first of the rows that the button "Show more" of a search has just added. `mark_first_new`
     # sets it.
     is_first_new = False
 

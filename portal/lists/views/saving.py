@@ -65,8 +65,8 @@ def save_item(request, public_id):
 def remove_saved(request, public_id):
     """Remove an item from its list. The response has a button that undoes this.
 
-    The page of a list posts no other field. The panel of a recommended item also posts `recommendation`, and
-    then the response to htmx is the save button of the panel.
+    If the form comes from the panel of a recommended item, it has the field `recommendation`. The response to
+    htmx is then the save button of the panel.
     """
     saved_item = _saved_item(request, public_id)
     actions.remove(saved_item, at=timezone.now(), tapped_at=tapped_at(request))

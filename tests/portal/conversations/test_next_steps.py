@@ -104,7 +104,7 @@ def test_recorded_step_takes_the_conversation_out_of_the_queue_until_the_promise
 
 
 def jobs_run(at):
-    """Run the worker's jobs that change these rows, in the order in which the worker runs them."""
+    """Run the jobs that wake, return or close conversations, in the order in which the worker runs them."""
     wanted = {next_steps.return_late_items, jobs.wake_snoozed, jobs.close_after_silence}
     for job in [job for job, _every in JOBS if job in wanted]:
         job(at=at)

@@ -136,8 +136,8 @@ class Tracked:
         # The times since which the library has owed something: an answer, a call, or an answer after a call
         # that expired.
         unanswered = []
-        # Whether the library owes only an answer after an expired call. If the patron then asks for another
-        # call, the conversation waits only for the new call.
+        # Whether a call has expired and the library owes nothing but the answer to it. If the patron now asks
+        # for another call, the conversation waits only for that call.
         only_expired = False
         for entry in self.log:
             only_call = only_call and entry.what != "word"

@@ -155,6 +155,6 @@ def test_notice_about_a_replacement_item_does_not_say_that_the_missing_item_arri
     do(next_steps.mark_arrived, missed, staff=staff, at=now(2))
     emails_at(now, 30)
     [email] = mail.outbox
-    assert "You couldn't get an item. What we found for you instead has arrived." in " ".join(
+    assert "You couldn't get an item, so we found another one for you. It has arrived." in " ".join(
         email.body.split()
     )

@@ -49,8 +49,8 @@ def test_no_number_below_five_can_be_deduced_from_outcomes_and_workload_figures(
     assert OutcomePeriod.objects.exists()
 
 
-# [(a number of a Cell that a reader can deduce by subtraction, a seed)]. The number is named by (question,
-# breakdown, place in Cell.visits). The seed makes a library in which the number is below five.
+# Each entry is ((question, breakdown, place in Cell.visits), seed). The first part says which number a reader
+# can deduce by subtraction. In the library made from the seed, this number is below five.
 GUARDS = [
     (("kept", "", 2), 3),
     (("kept", "", 3), 1),

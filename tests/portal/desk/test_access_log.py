@@ -1,4 +1,4 @@
-"""Test that the access log says which page a staff member came from when they opened a visit or conversation."""
+"""Test that the access log says from which page a staff member opened a visit or conversation."""
 
 import pytest
 

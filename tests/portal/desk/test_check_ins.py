@@ -124,7 +124,7 @@ class TestList:
         assert all(words in page for words in ("Ana Ruiz", "Tax forms", "when the essay is due"))
 
     @pytest.mark.parametrize("change", [{"status": "skipped", "ended_at": timezone.now()}, {"quiet": True}])
-    def test_covering_colleague_sees_no_skipped_check_ins_and_none_about_quiet_visits(
+    def test_covering_colleague_sees_neither_skipped_check_ins_nor_those_about_quiet_visits(
         self, desk, staff, branch, change
     ):
         covered = of_colleague(branch, cover=staff)

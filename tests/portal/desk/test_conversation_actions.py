@@ -129,7 +129,7 @@ def test_taking_an_assigned_conversation_fails_and_says_who_assigned_it(desk, co
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_fails_and_names_the_assignee_whom_an_undo_restored(
+def test_taking_fails_and_names_the_earlier_assignee_if_an_undo_restored_the_assignment(
     desk, conversation, omar, coordinator
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now())
@@ -140,9 +140,7 @@ def test_taking_a_conversation_fails_and_names_the_assignee_whom_an_undo_restore
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_that_a_merge_has_assigned_fails_and_names_the_assignee(
-    desk, conversation, omar
-):
+def test_taking_fails_and_names_the_assignee_if_a_merge_assigned_the_conversation(desk, conversation, omar):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
     page = do(desk, conversation, "take/")
     assert "This conversation is now assigned to Omar Haddad, so your change was not made." in page
@@ -479,7 +477,7 @@ def test_htmx_request_for_the_assign_panel_returns_only_the_panel(desk, conversa
     [
         ({"until": "2026-03-05"}, datetime.date(2026, 3, 5)),
         ({"until": "other", "day": "2026-04-01"}, datetime.date(2026, 4, 1)),
-        # Today is too early.
+        # A conversation can't be snoozed until today.
         ({"until": "2026-03-04"}, None),
         ({"until": "other", "day": "2026-03-03"}, None),
         ({"until": "other", "day": ""}, None),

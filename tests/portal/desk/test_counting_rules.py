@@ -442,7 +442,7 @@ def test_survey_page_says_why_there_are_no_numbers(desk, branch, rules, weeks, w
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_survey_runs_the_same_number_of_queries_for_1_and_30_rules(
+def test_survey_page_runs_the_same_number_of_queries_for_1_and_30_rules(
     desk, branch, rows, django_assert_num_queries
 ):
     for number in range(rows):

@@ -176,7 +176,7 @@ def test_email_step_is_not_done_while_the_last_test_email_fails(desk):
 
 
 @pytest.mark.parametrize("switch", [{"check_ins": "on"}, {}], ids=["on", "off"])
-def test_check_ins_step_is_done_when_the_coordinator_saves_check_ins_as_on_or_off(desk, library, switch):
+def test_check_ins_step_is_done_when_the_coordinator_saves_the_check_in_settings(desk, library, switch):
     desk.get(reverse("check_in_settings"))
     assert done() == []
     rules = {f"since_{kind}": "never" for kind in QuestionType}

@@ -1,4 +1,4 @@
-"""Test items added by hand of each kind: the values that staff type, and what the patron reads."""
+"""Test each kind of item that staff add by hand: the values that staff type, and what the patron reads."""
 
 import datetime
 

@@ -108,7 +108,7 @@ def test_only_coordinators_with_a_second_factor_can_open_the_settings(
         assert client.get(url).status_code == status
         client.logout()
     response = sign_in(client, coordinator).get(url)
-    # One of the pages is a file.
+    # One of the settings URLs returns a file, which must be closed.
     response.close()
     assert response.status_code in {200, 405}
 
@@ -475,7 +475,7 @@ def test_opening_hours_in_the_form_have_the_format_of_the_language(desk, branch)
         assert HoursForm(branch=branch).initial == {"day1": "09:00–12:30, 13:30–18:00"}
 
 
-def test_hours_until_midnight_are_refused_with_the_latest_closing_time(desk, branch):
+def test_closing_time_at_midnight_is_refused_with_an_error_that_asks_for_an_earlier_time(desk, branch):
     page = desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": "6 pm to midnight"})
     assert page.context["hours_form"].errors == {
         "day1": ["Enter a closing time after the opening time and before midnight."]
@@ -643,7 +643,7 @@ def test_coordinator_sees_a_colleagues_newer_hours_before_replacing_them(desk, b
     assert "A colleague has saved other hours for this day: 10:00 a.m.–4:00 p.m." in text(refused)
     assert refused.context["hours_form"].errors.keys() == {"day0"}
     assert hours_of(branch) == [(0, "10-16")]
-    # The page now shows the colleague's hours, so the same button saves.
+    # The page now shows the colleague's hours, so posting the typed hours again saves them.
     sent = whole_page(refused) | {"initial-day0": initial_in(refused, "day0")}
     assert desk.post(url, sent).status_code == 302
     assert hours_of(branch) == [(0, "09-12"), (1, "09-17")]

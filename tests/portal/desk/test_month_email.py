@@ -1,4 +1,4 @@
-"""Test the monthly email for coordinators. Pages mark contacts that were entered after the email."""
+"""Test the monthly email for coordinators, and that pages mark numbers that changed after the email."""
 
 import datetime
 import html

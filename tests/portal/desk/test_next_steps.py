@@ -36,7 +36,7 @@ def missed(patron, staff, branch, clock):
 
 
 def miss(patron, staff, branch, clock, **fields):
-    """Return a recommendation that the patron couldn't get. The desk sees it."""
+    """Return a recommendation of an item that the patron couldn't get. The queue already shows its row."""
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, created_at=NOW - DAY)
     [recommendation] = recommend_in(visit, **fields)
     verdicts.take_verdict(
@@ -75,7 +75,7 @@ def test_queue_row_links_to_the_next_step_form_and_shows_the_recorded_step(desk,
     assert link.replace("?queue=", "?queue=tab%3Dsnoozed") in snoozed.content.decode()
 
 
-def test_queue_row_without_a_missed_item_has_no_link_to_the_next_step_form(desk, patron, staff, branch):
+def test_queue_row_of_an_ordinary_question_has_no_link_to_the_next_step_form(desk, patron, staff, branch):
     ask(patron, help_session=HelpSessionFactory(patron=patron, staff=staff, branch=branch))
     assert "next-step" not in desk.get("/desk/").content.decode()
 
@@ -164,13 +164,15 @@ def test_nothing_can_be_recorded_about_an_item_that_was_removed_from_its_visit(d
     assert "Record what happens next" not in text(desk.get(page_of(row, "desk_conversation")))
     page = desk.post(page_of(row), ORDERED, follow=True)
     assert "The patron doesn't say that they couldn't get an item. Nothing was recorded." in text(page)
-    # A page that was loaded before the removal leads to the same action.
+    # The action itself refuses too, in case the item is removed while a request is handled.
     with pytest.raises(next_steps.NothingToDo):
         next_steps.record(row, missed, Step("ordered", FRIDAY), by=staff, at=NOW)
     assert not NextStep.objects.exists()
 
 
-def test_next_step_page_lists_the_missed_items_if_there_are_several(desk, patron, staff, branch, clock):
+def test_next_step_page_lists_the_items_if_the_patron_could_not_get_several_items(
+    desk, patron, staff, branch, clock
+):
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = ask(patron, help_session=visit)
     items = recommend_in_message(say(conversation, staff), 2, recommended_at=NOW)
@@ -215,7 +217,7 @@ def test_next_step_page_is_404_for_people_who_cannot_open_the_conversation(
 
 
 def two_missed(patron, staff, branch, clock):
-    """Return a conversation and two recommendations in it that the patron couldn't get."""
+    """Return a conversation, and its recommendations of two items that the patron couldn't get."""
     conversation = ask(patron, help_session=HelpSessionFactory(patron=patron, staff=staff, branch=branch))
     items = recommend_in_message(say(conversation, staff), 2, recommended_at=NOW)
     clock.shift(60)
@@ -254,7 +256,7 @@ def test_next_step_form_shows_the_typed_values_again_if_a_colleague_recorded_a_s
     assert NextStep.objects.get().kind == "ordered"
 
 
-def test_conversation_page_says_that_the_patron_was_given_the_missing_item(desk, missed, staff):
+def test_conversation_page_says_that_staff_have_given_the_item_to_the_patron(desk, missed, staff):
     next_steps.record(row_of(missed), missed, Step("reserved", FRIDAY), by=staff, at=timezone.now())
     next_steps.mark_given(row_of(missed), missed, by=staff, at=timezone.now())
     page = text(desk.get(page_of(row_of(missed), "desk_conversation")))

@@ -26,7 +26,7 @@ QUEUE = "/desk/"
 
 @pytest.fixture
 def at():
-    """Return the time when the patron gives the outcome, an hour ago. The queue shows it one minute later."""
+    """Return the time of the patron's answer, an hour ago. So the queue shows the answer already."""
     return timezone.now() - timedelta(hours=1)
 
 

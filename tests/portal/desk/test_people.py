@@ -235,7 +235,7 @@ def test_conversation_links_to_the_patron_record(desk, visit_here, patron):
     assert log_entries(patron)[-1] == ("opened", "user", str(patron.public_id), "conversation")
 
 
-def test_patron_record_of_another_branch_is_404_without_a_search(desk, stranger):
+def test_patron_record_of_another_branch_is_404_if_staff_did_not_search_for_the_patron(desk, stranger):
     assert desk.get(record(stranger)).status_code == 404
     assert desk.post(record(stranger), {"reason": "Because"}).status_code == 404
     assert log_entries(stranger) == []

@@ -258,7 +258,7 @@ def test_queue_poll_counts_the_users_own_conversations_of_other_branches(desk, b
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
-def test_request_for_the_title_number_runs_six_queries_for_0_1_and_30_conversations(
+def test_counting_conversations_for_the_page_title_runs_six_queries_for_0_1_and_30_rows(
     desk, branch, staff, number, django_assert_num_queries
 ):
     fill(branch, number)
@@ -276,7 +276,7 @@ def test_request_for_the_title_number_runs_six_queries_for_0_1_and_30_conversati
     assert desk.get(reverse("desk_waiting")).content.decode() == f"{number + 1}"
 
 
-def test_every_desk_page_contains_the_url_that_returns_the_number_for_its_title(desk):
+def test_every_desk_page_has_the_url_that_returns_the_number_of_waiting_conversations(desk):
     assert f'data-waiting="{reverse("desk_waiting")}"' in shown(desk.get(reverse("record")))
 
 

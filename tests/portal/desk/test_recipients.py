@@ -1,4 +1,4 @@
-"""Test the field “For” of the record form: which patron it finds, what staff read aloud, and what is saved."""
+"""Test the field “For” of the record form: whom it finds, what staff read aloud, and what is saved."""
 
 import json
 import re

@@ -210,7 +210,7 @@ def test_error_about_the_number_of_people_says_which_numbers_are_valid(desk, typ
     assert "Enter a whole number from 1 to 500." in shown(desk.post(RECORD, typed(people=people)))
 
 
-def test_empty_record_form_creates_no_unfinished_visit(desk, typed):
+def test_saving_an_empty_record_form_creates_no_unfinished_visit(desk, typed):
     desk.post(RECORD, typed(question="", summary=" "))
     assert not HelpSession.objects.exists()
 
@@ -452,7 +452,7 @@ def test_autosave_accepts_any_text(desk, typed, text):
     assert desk.post("/desk/record/autosave/", typed(question=text)).status_code == 200
 
 
-def test_empty_help_session_form_can_be_saved_for_later(desk):
+def test_finish_later_button_saves_even_an_empty_record_form(desk):
     desk.post(RECORD, {"action": "later"})
     draft = HelpSession.objects.unfinished().get()
     assert "No text yet" in shown(desk.get(RECORD))
@@ -767,7 +767,7 @@ class TestCheckIn:
         assert 'id="check-in"' not in shown(desk.get(f"/desk/sessions/{session.public_id}/correct/"))
 
 
-def test_item_search_offers_the_own_branch_only_if_this_would_narrow_the_search(desk, branch):
+def test_item_search_offers_narrowing_to_the_branch_only_if_this_would_leave_out_items(desk, branch):
     ItemFactory(title="Rivers", branch=branch, call_number="551")
 
     def offers_branch(**fields):

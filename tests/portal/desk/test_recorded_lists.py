@@ -41,7 +41,7 @@ def front(branch):
 
 @pytest.fixture
 def at_computer(desk, branch, front):
-    """Return the desk on a shared computer with the name of a service point."""
+    """Return Rosa's browser on a shared desk computer. The computer has the name of a service point."""
     desk.post(reverse("desk_computers"), {"branch": branch.pk, "name": "front Desk"})
     return desk
 
@@ -108,9 +108,7 @@ def test_patron_group_that_is_not_offered_is_a_form_error_and_no_visit_is_record
     [("stu", "Students"), ("Undergrad", "Students"), ("ADULT", "Other"), ("", None)],
     ids=["mapped", "second name", "not mapped", "no group"],
 )
-def test_visit_that_a_patron_keeps_gets_the_patron_group_of_their_library_card(
-    branch, students, on_card, name
-):
+def test_kept_visit_gets_the_patron_group_of_the_patrons_library_card(branch, students, on_card, name):
     patron = UserFactory()
     card(patron, on_card)
     session = keep(HelpSessionFactory(branch=branch), patron)
@@ -140,7 +138,7 @@ def test_patron_group_of_a_card_is_not_stored_for_a_visit_with_a_child(branch, s
 
 
 @pytest.mark.parametrize("from_card", [True, False])
-def test_removing_a_wrong_patron_from_a_visit_also_removes_the_group_from_their_card(
+def test_removing_a_wrong_patron_also_removes_a_patron_group_that_came_from_a_card(
     branch, staff, students, from_card
 ):
     patron = UserFactory()
@@ -281,7 +279,7 @@ def test_service_point_of_another_branch_is_refused_and_the_error_names_the_othe
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_contact_of_another_branch_does_not_get_the_service_point_of_this_computer(
+def test_contact_of_another_branch_does_not_get_the_service_point_of_the_shared_computer(
     at_computer, staff, branch, front, library
 ):
     hill = BranchFactory(name="Hill")

@@ -341,7 +341,7 @@ def want_no_answer(*conversations):
 def test_send_and_next_button_skips_conversations_whose_patrons_want_no_answer(desk, three):
     url = open_from_queue(desk, 0)
     want_no_answer(three[1])
-    # The link of the page leads to every conversation of the list.
+    # The page's link to the next conversation doesn't skip this conversation.
     assert str(three[1].public_id) in desk.get(url).context["queue"]["next"]
     response = desk.post(
         address(three[0], "reply/"),
@@ -351,7 +351,7 @@ def test_send_and_next_button_skips_conversations_whose_patrons_want_no_answer(d
     assert response.url.startswith(f"/desk/conversations/{three[2].public_id}/?")
 
 
-def test_send_and_next_button_opens_the_list_if_all_further_patrons_want_no_answer(desk, three):
+def test_send_and_next_button_opens_the_list_if_no_remaining_patron_wants_an_answer(desk, three):
     want_no_answer(three[1], three[2])
     response = desk.post(
         address(three[0], "reply/"),

@@ -207,7 +207,7 @@ def test_audit_trail_stores_the_number_of_search_results_but_not_the_search_word
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "one of the results"])
-def test_audit_trail_records_a_search_even_if_its_url_has_a_page_parameter(desk, branch, staff, after):
+def test_audit_trail_records_a_search_whose_first_request_has_a_page_parameter(desk, branch, staff, after):
     visit(branch=branch, question="Bees?", happened_on="2026-03-02")
     latest = visit(branch=branch, question="Bees and wasps?", happened_on="2026-03-03")
     after = str(latest.public_id) if after == "one of the results" else after
@@ -216,7 +216,7 @@ def test_audit_trail_records_a_search_even_if_its_url_has_a_page_parameter(desk,
     assert list(events.values_list("by", "results")) == [(staff.pk, 2)]
 
 
-def test_audit_trail_records_a_new_search_even_if_its_url_has_a_page_parameter(desk, branch, staff):
+def test_new_search_is_in_the_audit_trail_even_if_its_url_has_an_old_page_parameter(desk, branch, staff):
     for _number in range(35):
         visit(branch=branch, question="Bees and wasps?")
     first = desk.get(LIST, {"q": "bees"})

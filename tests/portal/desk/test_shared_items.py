@@ -510,7 +510,7 @@ def test_ended_links_are_deleted_after_seven_days(staff):
     assert set(StaffLinkItem.objects.values_list("link", flat=True)) == {kept.pk}
 
 
-def test_working_links_exclude_ended_links_and_links_of_colleagues(staff, coordinator):
+def test_list_of_own_working_links_leaves_out_ended_links_and_links_of_colleagues(staff, coordinator):
     working, ended = link_to(by=staff), link_to(by=staff)
     link_to(by=coordinator)
     end_staff_link(ended, by=staff, at=timezone.now())

@@ -25,7 +25,7 @@ YEARS = st.dictionaries(
 
 
 def tables_of(year):
-    """Return all tables that the page can show, as {(months, branches): (shown numbers, contacts in *Other*)}.
+    """Return all tables that the page can show: {(months, branches): (shown numbers, contacts in *Other*)}.
 
     Each key is one table: the months and the branches that somebody can choose on the page.
     """

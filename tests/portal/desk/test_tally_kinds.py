@@ -279,7 +279,7 @@ def test_saving_an_old_page_does_not_remove_a_kind_of_tally_that_a_colleague_has
     ("name", "key", "error"),
     [("FAX", "x", "Another kind has this name."), ("Phone", "f", "Another kind has this key.")],
 )
-def test_name_or_key_of_a_tally_kind_that_a_colleague_has_just_used_is_a_form_error(
+def test_tally_kind_form_refuses_a_name_or_key_that_a_colleague_has_just_used(
     settings_page, front, monkeypatch, name, key, error
 ):
     save_kinds = choices.save_kinds

@@ -113,7 +113,7 @@ def spring(branch, patron, own_value):
 
 
 def sums_in_sql(by, period, branches):
-    """Count the sessions themselves in plain SQL. Return {key: [contacts, minutes, handed over, check-ins]}."""
+    """Count the rows of sessions in plain SQL. Return {key: [contacts, minutes, handed over, check-ins]}."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

@@ -101,9 +101,9 @@ def test_email_stays_in_the_mailbox_without_a_flag_while_the_disk_is_full(
 
 @pytest.fixture
 def tried(monkeypatch):
-    """Refuse each email from sam@example.org with TooOften.
+    """Make `receive` raise TooOften for each email from sam@example.org.
 
-    Return a list that gets the last word of each email that was tried.
+    Return a list. Each call of `receive` appends the last word of its email to the list.
     """
     tried, take = [], mailbox.receive
 

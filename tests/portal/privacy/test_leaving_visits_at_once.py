@@ -61,7 +61,8 @@ def begin(number):
     recommend_in(visit)
     conversation = ConversationFactory(help_session=visit)
     MessageFactory(conversation=conversation)
-    who, how = [(adult, "leaves"), (child, "leaves"), (adult, "is sent away"), (adult, "in time")][number % 4]
+    ways = [(adult, "leaves"), (child, "leaves"), (adult, "is sent away"), (adult, "time is over")]
+    who, how = ways[number % 4]
     return SimpleNamespace(
         number=number,
         child=child,
@@ -103,9 +104,9 @@ def check_hold(data, outcomes):
     kept_visit, _let_go = outcomes
     assert kept_visit in (True, False), outcomes
     assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
-    # If `how` is "in time", the worker ends the sharing after the retention period, and a hold stops the
-    # worker. A hold doesn't stop a person from leaving, or the child from removing the adult.
-    assert keeps_visit(data) is (kept_visit and data.how == "in time")
+    # A hold prevents only the worker from ending the sharing, which it does when the retention period is over.
+    # A person can leave despite a hold, and the child can remove the adult.
+    assert keeps_visit(data) is (kept_visit and data.how == "time is over")
     seen.add(kept_visit)
 
 

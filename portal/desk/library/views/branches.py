@@ -33,7 +33,8 @@ def add_branch(request):
         try:
             branch = actions.add_branch(by=request.user, at=timezone.now(), **form.cleaned_data)
         except actions.NameTaken:
-            # Another request took the name after the form was checked. Now the form says so.
+            # Another request has saved this name since the form was checked. Check again, so that the page
+            # shows the error.
             return add_branch(request)
         messages.success(request, _("%(branch)s added. Check its opening hours next.") % {"branch": branch})
         return redirect("branch_settings", branch.slug)
@@ -50,7 +51,7 @@ def branch_settings(request, slug):
         return _branch_settings(request, slug)
     except (CalendarChanged, actions.NameTaken):
         # A colleague saved at the same moment, so read everything again. The days that this person left
-        # unchanged keep the colleague's hours. If the colleague took the name, the form says so.
+        # unchanged keep the colleague's hours. If another branch now has the name, the form shows an error.
         return branch_settings(request, slug)
 
 

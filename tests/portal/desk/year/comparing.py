@@ -151,7 +151,7 @@ def by_staff(year, branches):
 def survey(year, name, method):
     """Return the answers for two reporting years, first from the report and then from the SQL.
 
-    All rules of the survey get this method.
+    First, set the method of all rules of the survey to `method`.
     """
     RuleSet.objects.filter(survey=name).update(method=method)
     start = Library.current().year_starts_in
@@ -179,7 +179,7 @@ def _survey_of(year, name, method, reporting_year):
 
 
 def _estimate(year, name, first, last, rules):
-    """Return {counts as: estimate} from the marked weeks that are over, or None if there are too few weeks."""
+    """Return {counts as: estimate} from the marked weeks that are over, or None if these are too few."""
     weeks = [
         starts
         for (starts,) in SampledWeek.objects.values_list("starts_on")

@@ -94,14 +94,14 @@ class Desk:
         if columns["patron_group"] or columns.get("child"):
             return columns
         # A patron has several cards only after records were merged. In this year, nobody signs in with a card
-        # again, so the newest card was seen last.
+        # again, so the newest card is the one that was seen last.
         cards = self._cards_of(person.pk)
         group = self.group_of[cards[-1]] if cards else None
         self.happened["group of a card"] += group is not None
         return columns | {"patron_group": group}
 
     def tally(self):
-        """Count short contacts with a key, or from a tick sheet. Take some of them back."""
+        """Count one contact with a key, or several with a tick sheet. Sometimes undo this."""
         by, kind = self.pick(self.staff), self.pick(self.kinds)
         point, at = kind.service_point, self.at
         columns = {"branch": point.branch_id, "point": point.pk, "mode": "in_person", "staff": by.pk}
@@ -195,7 +195,7 @@ class Desk:
         assert actions.undo_record(visit, by=by, at=self.at)
 
     def remove_patron(self):
-        """Remove a wrong patron from a visit. The new visit counts, but without the group of the patron's card."""
+        """Remove a wrong patron. The new visit counts, but without the group from this patron's card."""
         visit = self.some_visit(patron__isnull=False, with_child="")
         if visit is None:
             return

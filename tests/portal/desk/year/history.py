@@ -180,7 +180,7 @@ class Year(Desk, Patrons):
         self.ended_at, self.last_day = self.at, self.today
 
     def later(self, moment, step):
-        """Do this step at this time."""
+        """Plan this step for this time."""
         heapq.heappush(self.agenda, (moment, next(self.places), step))
 
     def _choices(self):

@@ -1,8 +1,8 @@
 """A ledger of everything that a library did in a year, from which plain SQL computes every figure.
 
 The history writes each contact into the ledger when it happens, and changes the ledger when staff correct or
-delete a contact. No code of the portal writes or reads the ledger. Forgetting, erasing and merging don't change
-it, because they must not change a figure.
+delete a contact. No code of the portal writes or reads the ledger. Forgetting, erasing and merging must not
+change a figure, so they don't change the ledger.
 """
 
 from django.db import connection
@@ -20,7 +20,7 @@ TABLES = {
     "year_contact": CONTACT,
     "year_own": {"contact": "bigint", "field": "bigint", "value": "bigint"},
     "year_check_in": {"id": "bigint", "contact": "bigint"},
-    # The times here and in `year_opening` are in seconds.
+    # In this table and in `year_opening`, times are in seconds.
     "year_answer": {
         **{"conversation": "bigint", "branch": "bigint", "month": "varchar(7)"},
         **{"asked": "bigint", "answered": "bigint"},
@@ -36,7 +36,7 @@ TABLES = {
         **{"survey": "varchar(8)", "starts": "varchar(10)", "kind": "bigint", "counts_as": "varchar(12)"}
     },
 }
-# All contacts that count, and the contacts that the tables by month describe.
+# COUNTED finds all contacts that count. DESCRIBED leaves out tallies, quiet sessions and visits with a child.
 COUNTED = "FROM year_contact c WHERE c.replaced_by = ''"
 DESCRIBED = f"{COUNTED} AND c.is_tally = 0 AND c.quiet = 0 AND c.child = 0"
 NUMBERS = """COUNT(*), COALESCE(SUM(c.minutes), 0), SUM(c.handed),

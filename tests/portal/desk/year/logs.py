@@ -20,7 +20,7 @@ TIMES = {"": None, "9:15 AM": 9, "2:30 PM": 14}
 
 
 class DeskLog:
-    """Two logs. Rows of `with_numbers` have a ticket number and can be edited. Rows of `without` can be equal."""
+    """Two logs. Rows of `with_numbers` have ticket numbers and can be edited. `without` can repeat rows."""
 
     def __init__(self, year, folder):
         self.year, self.file = year, folder / "log.csv"
@@ -30,7 +30,7 @@ class DeskLog:
         self.last_contact = 0
 
     def import_more(self):
-        """Add rows to one of the logs, and import the whole log. If rows have ticket numbers, edit two of them."""
+        """Add rows to a log, edit two rows if they have ticket numbers, and import the whole log."""
         log = self.year.pick([self.with_numbers, self.without])
         for _number in range(self.year.random.randint(2, 8)):
             ticket = f"{len(log) + 1}" if log is self.with_numbers else ""

@@ -8,7 +8,7 @@ from portal.surveys.presets import PRESETS
 from recommendations.models import QuestionType
 
 DAY = datetime.timedelta(days=1)
-# How each survey counts. ESTIMATED is the number of weeks and the multiplier of an estimate.
+# The method of each survey. An estimate needs WEEKS sampled weeks. It is their average times MULTIPLIER.
 METHODS = {"pls": "count", "arl": "estimate", "acrl": "count"}
 WEEKS, MULTIPLIER = 2, 47
 
@@ -21,7 +21,7 @@ class Rules:
             self._save(None, survey, datetime.date(2025, 1, 1), rules, {}, "neither", False)
 
     def change(self):
-        """Add rules of one survey that start on a day near today. If there are many rules, remove some instead."""
+        """Add rules of one survey that start on a day near today. If there are many, remove some instead."""
         year, survey = self.year, self.year.pick(Survey.values)
         later = RuleSet.objects.filter(survey=survey, starts_on__year=2026).order_by("starts_on")
         if len(later) > 2:
