@@ -11,10 +11,19 @@ EMAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
 # Nine or more digits in a row look like the number of a library card. If there are spaces, dashes or periods
 # between the digits, only eleven or more look like such a number. Fewer digits are probably a phone number.
 LONG_NUMBER = re.compile(r"\d{9,}|\d(?:[ .-]?\d){10,}")
-# A line such as "10:42 Hello" or "[10:42:07 p.m.] Hello".
-TIMED_LINE = re.compile(r"\[?\d{1,2}:\d{2}(:\d{2})?( ?[ap]\.?m\.?)?\]?\s", re.IGNORECASE)
-# A line such as "Patron: Hello".
-SPOKEN_LINE = re.compile(r"([^\W\d][\w .'-]{0,30}):\s")
+# Chat systems also separate lines with these tags.
+LINE_ENDS = re.compile(r"\n|<br\s*/?>|</(?:p|div|li|tr)>", re.IGNORECASE)
+TAG = re.compile(r"<[^<>]{0,200}>")
+TIME = r"[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\.?)?[\])]?"
+# A date such as "2026-05-01" or "12/31/25," before a time.
+DATE = r"[\[(]?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},?[ T]"
+# A line such as "10:42 Hello", "[10:42:07 p.m.] Hello" or "2026-05-01 10:42 Hello".
+TIMED_LINE = re.compile(rf"(?:{DATE})?{TIME}\s", re.IGNORECASE)
+SPEAKER = r"[^\W\d][\w .'-]{0,30}?"
+# A line such as "Patron: Hello", "Patron (10:42): Hello" or "Patron 10:42 AM: Hello".
+SPOKEN_LINE = re.compile(rf"({SPEAKER})(?: {TIME})?:\s", re.IGNORECASE)
+# "10:42 Patron: Hello", also in the middle of a line.
+TIMED_SPEAKER = re.compile(rf"(?<!\d){TIME}\s(?:- )?{SPEAKER}:\s", re.IGNORECASE)
 
 
 def why_refused(text):
@@ -32,10 +41,11 @@ def _looks_like_transcript(text):
     """Return whether three lines begin with a time, or four lines begin with the name of a speaker.
 
     There must be two or more speakers, and one of them must have two or more lines. So a list with lines such
-    as "Title: …" and "Author: …" is no transcript.
+    as "Title: …" and "Author: …" is no transcript. If the text has no lines, three times that are followed by
+    a speaker are enough.
     """
-    lines = [line.strip() for line in text.splitlines()]
-    if sum(bool(TIMED_LINE.match(line)) for line in lines) >= 3:
+    lines = [TAG.sub("", line).strip() for line in LINE_ENDS.split(text)]
+    if sum(bool(TIMED_LINE.match(line)) for line in lines) >= 3 or len(TIMED_SPEAKER.findall(text)) >= 3:
         return True
     spoken = [match[1].casefold() for line in lines if (match := SPOKEN_LINE.match(line))]
     speakers = Counter(spoken)

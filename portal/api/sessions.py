@@ -190,12 +190,12 @@ def _items(sent, token, refuse):
     by_id, by_isbn = {row.public_id: row for row in known}, {row.isbn: row for row in known}
     chosen = []
     for place, item in enumerate(sent.items):
-        reason = clean(item.reason)
-        _check_words(f"items.{place}.reason", reason, token, refuse)
+        # Check the text with its line ends, because a transcript is recognized by its lines.
+        _check_words(f"items.{place}.reason", clean(item.reason, multiline=True), token, refuse)
         if (item.id is None) == (not item.isbn):
             refuse(f"items.{place}", "Name the item by its id or by its ISBN.")
         elif row := by_id.get(item.id) or by_isbn.get(_isbn_13(item.isbn)):
-            chosen.append(ChosenItem(item=row, reason=reason, starred=item.asked_about))
+            chosen.append(ChosenItem(item=row, reason=clean(item.reason), starred=item.asked_about))
         else:
             refuse(f"items.{place}", "The catalog has no such item.")
     return chosen

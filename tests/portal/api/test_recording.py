@@ -221,6 +221,7 @@ def test_question_and_answer_texts_are_refused_unless_the_token_allows_them(send
         ("summary", "Card 2901 2345 67890", "card"),
         ("summary", "Patron: hi\nAna: hello\nPatron: where?\nAna: there", "transcript"),
         ("items.0.reason", "Write to maria@example.org", "email address"),
+        ("items.0.reason", "Patron: hi\nAna: hello\nPatron: where?\nAna: there", "transcript"),
     ],
 )
 def test_text_with_private_data_is_refused_even_if_the_token_allows_texts(send, token, field, words, part):
