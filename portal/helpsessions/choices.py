@@ -27,11 +27,17 @@ RESERVED_KEYS = frozenset("tvz")
 # The words are English and Spanish, without accents. Most of them are beginnings of words.
 SENSITIVE = re.compile(
     r"\b(health|medic|ill\b|sick|disease|mental|addict|pregnan|disab|handicap|blind|deaf|autis|hiv\b|patient"
-    r"|homeless|unhoused|shelter|housing|evict|tenan|immigra|migra|asylum|refugee|undocument|citizen|visas?\b"
+    r"|dementia|alzheimer|cancer|diabet|wheelchair|hospital|rehab|recovery|clinic|depress"
+    r"|homeless|unhoused|shelter|housing|evict|tenan|foster|halfway|transient"
+    r"|immigra|migra|asylum|refugee|undocument|citizen|visas?\b|foreign|newcomer|daca\b|green card"
     r"|race\b|racial|ethnic|black\b|white\b|latin|hispanic|asian|african|indigen|native|tribal|roma\b"
+    r"|arab|chican|minorit|aborigin|inuit|caucasian|pacific island"
     r"|religio|christian|catholic|muslim|islam|jew|hindu|buddh|church|mosque|faith"
+    r"|sikh|mormon|protestant|evangel|orthodox|amish|atheis|parish|synagogue|temple"
     r"|ages?\b|aged\b|years?\b|born|birth|\d"
-    r"|salud|enferm|adicci|embaraz|discapa|ciego|sordo|paciente|sin hogar|sin techo|albergue|vivienda|desaloj"
+    r"|salud|enferm|adicci|embaraz|discapa|ciego|sordo|paciente|demencia|silla de ruedas|clinica"
+    r"|sin hogar|sin techo|sin casa|albergue|vivienda|desaloj|extranjer|recien llegad|minoria|gitan|mestiz"
+    r"|evangelic|ateo|sinagoga"
     r"|inmigra|asilo|refugi|indocument|ciudadan|raza|racial|etnia|etnic|negr[oa]|blanc[oa]|hispan|asiatic"
     r"|african|cristian|catolic|musulman|judi|iglesia|mezquita|edad|anos\b|nacid)"
 )

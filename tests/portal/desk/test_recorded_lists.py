@@ -370,6 +370,13 @@ def test_thirteenth_patron_group_is_refused(settings_page, branch):
         "Muslim students",
         "Black teachers",
         "Age 17",
+        "Dementia café",
+        "Wheelchair users",
+        "Foster families",
+        "Newcomers",
+        "Arab students",
+        "Sikh community",
+        "Extranjeros",
         "Personas sin hogar",
         "Inmigrantes",
         "Edad de 12 años",
@@ -384,7 +391,8 @@ def test_sensitive_group_is_added_only_after_a_warning(settings_page, branch, na
 
 
 @pytest.mark.parametrize(
-    "name", ["Students", "Teachers", "Residents", "Faculty", "Alumni", "Visitors", "Docentes"]
+    "name",
+    ["Students", "Teachers", "Residents", "Faculty", "Alumni", "Visitors", "Docentes", "Seniors", "Teens"],
 )
 def test_patron_groups_with_usual_names_are_added_without_a_warning(settings_page, branch, name):
     assert settings_page.post(GROUPS, {"name": name}).status_code == 302
