@@ -23,12 +23,14 @@ MAX_MINUTES = 600
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 ORDERS = (DAY_FIRST, MONTH_FIRST)
 NO_DAY = {
-    "": gettext_lazy("“%(text)s” is not a day of the calendar"),
+    "": gettext_lazy("“%(text)s” is not a day of the calendar. Correct the date"),
     DAY_FIRST: gettext_lazy(
-        "“%(text)s” is not a day of the calendar, if the dates are written with the day first"
+        "“%(text)s” is not a day of the calendar, if the dates are written with the day first. Correct the "
+        "date"
     ),
     MONTH_FIRST: gettext_lazy(
-        "“%(text)s” is not a day of the calendar, if the dates are written with the month first"
+        "“%(text)s” is not a day of the calendar, if the dates are written with the month first. Correct the "
+        "date"
     ),
 }
 
@@ -161,7 +163,7 @@ def read_day(text, order, epoch, zone):
 def _from_serial(match, epoch, text):
     number = int(match[1])
     if number not in SERIALS:
-        raise NotRead(_("“%(text)s” is not a date") % {"text": text})
+        raise _no_date(text)
     day = EPOCHS[epoch] + datetime.timedelta(days=number)
     hour = int((float(match[2]) * 86_400 + 0.5) // 3600) % 24 if match[2] else None
     return _checked(day, text), hour
@@ -184,12 +186,17 @@ def _written_day(text, order):
                 return _checked(found, text), words[match.end() :]
     except ValueError as error:
         raise NotRead(NO_DAY[order] % {"text": text[:40]}) from error
-    raise NotRead(_("“%(text)s” is not a date") % {"text": text[:40]})
+    raise _no_date(text)
+
+
+def _no_date(text):
+    return NotRead(_("“%(text)s” is not a date. Write it like 2025-12-31") % {"text": text[:40]})
 
 
 def _checked(day, text):
     if day.year < FIRST_YEAR:
-        raise NotRead(_("“%(text)s” is before %(year)d") % {"text": text[:40], "year": FIRST_YEAR})
+        wrong = _("“%(text)s” is before %(year)d. Correct the date")
+        raise NotRead(wrong % {"text": text[:40], "year": FIRST_YEAR})
     return day
 
 
@@ -278,7 +285,7 @@ def read_duration(text):
         low_unit, high_unit = match[2] or match[4], match[4] or match[2]
         low, high = _minutes(match[1], low_unit), _minutes(match[3], high_unit)
         if low > high:
-            raise NotRead(_("“%(text)s” is not a duration") % {"text": text[:40]})
+            raise _no_duration(text)
         return _band(low, high, text)
     below, above = BELOW.search(words), ABOVE.search(words)
     rest = ABOVE.sub("", BELOW.sub("", words)).strip()
@@ -290,7 +297,11 @@ def read_duration(text):
             return _band(minutes, None, text)
         if not below and not above:
             return _exact(minutes, text)
-    raise NotRead(
+    raise _no_duration(text)
+
+
+def _no_duration(text):
+    return NotRead(
         _("“%(text)s” is not a duration. Write minutes, such as 15, or a band, such as 10-30 min")
         % {"text": text[:40]}
     )
@@ -316,7 +327,6 @@ def _band(low, high, text):
 
 def _checked_minutes(minutes, text):
     if minutes > MAX_MINUTES:
-        raise NotRead(
-            _("“%(text)s” is longer than %(count)d minutes") % {"text": text[:40], "count": MAX_MINUTES}
-        )
+        wrong = _("“%(text)s” is longer than %(count)d minutes. Correct it, or empty the cell")
+        raise NotRead(wrong % {"text": text[:40], "count": MAX_MINUTES})
     return minutes

@@ -65,18 +65,20 @@ def read_row(row, plan, *, today, zone):
             )
             % {"cells": len(cells), "columns": plan.width}
         )
-    day_text = cell(cells, "other_day") or cell(cells, "day")
+    day_field = "other_day" if cell(cells, "other_day") else "day"
+    day_text = cell(cells, day_field)
     if is_total(row, day_text):
         return TOTALS
     if not day_text:
-        raise _failed(_("the date is missing"), "day", plan)
-    day, hour = _read(read_day, "day", plan, day_text, plan.order, plan.epoch, zone)
-    if cell(cells, "other_day"):
+        raise _failed(_("the date is missing. Enter it, or delete the row"), "day", plan)
+    day, hour = _read(read_day, day_field, plan, day_text, plan.order, plan.epoch, zone)
+    if day_field == "other_day":
         hour = None
     if time_text := cell(cells, "time"):
         hour = _read(read_hour, "time", plan, time_text)
     if day > today:
-        raise _failed(_("%(day)s is in the future") % {"day": day.isoformat()}, "day", plan)
+        wrong = _("%(day)s is in the future. Correct the date") % {"day": day.isoformat()}
+        raise _failed(wrong, day_field, plan)
     found = {name: _value(cells, name, plan) for name in plan.values}
     if values.LEFT_OUT in found.values():
         return LEFT_OUT
@@ -87,8 +89,8 @@ def read_row(row, plan, *, today, zone):
     level_text = cell(cells, "read_level")
     level = values.read_level(level_text) if level_text else None
     if level == 0:
-        wrong = _("“%(text)s” is not a READ level from 1 to 6") % {"text": level_text[:40]}
-        raise _failed(wrong, "read_level", plan)
+        wrong = _("“%(text)s” is not a READ level from 1 to 6. Correct it, or empty the cell")
+        raise _failed(wrong % {"text": level_text[:40]}, "read_level", plan)
     number_of_people = values.people(cell(cells, "people"))
     group, topic = found.get("patron_group"), found.get("topic")
     return Contact(
@@ -142,7 +144,7 @@ def _place(ours, plan):
     if kind == "branch":
         return int(pk), None
     if plan.branch is None:
-        raise _failed(_("the branch is missing"), "place", plan)
+        raise _failed(_("the branch is missing. Enter the name of a branch"), "place", plan)
     return plan.branch, None
 
 

@@ -166,7 +166,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error.filename or file} can't be opened: {error.strerror}.", returncode=NOTHING_READ
             ) from error
-        self._summarize(result, "")
+        self._summarize(result, plan, "")
         if result.failures:
             sys.exit(SOME_FAILED if result.added or result.known else NOTHING_READ)
 
@@ -205,7 +205,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {day}: {recorded} recorded here, {imported} imported")
         if len(days) > DAYS_SHOWN:
             self.stdout.write(f"  … and {len(days) - DAYS_SHOWN} more days")
-        self._summarize(result, "Nothing was changed. An import would give: ")
+        self._summarize(result, plan, "Nothing was changed. An import would give: ")
 
     def _describe(self, overview, plan):
         for fate in columns_of(overview, plan):
@@ -261,7 +261,7 @@ class Command(BaseCommand):
         if self.stdout.isatty():
             self.stdout.write("")
 
-    def _summarize(self, result, would):
+    def _summarize(self, result, plan, would):
         self.stdout.write(
             f"{would}{result.added} added ({result.replaced} of them replace an earlier version), "
             f"{result.known} already imported, {result.left_out} left out, {result.totals} rows of totals, "
@@ -269,8 +269,9 @@ class Command(BaseCommand):
         )
         if result.days:
             self.stdout.write(f"Days: {result.first_day} to {result.last_day}.")
-        for number, reason, _column in result.failed:
-            self.stderr.write(printable(f"  row {number}: {reason}"))
+        for number, reason, column in result.failed:
+            place = f"{plan.names[column]}: " if column is not None and column < len(plan.names) else ""
+            self.stderr.write(printable(f"  row {number}: {place}{reason}"))
         if result.failures > len(result.failed):
             self.stderr.write(
                 f"  … and {result.failures - len(result.failed)} more. --failed FILE writes all."

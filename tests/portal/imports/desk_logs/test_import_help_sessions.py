@@ -268,7 +268,7 @@ def test_file_of_failed_rows_can_be_corrected_and_imported(run, tmp_path):
     failed = tmp_path / "failed.csv"
     status, _out, err = run([HEADER, good, wrong], "--failed", str(failed))
     assert status == 1
-    assert "  row 3: “long” is not a duration." in err
+    assert "  row 3: Minutes: “long” is not a duration." in err
     assert failed.stat().st_mode & 0o777 == 0o600
     text = failed.read_text("utf-8-sig")
     assert "Minutes: “long” is not a duration. Write minutes, such as 15, or a band" in text
@@ -468,9 +468,27 @@ def test_recounting_and_forgetting_sessions_do_not_change_the_counts_of_imports(
     assert {table.__name__: counted(table) for table in TABLES} == before
 
 
-def test_row_with_a_future_date_fails(run):
-    _status, _out, err = run([HEADER, ["3/14/2124", "", "", "", ""]])
-    assert "2124-03-14 is in the future" in err
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"Date": "3/14/2124"}, "Date: 2124-03-14 is in the future. Correct the date"),
+        ({"Date": ""}, "Date: the date is missing. Enter it, or delete the row"),
+        ({"Date": "soon"}, "Date: “soon” is not a date. Write it like 2025-12-31"),
+        ({"Date": "3/14/1924"}, "Date: “3/14/1924” is before 1970. Correct the date"),
+        ({"Date": "2/30/2024"}, "if the dates are written with the month first. Correct the date"),
+        ({"Date if not today": "2/30/2024"}, "Date if not today: “2/30/2024” is not a day of the calendar"),
+        ({"Minutes": "2000"}, "Minutes: “2000” is longer than 600 minutes. Correct it, or empty the cell"),
+        ({"Minutes": "30-10"}, "Minutes: “30-10” is not a duration. Write minutes, such as 15,"),
+        ({"READ": "9"}, "READ: “9” is not a READ level from 1 to 6. Correct it, or empty the cell"),
+    ],
+    ids=str,
+)
+def test_message_about_a_failed_row_names_row_and_column_and_says_what_to_do(run, cells, message):
+    columns = {"Date": "3/14/2024", "Date if not today": "", "Minutes": "5", "READ": "2"}
+    status, _out, err = run([list(columns), list(columns.values()), list((columns | cells).values())])
+    assert (status, LogImport.objects.get().added) == (1, 1)
+    assert err.startswith("  row 3: ")
+    assert message in err
 
 
 def test_import_in_which_every_row_fails_is_not_listed(run):
