@@ -1,6 +1,7 @@
 """One page about a month or a reporting year, which coordinators print for the director."""
 
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import coordinator_only
@@ -51,7 +52,7 @@ def director(request):
             "entered_later": entered_later(figure, keys),
             "chart": chart_of(figure),
             "sentence": sentence_of(figure),
-            "answers": sentence_of(workload.figure(period, keys, workload.ANSWERS)),
+            "answers": _about_answers(request, branches, form.cleaned_data["dates"]),
             **_outcomes(period),
         }
     return render(request, "desk/figures/director.html", context)
@@ -69,3 +70,19 @@ def _outcomes(period):
         "tables": tables_of(found, None, ""),
         "follow_ups": follow_ups_of(found, None),
     }
+
+
+def _about_answers(request, branches, dates):
+    """Say how long patrons waited for first answers. Leave out branches where few people work."""
+    form = FigureForm(
+        {"dates": dates, "by": workload.ANSWERS},
+        branches=branches,
+        user=request.user,
+        sees_all=True,
+        library=request.library,
+    )
+    form.full_clean()
+    sentences = [sentence_of(form.figure())] if form.chosen_branches else []
+    if form.left_out:
+        sentences.append(_("Answer times leave out branches where fewer than three people work."))
+    return " ".join(sentences)
