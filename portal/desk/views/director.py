@@ -1,6 +1,9 @@
 """One page about a month or a reporting year, which coordinators print for the director."""
 
+from urllib.parse import urlencode
+
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -51,6 +54,7 @@ def director(request):
             "numbers": main_numbers(figure, earlier),
             "entered_later": entered_later(figure, keys),
             "chart": chart_of(figure),
+            "chart_table": _address_of_table(figure, form.cleaned_data["dates"]),
             "sentence": sentence_of(figure),
             "answers": _about_answers(request, branches, form.cleaned_data["dates"]),
             **_outcomes(period),
@@ -86,3 +90,9 @@ def _about_answers(request, branches, dates):
     if form.left_out:
         sentences.append(_("Answer times leave out branches where fewer than three people work."))
     return " ".join(sentences)
+
+
+def _address_of_table(figure, dates):
+    """Return the address of the table behind the chart. The page has no room for the table."""
+    asked = {"dates": dates} | ({"compare": "year"} if figure.earlier else {})
+    return f"{reverse('figures')}?{urlencode(asked)}"

@@ -6,13 +6,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Branch
 from portal.counts.actions import rebuild
-from portal.counts.models import AnswerCount
 from portal.counts.outcomes import count_outcomes
 from portal.desk.figures.periods import Period
 from portal.desk.figures.workload import figure
-from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory
+from tests.factories import BranchFactory, HelpSessionFactory
 from tests.portal.pages import text
 
 
@@ -71,22 +69,6 @@ def test_director_report_of_a_year_without_outcomes_says_that_there_are_none(des
     page = text(desk.get(reverse("director"), {"dates": "2025-02"}))
     assert "The library has no outcomes for this period." in page
     assert "No quarter has been counted yet." not in page
-
-
-def test_director_report_leaves_out_answer_times_of_branches_where_few_people_work(desk, months, branch):
-    west = Branch.objects.get(name="West")
-    west.staff_roles.all().delete()
-    for place, answers in ((branch, 3), (west, 4)):
-        AnswerCount.objects.create(
-            month=datetime.date(2026, 3, 1), branch=place, up_to=60, is_late=False, answers=answers
-        )
-    few = text(desk.get(reverse("director"), {"dates": "2026-03"}))
-    assert "March 2026: 3 " in few
-    assert "Answer times leave out branches where fewer than three people work." in few
-    StaffFactory.create_batch(3, branch=west)
-    many = text(desk.get(reverse("director"), {"dates": "2026-03"}))
-    assert "March 2026: 7 first" in many
-    assert "leave out branches" not in many
 
 
 def test_director_report_of_an_unknown_period_is_a_form_error(desk):
