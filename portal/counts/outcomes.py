@@ -9,7 +9,7 @@ from accounts.models import Branch, Library
 from portal.helpsessions.models import HelpSession
 
 from .actions import lock_counts
-from .models import Outcome, OutcomePeriod
+from .models import LogImport, Outcome, OutcomePeriod, TypeTotal
 from .outcome_counting import (
     ANSWERS,
     BREAKDOWNS,
@@ -69,15 +69,21 @@ def next_quarter(year_starts_in):
     """Return the next quarter to count, or None if no visit was recorded yet.
 
     If the library has changed the first month of its year, the next quarter begins after all counted
-    quarters.
+    quarters. The first quarter is the first one with visits that were not imported, because an imported desk
+    log has no outcomes.
     """
     last = OutcomePeriod.objects.filter(kind=Kind.QUARTER).order_by("first_day").last()
     if last is not None:
         day = last.last_day + datetime.timedelta(days=1)
         quarter = Quarter.of(day, year_starts_in)
         return quarter if quarter.first_day >= day else quarter.after
-    first = HelpSession.objects.recorded().order_by("happened_on").values_list("happened_on", flat=True)
-    return Quarter.of(first[0], year_starts_in) if first else None
+    if LogImport.objects.exists():
+        days = TypeTotal.objects.filter(log_import=None, is_tally=False).order_by("month")
+        first = days.values_list("month", flat=True).first()
+    else:
+        days = HelpSession.objects.recorded().order_by("happened_on")
+        first = days.values_list("happened_on", flat=True).first()
+    return Quarter.of(first, year_starts_in) if first else None
 
 
 def _new_period(kind, first_day, last_day, today):

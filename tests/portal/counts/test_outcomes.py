@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from portal.counts import outcomes
 from portal.counts.actions import rebuild
-from portal.counts.models import Outcome, OutcomePeriod
+from portal.counts.models import LogImport, Outcome, OutcomePeriod, TypeTotal
 from portal.counts.outcome_counting import UNNAMED, Cell, count_outcomes_of
 from portal.counts.quarters import Quarter
 from portal.desk.figures.outcome_tables import cells_of, follow_ups_of, tables_of
@@ -192,6 +192,24 @@ def test_past_quarters_are_counted_immediately_and_marked_as_late(library, branc
     ]
     years = OutcomePeriod.objects.filter(kind="year").order_by("first_day")
     assert [str(row.first_day) for row in years] == ["2024-01-01", "2025-01-01"]
+
+
+def test_quarters_that_have_only_imported_contacts_have_no_outcomes(library, branch):
+    old_log = LogImport.objects.create(started_at=AFTER, file_key="old")
+    old = {"day": datetime.date(2016, 2, 3), "forgotten_on": AFTER.date(), "is_counted": True}
+    made(branch, 6, **old, staff=None, question="", summary="", hour=None, language="")
+    TypeTotal.objects.create(
+        **{"month": datetime.date(2016, 2, 1), "branch": branch, "question_type": "reference"},
+        **{"contacts": 6, "minutes": 0, "handed_over": 0, "check_ins": 0},
+        **{"is_final": True, "log_import": old_log},
+    )
+    outcomes.count_outcomes(at=AFTER)
+    assert not OutcomePeriod.objects.exists()
+    assert outcomes.next_quarter(1) is None
+    made(branch, 6, found="all")
+    rebuild()
+    outcomes.count_outcomes(at=AFTER)
+    assert str(OutcomePeriod.objects.get().first_day) == "2026-04-01"
 
 
 def test_counted_years_are_reporting_years_that_never_overlap(library, branch):
