@@ -519,9 +519,9 @@ def test_tally_is_counted_and_can_be_undone(desk, branch):
     part = desk.post("/desk/tally/", headers={"HX-Request": "true"})
     counted = HelpSession.objects.get()
     assert (counted.status, counted.question_type, counted.branch) == ("tally", "directional", branch)
-    assert "1 directional question today" in shown(part)
+    assert "1 short contact by you today" in shown(part)
     part = desk.post(f"/desk/tally/{counted.public_id}/undo/", headers={"HX-Request": "true"})
-    assert "0 directional questions today" in shown(part)
+    assert "0 short contacts by you today" in shown(part)
     assert not HelpSession.objects.exists()
 
 

@@ -88,7 +88,7 @@ def test_desk_shows_todays_tallies_of_the_staff_member_and_of_the_service_point(
     response = desk.post(TALLY, {"from": "sheet", "point": front.pk, "kind": printing.pk}, **HTMX)
     assert "3 contacts counted at this service point today · 1 by you" in text(response)
     for url in ("/desk/record/", "/desk/"):
-        assert "1 directional question today · 3 at Front desk" in text(desk.get(url))
+        assert "1 short contact by you today · 3 at Front desk" in text(desk.get(url))
 
 
 def test_service_point_chosen_for_tallies_is_forgotten_on_the_next_day(desk, front, printing):
