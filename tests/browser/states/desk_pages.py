@@ -36,6 +36,7 @@ from .steps import (
     unfold_branches,
     with_staff_figures,
     without_address,
+    without_kinds,
 )
 from .words import State
 
@@ -275,6 +276,7 @@ def desk(rows, words, steps):
             f"/desk/settings/branches/of/{rows.branch.slug}/tally-kinds/?point={rows.service_point.pk}",
         ),
         State("desk-tally-sheet", "/desk/tally/sheet/"),
+        State("desk-tally-sheet-no-kinds", "/desk/tally/sheet/", without_kinds),
         State("desk-tally-sheet-error", "/desk/tally/sheet/", press("#save-sheet", "#error-summary")),
         State("desk-colleagues", "/desk/settings/people/"),
         State("desk-invite-error", "/desk/settings/people/invite/", empty("email", "#send-invitation")),

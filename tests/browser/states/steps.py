@@ -6,10 +6,12 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
 
 from accounts.models import Library, User
 from accounts.sign_in.access import BORROWED
 from accounts.sign_in.kept_devices import KEEPS_PAGE
+from portal.helpsessions.models import TallyKind
 from portal.home.address_off import ADDRESS_OFF
 from portal.incoming.models import IncomingEmail
 from portal.notifications.models import NoticeChoice, PushSubscription
@@ -98,6 +100,16 @@ def with_staff_figures(page):
     page.reload()
     page.locator("#not-to-judge").wait_for()
     Library.objects.update(staff_figures=Library.StaffFigures.OFF)
+
+
+def without_kinds(page):
+    """Show the tick sheet as it is if the service point has no kinds of tallies."""
+    kinds = TallyKind.objects.filter(retired_at=None)
+    pks = list(kinds.values_list("pk", flat=True))
+    kinds.update(retired_at=timezone.now())
+    page.reload()
+    page.locator("#no-kinds").wait_for()
+    TallyKind.objects.filter(pk__in=pks).update(retired_at=None)
 
 
 def without_address(page):

@@ -196,6 +196,13 @@ def test_tick_sheet_says_who_can_add_service_points_if_there_are_none(desk, bran
     assert "A coordinator adds them in the settings of a branch." in text(desk.get(SHEET))
 
 
+def test_tick_sheet_of_a_service_point_without_kinds_says_who_can_add_kinds(desk, front):
+    choose(desk, front)
+    page = desk.get(SHEET)
+    assert "A coordinator adds them in the settings of the branch." in text(page)
+    assert 'id="sheet-form"' not in page.content.decode()
+
+
 def test_tick_sheet_runs_the_same_number_of_queries_for_1_and_12_kinds_of_tallies(
     desk, front, printing, django_assert_num_queries
 ):
