@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef
 from accounts.models import Library
 from portal import once
 from portal.checkins.models import CheckIn
+from portal.conversations.models import MessageRecommendation
 from portal.counts.pooling import MIN_PEOPLE
 from portal.helpsessions.models import SessionRecommendation
 from portal.notifications import webhooks
@@ -41,10 +42,14 @@ def announce_numbers(*, at):
 
 
 def _verdicts():
-    of_visit = SessionRecommendation.objects.filter(recommendation=OuterRef("pk"))
-    with_child = of_visit.exclude(help_session__with_child="")
-    given = Recommendation.objects.filter(~Exists(with_child), never_counted=False, patron__child_since=None)
-    return given.exclude(verdict="")
+    given = Recommendation.objects.filter(never_counted=False, patron__child_since=None).exclude(verdict="")
+    # An adult who shares a visit with a child can ask about it, and the answer can have items.
+    for model, child in (
+        (SessionRecommendation, "help_session__with_child__gt"),
+        (MessageRecommendation, "message__conversation__help_session__with_child__gt"),
+    ):
+        given = given.filter(~Exists(model.objects.filter(**{"recommendation": OuterRef("pk"), child: ""})))
+    return given
 
 
 def _check_ins():

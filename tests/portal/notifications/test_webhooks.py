@@ -16,10 +16,12 @@ from tests.factories import (
     BranchFactory,
     CheckInFactory,
     HelpSessionFactory,
+    MessageFactory,
     QuietSessionFactory,
     SharedSessionFactory,
     UserFactory,
     recommend_in,
+    recommend_in_message,
 )
 
 from .webhook_receiver import SECRET, Receiver, is_signed
@@ -227,5 +229,18 @@ class TestNumbersOfADay:
             session = HelpSessionFactory(branch=branch, staff=staff, **visit)
             recommend_in(session, 1, verdict="helped", decided_at=at, never_counted=session.quiet)
             CheckInFactory(help_session=session, status="answered", answered_at=at)
+        announce_numbers(at=MONDAY)
+        assert not WebhookEvent.objects.exists()
+
+    def test_numbers_of_a_day_leave_out_items_in_answers_about_a_visit_with_a_child(
+        self, receiver, branch, staff, patron
+    ):
+        at = MONDAY - datetime.timedelta(days=1)
+        for _ in range(6):
+            visit = SharedSessionFactory(branch=branch, staff=staff, shared_with=patron)
+            answer = MessageFactory(
+                conversation__help_session=visit, conversation__patron=patron, author=staff, side="staff"
+            )
+            recommend_in_message(answer, verdict="helped", decided_at=at, patron=patron)
         announce_numbers(at=MONDAY)
         assert not WebhookEvent.objects.exists()
