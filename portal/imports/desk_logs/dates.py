@@ -65,9 +65,17 @@ DAY_AND_NAME = re.compile(
 )
 NAME_AND_DAY = re.compile(r"([^\W\d_]{3,10})\.?[-\s]+(\d{1,2})(?:st|nd|rd|th)?,?[-\s]+(\d{4})(?!\d)")
 CLOCK = re.compile(
-    r"(?:^|[T\s,])(\d{1,2})[:.h](\d{2})(?:[:.]\d{2}(?:[.,]\d+)?)?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE
+    r"(?:^|[T\s,])(\d{1,2})[:.h](\d{2})(?:[:.]\d{2}(?:[.,]\d+)?)?\s*(?:([ap])(?:\.?\s*m\.?|\s*$))?",
+    re.IGNORECASE,
 )
-HOUR_ONLY = re.compile(r"(?:^|\s)(\d{1,2})\s*([ap])\.?\s*m\.?$", re.IGNORECASE)
+HOUR_ONLY = re.compile(r"(?:^|\s)(\d{1,2})\s*([ap])(?:\.?\s*m\.?)?$", re.IGNORECASE)
+# A date at midnight. Spreadsheets and other programs write a date without a time in this way.
+MIDNIGHT = re.compile(
+    r".*[T\s](?:0?0[:.h]00(?:[:.]00(?:[.,]0+)?)?(?:\s*a\.?\s*m\.?)?|12:00(?::00)?\s*a\.?\s*m\.?)"
+    r"\s*(?:Z|[+-]\d{2}:?\d{2})?",
+    re.IGNORECASE,
+)
+SOME_TIME = re.compile(r"\d[:h]\d\d|\s\d{1,2}\.\d\d|\d\s*[ap]\.?\s*m\.?$|^\d{5}\.\d", re.IGNORECASE)
 OFFSET = re.compile(r"\d{2}(?:[.,]\d+)?\s*(Z|[+-]\d{2}:?\d{2})$")
 
 
@@ -86,15 +94,24 @@ class Parts(NamedTuple):
 
 @dataclass
 class Evidence:
-    """What the dates of one column say about the order of day and month."""
+    """What the dates of one column say about the order of day and month, and whether they have times.
+
+    `midnights` is the number of dates at midnight, and `timed` the number of dates at another time.
+    """
 
     day_first: int = 0
     month_first: int = 0
     either: int = 0
     serials: int = 0
     examples: list = field(default_factory=list)
+    midnights: int = 0
+    timed: int = 0
 
     def add(self, text):
+        if MIDNIGHT.fullmatch(text):
+            self.midnights += 1
+        elif SOME_TIME.search(text):
+            self.timed += 1
         if SERIAL.match(text):
             self.serials += 1
             return
@@ -109,6 +126,11 @@ class Evidence:
             self.either += 1
             if len(self.examples) < 3 and parts.first != parts.second:
                 self.examples.append(text[:40])
+
+    @property
+    def has_only_days(self):
+        """Return whether the times in the column mean nothing, because each of them is midnight."""
+        return bool(self.midnights) and not self.timed
 
     @property
     def order(self):
@@ -143,9 +165,9 @@ def read_day(text, order, epoch, zone):
 
     `order` is one of ORDERS. `epoch` is 1900 or 1904, the year from which serial dates count. `zone` is the
     library's time zone. If the text has a time with another offset, the day and hour are those in the
-    library's time zone.
+    library's time zone. If `zone` is None, the day is the one in the text.
     """
-    if OFFSET.search(text):
+    if zone is not None and OFFSET.search(text):
         try:
             moment = datetime.datetime.fromisoformat(text.replace(" Z", "Z"))
         except ValueError:

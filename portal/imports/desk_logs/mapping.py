@@ -221,6 +221,8 @@ class Plan:
     # {field: name} for each own field of the library that a column of this log is mapped to.
     own_fields: dict = field(default_factory=dict)
     left_out: list = field(default_factory=list)
+    # The fields with dates whose column has no times, see Evidence.has_only_days.
+    only_days: frozenset = frozenset()
 
     @property
     def branches(self):
@@ -306,6 +308,11 @@ def make_plan(overview, mapping, places=None):
         origin=(found := overview.named(ORIGIN)) and found.position,
         own_fields=own_fields,
         left_out=overview.left_out(used),
+        only_days=frozenset(
+            name
+            for name in ("day", "other_day")
+            if columns.get(name) and overview.named(columns[name][0]).dates.has_only_days
+        ),
     )
     return plan, questions
 

@@ -166,7 +166,8 @@ def overview_of(log):
         for column, cell in zip(columns, row.cells, strict=False):
             if cell:
                 column.add(cell)
-                if is_date[column.position] or column.filled <= 200 or column.dates.either:
+                seen = column.dates
+                if is_date[column.position] or column.filled <= 200 or seen.either or seen.midnights:
                     column.dates.add(cell)
     if not found.rows:
         raise Unreadable(_("The file has the names of the columns, but no rows below them."))

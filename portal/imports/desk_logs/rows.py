@@ -71,11 +71,15 @@ def read_row(row, plan, *, today, zone):
         return TOTALS
     if not day_text:
         raise _failed(_("the date is missing. Enter it, or delete the row"), "day", plan)
-    day, hour = _read(read_day, day_field, plan, day_text, plan.order, plan.epoch, zone)
+    is_only_day = day_field in plan.only_days
+    day, hour = _read(
+        read_day, day_field, plan, day_text, plan.order, plan.epoch, None if is_only_day else zone
+    )
     if day_field == "other_day":
         hour = None
     if time_text := cell(cells, "time"):
         hour = _read(read_hour, "time", plan, time_text)
+        is_only_day = False
     if day > today:
         wrong = _("%(day)s is in the future. Correct the date") % {"day": day.isoformat()}
         raise _failed(wrong, day_field, plan)
@@ -95,7 +99,8 @@ def read_row(row, plan, *, today, zone):
     group, topic = found.get("patron_group"), found.get("topic")
     return Contact(
         day=day,
-        hour=hour,
+        # The fingerprint has the hour as it is written, as in earlier releases.
+        hour=None if is_only_day else hour,
         branch=branch,
         service_point=point,
         mode=found.get("mode") or plan.mode,

@@ -167,6 +167,8 @@ def recognized(field, value):
 
 
 READ = re.compile(r"(?:read|level|nivel|scale|#|\s|-)*([1-6])(?:\.0)?\s*(?:$|[-:–.)(].*)", re.IGNORECASE)
+# Two levels, such as "2-3". READ says to choose the higher level when in doubt.
+TWO_LEVELS = re.compile(r"(?:read|level|nivel|scale|#|\s)*([1-6])\s*[-–/]\s*([1-6])", re.IGNORECASE)
 NO_LEVEL = {"0", "n/a", "na", "none", "-", "not applicable", "no", "unknown"}
 
 
@@ -174,6 +176,8 @@ def read_level(text):
     """Return the READ level from 1 to 6, None if the text says "none", or 0 if it can't be read."""
     if text.casefold() in NO_LEVEL:
         return None
+    if both := TWO_LEVELS.fullmatch(text):
+        return int(max(both.groups()))
     match = READ.match(text)
     return int(match[1]) if match else 0
 

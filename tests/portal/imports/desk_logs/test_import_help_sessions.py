@@ -469,6 +469,32 @@ def test_recounting_and_forgetting_sessions_do_not_change_the_counts_of_imports(
 
 
 @pytest.mark.parametrize(
+    "dates",
+    [
+        ["3/14/2024 0:00", "3/15/2024 0:00"],
+        ["3/14/2024 12:00:00 AM", "3/15/2024 12:00:00 AM"],
+        ["2024-03-14 00:00:00", "2024-03-15"],
+        ["2024-03-14T00:00:00Z", "2024-03-15T00:00:00.000Z"],
+    ],
+    ids=str,
+)
+def test_dates_that_are_all_at_midnight_have_no_time(run, dates):
+    _status, out, _err = run([["Date", "Type"], *([date, "Reference"] for date in dates)])
+    counted_on = DayCount.objects.order_by("happened_on").values_list("happened_on", "hour")
+    assert list(counted_on) == [(datetime.date(2024, 3, 14), None), (datetime.date(2024, 3, 15), None)]
+
+
+def test_date_at_midnight_has_a_time_if_another_date_has_one(run):
+    run([["Date", "Type"], ["3/14/2024 0:00", "Reference"], ["3/14/2024 9:30", "Reference"]])
+    assert sorted(DayCount.objects.values_list("hour", flat=True)) == [0, 9]
+
+
+def test_column_of_times_is_read_if_all_dates_are_at_midnight(run):
+    run([["Date", "Time", "Type"], ["3/14/2024 0:00", "2:05p", "Reference"]])
+    assert DayCount.objects.get().hour == 14
+
+
+@pytest.mark.parametrize(
     ("cells", "message"),
     [
         ({"Date": "3/14/2124"}, "Date: 2124-03-14 is in the future. Correct the date"),
