@@ -489,6 +489,20 @@ def test_date_at_midnight_has_a_time_if_another_date_has_one(run):
     assert sorted(DayCount.objects.values_list("hour", flat=True)) == [0, 9]
 
 
+@pytest.mark.parametrize("encoded", [as_csv, as_xlsx])
+def test_log_with_100_columns_is_imported(run, encoded):
+    names = ["Date", "Type", *[f"Extra {number}" for number in range(97)], "Minutes"]
+    _status, out, _err = run(encoded([names, ["3/14/2024", "Reference", *["x"] * 97, "5"]]))
+    assert "Extra 96: left out" in out
+    assert (HelpSession.objects.get().minutes, LogImport.objects.get().added) == (5, 1)
+
+
+def test_log_with_301_columns_is_refused(run):
+    names = ["Date", *[f"Extra {number}" for number in range(300)]]
+    with pytest.raises(CommandError, match="Row 1 has more than 300 columns"):
+        run([names, ["3/14/2024", *["x"] * 300]])
+
+
 def test_column_of_times_is_read_if_all_dates_are_at_midnight(run):
     run([["Date", "Time", "Type"], ["3/14/2024 0:00", "2:05p", "Reference"]])
     assert DayCount.objects.get().hour == 14

@@ -92,6 +92,12 @@ def test_zip_bomb_is_refused_before_it_is_read(monkeypatch):
         open_log(bomb)
 
 
+@pytest.mark.only_long
+def test_zip_bomb_of_two_gigabytes_is_refused():
+    with pytest.raises(Unreadable, match="larger than 300 MB"):
+        open_log(zeros(2_000_000_000))
+
+
 def test_zip_bomb_that_states_a_wrong_size_is_refused(monkeypatch):
     monkeypatch.setattr(workbooks, "UNPACKED_MAX", 20_000_000)
     contents = zeros(30_000_000).getvalue()
