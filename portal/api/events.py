@@ -3,7 +3,8 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, F, OuterRef
+from django.db.models.functions import Coalesce
 
 from accounts.models import Library
 from portal import once
@@ -16,14 +17,16 @@ from recommendations.models import Recommendation
 
 NUMBERS_EVENT = "answers.day"
 TWO_DAYS = 2 * 24 * 60 * 60
+# No visit and no conversation has a number below this one (recommendations/visit_numbers.py).
+WITHOUT_NUMBER = -(10**16)
 
 
 @transaction.atomic
 def announce_numbers(*, at):
     """Announce how many verdicts and answered check-ins the whole library got on the previous day.
 
-    The worker runs this job. A number below MIN_PEOPLE is left out. If both numbers are left out, nothing is
-    announced. Quiet visits and visits with a child don't count.
+    The worker runs this job. A number about fewer than MIN_PEOPLE different visits is left out. If both
+    numbers are left out, nothing is announced. Quiet visits and visits with a child don't count.
     """
     library = Library.current()
     day = library.today(at) - datetime.timedelta(days=1)
@@ -33,11 +36,16 @@ def announce_numbers(*, at):
         datetime.datetime.combine(each, datetime.time(), library.zone)
         for each in (day, day + datetime.timedelta(days=1))
     )
+    verdicts = _verdicts().filter(decided_at__gte=begins, decided_at__lt=ends)
+    check_ins = _check_ins().filter(answered_at__gte=begins, answered_at__lt=ends)
+    # A recommendation without a number counts as one visit.
+    visit = Coalesce("visit_number", WITHOUT_NUMBER - F("pk"))
     numbers = {
-        "verdicts": _verdicts().filter(decided_at__gte=begins, decided_at__lt=ends).count(),
-        "check_ins": _check_ins().filter(answered_at__gte=begins, answered_at__lt=ends).count(),
+        "verdicts": verdicts.aggregate(number=Count("pk"), visits=Count(visit, distinct=True)),
+        "check_ins": check_ins.aggregate(number=Count("pk"), visits=Count("help_session", distinct=True)),
     }
-    if shown := {name: number for name, number in numbers.items() if number >= MIN_PEOPLE}:
+    shown = {name: each["number"] for name, each in numbers.items() if each["visits"] >= MIN_PEOPLE}
+    if shown:
         webhooks.announce(NUMBERS_EVENT, {"day": day.isoformat(), **shown}, at=begins)
 
 

@@ -215,6 +215,16 @@ class TestNumbersOfADay:
         announce_numbers(at=MONDAY)
         assert WebhookEvent.objects.get().content["data"] == {"day": "2026-03-01", "check_ins": 5}
 
+    def test_event_about_a_day_leaves_out_numbers_of_fewer_than_five_visits(self, receiver, branch, staff):
+        at = MONDAY - datetime.timedelta(days=1)
+        for _visit in range(4):
+            session = HelpSessionFactory(branch=branch, staff=staff)
+            recommend_in(session, 2, verdict="helped", decided_at=at, visit_number=session.pk)
+            for _ in range(2):
+                CheckInFactory(help_session=session, status="answered", answered_at=at)
+        announce_numbers(at=MONDAY)
+        assert not WebhookEvent.objects.exists()
+
     def test_day_with_fewer_than_five_answers_causes_no_event(self, receiver, answered):
         answered(4, 4)
         announce_numbers(at=MONDAY)
