@@ -11,7 +11,7 @@ from portal.folding import fold
 from portal.helpsessions.models import OwnField, OwnValue, PatronGroup, ServicePoint
 from recommendations.models import QuestionType, Topic
 
-from .dates import EPOCHS, ORDERS
+from .dates import EPOCHS, ORDERS, Evidence
 from .overview import ORIGIN
 from .values import (
     CHOICES,
@@ -223,6 +223,8 @@ class Plan:
     left_out: list = field(default_factory=list)
     # The fields with dates whose column has no times, see Evidence.has_only_days.
     only_days: frozenset = frozenset()
+    # The order of day and month in the column of the field "other_day".
+    other_order: str = ""
 
     @property
     def branches(self):
@@ -254,11 +256,12 @@ def make_plan(overview, mapping, places=None):
         questions.append(
             Question(_("We found no column with the date. Say which column has the date."), field="day")
         )
-    dates = [overview.named(name).dates for name in (*columns.get("day", ()), *columns.get("other_day", ()))]
-    found_order = next((found.order for found in dates if found.order), "")
-    order = mapping.order or found_order or mapping.usual_order
-    if not order and any(found.needs_answer for found in dates):
-        example = next(found.examples[0] for found in dates if found.needs_answer and found.examples)
+    names = [name for name in ("day", "other_day") if columns.get(name)]
+    dates = {name: overview.named(columns[name][0]).dates for name in names}
+    order, other_order = _orders(dates, mapping)
+    if not order and any(found.needs_answer for found in dates.values()):
+        found = (found for found in dates.values() if found.needs_answer and found.examples)
+        example = next(found).examples[0]
         questions.append(
             Question(
                 _("Does “%(example)s” begin with the day or with the month? The log doesn't show which.")
@@ -297,6 +300,7 @@ def make_plan(overview, mapping, places=None):
         },
         values=values,
         order=order,
+        other_order=other_order,
         epoch=mapping.epoch or overview.epoch,
         branch=branch,
         question_type=mapping.question_type,
@@ -308,13 +312,22 @@ def make_plan(overview, mapping, places=None):
         origin=(found := overview.named(ORIGIN)) and found.position,
         own_fields=own_fields,
         left_out=overview.left_out(used),
-        only_days=frozenset(
-            name
-            for name in ("day", "other_day")
-            if columns.get(name) and overview.named(columns[name][0]).dates.has_only_days
-        ),
+        only_days=frozenset(name for name, found in dates.items() if found.has_only_days),
     )
     return plan, questions
+
+
+def _orders(dates, mapping):
+    """Return the orders of day and month in the columns of "day" and of "other_day".
+
+    If the dates of a column show no order, a person's answer decides, or else the other column. The person is
+    asked about the first column that shows no order.
+    """
+    day, other = (dates.get(name, Evidence()) for name in ("day", "other_day"))
+    is_answer_about_other = other.needs_answer and not day.needs_answer
+    shown = day.order if is_answer_about_other else ""
+    order = shown or mapping.order or day.order or other.order or mapping.usual_order
+    return order, other.order or mapping.order or order
 
 
 def _columns(overview, mapping, places):

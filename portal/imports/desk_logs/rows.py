@@ -72,9 +72,8 @@ def read_row(row, plan, *, today, zone):
     if not day_text:
         raise _failed(_("the date is missing. Enter it, or delete the row"), "day", plan)
     is_only_day = day_field in plan.only_days
-    day, hour = _read(
-        read_day, day_field, plan, day_text, plan.order, plan.epoch, None if is_only_day else zone
-    )
+    order = plan.other_order if day_field == "other_day" else plan.order
+    day, hour = _read(read_day, day_field, plan, day_text, order, plan.epoch, None if is_only_day else zone)
     if day_field == "other_day":
         hour = None
     if time_text := cell(cells, "time"):

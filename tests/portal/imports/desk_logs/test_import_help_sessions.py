@@ -489,6 +489,23 @@ def test_date_at_midnight_has_a_time_if_another_date_has_one(run):
     assert sorted(DayCount.objects.values_list("hour", flat=True)) == [0, 9]
 
 
+@pytest.mark.parametrize(
+    ("others", "options"),
+    [(["25/12/2020", "3/2/2020"], []), (["3/2/2020"], ["--day-first"])],
+    ids=["dates show it", "a person says it"],
+)
+def test_each_column_of_dates_has_an_order_of_day_and_month_of_its_own(run, others, options):
+    rows = [
+        ["1/25/2020 10:18:38", ""],
+        ["2/4/2020 10:18:38", ""],
+        *(["1/26/2020", other] for other in others),
+    ]
+    run([["Timestamp", "Date if not today"], *rows], *options)
+    days = DayCount.objects.order_by("happened_on").values_list("happened_on", flat=True)
+    expected = [datetime.date(2020, 1, 25), datetime.date(2020, 2, 3), datetime.date(2020, 2, 4)]
+    assert list(days) == expected + [datetime.date(2020, 12, 25)] * (len(others) - 1)
+
+
 @pytest.mark.parametrize("encoded", [as_csv, as_xlsx])
 def test_log_with_100_columns_is_imported(run, encoded):
     names = ["Date", "Type", *[f"Extra {number}" for number in range(97)], "Minutes"]
