@@ -19,6 +19,7 @@ import uuid
 
 from django import forms
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import number_format
 from django.utils.text import Truncator
 
 LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -138,6 +139,11 @@ def shortened(text, length):
     Django's Truncator takes 30 times as long for a text that is short enough.
     """
     return text if len(text) <= length else Truncator(text).chars(length)
+
+
+def grouped(number):
+    """Return a number with a separator after each three digits, as the reader's language writes it."""
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def uuid_or_none(text):

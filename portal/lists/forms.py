@@ -1,12 +1,11 @@
 """The forms for a patron's lists."""
 
 from django import forms
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 
-from portal.text import TextField
+from portal.text import TextField, grouped
 
 from .links import DAYS, DEFAULT_DAYS
 from .models import LINK_NAME_MAX, MAX_ITEMS, MAX_LINKS, MAX_LISTS, NAME_MAX, NOTE_MAX, SavedItem
@@ -53,7 +52,7 @@ class NoteForm(forms.Form):
                 "Only you can read this note. The note stays when the visit is deleted. At most %(most)s "
                 "characters."
             )
-        most = number_format(NOTE_MAX, use_l10n=True, force_grouping=True)
+        most = grouped(NOTE_MAX)
         self.fields["note"].help_text = words % {"most": most}
 
 

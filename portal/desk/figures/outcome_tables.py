@@ -6,7 +6,6 @@ The worker has decided which rows may be shown, and has stored them (portal/coun
 from collections import defaultdict
 from dataclasses import dataclass
 
-from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -25,6 +24,7 @@ from portal.counts.outcome_counting import (
 )
 from portal.counts.outcomes import key_of
 from portal.counts.pooling import sum_rows
+from portal.text import grouped
 from recommendations.models import Item, QuestionType, Recommendation, Topic, topic_names
 
 from .charts import bars_of
@@ -74,15 +74,12 @@ class Table:
     def sentence(self):
         """Say how many answers there are, and which answer is the most frequent."""
         total = self.sum
-        values = {"number": number_format(total, use_l10n=True, force_grouping=True)}
+        values = {"number": grouped(total)}
         first = ngettext("%(number)s answer.", "%(number)s answers.", total) % values
         most = max(self.total)
         if self.total.count(most) > 1:
             return first
-        values = {
-            "answer": self.answers[self.total.index(most)],
-            "number": number_format(most, use_l10n=True, force_grouping=True),
-        }
+        values = {"answer": self.answers[self.total.index(most)], "number": grouped(most)}
         return f"{first} {_('Most often: “%(answer)s” (%(number)s).') % values}"
 
 

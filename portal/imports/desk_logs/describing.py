@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Branch
 from portal.helpsessions.models import HelpSession
+from portal.text import grouped
 from recommendations.models import QuestionType
 
 from .values import LEFT_OUT, is_choice
@@ -50,26 +51,28 @@ class Fate:
         """Return what happens to the column, as words that follow its name."""
         if self.reason:
             return _("left out, because %(reason)s") % {"reason": self.reason}
-        counted = _("%(label)s (%(filled)d of %(rows)d rows)") % {
+        counted = _("%(label)s (%(filled)s of %(rows)s rows)") % {
             "label": self.label,
-            "filled": self.filled,
-            "rows": self.rows,
+            "filled": grouped(self.filled),
+            "rows": grouped(self.rows),
         }
         return ", ".join(filter(None, (counted, *self._of_values())))
 
     def _of_values(self):
         if self.values is not None:
-            yield ngettext("%(count)d different value", "%(count)d different values", self.values) % {
-                "count": self.values
+            yield ngettext("%(count)s different value", "%(count)s different values", self.values) % {
+                "count": grouped(self.values)
             }
         if self.unknown:
             yield ngettext(
-                "%(count)d value isn't counted in this field",
-                "%(count)d values aren't counted in this field",
+                "%(count)s value isn't counted in this field",
+                "%(count)s values aren't counted in this field",
                 self.unknown,
-            ) % {"count": self.unknown}
+            ) % {"count": grouped(self.unknown)}
         if self.skipped:
-            yield ngettext("%(count)d left out", "%(count)d left out", self.skipped) % {"count": self.skipped}
+            yield ngettext("%(count)s left out", "%(count)s left out", self.skipped) % {
+                "count": grouped(self.skipped)
+            }
 
     def __str__(self):
         return f"{self.name}: {self.words}"
@@ -117,40 +120,40 @@ def warnings_of(result, days, plan):
     if recorded:
         warnings.append(
             ngettext(
-                "Staff already recorded contacts here on %(count)d of these days, so some contacts may "
+                "Staff already recorded contacts here on %(count)s of these days, so some contacts may "
                 "count twice.",
-                "Staff already recorded contacts here on %(count)d of these days, so some contacts may "
+                "Staff already recorded contacts here on %(count)s of these days, so some contacts may "
                 "count twice.",
                 recorded,
             )
-            % {"count": recorded}
+            % {"count": grouped(recorded)}
         )
     if imported:
         warnings.append(
             ngettext(
-                "Earlier imports already added contacts on %(count)d of these days.",
-                "Earlier imports already added contacts on %(count)d of these days.",
+                "Earlier imports already added contacts on %(count)s of these days.",
+                "Earlier imports already added contacts on %(count)s of these days.",
                 imported,
             )
-            % {"count": imported}
+            % {"count": grouped(imported)}
         )
     if result.estimated:
         warnings.append(
             ngettext(
-                "%(count)d row has only a band of minutes, so the sum of the minutes is an estimate.",
-                "%(count)d rows have only a band of minutes, so the sum of the minutes is an estimate.",
+                "%(count)s row has only a band of minutes, so the sum of the minutes is an estimate.",
+                "%(count)s rows have only a band of minutes, so the sum of the minutes is an estimate.",
                 result.estimated,
             )
-            % {"count": result.estimated}
+            % {"count": grouped(result.estimated)}
         )
     if result.without_time:
         warnings.append(
             ngettext(
-                "%(count)d row has no time, so it counts without an hour.",
-                "%(count)d rows have no time, so they count without an hour.",
+                "%(count)s row has no time, so it counts without an hour.",
+                "%(count)s rows have no time, so they count without an hour.",
                 result.without_time,
             )
-            % {"count": result.without_time}
+            % {"count": grouped(result.without_time)}
         )
     return warnings
 
@@ -160,19 +163,19 @@ def _of_empty_fields(result, plan):
     if count := result.empty["question_type"]:
         usual = QuestionType(plan.question_type).label
         yield ngettext(
-            "%(count)d row has no question type, so it counts as: %(usual)s.",
-            "%(count)d rows have no question type, so they count as: %(usual)s.",
+            "%(count)s row has no question type, so it counts as: %(usual)s.",
+            "%(count)s rows have no question type, so they count as: %(usual)s.",
             count,
-        ) % {"count": count, "usual": usual}
+        ) % {"count": grouped(count), "usual": usual}
     if count := result.empty["mode"]:
         yield ngettext(
-            "%(count)d row doesn't say how staff helped, so it counts as: %(usual)s.",
-            "%(count)d rows don't say how staff helped, so they count as: %(usual)s.",
+            "%(count)s row doesn't say how staff helped, so it counts as: %(usual)s.",
+            "%(count)s rows don't say how staff helped, so they count as: %(usual)s.",
             count,
-        ) % {"count": count, "usual": HelpSession.Mode(plan.mode).label}
+        ) % {"count": grouped(count), "usual": HelpSession.Mode(plan.mode).label}
     if (count := result.empty["place"]) and Branch.objects.count() > 1:
         yield ngettext(
-            "%(count)d row names no branch, so it counts at this branch: %(usual)s.",
-            "%(count)d rows name no branch, so they count at this branch: %(usual)s.",
+            "%(count)s row names no branch, so it counts at this branch: %(usual)s.",
+            "%(count)s rows name no branch, so they count at this branch: %(usual)s.",
             count,
-        ) % {"count": count, "usual": Branch.objects.get(pk=plan.branch)}
+        ) % {"count": grouped(count), "usual": Branch.objects.get(pk=plan.branch)}

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from portal.folding import fold
 from portal.imports.records import Unreadable
-from portal.text import clean
+from portal.text import clean, grouped
 
 from .dates import SERIAL, Evidence
 from .values import CHOICES, GUESSES, LAYOUTS, MAX_VALUES, NEVER_NAMES, UNUSED
@@ -157,7 +157,8 @@ def overview_of(log):
         found.rows += 1
         if found.rows > ROWS_MAX:
             raise Unreadable(
-                _("The file has more than %(count)d rows. Import one year at a time.") % {"count": ROWS_MAX}
+                _("The file has more than %(count)s rows. Import one year at a time.")
+                % {"count": grouped(ROWS_MAX)}
             )
         days = [cell for column, cell in zip(is_date, row.cells, strict=False) if column]
         if days and is_total(row, "".join(days)):

@@ -17,6 +17,7 @@ from accounts.models import private_storage
 from portal.counts.models import LogImport, OwnCount, TopicCount
 from portal.helpsessions.models import HelpSession, OwnField
 from portal.imports.desk_logs import work, workbooks, writing
+from portal.imports.desk_logs.describing import Fate
 from portal.imports.desk_logs.notes import read_notes
 from portal.imports.lock import catalog_lock
 from portal.imports.models import LogUpload, SavedMapping
@@ -449,6 +450,15 @@ def test_undo_is_refused_with_the_name_of_the_later_import_that_replaced_rows(de
     page = desk.post(f"{PAGE}imports/{first.public_id}/undo/", follow=True)
     assert "First undo those imports, starting with the last one: log 15.csv" in text(page)
     assert LogImport.objects.count() == 2
+
+
+def test_numbers_about_a_desk_log_have_thousands_separators(desk):
+    date = Fate(name="Date", filled=1200, rows=5000, label="the date", values=3)
+    assert date.words == "the date (1,200 of 5,000 rows), 3 different values"
+    log = LogImport.objects.create(started_at=timezone.now(), ended_at=timezone.now(), added=1234)
+    assert "1,234 contacts" in text(desk.get(PAGE))
+    page = desk.post(f"{PAGE}imports/{log.public_id}/undo/", follow=True)
+    assert "Undone. 1,234 contacts were removed." in text(page)
 
 
 def test_large_import_is_undone_by_the_worker(desk, monkeypatch):

@@ -237,7 +237,7 @@ def test_figures_page_marks_a_branch_that_got_contacts_only_after_the_monthly_em
     assert [(row.label, row.before, row.number) for row in later.numbers] == [("Contacts", 0, 2)]
 
 
-def test_number_of_queries_for_monthly_emails_does_not_grow_with_the_coordinators(
+def test_number_of_queries_for_monthly_emails_does_not_grow_with_the_number_of_coordinators(
     march, branch, django_assert_num_queries
 ):
     for number in (1, 30):

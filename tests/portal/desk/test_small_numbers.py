@@ -60,7 +60,7 @@ def test_no_table_shows_a_number_below_five_or_reveals_one_by_subtraction():
     check()
 
 
-def test_shown_rows_and_the_row_other_add_up_to_the_total():
+def test_shown_rows_and_the_row_named_other_add_up_to_the_total():
     chance = random.Random(1)
     counted = {cell: {key: chance.randint(0, 9) for key in "abcd"} for cell in CELLS}
     totals = {cell: sum(keys.values()) + 1 for cell, keys in counted.items()}
@@ -105,7 +105,7 @@ def busy_year(branch, library):
         ("language", lambda: {"language": "vi"}),
     ],
 )
-def test_one_rare_contact_changes_only_the_row_other_and_the_total_in_the_files(
+def test_one_rare_contact_changes_only_the_row_named_other_and_the_total_in_the_files(
     busy_year, client, coordinator, sign_in, branch, by, rare
 ):
     sign_in(client, coordinator)

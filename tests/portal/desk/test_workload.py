@@ -208,7 +208,7 @@ def test_figures_of_each_month_and_branch_add_up_to_the_figure_of_all_branches(s
         assert tuple(map(sum, zip(*halves, strict=True))) == whole
 
 
-def test_rare_topics_quiet_sessions_and_visits_with_a_child_appear_only_in_other(spring, branch):
+def test_rare_topics_and_quiet_sessions_and_visits_with_a_child_appear_only_in_other(spring, branch):
     made(branch, MARCH, 2, topic=TopicFactory(name="Taxes"))
     actions.rebuild()
     figure = workload.figure(IN_SPRING, [branch.pk, spring.pk], "topic")
@@ -218,7 +218,7 @@ def test_rare_topics_quiet_sessions_and_visits_with_a_child_appear_only_in_other
     assert figure.total.contacts == 23
 
 
-def test_subtracting_the_row_other_of_two_breakdowns_reveals_no_number_below_five(spring, branch):
+def test_comparing_the_rows_named_other_of_two_breakdowns_reveals_no_number_below_five(spring, branch):
     topics, groups = (
         workload.figure(IN_SPRING, [branch.pk, spring.pk], by).table() for by in ("topic", "patron_group")
     )
@@ -311,7 +311,7 @@ def test_figure_of_a_short_or_long_period_has_a_readable_number_of_rows(spring, 
     assert chart_of(figure)
 
 
-def test_chart_sentence_names_the_row_with_the_most_contacts_unless_rows_are_equal(branch):
+def test_chart_sentence_names_the_row_with_the_most_contacts_unless_there_is_a_tie(branch):
     made(branch, MARCH, hour=9)
     actions.rebuild()
     figure = workload.figure(IN_MARCH, [branch.pk], "hour")

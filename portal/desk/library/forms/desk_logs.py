@@ -23,7 +23,7 @@ from portal.imports.desk_logs.values import (
     is_choice,
     is_own,
 )
-from portal.text import TextField
+from portal.text import TextField, grouped
 from recommendations.models import QuestionType, Topic
 
 FIELDS = {
@@ -219,7 +219,7 @@ class ValuesForm(forms.Form):
                 required=is_needed,
                 widget=LongSelect,
                 initial=known.get(value, only),
-                help_text=ngettext("%(count)d row", "%(count)d rows", rows) % {"count": rows},
+                help_text=ngettext("%(count)s row", "%(count)s rows", rows) % {"count": grouped(rows)},
                 error_messages={"required": _("Say what this value means here.")},
             )
         if names:

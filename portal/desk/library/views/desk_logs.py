@@ -25,7 +25,7 @@ from portal.imports.desk_logs.saved import load_mapping
 from portal.imports.desk_logs.writing import IMPORTED
 from portal.imports.models import LogUpload, SavedMapping
 from portal.paging import page_of
-from portal.text import clean
+from portal.text import clean, grouped
 from portal.uploads import MAX_BYTES_BY_FIELD, uploaded
 
 FIELD = "desk_log"
@@ -255,10 +255,10 @@ def undo_log_import(request, public_id):
 
 def _undone(log_import):
     return ngettext(
-        "Undone. %(count)d contact was removed.",
-        "Undone. %(count)d contacts were removed.",
+        "Undone. %(count)s contact was removed.",
+        "Undone. %(count)s contacts were removed.",
         log_import.added,
-    ) % {"count": log_import.added}
+    ) % {"count": grouped(log_import.added)}
 
 
 def _own(request, public_id):
