@@ -6,13 +6,13 @@ needs to see colors to tell the two apart.
 
 from dataclasses import dataclass
 
-from django.utils.formats import number_format
 from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from portal.counts.answers import BANDS
+from portal.text import grouped
 
 from . import labels
 from .by_staff import STAFF
@@ -75,12 +75,12 @@ def sentence_of(figure):
     if figure.by == ANSWERS:
         return _sentence_of_answers(figure)
     total, before = figure.total.contacts, figure.total.contacts_before
-    values = {"period": capfirst(labels.of_period(figure.period)), "contacts": _grouped(total)}
+    values = {"period": capfirst(labels.of_period(figure.period)), "contacts": grouped(total)}
     first = (
         ngettext("%(period)s: %(contacts)s contact.", "%(period)s: %(contacts)s contacts.", total) % values
     )
     if figure.earlier is not None:
-        values = {"earlier": capfirst(labels.of_period(figure.earlier)), "before": _grouped(before)}
+        values = {"earlier": capfirst(labels.of_period(figure.earlier)), "before": grouped(before)}
         first = f"{first} {_('%(earlier)s: %(before)s.') % values}"
     if figure.by == STAFF:
         return first
@@ -91,23 +91,27 @@ def sentence_of(figure):
     largest = [row for row in named if row.contacts == most]
     if len(largest) > 1:
         return first
-    values = {"label": largest[0].label, "number": _grouped(most)}
+    values = {"label": largest[0].label, "number": grouped(most)}
     return f"{first} {_('“%(label)s” has the most: %(number)s.') % values}"
 
 
 def _sentence_of_answers(figure):
     answers, in_time = figure.total.numbers
     if not answers:
-        return _("%(period)s: no first answers.") % {"period": capfirst(labels.of_period(figure.period))}
+        return _("%(period)s: no new conversations in the portal were answered.") % {
+            "period": capfirst(labels.of_period(figure.period))
+        }
     values = {
         "period": capfirst(labels.of_period(figure.period)),
-        "answers": _grouped(answers),
-        "in_time": _grouped(in_time),
+        "answers": grouped(answers),
+        "in_time": grouped(in_time),
     }
     first = (
         ngettext(
-            "%(period)s: %(answers)s first answer, %(in_time)s in the promised time.",
-            "%(period)s: %(answers)s first answers, %(in_time)s of them in the promised time.",
+            "%(period)s: %(answers)s new conversation in the portal was answered, %(in_time)s in the "
+            "promised time.",
+            "%(period)s: %(answers)s new conversations in the portal were answered, %(in_time)s of them in "
+            "the promised time.",
             answers,
         )
         % values
@@ -148,11 +152,6 @@ def _of_share(figure, percent):
         if reached * 100 >= figure.total.contacts * percent:
             return row.key
     return None
-
-
-def _grouped(number):
-    """Return a number with a separator after each three digits, as the reader's language writes it."""
-    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def _columns(rows, most):

@@ -99,7 +99,9 @@ def test_figure_contains_the_median_and_the_90th_percentile_and_the_number_of_an
     assert figure.total.numbers == (10, 9)
     assert [row.label for row in figure.rows][:3] == ["Up to 5 min", "Up to 20 min", "Up to 1 h"]
     assert "half of the patrons waited up to 3 h, and 90% waited up to 6 h." in sentence_of(figure)
-    assert "10 first answers, 9 of them in the promised time" in sentence_of(figure)
+    assert "10 new conversations in the portal were answered, 9 of them in the promised time" in sentence_of(
+        figure
+    )
 
 
 @pytest.mark.parametrize(
