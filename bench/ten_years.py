@@ -184,6 +184,8 @@ def _session(rng, pk, first_day, branches, staff, topics, choices):
     if is_tally:
         row.tally_kind = rng.choice(list(point.tally_kinds.all()))
         return row
+    # Without words, the rows would be so short that PostgreSQL reads the table instead of an index.
+    row.question, row.summary = pages.WORDS[:67], pages.WORDS
     row.mode, row.read_level = weighted(rng, MODES), weighted(rng, READ)
     row.question_type, row.topic = rng.choice(QuestionType.values), rng.choice(topics)
     row.minutes, row.patron_group = rng.randrange(1, 40), rng.choice([None, *groups])
