@@ -1,7 +1,5 @@
 """The filter of the page about the work of the desk. The URL of the page contains it."""
 
-import datetime
-
 from django import forms
 from django.db.models import Count, Subquery
 from django.utils.text import capfirst
@@ -18,10 +16,9 @@ from portal.prepared import prepared
 
 from . import labels, workload
 from .by_staff import STAFF, figure_by_staff
+from .kept_period import EARLIEST, LATEST
 from .periods import Period
 
-# Staff can only type days between these two, so that a mistyped year can't ask for thousands of years.
-EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2199, 12, 31)
 # At a small branch, these breakdowns show when each person works and how fast they are. So if fewer than
 # FEWEST_PEOPLE people work at a branch, its numbers are shown only to its own staff.
 ABOUT_FEW_PEOPLE, FEWEST_PEOPLE = ("hour", "hour_weekday", "answers"), 3
@@ -135,6 +132,10 @@ class FigureForm(forms.Form):
         is_small = branch.people < FEWEST_PEOPLE and branch.pk not in self.user.desk_branch_ids
         return is_small and self.cleaned_data["by"] in ABOUT_FEW_PEOPLE
 
+    def key_of(self, period):
+        """Return the value of the field `dates` for a Period, or "" if the form doesn't offer the period."""
+        return _key(period) if period and self.periods.get(_key(period)) == period else ""
+
     def neighbors(self):
         """Return (the month or year before the chosen one, the one after it), as values of the field `dates`.
 
@@ -144,8 +145,7 @@ class FigureForm(forms.Form):
         period = self.cleaned_data["period"]
         if not (period.is_month or period.is_year):
             return None, None
-        near = (period.before, period.after)
-        return tuple(_key(each) if self.periods.get(_key(each)) == each else None for each in near)
+        return tuple(self.key_of(each) or None for each in (period.before, period.after))
 
 
 def _counted_days():

@@ -10,6 +10,7 @@ from portal.counts.outcomes import next_quarter
 from portal.counts.quarters import Quarter
 from portal.desk.widgets import LongSelect
 
+from .kept_period import kept_period
 from .labels import of_months
 from .outcome_tables import breakdowns
 
@@ -31,10 +32,11 @@ class OutcomeForm(forms.Form):
         }
         self.waiting = {str(quarter): quarter for quarter in _not_counted(library)}
         quarters = [key for key in self.counted if not key.startswith(YEAR)]
-        usual = quarters[0] if quarters else next(iter(self.waiting), "")
+        kept = self._key_of(kept_period(data, year_starts_in=library.year_starts_in))
+        usual = kept or (quarters[0] if quarters else next(iter(self.waiting), ""))
         asked = {name: value for name, value in data.items() if value}
-        known = asked.get("period") in self.counted or asked.get("period") in self.waiting
-        super().__init__(asked | ({} if known else {"period": usual}))
+        self.is_period_asked = asked.get("period") in self.counted or asked.get("period") in self.waiting
+        super().__init__(asked | ({} if self.is_period_asked else {"period": usual}))
         self.branches = {branch.slug: branch for branch in branches}
         self.fields["period"].choices = self._periods()
         self.fields["branch"].choices = [
@@ -42,6 +44,13 @@ class OutcomeForm(forms.Form):
             *((branch.slug, branch.name) for branch in branches),
         ]
         self.fields["by"].choices = breakdowns()
+
+    def _key_of(self, kept):
+        """Return the value of the field `period` for the Period of a link, or None if it doesn't fit."""
+        for key, row in (self.counted | self.waiting).items():
+            if kept and (row.first_day, row.last_day) == (kept.first, kept.last):
+                return key
+        return None
 
     def _periods(self):
         years = [

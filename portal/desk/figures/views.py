@@ -14,6 +14,7 @@ from portal.text import csv_file
 from .by_staff import complete_from
 from .charts import chart_of, sentence_of
 from .forms import FigureForm, branches_of
+from .kept_period import query_of
 from .labels import of_period
 from .month_email import entered_later
 from .workload import ANSWERS
@@ -24,7 +25,7 @@ from .workload import ANSWERS
 def figures(request):
     """Show how many contacts there were in a period, broken down, as a table and as a chart."""
     form = _form(request)
-    context = {"form": form}
+    context = {"form": form, "kept": _kept(request, form)}
     if form.is_valid():
         figure = form.figure()
         earlier, later = form.neighbors()
@@ -76,6 +77,13 @@ def _form(request):
         sees_all=sees_all,
         library=request.library,
     )
+
+
+def _kept(request, form):
+    """Return the query with which the links to the other pages keep the period and the comparison."""
+    if not form.is_valid():
+        return ""
+    return query_of(request.GET, year_starts_in=request.library.year_starts_in)
 
 
 def _address(request, dates):

@@ -7,6 +7,8 @@ from django.views.decorators.http import require_safe
 from accounts.reporting_year import ReportingYear
 from accounts.sign_in.access import coordinator_only
 from portal.counts.models import DayCount
+from portal.desk.figures.kept_period import kept_period, query_of
+from portal.desk.figures.periods import Period
 from portal.surveys.models import RuleSet, Survey
 from portal.surveys.report import report
 
@@ -16,14 +18,16 @@ from portal.surveys.report import report
 def annual_survey(request):
     """Show the answers to the questions of a survey for a reporting year.
 
-    The URL names the survey and the year. By default, they are the first survey with rules, and the last year
-    that has ended. If the survey's rules start after that year, the default is the current year.
+    The URL names the survey and the year. By default, they are the first survey with rules, and the year of
+    the page that led here, or else the last year that has ended. If the survey's rules start after that year,
+    the default is the current year.
     """
     today, first_month = request.library.today(), request.library.year_starts_in
     now = ReportingYear.of(today, first_month)
     first = DayCount.objects.aggregate(day=Min("happened_on"))["day"]
     first = min(ReportingYear.of(first, first_month), now) if first else now
-    asked = ReportingYear.read(request.GET.get("year", ""), first_month)
+    chosen = ReportingYear.read(request.GET.get("year", ""), first_month)
+    chosen = chosen if chosen and first <= chosen <= now else None
     starts = {
         row["survey"]: row["day"] for row in RuleSet.objects.values("survey").annotate(day=Min("starts_on"))
     }
@@ -32,14 +36,23 @@ def annual_survey(request):
     survey = Survey(survey) if survey in Survey else next(iter(surveys), Survey.PLS)
     ended = max(now.before, first)
     usual = now if survey in starts and starts[survey] > ended.last_day else ended
-    year = asked if asked and first <= asked <= now else usual
+    kept = _kept_year(request, first_month)
+    year = chosen or (kept if kept and first <= kept <= now else usual)
     context = {
         "survey": survey,
         "surveys": surveys if survey in starts else [survey, *surveys],
         "report": report(survey, year, today=today),
+        "kept": query_of(request.GET, chosen and Period.of_year(chosen), year_starts_in=first_month),
         "is_over": year < now,
         "year": year,
         "earlier": year.before if year > first else None,
         "later": year.after if year < now else None,
     }
     return render(request, "desk/annual_survey.html", context)
+
+
+def _kept_year(request, first_month):
+    """Return the ReportingYear of the page that led here, or None if that page had another period."""
+    kept = kept_period(request.GET, year_starts_in=first_month)
+    year = ReportingYear.of(kept.first, first_month) if kept else None
+    return year if year and Period.of_year(year) == kept else None

@@ -12,6 +12,7 @@ from portal.counts.models import OutcomePeriod
 from portal.desk.figures import workload
 from portal.desk.figures.charts import chart_of, sentence_of
 from portal.desk.figures.forms import FigureForm, branches_of
+from portal.desk.figures.kept_period import kept_period, query_of
 from portal.desk.figures.labels import of_period
 from portal.desk.figures.main_numbers import main_numbers
 from portal.desk.figures.month_email import entered_later
@@ -27,18 +28,10 @@ def director(request):
     `dates` in the URL is a month or a reporting year. By default, it is the last month that is over.
     """
     branches = branches_of(request.user, sees_all=True)
-    dates = request.GET.get("dates")
-    form = FigureForm(
-        ({"dates": dates} if dates else {}) | {"by": "time", "compare": "year"},
-        branches=branches,
-        user=request.user,
-        sees_all=True,
-        library=request.library,
-    )
-    # Leave out the first choice, "Other dates", because the page has no fields for days.
-    form.fields["dates"].choices = form.fields["dates"].choices[1:]
-    context: dict = {"form": form}
+    form = _form(request, branches)
+    context: dict = {"form": form, "kept": ""}
     if form.is_valid():
+        context["kept"] = query_of(request.GET, year_starts_in=request.library.year_starts_in)
         figure = form.figure()
         keys = [branch.pk for branch in branches]
         period = figure.period
@@ -60,6 +53,23 @@ def director(request):
             **_outcomes(period),
         }
     return render(request, "desk/figures/director.html", context)
+
+
+def _form(request, branches):
+    dates = request.GET.get("dates")
+    form = FigureForm(
+        ({"dates": dates} if dates else {}) | {"by": "time", "compare": "year"},
+        branches=branches,
+        user=request.user,
+        sees_all=True,
+        library=request.library,
+    )
+    kept = kept_period(request.GET, year_starts_in=request.library.year_starts_in)
+    if not dates and (key := form.key_of(kept)):
+        form.data["dates"] = key
+    # Leave out the first choice, "Other dates", because the page has no fields for days.
+    form.fields["dates"].choices = form.fields["dates"].choices[1:]
+    return form
 
 
 def _outcomes(period):

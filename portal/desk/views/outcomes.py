@@ -12,8 +12,10 @@ from portal.counts.models import OutcomePeriod
 from portal.counts.outcomes import readable_on
 from portal.counts.pooling import MIN_PEOPLE
 from portal.desk.figures.forms import branches_of
+from portal.desk.figures.kept_period import query_of
 from portal.desk.figures.outcome_forms import OutcomeForm, name_of
 from portal.desk.figures.outcome_tables import breakdowns, cells_of, follow_ups_of, tables_of
+from portal.desk.figures.periods import Period
 from portal.text import csv_file
 
 
@@ -25,7 +27,7 @@ def outcomes(request):
     If the period in the URL is missing or unknown, show the last quarter that is counted.
     """
     form = _form(request)
-    context = {"form": form, "most_hidden": MIN_PEOPLE - 1}
+    context = {"form": form, "most_hidden": MIN_PEOPLE - 1, "kept": _kept(request, form)}
     if form.is_valid() and form.chosen_period:
         period = form.chosen_period
         is_counted = isinstance(period, OutcomePeriod)
@@ -66,6 +68,13 @@ def _form(request):
     sees_all = request.user.is_coordinator and has_shown_second_factor(request)
     branches = branches_of(request.user, sees_all=sees_all)
     return OutcomeForm(request.GET.dict(), branches=branches, library=request.library)
+
+
+def _kept(request, form):
+    """Return the query with which the links to the other pages keep the period and the comparison."""
+    chosen = form.chosen_period if form.is_valid() and form.is_period_asked else None
+    period = Period(chosen.first_day, chosen.last_day) if chosen else None
+    return query_of(request.GET, period, year_starts_in=request.library.year_starts_in)
 
 
 def _counted(form):
