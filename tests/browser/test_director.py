@@ -51,7 +51,7 @@ def test_director_report_fits_on_one_sheet_of_each_paper_size(report, dates):
     assert sheets(page) == {"A4": 1, "Letter": 1}
 
 
-def test_report_with_estimated_minutes_and_late_entries_fits_on_one_sheet(report):
+def test_report_with_an_imported_log_and_late_entries_fits_on_one_sheet(report):
     month = Period.of_month(timezone.localdate().replace(day=1) - datetime.timedelta(days=1))
     numbers = {str(branch.pk): [1, 1, 1, 1] for branch in Branch.objects.all()}
     MonthEmail.objects.create(month=month.first, written_at=timezone.now(), numbers=numbers)
@@ -59,6 +59,7 @@ def test_report_with_estimated_minutes_and_late_entries_fits_on_one_sheet(report
         page = report("month")
         assert page.locator("#main-numbers tbody tr").count() == 5
         assert page.locator("#entered-later span").count() == 4
+        assert page.locator(".imported").count() == 1
         assert sheets(page) == {"A4": 1, "Letter": 1}
 
 

@@ -12,6 +12,7 @@ from portal.counts.models import OutcomePeriod
 from portal.desk.figures import workload
 from portal.desk.figures.charts import chart_of, sentence_of
 from portal.desk.figures.forms import FigureForm, branches_of
+from portal.desk.figures.imported import imported_logs
 from portal.desk.figures.kept_period import kept_period, query_of
 from portal.desk.figures.labels import of_period
 from portal.desk.figures.main_numbers import main_numbers
@@ -42,7 +43,10 @@ def director(request):
         context |= {
             "period": of_period(period),
             "before": of_period(figure.earlier) if figure.earlier else "",
+            "today": request.library.today(),
             "is_over": period.last < request.library.today(),
+            "branches": branches,
+            "imported": _imported(figure, keys),
             "figure": figure,
             "numbers": main_numbers(figure, earlier),
             "entered_later": entered_later(figure, keys),
@@ -70,6 +74,13 @@ def _form(request, branches):
     # Leave out the first choice, "Other dates", because the page has no fields for days.
     form.fields["dates"].choices = form.fields["dates"].choices[1:]
     return form
+
+
+def _imported(figure, branches):
+    """Return [(period in words, names of logs)] for each shown period that contains imported contacts."""
+    shown = [figure.period, figure.earlier] if figure.earlier else [figure.period]
+    named = [(of_period(period), imported_logs(period, branches)) for period in shown]
+    return [(words, names) for words, names in named if names]
 
 
 def _outcomes(period):

@@ -33,7 +33,11 @@ def with_estimates(locator):
 @contextmanager
 def imported_estimates(day):
     """Add three imported contacts with partly estimated minutes. Delete them when the block ends."""
-    log = LogImport.objects.create(started_at=timezone.now(), file_key="estimates")
+    log = LogImport.objects.create(
+        started_at=timezone.now(),
+        file_key="estimates",
+        file_name=f"LibAnswers_export_of_{'all_' * 20}years.csv",
+    )
     common = {
         "branch": Branch.objects.order_by("pk").first(),
         "log_import": log,

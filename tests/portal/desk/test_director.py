@@ -7,9 +7,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.counts.actions import rebuild
+from portal.counts.models import LogImport, PointTotal
 from portal.counts.outcomes import count_outcomes
 from portal.desk.figures.periods import Period
 from portal.desk.figures.workload import figure
+from portal.templatetags.portal import whole_day
 from tests.factories import BranchFactory, HelpSessionFactory
 from tests.portal.pages import text
 
@@ -49,6 +51,56 @@ def test_director_report_has_the_same_numbers_as_the_figures(desk, months, branc
     assert "The desk's figures for March 2026" in text(page)
     assert "How it turned out: January 2026 – March 2026" in text(page)
     assert "6 answers. Most often: “Yes, everything” (6)." in text(page)
+
+
+def imported(branch, day, name, contacts=3):
+    """Count contacts of an imported desk log in the month of this day."""
+    log = LogImport.objects.create(started_at=timezone.now(), file_key=name, file_name=name, first_day=day)
+    counts = dict.fromkeys(("minutes", "handed_over", "check_ins"), 0) | {"contacts": contacts}
+    PointTotal.objects.create(
+        month=day.replace(day=1), branch=branch, is_final=True, log_import=log, **counts
+    )
+
+
+def test_director_report_names_the_imported_logs_of_both_periods(desk, months, branch):
+    for year, month, name in (
+        (2024, 3, "older"),
+        (2025, 3, "gimlet"),
+        (2026, 2, "february"),
+        (2026, 3, "cards"),
+    ):
+        imported(branch, datetime.date(year, month, 9), f"{name}.csv")
+    page = text(desk.get(reverse("director"), {"dates": "2026-03"}))
+    assert "The numbers of March 2026 include an imported desk log: cards.csv" in page
+    assert "The numbers of March 2025 include an imported desk log: gimlet.csv" in page
+    assert page.count("imported desk log") == 2
+    page = text(desk.get(reverse("director"), {"dates": "2026"})).replace(" , ", ", ")
+    assert "The numbers of 2026 include imported desk logs: february.csv, cards.csv" in page
+
+
+def test_director_report_without_imported_contacts_names_no_log(desk, months, branch):
+    imported(branch, datetime.date(2026, 2, 9), "february.csv")
+    page = text(desk.get(reverse("director"), {"dates": "2026-03"}))
+    assert "imported desk log" not in page
+
+
+def test_director_report_says_on_which_day_and_for_which_branches_it_was_computed(
+    desk, months, branch, library
+):
+    today = whole_day(library.today())
+    page = text(desk.get(reverse("director"))).replace(" , ", ", ")
+    assert f"Computed on {today} · All branches: {branch.name}, West" in page
+    BranchFactory.create_batch(4)
+    assert f"Computed on {today} · All 6 branches" in text(desk.get(reverse("director")))
+
+
+def test_director_report_of_a_library_with_one_branch_names_the_branch(desk, branch, library):
+    assert f"Computed on {whole_day(library.today())} · {branch.name}" in text(desk.get(reverse("director")))
+
+
+def test_director_report_says_that_no_new_conversation_was_answered(desk, months):
+    page = text(desk.get(reverse("director"), {"dates": "2026-03"}))
+    assert "March 2026: no new conversations in the portal were answered." in page
 
 
 def test_director_report_of_a_year_shows_the_outcomes_of_that_year(desk, months):
