@@ -59,10 +59,11 @@ def parts(sets, first_day, last_day):
 
 
 def count(sets, first_day, last_day, days=None):
-    """Count the contacts of the period, and return Counter({CountsAs: number of contacts}).
+    """Count the contacts of the period, and return Counter({(CountsAs, question type): number of contacts}).
 
     If the rules of a day count questions, count the questions of its contacts instead. If `days` is not None,
-    count only the contacts of these days. Contacts without a rule have the key None.
+    count only the contacts of these days. Contacts without a rule count as None. Tallies have the question
+    type None.
     """
     of_parts = parts(sets, first_day, last_day)
     rows = DayCount.objects.filter(happened_on__range=(first_day, last_day)).order_by()
@@ -75,9 +76,11 @@ def count(sets, first_day, last_day, days=None):
     functions = [counts_as_by(part.rules) for part in of_parts]
     counted: Counter = Counter()
     for part, *contact, contacts, questions in columns.annotate(Sum("contacts"), Sum("questions")):
+        question_type, _mode, is_tally, _kind = contact
         rules = of_parts[part].rules
         counts_questions = rules is not None and rules.counts_questions
-        counted[functions[part](*contact)] += questions if counts_questions else contacts
+        key = functions[part](*contact), None if is_tally else question_type
+        counted[key] += questions if counts_questions else contacts
     return counted
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class Report:
     `answers` is [(Question, answer)]. An answer is a number, a text, or None if there is a problem. `method`
     is None if there are no rules, or rules with different methods. `rules` are the first rules of the year.
     `weeks` are the first days of the sampled weeks. `contacts` is the number of contacts without a rule.
+    `sums` has the contacts behind each answer, as {question type: contacts}. For an estimate, these are the
+    contacts of the sampled weeks. Tallies have the question type None.
     """
 
     preset: Preset
@@ -44,6 +47,7 @@ class Report:
     problem: Problem | None
     contacts: int
     answers: list[tuple[Question, Any]]
+    sums: list[dict]
 
 
 def report(survey, year, *, today):
@@ -58,22 +62,25 @@ def report(survey, year, *, today):
     methods = {rules.method for rules in in_force}
     method = methods.pop() if len(methods) == 1 else None
     weeks = sampled_weeks(year, today) if method == Method.ESTIMATE else []
-    problem, counted = _problem(in_force, method, weeks), {}
+    problem = _problem(in_force, method, weeks)
+    counted: Counter = Counter()
     if problem is None:
         days = None if method == Method.COUNT else [day for week in weeks for day in _days_of(week)]
         counted = counting.count(sets, year.first_day, last_day, days)
-        problem = Problem.WITHOUT_RULES if counted[None] else None
+    without_rules = sum(_by_type(counted, [None]).values())
+    if problem is None and without_rules:
+        problem = Problem.WITHOUT_RULES
     rules = in_force[0] if in_force else None
     multiplier = rules.multiplier if rules else 0
+    sums = [{} if problem else _by_type(counted, question.counts) for question in preset.questions]
 
-    def number(counts_as):
-        contacts = counted[counts_as]
-        return contacts if method == Method.COUNT else _estimate(contacts, len(weeks), multiplier)
-
-    def answer(question):
+    def answer(question, by_type):
         if problem:
             return None
-        return question.answers[method] if question.answers else sum(map(number, question.counts))
+        if question.answers:
+            return question.answers[method]
+        contacts = sum(by_type.values())
+        return contacts if method == Method.COUNT else _estimate(contacts, len(weeks), multiplier)
 
     return Report(
         preset=preset,
@@ -84,9 +91,22 @@ def report(survey, year, *, today):
         rules=rules,
         weeks=weeks,
         problem=problem,
-        contacts=counted.get(None, 0),
-        answers=[(question, answer(question)) for question in preset.questions],
+        contacts=without_rules,
+        answers=[
+            (question, answer(question, by_type))
+            for question, by_type in zip(preset.questions, sums, strict=True)
+        ],
+        sums=sums,
     )
+
+
+def _by_type(counted, counts):
+    """Return {question type: contacts} of the contacts that count as one of `counts`."""
+    by_type: dict = Counter()
+    for (counts_as, question_type), contacts in counted.items():
+        if counts_as in counts:
+            by_type[question_type] += contacts
+    return dict(by_type)
 
 
 def sampled_weeks(year, today):

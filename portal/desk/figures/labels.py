@@ -161,7 +161,8 @@ def _modes():
     return [(value, capfirst(str(label))) for value, label in HelpSession.Mode.choices]
 
 
-def _question_types():
+def question_types():
+    """Return [((is_tally, question type), label)]. Contacts counted without details have no question type."""
     kinds = [((False, value), capfirst(str(label))) for value, label in QuestionType.choices]
     return [*kinds, ((True, None), _("Counted without details"))]
 
@@ -176,7 +177,7 @@ def _of_band(up_to):
 
 
 ORDERED = {"hour": _of_hour, "weekday": _of_weekday, "hour_weekday": _of_hour, "answers": _of_band}
-CHOICES = {"mode": _modes, "question_type": _question_types, "read_level": _read_levels}
+CHOICES = {"mode": _modes, "question_type": question_types, "read_level": _read_levels}
 
 
 def _of_rows(breakdown, keys, branches):

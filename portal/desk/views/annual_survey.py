@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 from accounts.reporting_year import ReportingYear
 from accounts.sign_in.access import coordinator_only
 from portal.counts.models import DayCount
+from portal.desk.figures import labels
 from portal.desk.figures.kept_period import kept_period, query_of
 from portal.desk.figures.periods import Period
 from portal.surveys.models import RuleSet, Survey
@@ -38,10 +39,15 @@ def annual_survey(request):
     usual = now if survey in starts and starts[survey] > ended.last_day else ended
     kept = _kept_year(request, first_month)
     year = chosen or (kept if kept and first <= kept <= now else usual)
+    found = report(survey, year, today=today)
     context = {
         "survey": survey,
         "surveys": surveys if survey in starts else [survey, *surveys],
-        "report": report(survey, year, today=today),
+        "report": found,
+        "answers": [
+            (question, answer, _addends(by_type), sum(by_type.values()))
+            for (question, answer), by_type in zip(found.answers, found.sums, strict=True)
+        ],
         "kept": query_of(request.GET, chosen and Period.of_year(chosen), year_starts_in=first_month),
         "is_over": year < now,
         "year": year,
@@ -56,3 +62,9 @@ def _kept_year(request, first_month):
     kept = kept_period(request.GET, year_starts_in=first_month)
     year = ReportingYear.of(kept.first, first_month) if kept else None
     return year if year and Period.of_year(year) == kept else None
+
+
+def _addends(by_type):
+    """Return the contacts behind an answer as [(label of the question type, contacts)], without zeros."""
+    kinds = [(question_type, label) for (_is_tally, question_type), label in labels.question_types()]
+    return [(label, by_type[kind]) for kind, label in kinds if by_type.get(kind)]

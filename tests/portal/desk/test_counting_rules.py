@@ -5,9 +5,11 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from accounts.models import AuditEvent, Library
 from portal.counts.actions import rebuild
+from portal.counts.models import DayCount
 from portal.helpsessions.models import HelpSession
 from portal.surveys.models import RuleSet, SampledWeek, Survey
 from portal.surveys.presets import PRESETS
@@ -403,6 +405,57 @@ def test_button_copies_a_large_number_without_a_thousands_separator(desk, branch
     response = desk.get(SURVEY, {"year": "2026"})
     assert copied(response) == ["2080", "ES—Annual Estimate Based on Typical Week(s)"]
     assert "Estimate from typical weeks. 1 sampled week, multiplied by 52: January 1, 2026." in text(response)
+
+
+def sum_behind(response):
+    """Return the rows of the table below the first number as [(label, number)]."""
+    table = response.content.decode().partition('id="sum-1"')[2].partition("</table>")[0]
+    cells = [" ".join(cell.split()) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", table, re.DOTALL)]
+    return list(zip(cells[2::2], cells[3::2], strict=True))
+
+
+def test_survey_page_shows_the_sum_by_question_type_behind_a_number(desk, branch):
+    save_preset("pls", YEAR, tallies_count_as="transaction")
+    contacts(branch, MARCH, MARCH, question_type="reference")
+    contacts(branch, MARCH, question_type="technology")
+    contacts(branch, MARCH, question_type="directional")
+    contacts(branch, MARCH, status="tally", question_type="directional")
+    DayCount.objects.filter(question_type="reference").update(contacts=1200)
+    response = desk.get(SURVEY, {"year": "2026"})
+    labels = dict(QuestionType.choices)
+    assert sum_behind(response) == [
+        (capfirst(labels["reference"]), "1,200"),
+        (capfirst(labels["technology"]), "1"),
+        ("Counted without details", "1"),
+        ("Total", "1,202"),
+    ]
+    assert copied(response)[0] == "1202"
+
+
+def test_survey_page_shows_the_sum_of_the_sampled_weeks_behind_an_estimate(desk, branch):
+    save_preset("pls", YEAR, method="estimate", weeks=2, multiplier=52)
+    mark_weeks(YEAR, YEAR + 7 * DAY)
+    contacts(branch, *[YEAR] * 40, YEAR + 8 * DAY, YEAR + 8 * DAY)
+    response = desk.get(SURVEY, {"year": "2026"})
+    assert sum_behind(response)[-2:] == [("Total of the sampled weeks", "42"), ("Average week × 52", "1,092")]
+    assert copied(response)[0] == "1092"
+
+
+def test_number_of_contacts_without_a_rule_has_a_thousands_separator(desk, branch):
+    save_preset("pls", MARCH)
+    contacts(branch, YEAR)
+    DayCount.objects.update(contacts=1200)
+    assert "because 1,200 contacts of this year have no counting rule" in text(
+        desk.get(SURVEY, {"year": "2026"})
+    )
+
+
+def test_form_for_rules_has_a_button_that_returns_to_the_page_before(desk, branch):
+    rule_set = save_preset("pls", YEAR)
+    [link] = re.findall(rf'href="([^"]*{rule_set.public_id}[^"]*)"', desk.get(SURVEY).content.decode())
+    assert desk.get(link).context["cancel"] == f"{SURVEY}?survey=pls&year=2026"
+    assert desk.get(link.partition("?")[0]).context["cancel"] == RULES
+    assert f'id="cancel" href="{RULES}"' in desk.get(NEW).content.decode()
 
 
 @pytest.mark.parametrize(

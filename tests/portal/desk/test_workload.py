@@ -25,7 +25,7 @@ from portal.counts.models import (
     PointTotal,
     TypeTotal,
 )
-from portal.desk.figures import workload
+from portal.desk.figures import views, workload
 from portal.desk.figures.by_staff import figure_by_staff
 from portal.desk.figures.charts import chart_of, sentence_of
 from portal.desk.figures.labels import of_period
@@ -614,6 +614,11 @@ def test_figures_page_says_how_many_promised_answers_are_open(desk, branch):
     ConversationFactory(branch=branch, promised_at=timezone.now())
     ConversationFactory(branch=BranchFactory(name="West"), promised_at=timezone.now())
     assert "1 conversation is waiting for a promised answer now" in text(desk.get(reverse("figures")))
+
+
+def test_number_of_open_promises_has_a_thousands_separator(desk, monkeypatch):
+    monkeypatch.setattr(views, "_open_promises", lambda branches: 1234)
+    assert "1,234 conversations are waiting for a promised answer" in text(desk.get(reverse("figures")))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import datetime
 import random
 import uuid
+from collections import Counter
 
 import pytest
 from django.utils import timezone
@@ -44,7 +45,11 @@ def contacts(branch, *days, **fields):
 
 
 def counted(sets, first, last):
-    return dict(counting.count(sets, first, last))
+    """Return {CountsAs: number of contacts}."""
+    sums = Counter()
+    for (counts_as, _question_type), number in counting.count(sets, first, last).items():
+        sums[counts_as] += number
+    return dict(sums)
 
 
 def number(year=YEAR, today=TODAY):
@@ -152,6 +157,27 @@ def test_conversation_counts_only_if_staff_counted_it_as_a_contact(branch, staff
         desk_actions.log_as_contact(conversations[0], by=staff, at=at, token=token, **contact)
     rebuild()
     assert number() == 1
+
+
+def test_sum_behind_an_answer_has_the_contacts_of_each_question_type(branch):
+    save_rules("pls", YEAR.first_day, ALL | {("directional", ""): "neither"}, tallies_count_as="transaction")
+    contacts(branch, MARCH, MARCH, question_type="reference")
+    contacts(branch, MARCH, APRIL, APRIL, question_type="technology")
+    contacts(branch, APRIL, question_type="directional")
+    contacts(branch, APRIL, status="tally", question_type="directional")
+    found = report(Survey.PLS, YEAR, today=TODAY)
+    assert found.sums == [{"reference": 2, "technology": 3, None: 1}, {}]
+    assert found.answers[0][1] == 6
+
+
+def test_sum_behind_an_estimate_has_the_contacts_of_the_sampled_weeks(branch):
+    save_rules("pls", YEAR.first_day, ALL, method="estimate", multiplier=10)
+    mark_weeks(MARCH)
+    contacts(branch, MARCH, MARCH, question_type="reference")
+    contacts(branch, MARCH, question_type="technology")
+    contacts(branch, APRIL)
+    found = report(Survey.PLS, YEAR, today=TODAY)
+    assert (found.sums[0], found.answers[0][1]) == ({"reference": 2, "technology": 1}, 30)
 
 
 # Tests of the reporting year.
@@ -314,7 +340,7 @@ def test_sum_of_all_classes_is_the_number_of_contacts(branch):
     contacts(branch, MARCH, MARCH - DAY, question_type="directional")
     contacts(branch, MARCH, question_type="consultation")
     contacts(branch, MARCH)
-    whole = counting.count(counting.rule_sets("acrl"), YEAR.first_day, YEAR.last_day)
+    whole = counted(counting.rule_sets("acrl"), YEAR.first_day, YEAR.last_day)
     assert whole == {None: 1, "neither": 1, "consultation": 1, "transaction": 1}
     assert sum(whole.values()) == sum(DayCount.objects.values_list("contacts", flat=True))
 

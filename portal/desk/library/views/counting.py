@@ -1,9 +1,11 @@
 """The pages where coordinators change how contacts count for surveys, and mark the weeks that they sample."""
 
 import datetime
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -107,7 +109,15 @@ def _rule_set_page(request, survey, found, shown):
         messages.success(request, _("Rules saved."))
         return redirect("counting_rules")
     context = {"form": form, "rule_set": found, "survey": Survey(survey), "preset": PRESETS[survey]}
+    context["cancel"] = _page_before(request, survey)
     return render(request, "desk/library/counting_rule.html", context)
+
+
+def _page_before(request, survey):
+    """Return the address of the page that led here. Only links of the annual survey have a `year`."""
+    if not (year := request.GET.get("year")):
+        return reverse("counting_rules")
+    return f"{reverse('annual_survey')}?{urlencode({'survey': survey, 'year': year})}"
 
 
 def _save(form, survey, found, *, by):
