@@ -44,7 +44,7 @@ class FigureForm(forms.Form):
     def __init__(self, data, *, branches, user, sees_all, library):
         """`branches` are the branches that `user` may see, from `branches_of`."""
         today = library.today()
-        first, last = _counted_days() or (today, today)
+        first, last = next(iter(_counted_days()), (today, today))
         usual = _usual_period(first, last, today)
         has_days = any(name in data for name in ("dates", "first_day", "last_day"))
         super().__init__({"by": "time"} | ({} if has_days else {"dates": _key(usual)}) | data)
@@ -148,12 +148,13 @@ class FigureForm(forms.Form):
         return tuple(self.key_of(each) or None for each in (period.before, period.after))
 
 
+@prepared()
 def _counted_days():
-    """Return the first and the last day with contacts, or None."""
+    """Return a list with one row, the first and the last day with contacts, or an empty list."""
     days = DayCount.objects.order_by("happened_on")
     # On SQLite, one aggregate with Min and Max would read the whole table.
     last = Subquery(DayCount.objects.order_by("-happened_on").values("happened_on")[:1])
-    return days.values_list("happened_on", last).first()
+    return days.values_list("happened_on", last)[:1]
 
 
 def _usual_period(first, last, today):

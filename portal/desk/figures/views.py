@@ -1,5 +1,6 @@
 """The page about how much work the desk had."""
 
+from django.db.models import BigAutoField, Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -9,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import has_shown_second_factor, staff_only
 from portal.conversations.models import Conversation
+from portal.prepared import prepared
 from portal.text import csv_file
 
 from .by_staff import complete_from
@@ -45,7 +47,7 @@ def figures(request):
             "entered_later": entered_later(figure, [branch.pk for branch in form.chosen_branches]),
             "left_out": form.left_out,
             "promised_hours": _promised_hours(figure, form.chosen_branches),
-            "promises": _open_promises(form.chosen_branches),
+            "promises": sum(_open_promises(branches=[branch.pk for branch in form.chosen_branches])),
         }
     return render(request, "desk/figures/work.html", context)
 
@@ -104,7 +106,11 @@ def _promised_hours(figure, branches):
     return hours.pop() if figure.by == ANSWERS and len(hours) == 1 else None
 
 
+@prepared(branches=BigAutoField())
 def _open_promises(branches):
-    """Count the conversations that are now waiting for an answer that a branch has promised."""
+    """Return how many conversations of each branch are now waiting for an answer that was promised."""
     waiting = Conversation.objects.filter(status=Conversation.Status.WAITING_FOR_STAFF, branch__in=branches)
-    return waiting.filter(promised_at__isnull=False).count()
+    numbers = (
+        waiting.filter(promised_at__isnull=False).order_by().values("branch").annotate(number=Count("pk"))
+    )
+    return numbers.values_list("number", flat=True)

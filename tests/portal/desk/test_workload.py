@@ -617,7 +617,7 @@ def test_figures_page_says_how_many_promised_answers_are_open(desk, branch):
 
 
 def test_number_of_open_promises_has_a_thousands_separator(desk, monkeypatch):
-    monkeypatch.setattr(views, "_open_promises", lambda branches: 1234)
+    monkeypatch.setattr(views, "_open_promises", lambda branches: [1234])
     assert "1,234 conversations are waiting for a promised answer" in text(desk.get(reverse("figures")))
 
 
