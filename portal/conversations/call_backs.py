@@ -98,7 +98,7 @@ def ask_in(conversation, caller, *, by, at, client_token):
 
 @staff_action
 def add(caller, *, by, at, client_token, conversation=None, help_session=None, patron=None, branch=None):
-    """Let staff enter that a patron wants a call, and return the conversation.
+    """Let staff record that a patron wants a call, and return the conversation.
 
     The call is about the conversation or the help session. If both are None, the call is for `patron`, and
     the staff of `branch` make it. If a call about the same thing is already open, replace its number. Raises

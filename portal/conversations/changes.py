@@ -143,10 +143,10 @@ def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=
 
 
 def _hide_or_restore_number(conversation, undone_at):
-    """Hide the phone number if the call has ended, or show it again if the undone action hid it.
+    """Hide the phone number if the call has ended. Show the number again if an undo has reopened the call.
 
-    The undone action hid the number whose `done_at` is `undone_at`. A number with another `done_at` was
-    replaced or removed, and stays hidden.
+    `undone_at` is the time of the action that was undone, or None. A number that this action hid has the same
+    time as its `done_at`. A number with another `done_at` was replaced or removed, and stays hidden.
     """
     numbers = CallBack.objects.filter(conversation=conversation)
     if conversation.call_since is None:
@@ -251,7 +251,10 @@ def pending_answers(conversation, at):
 
 
 def mark_pending(conversation, message):
-    """Record that this answer is pending. The patron sees the current status until the answer is shown."""
+    """Record that this answer is pending. Call this before the answer changes the conversation's status.
+
+    The patron sees the status from before the answer until the answer is shown.
+    """
     if conversation.pending_from is None:
         conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 

@@ -45,8 +45,7 @@ from .models import (
 # How many messages a page shows. If more than SHOWN_MIN messages are unread, the page shows up to SHOWN_MAX.
 SHOWN_MIN = 8
 SHOWN_MAX = 40
-# If at most this many earlier messages are not on the page, the page shows these messages too. A link to so
-# few messages is not worth a tap.
+# The page hides earlier messages only if there are more than this. Fewer are not worth a tap on a link.
 HIDDEN_MIN = 3
 # How many messages one tap on "Show earlier messages" adds.
 PAGE_SIZE = 50

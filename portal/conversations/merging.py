@@ -200,7 +200,8 @@ def _keep_unread(conversation, into):
 
 def _move_words(conversation, into):
     for model in (Message, ConversationNote):
-        # Both conversations can have a row with the same token. Tokens are unique only within a conversation.
+        # Both conversations can have a message or note with the same token, because tokens are unique only
+        # within a conversation.
         clashing = model.objects.filter(
             conversation=conversation,
             client_token__in=model.objects.filter(conversation=into).values("client_token"),

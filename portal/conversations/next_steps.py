@@ -30,7 +30,8 @@ class StepChanged(Exception):
 class NothingToDo(Exception):
     """There is nothing to record, take back or mark for this item.
 
-    The patron no longer misses the item, staff have removed the item from its visit, or it has no next step.
+    For example, the patron no longer says that they couldn't get the item, staff have removed the item from
+    its visit, or the item has no next step.
     """
 
 

@@ -30,7 +30,7 @@ def conversation_of(recommendation):
     """Return the conversation about this recommendation, or None.
 
     If the item was recommended in an answer, return the answer's conversation. Otherwise return the
-    conversation that a question or a verdict about the recommendation began.
+    conversation that began with a question or a verdict about the recommendation.
     """
     key = recommendation.pk
     rows = _that_recommends(recommendation=key) or _begun_about(recommendation=key)

@@ -41,7 +41,7 @@ def take_outcome(
     If the patron answered offline and the phone sent the answers at the time `at`, `tapped_at` is the time of
     the tap. If the same answers are saved already, nothing changes. Raises ChangedMeanwhile if the patron has
     given a different answer or cleared the answers after the tap. Raises TooOld if the tap is so old that the
-    portal can't tell.
+    portal no longer knows whether the patron did this.
     """
     answers = {"found": found, "satisfaction": satisfaction, "would_return": would_return}
     given = {name: value for name, value in answers.items() if value is not None}
@@ -99,7 +99,7 @@ def _repeats(help_session, given, tapped_at, at):
     If `tapped_at` is None, the patron gave the answers online. Return False in this case.
 
     Raises ChangedMeanwhile if the patron has given a different answer or cleared the answers after the tap.
-    Raises TooOld if the tap is so old that the portal can't tell.
+    Raises TooOld if the tap is so old that the portal no longer knows whether the patron did this.
     """
     if tapped_at is None:
         return False

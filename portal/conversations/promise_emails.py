@@ -42,7 +42,7 @@ def recipients(moved):
 
 
 def browsers(moved, *, at):
-    """Return [(visit, moves)] for the visits in no account whose conversations show a new promised day.
+    """Return [(visit, moves)] for visits that are in no account, if a conversation shows a new promised day.
 
     A visit is left out if no browser that opened it by code gets push messages about it.
     """

@@ -90,7 +90,7 @@ def staff_answered(state, at, then, comes_back_to):
         return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
     if state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
         return state
-    # If the last reason was a call, that call has ended. So the conversation can't be waiting for it now.
+    # If the patron last asked for a call, this call has ended. So it is no longer the reason for waiting.
     reason = Reason.ASKED if state.reason == Reason.CALL else state.reason
     return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
 
@@ -154,7 +154,7 @@ def step_recorded(state, at, leaves_queue, promised_on):
 
 
 def step_taken_back(state, at, _leaves_queue, _promised_on):
-    """Return the state after staff took back a next step. The item needs an answer again."""
+    """Return the state after staff took back a next step. A snoozed conversation returns to the queue."""
     return woken(state, at) if state.status == Status.SNOOZED else state
 
 
@@ -167,7 +167,7 @@ def item_came(state, at, leaves_queue, _promised_on):
 
 
 def step_is_late(state, at, _leaves_queue, _promised_on):
-    """Return the state after the promised day has passed without the item."""
+    """Return the state after the promised day has passed and the item has not arrived."""
     reason = state.reason if _waits(state) else Reason.COULD_NOT_GET_IT
     return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
 

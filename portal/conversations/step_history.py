@@ -70,7 +70,7 @@ def last_kind():
 
 
 def has_steps(recommendation):
-    """Return whether staff have recorded a next step for the item since the patron couldn't get it."""
+    """Return whether staff have recorded a next step since the patron said they couldn't get the item."""
     last = events_of(recommendation).last()
     return last is not None and last.kind != Kind.STEP_ENDED
 

@@ -75,7 +75,7 @@ def _guess(start):
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\x00<")):
         return "marcxml"
-    # A binary MARC record contains these three bytes, even if its leader is damaged.
+    # A binary MARC record contains the bytes 1D, 1E and 1F, even if its leader is damaged.
     is_marc = re.match(rb"\d{5}[a-z ]{3}", text) or all(byte in start for byte in (b"\x1d", b"\x1e", b"\x1f"))
     return "marc" if is_marc else "csv"
 

@@ -123,7 +123,7 @@ def _lock_recommendations(item):
 
 
 def _move_others(item, record):
-    """Point the rows of OTHERS to the record. Return {model label: primary keys of the changed rows}.
+    """Point the foreign keys in OTHERS to the record. Return {model label: primary keys of the changed rows}.
 
     If a link of staff shows both the item and the record, it isn't changed, because it can't show the record
     twice.

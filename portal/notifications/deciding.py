@@ -73,8 +73,7 @@ def decide(facts, at):
     if uses_desk and facts.at_desk_at >= facts.written_at:
         return DROP
     times = [facts.quiet_until, facts.opens_at]
-    # The facts count a notice as sent even if the mail server refused it. So a retry must not wait because of
-    # its own first attempt.
+    # The refused first attempt counts as an earlier email. A retry must not wait because of this email.
     if not facts.is_retry:
         times.append(_by_rhythm(facts))
     if uses_desk:

@@ -13,7 +13,7 @@ from . import writing
 # If an email has the header BLANK, its text is deleted after delivery. If an email has the header SECONDS, it
 # is sent within that many seconds or not at all. This backend reads the two headers, and never sends them.
 BLANK, SECONDS = "X-Afterword-Blank", "X-Afterword-Seconds"
-# The backend does not store these headers in the row. delivery.build adds most of them when it builds the
+# The backend does not store the headers in OWN_HEADERS. delivery.build adds most of them when it builds the
 # email.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower(), SECONDS.lower()}
 

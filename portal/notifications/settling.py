@@ -41,8 +41,8 @@ def settle(row, *, at, sources):
     """Return the email to send now for a row that this worker has taken, or None if no email is sent now.
 
     The email is this row, a later row about the same thing, or a new row with a digest. The returned email
-    gets the lease of the taken row. If the notice is sent to devices instead, return None. `sources` is the
-    worker's `facts.Sources`.
+    gets the lease of `row`. If the notice is sent to devices instead, return None. `sources` is the worker's
+    `facts.Sources`.
     """
     if row.browsers_about:
         with pause_after_writing():
@@ -69,8 +69,8 @@ def decide_about_push(notice, *, at, sources):
         person = User.objects.filter(pk=notice.recipient_id).first()
         rows = [notice] if notice.kind in KINDS else _notices_of(notice)
         facts = facts_about(rows, person, at, sources) if person and rows else {}
-    # The facts already count this notice as sent. So ignore the times of the last notice and the last email.
-    # Otherwise the notice would wait because of its own time.
+    # The facts count this notice itself as the last notice and the last email. Ignore both times, because the
+    # notice must not wait for itself.
     now = [
         decide(replace(fact, is_retry=False, told_at=None, emailed_at=None), at) for fact in facts.values()
     ]
@@ -96,7 +96,7 @@ def _settle_for_browsers(row, at, sources):
     elif not devices:
         row.delete()
     else:
-        # All these notices have the same text, so one message is enough.
+        # All notices in `rows` have the same text, so one message is enough.
         Notification.objects.filter(pk__in=[each.pk for each in rows if each != row]).delete()
         Notification.objects.filter(pk=row.pk).update(decided_at=at)
         hand_over(row, devices, at=at)
@@ -226,10 +226,10 @@ def _write_to_each(people, notice, at):
 
 
 def _due(person, row, at):
-    """Return the taken row, and the person's other notices that are due and not decided yet.
+    """Return `row`, which this worker has taken, and the person's other due notices that are not decided yet.
 
     All returned notices are for staff, or all are for patrons, because no email mixes the two. If another
-    worker has already decided about the taken row, the result doesn't contain this row.
+    worker has already decided about `row`, the result doesn't contain `row`.
     """
     kinds = [kind.key for kind in kinds_for(staff=KINDS[row.kind].for_staff)]
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
@@ -265,10 +265,10 @@ def _postpone(row, *, until):
 
 
 def _replaced(taken, rows, facts, at):
-    """Return the notices that one email replaces, oldest first. The taken row is one of them.
+    """Return the notices that one email replaces, oldest first. `taken` is one of them.
 
-    For a person who gets digests, these are all notices of the digest. For a person who gets notices
-    immediately, they are the notices about the same thing as the taken row.
+    `taken` is the row that this worker has leased. For a person who gets digests, return all notices of the
+    digest. For a person who gets notices immediately, return the notices about the same thing as `taken`.
     """
 
     def group(row):

@@ -87,7 +87,11 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
 
 
 def _check_child(help_session, columns):
-    """Raise InAnAccount if the new value of `with_child` doesn't fit the account that has the visit."""
+    """Raise InAnAccount if the new value of `with_child` doesn't fit the account that has the visit.
+
+    A visit in an account can't become paper-only. It can become shared only if the patron is a child. While
+    an adult shares the visit, it must stay shared.
+    """
     with_child = columns["with_child"]
     if columns["quiet"] or with_child == help_session.with_child:
         return

@@ -192,7 +192,7 @@ def _remember(person, sessions, conversations):
     """Add to the erased list: the person, the merged records, the sessions and the conversations."""
     merges = AuditEvent.objects.filter(action="merged_people", subject_type="user", patron=person)
     merged = set(merges.exclude(subject="").values_list("subject", flat=True))
-    # If a merge was undone, the other record exists again, and must not be erased.
+    # If a merge was undone, the record that it had deleted exists again, and must not be erased.
     existing = {
         str(found) for found in User.objects.filter(public_id__in=merged).values_list("public_id", flat=True)
     }

@@ -148,7 +148,7 @@ def _take_name_and_address(going, into):
         User.objects.filter(pk=going.pk).update(email=None)
         into.email = address
         EmailAddress.objects.filter(user=going, email=address).update(user=into)
-        # If notices to this address have been stopped, they are still stopped after the merge.
+        # If notices to the moved address have been stopped, they are still stopped after the merge.
         FailingAddress.objects.filter(person=into).delete()
         FailingAddress.objects.filter(person=going, email=address).update(person=into)
     choice = ["remember", "remember_until", "remember_chosen_at"]
@@ -248,7 +248,7 @@ def _merge_saved_items(saved_list, own):
         for rows, each in ((own.saved_items, Max), (moving, Min))
     )
     moving.update(saved_list=own, position=F("position") + last + 1 - first)
-    # A list with a working link is never combined with another list, so all links to this list have ended.
+    # A list with a working link is never combined with another list. So all links that move here have ended.
     saved_list.links.update(saved_list=own)
 
 
@@ -313,8 +313,7 @@ MERGED_BY = {
     ("conversations.NoteMention", "person"): _move_mentions,
     ("conversations.Participation", "person"): _merge_participations,
     ("helpsessions.AccountCode", "person"): _leave_to_end,
-    # A staff record is never merged into another. So an own kit of this record is left over from a former
-    # role.
+    # A staff record is never merged into another record. If `going` has an own kit, it is from a former role.
     ("kits.Kit", "owner"): _leave_to_end,
     ("imports.LogUpload", "person"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,

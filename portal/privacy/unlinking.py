@@ -81,7 +81,7 @@ def make_quiet(help_session, conversations, *, is_held, at):
         purposes = [Consent.Purpose.KEEP_SESSION, Consent.Purpose.QUOTE]
         Consent.objects.filter(subject__in=subjects, purpose__in=purposes).delete()
         AuditEvent.objects.filter(patron__isnull=False, subject__in=map(str, subjects)).update(subject="")
-        # Staff wrote this text for the patron, and may have named the patron in it.
+        # Staff wrote the text of the check-in for the patron, and may have named the patron in it.
         CheckIn.objects.filter(help_session=help_session).update(words="", reason="")
         call_numbers.remove(numbers.filter(done_at__isnull=False), at=at)
         numbers.update(ask_for="")
@@ -89,7 +89,7 @@ def make_quiet(help_session, conversations, *, is_held, at):
     with translation.override(language or Library.current().language):
         conversations.filter(recommendation=None).update(subject=help_session.title)
     for contact in holds.contacts_of(conversations).filter(quiet=False, patron=None):
-        # This help session was recorded for the conversation, so it contains text that the patron wrote.
+        # The contact was recorded for the conversation, so it contains text that the patron wrote.
         contact.quiet = True
         contact.save(update_fields=["quiet"])
         recommendations_of(contact).update(never_counted=True)

@@ -209,7 +209,7 @@ def _move_back(label, field, row, person, into):
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
-        # A change of address after the merge has deleted this row.
+        # A change of address after the merge has deleted this EmailAddress.
         _restore_row(label, row)
     elif label == CheckIn._meta.label:
         # A link that was sent after the merge went to the address of `into`, so it must not open this

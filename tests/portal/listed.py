@@ -7,7 +7,7 @@ from portal.conversations.search import look_up
 
 
 def listed(*names, at, text=""):
-    """Return the set of conversations in the desk's lists called `names`, for all branches.
+    """Return the set of conversations that are in one of the desk's lists with these names, for all branches.
 
     With `text`, return only conversations that contain the words of `text`.
     """

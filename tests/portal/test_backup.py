@@ -311,7 +311,7 @@ def test_restore_is_refused_even_if_only_a_web_server_is_connected_to_the_databa
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_restore_with_another_secret_key_is_refused_without_the_other_key_option(old, tmp_path):
+def test_restore_with_another_secret_key_is_refused_unless_an_option_allows_it(old, tmp_path):
     old.environment["SECRET_KEY"] = "the first key"
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     old.environment["SECRET_KEY"] = "the second key"

@@ -124,7 +124,7 @@ def test_item_links_to_the_catalog_only_if_the_catalog_can_have_the_item(facts, 
     assert bool(through_catalog(item(**facts), library(SEARCH))) == is_there
 
 
-def test_item_has_no_catalog_link_without_a_library():
+def test_item_has_no_catalog_link_if_no_library_is_set_up():
     assert through_catalog(item(), None) == ""
 
 
@@ -190,7 +190,7 @@ def test_error_about_a_catalog_link_template_says_what_to_change(link, words):
     assert words in error.value.messages[0]
 
 
-def test_error_about_a_title_search_template_mentions_only_its_own_placeholder():
+def test_error_about_a_title_search_template_mentions_only_the_placeholder_for_titles():
     with pytest.raises(ValidationError) as error:
         check_template("https://c.example.org/?q={isbn}", ["title"])
     assert error.value.messages == ["You can use {title} in the address. Don't use other curly brackets."]

@@ -27,7 +27,7 @@ def test_only_a_text_in_a_valid_notation_is_accepted_as_a_doi(typed, doi):
     assert clean_doi(typed) == doi
 
 
-def test_link_of_a_doi_is_escaped_and_empty_if_the_doi_is_invalid():
+def test_link_of_a_doi_is_escaped_and_an_invalid_doi_has_no_link():
     assert doi_url("10.1000/a<b>#c?d") == "https://doi.org/10.1000/a%3Cb%3E%23c%3Fd"
     assert doi_url("javascript:alert(1)") == ""
     assert doi_url("10.12/abc") == ""

@@ -126,7 +126,7 @@ def test_readiness_check_reports_an_empty_folder_instead_of_the_private_files(be
         make_private_folder()
     [note] = start_notes()
     assert note.startswith("LOOK  The folder of the private files is another one than before")
-    # A disk that another host has used has a different mark.
+    # In the private folder of another host, the file `folder-mark` has another text.
     (private / "folder-mark").write_text("another")
     assert readiness(at=NOW)["disk"] != "ok"
     (tmp_path / "private-folder-mark").unlink()

@@ -53,7 +53,7 @@ def test_portal_starts_with_a_new_key_if_the_earlier_key_is_a_fallback(marked, s
     settings.SECRET_KEY = OTHER_KEY
     assert not has_another_key()
     mark_database(at=timezone.now())
-    # The worker has renewed the mark, so the fallback can be removed.
+    # The worker has marked the database with the new key, so the fallback can be removed.
     settings.SECRET_KEY_FALLBACKS = []
     assert not has_another_key()
 

@@ -45,5 +45,5 @@ class CallBack(models.Model):
         indexes = [models.Index(fields=["done_at"]), models.Index(fields=["client_token"])]
 
     def __str__(self):
-        # A log may contain this text, so the text must not contain the number.
+        # A log may contain the result of str(). So leave the number out.
         return f"call about {self.conversation_id}"

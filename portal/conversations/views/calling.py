@@ -1,7 +1,7 @@
 """The pages where a patron asks for a call, changes the number, and cancels the call.
 
-The forms on these pages contain a phone number. So the portal stores no drafts of these forms. It also stores
-no form that it refuses because the person must sign in again.
+The forms on these pages contain a phone number. So the portal stores no drafts of these forms. If the person
+must sign in again before the portal accepts a form, the portal doesn't store this form either.
 """
 
 import uuid

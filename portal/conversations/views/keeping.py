@@ -172,7 +172,7 @@ def keep_session(request, public_id):
     if request.viewer.person is None:
         access.sign_in(request, person, by="device")
         if _chosen(request) == User.CheckIns.EMAIL:
-            # The page about check-ins says that the person must first add an email address.
+            # The person has no email address yet. The page about check-ins says that they must add one first.
             return redirect("check_ins")
     return redirect(_address_after(request, person, found, to_save))
 

@@ -159,7 +159,7 @@ def warnings_of(result, days, plan):
 
 
 def _of_empty_fields(result, plan):
-    """Yield sentences that say how many rows lack a needed value, and which value they count with instead."""
+    """Yield sentences that say how many rows lack a needed value, and which default value they get."""
     if count := result.empty["question_type"]:
         usual = QuestionType(plan.question_type).label
         yield ngettext(

@@ -111,7 +111,7 @@ def open_log(file):
 
 def as_text(cell):
     """Return the cell as one line of clean text. Cells that mean "no value" become ""."""
-    # Most cells need no cleaning. Skip it for them, because an import has millions of cells.
+    # Call `clean` only if it is needed. An import has millions of cells, and most of them need no cleaning.
     text = " ".join(cell.split()) if cell.isascii() and cell.isprintable() else clean(cell)
     if text[:1] == "'" and text[1:2] in FORMULAS:
         # In our files of failed rows, an apostrophe before a cell tells spreadsheets that the cell is a text

@@ -16,7 +16,10 @@ ORIGIN = re.compile(r"\d{1,15}-\d{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What the portal counts of one row. writing.py makes fingerprints of `content` and `number`."""
+    """The values of one row that the portal counts.
+
+    writing.py makes fingerprints of `content` and `number`.
+    """
 
     day: datetime.date
     hour: int | None

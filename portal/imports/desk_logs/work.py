@@ -183,7 +183,10 @@ class _Lease:
 
     @transaction.atomic
     def end(self, **changes):
-        """Save these columns and give the lease back. Delete files that the row no longer names."""
+        """Save these columns of the upload and end the lease.
+
+        Delete the files that the upload no longer names.
+        """
         row = self._rows().select_for_update(no_key=True).first()
         if row is None:
             remove_files([name for column, name in changes.items() if column in FILES and name])

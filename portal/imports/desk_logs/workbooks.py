@@ -126,7 +126,7 @@ def workbook_rows(file):
 
     If cells of a column are merged, each of them gets the value. A formula is read as its last stored value.
     """
-    # Import the library only here, because few processes read workbooks.
+    # Import the package only here, because few processes read workbooks.
     from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     try:

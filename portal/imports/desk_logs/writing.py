@@ -153,7 +153,7 @@ class _Writer:
             self._save(new, edited)
 
     def _fingerprints(self, contact):
-        """Return (identities, contents, base with its count).
+        """Return (identities, contents, a text made of the base and the count).
 
         The identities recognize the row in a later import, and the contents show whether it was edited. Both
         are lists with an HMAC for each SECRET_KEY that the library has or had. The base is the row's ticket
@@ -174,10 +174,10 @@ class _Writer:
         return identities, contents, numbered
 
     def _count_before(self, base, failed_in):
-        """Count the imported rows with this base, up to and including the import in which the row failed.
+        """Return how many rows with this base were imported until the row failed.
 
-        The corrected row is counted after these rows. So if it equals one of them, it still counts as one
-        more contact.
+        The import in which the row failed is included. The corrected row gets the next number. So if it
+        equals an imported row, it still counts as one more contact. `base` is as in `_fingerprints`.
         """
         count = 0
         while ImportedRow.objects.filter(

@@ -46,7 +46,7 @@ SEEN = 4096
 # The longest token in characters, the most records on a page, and the most bytes in an answer without
 # records. Anything longer is refused.
 TOKEN_MAX, RECORDS_MAX, TEXTS_MAX = 4000, 20_000, 2 * 1024 * 1024
-# A time in any other year is ignored, because the server's clock or program is wrong.
+# A time outside these years is ignored, because the server's clock or program is wrong.
 YEARS = range(2000, 3000)
 UTF_8_MARK = b"\xef\xbb\xbf"
 

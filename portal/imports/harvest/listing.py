@@ -16,7 +16,7 @@ MAX_REPEATS = 3
 
 
 class Stopped(Exception):
-    """The list can't be read to its end. The text says why, in plain words."""
+    """The list can't be read to its end. The text of the exception says why, in plain words."""
 
 
 def since(server_time, started_at, identity):
@@ -78,7 +78,7 @@ class Lists:
             return Page([])
         if error.code == "badResumptionToken" and harvest.token:
             self.restarts += 1
-            # The next run also begins at the start of the list.
+            # Begin at the start of the list again, in this run or in the next one.
             harvest.token, harvest.listed = "", 0
             if self.restarts > MAX_RESTARTS:
                 raise Stopped(

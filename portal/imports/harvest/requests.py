@@ -29,7 +29,7 @@ PASSING = (408, 425, 500, 502, 504)
 
 
 class Unreachable(Exception):
-    """The server can't be reached, or its answer can't be used. The text says why, in plain words.
+    """The server can't be reached, or its answer can't be used. The text of the exception says why.
 
     `is_passing` is true if another try may succeed. `seconds` is how long the server asks to wait, or None.
     """

@@ -96,7 +96,7 @@ def _pieces(chunk):
     """Return [cut-off record, whole record] if the chunk has both. Otherwise return [chunk].
 
     A record begins with a leader, and a leader begins with the length of the record. So look for a leader
-    whose length reaches exactly to the end of the chunk. The whole record begins there.
+    whose stated length is exactly the distance to the end of the chunk. The whole record begins there.
     """
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):

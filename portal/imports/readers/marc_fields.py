@@ -31,6 +31,7 @@ BODIES = ("110", "111", "710", "711")
 SELLERS = {"distributor", "dst", "publisher", "pbl", "bookseller", "bsl"}
 # mypy thinks that max_length can be None.
 CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[assignment]
+
 # A number such as "(Sirsi) AAY-1602" belongs in field 035. If a title or name is such a number, the entries
 # of the record's directory point to wrong fields.
 CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
@@ -228,7 +229,7 @@ def _publisher(field):
 
 
 def _numbers(record, isbn):
-    """Return the other numbers that staff may scan or type: more ISBNs, ISSNs, and the barcodes of discs."""
+    """Return the numbers besides `isbn` that staff may scan or type: more ISBNs, ISSNs, and disc barcodes."""
     found = []
     for text in _each(record, "020", "a"):
         number, _repair = isbns.read(text)

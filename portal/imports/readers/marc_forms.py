@@ -69,7 +69,7 @@ IN_EXTENT = {
     Form.CASSETTE: re.compile(r"cassettes?\b", re.IGNORECASE),
     Form.ONLINE: re.compile(r"\bonline\b|\bstreaming\b", re.IGNORECASE),
 }
-# What "online" means for these kinds. Databases and web pages are always online.
+# {kind: form of an online item of this kind}. Databases and web pages are always online, so their form is "".
 ONLINE = {
     Kind.BOOK: Form.EBOOK,
     Kind.AUDIOBOOK: Form.STREAM,
@@ -83,7 +83,7 @@ PRINTED = "ace"
 
 
 def form_of(record, fixed, kind, extent, words):
-    """Return the Item.Form of the record, or "" if the record doesn't say it.
+    """Return the Item.Form of the record, or "" if the record states none.
 
     `fixed` is the text of field 008. `extent` and `words` have texts that may say "large print". If no code
     says the form of a recording or film, the extent may, as in "1 sound disc".

@@ -8,7 +8,7 @@ from portal.imports.records import unescaped
 # {tag: subfields} of the fields that can contain the title. The first of these fields that the record has is
 # used.
 TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
-# Other titles that people search for, such as the title on the cover.
+# The fields with further titles that people search for, such as the title on the cover.
 VARIANTS = {"246": "abnp"}
 # The characters that are removed from the end of a text. Cataloging rules end a subfield with punctuation if
 # another subfield follows.

@@ -1,4 +1,4 @@
-"""Read MARCXML files, also inside OAI-PMH and SRU.
+"""Read MARCXML files. The records can also be inside answers of OAI-PMH or SRU.
 
 Each record is parsed separately, so that only a damaged record is lost.
 """

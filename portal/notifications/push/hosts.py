@@ -35,7 +35,7 @@ def checked_host(endpoint):
 
 def is_allowed(host):
     """Return whether the host is in PUSH_HOSTS. "*.example.org" allows each host below it."""
-    # A name with other characters, such as a backslash, can lead different resolvers to different hosts.
+    # A name with a backslash or another invalid character can lead different resolvers to different hosts.
     return HOST_NAME.fullmatch(host) is not None and any(
         host == allowed or (allowed.startswith("*.") and host.endswith(allowed[1:]))
         for allowed in settings.PUSH_HOSTS

@@ -154,7 +154,7 @@ def _origin(url):
 
 def _authorization(origin):
     """Return the header that tells the push service who sends the message (RFC 8292)."""
-    # Import here, because most libraries don't use push and shouldn't need the time and memory.
+    # Import the package only here. It takes time and memory, and most libraries don't use push messages.
     from py_vapid import Vapid02
 
     name, now = (settings.PUSH_PRIVATE_KEY, settings.PUSH_SUBJECT, origin), timezone.now()

@@ -105,7 +105,7 @@ def test_api_returns_figures_only_for_the_branches_of_the_token(read, counted, b
 
 
 @pytest.mark.parametrize("by", ["hour", "hour_weekday", "answers"])
-def test_figures_by_hour_and_about_answers_leave_out_a_branch_with_two_staff_members(
+def test_figures_by_hour_and_figures_about_answers_omit_a_branch_with_two_staff_members(
     ask, counted, by, branch
 ):
     small = BranchFactory(name="Small")

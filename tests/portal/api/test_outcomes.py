@@ -51,7 +51,7 @@ def read(ask, token):
 
 
 def cells_in_file(answer):
-    """Return the lines that the CSV file of the page must have for this response, without the headings."""
+    """Return the lines of a CSV file, without headings, that has the same outcomes as this API response."""
     cells = [[row["label"], "", "", row["number"]] for row in answer["follow_ups"]]
     for question in answer["questions"]:
         total = [{"label": "Total", "numbers": question["total"]}]

@@ -25,7 +25,7 @@ ISBN = "9780140328721"
 
 
 def problem_of(answer, status):
-    """Check that the response has this status and problem details. Return the errors as {field: detail}."""
+    """Check the status and the problem details of the response. Return its errors as {field: detail}."""
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = answer.json()
     assert (answer.status_code, body["status"], body["type"]) == (status, status, "about:blank")
@@ -186,7 +186,7 @@ def test_error_response_lists_every_invalid_field(send):
     assert set(errors) == {"branch", "topic", "items.0"}
 
 
-def test_session_at_a_closed_branch_or_a_branch_without_permission_is_refused(send, branch):
+def test_session_at_a_closed_branch_or_a_branch_that_the_token_does_not_allow_is_refused(send, branch):
     other = BranchFactory()
     assert list(problem_of(send(branch=other.slug), 422)) == ["branch"]
     branch.closed_at = timezone.now()

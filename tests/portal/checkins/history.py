@@ -105,8 +105,8 @@ class History:
         self.links = {}
         # The primary keys of the check-ins that the library must not send, because the patron has answered.
         self.answered = set()
-        # {primary key of MergedRecords: what `last_sent` had for the two patrons}. The value is
-        # ((going, time), (into, time before the merge, time after the merge)).
+        # {key of MergedRecords: ((going, time), (into, time before the merge, time after the merge))}.
+        # `going` and `into` are the primary keys of the two patrons. The times come from `last_sent`.
         self.merged = {}
         # {primary key of a visit under a legal hold: the primary keys of its check-ins}
         self.held = {}
@@ -258,7 +258,7 @@ class History:
         return [found[number] for number in sorted(found) if found[number]]
 
     def note_answered(self, visit):
-        """Note that the library must not ask again: the check-in was sent or is due, and now it is answered."""
+        """Add the visit's sent and due check-ins to `answered`. The library must not send them anymore."""
         waiting = visit.check_ins_made.filter(status="planned", due_on__lte=self.today)
         asked = visit.check_ins_made.filter(status="asked")
         self.answered |= {row.pk for row in [*waiting, *asked]}
@@ -307,7 +307,7 @@ class History:
         self.unmerge()
 
     def unmerge(self):
-        """Undo a merge. Emails that were sent before the merge count for the person who got them."""
+        """Undo a merge. An email from before the merge counts for the weekly limit of its recipient."""
         merged = self.some(MergedRecords.objects.filter(into__in=self.patrons).order_by("pk"))
         if not merged:
             return
@@ -422,7 +422,7 @@ class History:
         assert waiting - held_back == asked, "each patron with something due gets one email, and nobody else"
         assert written.count() == len(asked)
         if self.random.random() < 0.3:
-            # Make a change before the worker takes the emails.
+            # Let a patron or the staff change something before the worker takes the emails.
             between = [self.choose, self.let_go, self.write, self.leave_out, self.merge, self.erase]
             between += [
                 self.make_quiet,

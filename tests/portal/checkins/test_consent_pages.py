@@ -594,7 +594,7 @@ def test_phone_is_not_offered_for_check_ins_on_a_borrowed_device(client, patron,
         page = client.get(path)
         assert button_of(page, "pages") != ""
         assert button_of(page, "push") == ""
-    # The person may have chosen push messages earlier, on their own phone.
+    # The page still shows that the patron chose push messages earlier, on their own phone.
     patron.check_ins = "push"
     patron.save()
     assert 'aria-pressed="true"' in button_of(client.get(reverse("check_ins")), "push")

@@ -165,7 +165,7 @@ class TestDraft:
         SessionRecommendation.objects.update(removed_at=AT)
         assert removed.item.title not in drafting.draft(CheckInFactory(help_session=visit), by=rosa)
 
-    def test_draft_says_i_only_if_the_helper_is_the_one_who_asks_the_patron(self, visit, rosa):
+    def test_draft_in_the_name_of_a_colleague_or_the_branch_does_not_contain_the_word_i(self, visit, rosa):
         recommend_in(visit)
         for tone in Branch.Tone.values:
             for neutral in (True, False):

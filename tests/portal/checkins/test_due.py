@@ -99,7 +99,7 @@ def test_patron_who_refused_check_ins_is_not_asked_about_a_visit_opened_by_code(
     assert asked_at_home(client) == []
 
 
-def test_home_page_does_not_ask_too_early_or_while_a_conversation_is_open(
+def test_home_page_does_not_ask_about_a_visit_too_early_or_during_an_open_conversation(
     client, sign_in, patron, due, visit
 ):
     sign_in(client, patron)
@@ -142,7 +142,7 @@ def test_home_page_does_not_ask_an_adult_about_a_childs_visit(
     assert asked_at_home(client) == []
 
 
-def test_home_page_asks_nobody_while_check_ins_are_off(client, sign_in, patron, due, library):
+def test_home_page_asks_nobody_about_visits_while_check_ins_are_off(client, sign_in, patron, due, library):
     library.check_ins = False
     library.save()
     sign_in(client, patron)
@@ -205,7 +205,7 @@ def test_home_page_runs_one_more_query_for_check_ins_if_none_is_due(
     assert counts[1] - counts[0] == 1
 
 
-def test_home_page_does_not_ask_an_adult_about_a_visit_recorded_as_a_childs_own(
+def test_home_page_does_not_ask_an_adult_about_a_visit_recorded_as_a_childs_own_visit(
     client, sign_in, patron, due, visit
 ):
     HelpSession.objects.update(with_child="own")

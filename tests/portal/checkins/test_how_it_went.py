@@ -575,7 +575,7 @@ def test_opening_a_check_in_link_changes_no_row(linked, client, sign_in, who):
     assert sorted(Session.objects.values_list()) == sessions
     assert not limits.LimitCount.objects.exists()
     if who == "the patron":
-        # Unlike this page, other pages store in the session on which day it was used.
+        # Other pages store the day of this request in the session, so the comparison above can fail.
         client.get(reverse("help_sessions"))
         assert sorted(Session.objects.values_list()) != sessions
 
@@ -676,7 +676,9 @@ def test_check_in_page_has_headers_against_caching_and_indexing_and_referrers(cl
 
 
 @pytest.mark.parametrize("found", ["all", "something_else"])
-def test_patron_who_found_something_can_share_words_after_signing_in(client, linked, sign_in, found):
+def test_patron_who_found_something_can_share_words_with_the_helper_after_signing_in(
+    client, linked, sign_in, found
+):
     check_in, url = linked
     page = reverse("share_words", args=[check_in.help_session.public_id])
     name = check_in.help_session.staff.display_name

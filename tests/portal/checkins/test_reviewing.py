@@ -96,7 +96,9 @@ class TestEditing:
         assert check_in.words == ""
 
     @pytest.mark.parametrize("status", ["asked", "answered", "skipped", "ended"])
-    def test_check_in_that_is_no_longer_planned_is_not_changed(self, check_in, rosa, status):
+    def test_text_of_a_check_in_can_be_changed_only_while_the_check_in_is_planned(
+        self, check_in, rosa, status
+    ):
         seen = reviewing.version_of(check_in)
         ended(check_in, status)
         with pytest.raises(reviewing.NotPlanned) as refused:

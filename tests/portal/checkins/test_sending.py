@@ -84,7 +84,7 @@ def why(check_in, at=NOW):
 
 
 def settled(at):
-    """Let a worker take the next email. Return the email to send now, or None."""
+    """Take the next email from the outbox, as a worker does. Return the email if it may be sent, or None."""
     row = take_next(at=at)
     return row and settling.settle(row, at=at, sources=Sources(unsettled={"checkins/check_in": still_wanted}))
 
@@ -256,7 +256,7 @@ def test_check_in_is_not_sent_if_there_is_a_reason_against_sending(reason, staff
     ana.refresh_from_db()
     viewer = BrowserViewer.who_opened([check_in.help_session_id], ana)
     shown = due_check_in(viewer, Library.current(), at=NOW)
-    # The reasons in ONLY_BY_EMAIL, except Why.CHILD, don't stop the question on pages.
+    # Pages still ask about the visit if the reason is in ONLY_BY_EMAIL, but not for the reason Why.CHILD.
     assert (shown is not None) == (reason in ONLY_BY_EMAIL and reason != Why.CHILD)
 
 
@@ -379,7 +379,7 @@ def test_child_is_emailed_only_if_the_library_emails_children(staff, branch, lib
     assert [email.recipient for email in emails()] == [child]
 
 
-def test_rule_about_emailing_children_applies_even_if_staff_did_not_mark_the_visit_as_a_childs(
+def test_rule_about_emailing_children_applies_to_a_childs_visit_that_staff_did_not_mark(
     staff, branch, library
 ):
     child = ChildFactory(email="mia@example.org", check_ins="email")
@@ -426,7 +426,7 @@ def test_branch_without_opening_hours_is_open_from_9_to_5(due, branch, hour, min
     assert why(due, at) == ("" if is_open else Why.CLOSED)
 
 
-def test_check_in_can_be_sent_until_a_month_after_the_conversation_that_delayed_it_was_closed(due):
+def test_check_in_delayed_by_a_conversation_can_be_sent_until_a_month_after_its_closing(due):
     CheckIn.objects.update(due_on=TODAY - 40 * DAY)
     conversation = ConversationFactory(help_session=due.help_session, status="closed", closed_at=NOW - DAY)
     assert why(due) == ""

@@ -478,7 +478,7 @@ def test_patron_pages_do_not_show_items_of_a_pending_answer(client, session, pat
             client.logout()
 
 
-def test_patron_sees_no_closed_or_reopened_event_while_the_answer_is_pending(session, patron, staff):
+def test_closing_and_reopening_are_hidden_from_the_patron_while_the_answer_is_pending(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
@@ -545,7 +545,7 @@ def test_conversation_closed_by_staff_looks_open_to_the_patron_while_an_answer_i
     )
 
 
-def test_patron_sees_closed_and_reopened_events_after_the_answer_is_taken_back(
+def test_patron_sees_closing_and_reopening_after_the_answer_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation = ask(session, patron)
@@ -560,7 +560,7 @@ def test_patron_sees_closed_and_reopened_events_after_the_answer_is_taken_back(
     assert patron_view(conversation, NOW + hour) == (words, events, 3, "waiting_for_staff")
 
 
-def test_closed_and_reopened_events_appear_with_the_first_answer_if_the_second_is_taken_back(
+def test_closing_and_reopening_appear_with_the_first_answer_if_the_second_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation, at = ask(session, patron), [NOW + minute + count * second for count in range(6)]

@@ -216,7 +216,7 @@ def test_conversation_comes_back_to_the_branch_by_default_when_the_patron_writes
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_conversation_comes_back_to_the_writer_of_the_answer_if_the_branch_chose_the_writer(
+def test_conversation_comes_back_to_the_writer_of_the_answer_if_the_branch_has_set_this(
     conversation, staff, jun, patron, branch, then
 ):
     set_back_to_writer(branch)

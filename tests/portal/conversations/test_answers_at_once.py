@@ -68,7 +68,7 @@ def test_only_one_of_eight_simultaneous_send_and_take_requests_succeeds(session)
     )
 
 
-def test_take_button_and_send_and_take_button_pressed_at_once_assign_only_one_colleague(session):
+def test_conversation_that_two_colleagues_take_at_once_is_assigned_to_only_one_of_them(session):
     first, second = StaffFactory.create_batch(2, branch=session.branch)
 
     def take(conversation):

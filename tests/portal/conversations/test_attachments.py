@@ -698,7 +698,7 @@ def race(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return functions, one for each name. Each function adds a PDF of 1,000 bytes under that name."""
+    """Return one function for each name. Each function adds a PDF of 1,000 bytes to the conversation."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

@@ -33,7 +33,7 @@ def session(patron, staff, branch):
 
 
 def request(about, at, *, by=None, caller=CALLER, **fields):
-    """Ask for a call about the visit `about` as its patron or as `by`, and return the conversation."""
+    """Let `by`, or else the patron, ask for a call about the visit `about`. Return the conversation."""
     return call_backs.ask(
         caller,
         by=by or about.patron,
@@ -243,7 +243,7 @@ def test_phone_number_is_deleted_after_the_promised_time_if_nobody_calls(staff, 
     assert state_matches_history(row)
 
 
-def test_worker_runs_both_jobs_for_calls_every_minute():
+def test_worker_expires_calls_and_forgets_phone_numbers_every_minute():
     intervals = {job.__name__: interval for job, interval in JOBS}
     assert [intervals[name] for name in ("expire_calls", "forget_call_numbers")] == [minute, minute]
 
@@ -485,9 +485,7 @@ def test_call_cannot_be_added_for_an_erased_patron(patron, staff, branch, at):
         call_backs.add(CALLER, by=staff, at=at, client_token=uuid.uuid4(), patron=known, branch=branch)
 
 
-def test_conversation_that_waits_for_a_second_answer_keeps_its_reason_after_a_call_request(
-    session, staff, at
-):
+def test_call_request_does_not_change_why_a_conversation_already_waits_for_an_answer(session, staff, at):
     conversation = request(session, at)
     actions.close(conversation, by=staff, side="staff", at=at + minute)
     say(conversation, by=staff, side="staff", at=at + hour, then="ours")

@@ -115,7 +115,7 @@ def test_invalid_phone_number_is_a_form_error_and_the_typed_values_stay_in_the_f
     assert (Conversation.objects.count(), CallBack.objects.count()) == (0, 0)
 
 
-def test_staff_may_leave_a_voice_message_only_if_the_patron_chose_yes(me, session):
+def test_staff_may_leave_a_voice_message_only_if_the_patron_allows_it(me, session):
     page = me.get(about(session)).content.decode()
     [checked] = re.findall(r'<input type="radio"[^>]*checked[^>]*>', page)
     assert 'value="no"' in checked
@@ -241,7 +241,7 @@ def test_viewer_with_only_the_code_of_a_shared_visit_sees_no_digits_of_the_phone
     assert "ends in" not in page
 
 
-def test_digits_of_a_number_given_without_signing_in_are_hidden_after_the_visit_is_kept(
+def test_phone_number_given_without_signing_in_is_hidden_after_the_visit_is_kept(
     client, show_code, sign_in, staff, branch
 ):
     visit = HelpSessionFactory(staff=staff, branch=branch)

@@ -375,7 +375,7 @@ def test_code_page_without_an_unsent_text_redirects_to_the_form(client):
     assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
 
 
-def test_sign_in_page_still_says_what_signing_in_is_for_after_an_invalid_address(viewer_by_code, session):
+def test_sign_in_page_still_says_why_to_sign_in_after_an_invalid_email_address(viewer_by_code, session):
     titles = {
         keep_page(session): "Sign in to add the visit to your account",
         SEND: "Sign in to send your question",

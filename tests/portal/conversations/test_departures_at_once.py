@@ -103,7 +103,7 @@ def test_staff_member_whose_role_has_ended_keeps_no_conversation_and_no_draft(tr
 
     def ends(data):
         if data.number % 2:
-            # In every second round, wait until the reply is saved, so that one action comes before the end.
+            # In every second round, the role ends only after the reply is saved.
             has_replied.wait(MAX_WAIT)
         departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())
 

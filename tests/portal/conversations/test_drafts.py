@@ -186,7 +186,7 @@ def test_draft_moves_in_a_merge_and_is_deleted_when_the_conversation_is_erased(c
     save(conversation, staff, 3, "first")
     merging.merge(conversation, into=other, by=staff, at=NOW + second)
     assert saved(other, staff) == ("first", 3)
-    # This page was loaded before the merge, so it posts to the merged conversation.
+    # This page was loaded before the merge, so it names the conversation that was merged into `other`.
     save(conversation, staff, 4, "from the old page")
     assert saved(other, staff) == ("from the old page", 4)
     desk_actions.erase(other, by=staff, at=NOW + 2 * second)

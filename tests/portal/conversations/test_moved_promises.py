@@ -106,7 +106,7 @@ def by_hours(*hours):
         ("Tue 11:00", partial(branches.change_branch, promise_hours=4), "Wed 11:00", "Tue 15:00"),
     ],
 )
-def test_affected_promise_moves_when_the_calendar_changes(
+def test_promise_moves_when_the_branch_changes_its_hours_or_closed_days(
     branch, patron, coordinator, asked, save, before, after
 ):
     conversation = ask(patron, branch, at=chicago(asked))
@@ -127,7 +127,7 @@ def test_affected_promise_moves_when_the_calendar_changes(
     ],
     ids=["past closed day", "later closed day", "new promised time already over", "phone"],
 )
-def test_unaffected_promise_does_not_move_when_the_calendar_changes(
+def test_promise_does_not_move_if_its_hours_are_the_same_or_its_new_time_has_passed(
     branch, patron, coordinator, save, counts
 ):
     conversation = ask(patron, branch, at=chicago("Tue 10:00"))
@@ -448,5 +448,5 @@ def test_all_promises_move_even_if_several_batches_are_needed(branch, patron, co
 def test_promise_moves_to_the_right_hour_if_the_branch_had_no_opening_hours(branch):
     always = replace(Calendar.of(branch), week={}, promise_hours=24)
     office = replace(always, week=Calendar.of(branch).week)
-    # At 12:00 on Tuesday, 10 of the 24 hours are left.
+    # At 12:00 on Tuesday, 10 of the 24 promised hours are left.
     assert moved_promise(chicago("Tue 22:00"), always, office, NOW) == chicago("Wed 14:00")

@@ -104,7 +104,7 @@ def test_recorded_step_takes_the_conversation_out_of_the_queue_until_the_promise
 
 
 def jobs_run(at):
-    """Run the jobs that wake, return or close conversations, in the order in which the worker runs them."""
+    """Run the jobs that put conversations back into the queue or close them, in the worker's order."""
     wanted = {next_steps.return_late_items, jobs.wake_snoozed, jobs.close_after_silence}
     for job in [job for job, _every in JOBS if job in wanted]:
         job(at=at)
@@ -162,7 +162,7 @@ def test_conversation_about_two_items_leaves_the_queue_when_both_items_have_a_ne
     assert states.replay(now_of(conversation)).status == "snoozed"
 
 
-def test_patron_reads_the_promised_day_instead_of_the_words_waiting_for_the_library(visit, staff, patron):
+def test_status_of_a_conversation_with_a_next_step_names_the_promised_day(visit, staff, patron):
     conversation = ask(patron, at=AT - hour, help_session=visit)
     answer = say(conversation, staff, at=AT - hour / 2)
     [missed] = recommend_in_message(answer, recommended_at=AT - hour / 3)

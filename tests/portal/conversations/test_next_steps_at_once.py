@@ -53,7 +53,7 @@ def record(missed, kind):
 
 
 @pytest.mark.core
-def test_at_most_one_simultaneous_next_step_is_saved_and_a_new_verdict_ends_that_step(branch):
+def test_at_most_one_of_three_simultaneous_next_steps_is_saved_and_a_verdict_ends_it(branch):
     def check(missed, outcomes):
         recorded = [kind for kind in outcomes[:3] if kind in NextStep.Kind.values]
         assert len(recorded) <= 1

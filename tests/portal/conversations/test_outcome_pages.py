@@ -89,7 +89,7 @@ def test_visit_page_asks_for_each_unhelpful_item_whether_staff_should_write(me, 
     assert (page.count(QUESTION), page.count(TOLD)) == (1, 0)
 
 
-def test_invalid_choice_whether_staff_should_write_changes_nothing(me, session):
+def test_invalid_answer_to_the_question_whether_staff_should_write_changes_nothing(me, session):
     answer(me, session, found="no")
     assert wish(me, session, "perhaps").status_code == 302
     assert Conversation.objects.get().wants_no_answer is False

@@ -85,7 +85,7 @@ def test_time_of_the_answer_is_stored_for_each_outcome_question(session, at):
     assert session.answered_at == at + 2 * minute
 
 
-def test_visit_counts_as_answered_by_link_if_the_answer_about_what_was_found_came_by_link(session, at):
+def test_only_the_answer_about_what_was_found_makes_a_visit_count_as_answered_by_link(session, at):
     marks = []
     for number, (answer, by_link) in enumerate(
         [
@@ -126,7 +126,7 @@ def test_conversation_is_closed_if_the_patron_removes_the_outcome(session, at):
     assert row_of(session).status == "closed"
 
 
-def test_conversation_keeps_its_place_if_the_outcome_changes_from_no_to_partly(session, staff, at):
+def test_conversation_keeps_its_place_in_the_queue_if_the_outcome_changes_to_partly(session, staff, at):
     take(session, at, found="no")
     take(session, at + second, found="part")
     row = row_of(session)

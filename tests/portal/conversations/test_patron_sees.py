@@ -594,7 +594,7 @@ def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     assert held.body not in text(page)
 
 
-def test_closed_and_reopened_events_appear_only_with_the_messages_around_them(me, long):
+def test_closing_and_reopening_are_shown_only_with_the_messages_around_them(me, long):
     conversation = long(120)
     # Add an event one minute after message 30, and another event one minute after message 80.
     for number, kind in ((30, "closed"), (80, "reopened")):

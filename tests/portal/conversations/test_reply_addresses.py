@@ -112,7 +112,7 @@ def test_text_that_is_not_a_reply_address_causes_no_error(text):
         assert signed_addresses.is_ours(address) in (True, False)
 
 
-def test_first_lines_of_the_librarys_emails_are_listed_in_every_language():
+def test_portal_knows_the_first_lines_of_its_emails_in_every_language():
     assert first_lines() == [
         "Write your answer above this line.",
         "A message from your library. Open it to read more.",

@@ -82,7 +82,7 @@ class Entry:
     call: datetime.datetime | None = None
     # The person who is assigned when the patron writes next, or None for the branch.
     back: object = None
-    # For "step" and "came": whether the conversation waited for nothing else.
+    # For "step" and "came": whether the conversation waited only for items that have a next step.
     leaves: bool = False
 
 
@@ -266,7 +266,7 @@ class TwoConversations(RuleBasedStateMachine):
         Conversation.objects.filter(pk=self.conversations[0].pk).update(is_about_outcome=True)
         # {recommendation: its next step}
         self.steps = {}
-        # {recommendation: (when the patron changed the verdict, its entries in the log, its next step)}
+        # {recommendation: (when the verdict changed, entries removed from the log, the removed next step)}
         self.ended = {}
         self.seen = {}
 

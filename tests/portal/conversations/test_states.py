@@ -353,7 +353,9 @@ def test_merged_conversation_waits_for_staff_if_either_conversation_was_unanswer
     assert_replay_agrees(conversation)
 
 
-def test_merged_questions_wait_again_after_their_answer_is_taken_back(library, branch, patron, staff):
+def test_merged_conversation_has_its_old_waiting_time_after_its_answer_is_taken_back(
+    library, branch, patron, staff
+):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", T0 + 21 * hour)

@@ -197,7 +197,7 @@ def test_unsent_text_is_in_the_form_after_sign_in_and_is_deleted_when_sent(
         "csrfmiddlewaretoken": str(shown.context["csrf_token"]),
     }
     sent = post(device, address, again)
-    # The page with the form for a link shows a preview first.
+    # The form "link" asks for a link to a list. The response is a preview, and not a redirect.
     assert sent.status_code == (200 if form == "link" else 302)
     assert not RefusedPost.objects.exists()
     saved = {
@@ -458,7 +458,7 @@ def test_reading_form_keeps_earlier_answers_if_the_session_ends(world, device, p
 @pytest.mark.parametrize(
     "nonsense", ["", "[", "[" * 100_000, "[]", '{"loved": 3}', '{"whom": {"chosen": "nobody"}}']
 )
-def test_reading_form_ignores_invalid_hidden_answers(library, client, nonsense):
+def test_reading_form_ignores_invalid_answers_in_its_hidden_field(library, client, nonsense):
     answer = client.post(f"{reverse('find_reading')}?step=mood", {"words": "calm", "answers": nonsense})
     assert "step=avoid" in answer["Location"]
 
@@ -667,7 +667,7 @@ def test_number_of_unsent_texts_per_browser_is_limited(library):
 def test_scripts_cannot_read_the_cookie_that_identifies_unsent_text(library):
     cookie = ask_signed_out(signed_out_device()).cookies[UNSENT]
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 30 * 60)
-    # The database has no copy of the token.
+    # The database has no copy of the token in the cookie.
     assert RefusedPost.objects.get().browser not in cookie.value
 
 
@@ -855,7 +855,7 @@ def test_button_pressed_before_sign_in_has_no_effect_if_someone_else_signs_in(
     if not known:
         device.cookies.clear()
     post(device, address, fields)
-    # On the patron's other device, the address has no effect.
+    # Opening the button's address on the patron's other device has no effect.
     assert sign_in(Client(), patron).get(address).status_code in {200, 405}
     # Another person signs in on the same device. If the author is unknown, this deletes the saved form.
     assert sign_in(device, UserFactory()).get(address).status_code in {404, 405}

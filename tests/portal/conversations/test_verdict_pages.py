@@ -134,7 +134,7 @@ def test_button_that_clears_a_verdict_is_replaced_by_a_message(me, session, reco
     response = give_verdict(me, recommendation, verdict="", back=reverse("home"), htmx=True)
     assert "Your answer is cleared." in text(response)
     assert "autofocus" in response.content.decode()
-    # With this attribute, the page would load the next question, which would replace the message.
+    # With the attribute hx-trigger, the page would load the next question, which would replace the message.
     assert "hx-trigger" not in response.content.decode()
 
 
@@ -176,7 +176,7 @@ def test_verdict_labels_depend_on_the_question_type(client, patron, branch, sign
 @pytest.mark.parametrize("name", ["verdict", "ask_about_item"])
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_cannot_open_or_give_a_verdict(
+def test_strangers_cannot_give_a_verdict_or_open_the_pages_about_it(
     client, recommendation, branch, staff, sign_in, show_code, name, method, who
 ):
     if who == "another patron":

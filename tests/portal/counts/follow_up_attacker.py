@@ -99,7 +99,7 @@ def make_visits(seed, most, quarters, branches):
 
 
 def learned_numbers(visits, question):
-    """Return the numbers from 1 to 4 that the attacker learns: [(groups of visits, number)].
+    """Return the numbers from 1 to 4 that the attacker learns: [(atoms that it counts, number)].
 
     `visits` are from `make_visits`. Leave out numbers that can be deduced from the workload figures alone.
     """
@@ -206,7 +206,7 @@ def _shown(atoms, question):
 
 
 def _cells(groups, everything):
-    """Divide all atoms by these groups, and return the parts."""
+    """Split `everything` so that each part is either completely inside or completely outside each group."""
     cells = [everything]
     for group in groups:
         cells = [part for cell in cells for part in (cell & group, cell & ~group) if part]

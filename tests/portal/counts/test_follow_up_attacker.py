@@ -63,7 +63,7 @@ GUARDS = [
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize(("guard", "seed"), GUARDS, ids=str)
-def test_attacker_deduces_a_small_number_if_one_check_of_the_numbers_is_left_out(
+def test_attacker_deduces_a_small_number_if_the_portal_does_not_check_one_of_the_numbers(
     attack, monkeypatch, guard, seed
 ):
     question, breakdown, place = guard
@@ -87,6 +87,6 @@ def test_random_libraries_in_the_attack_test_show_follow_ups_by_branch_and_year(
         attack(seed, most=800)
         rows = Outcome.objects.filter(is_shown=True, question__in=FOLLOW_UPS).select_related("period")
         shown |= {(row.period.kind, row.branch_id is None, row.question) for row in rows if any(row.numbers)}
-    # A year of a branch needs four quarters that are shown, so it has few numbers.
+    # The year of a branch is missing here, because few numbers are shown about it.
     of_places = [("quarter", True), ("quarter", False), ("year", True)]
     assert shown >= {(*place, name) for place in of_places for name in FOLLOW_UPS}

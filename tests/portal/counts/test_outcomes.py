@@ -79,7 +79,7 @@ def test_quarter_counts_the_answers_of_its_visits(library, branch):
     assert counted["would_return", ""][branch.pk] == {UNNAMED: Cell((0, 0, 1), (0, 0, 1, 3, 0, 3, 0))}
 
 
-def test_each_verdict_is_counted_with_the_number_of_visits_that_have_this_verdict(library, branch):
+def test_outcomes_count_the_items_and_the_visits_that_have_each_verdict(library, branch):
     one, two = ItemFactory(), ItemFactory()
     first, second = made(branch, 2)
     decided(first, one, "helped")
@@ -171,7 +171,7 @@ def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(libra
 
 
 @pytest.mark.parametrize(("given", "kept", "shown"), [(10, 10, 10), (10, 8, None), (10, 5, 5), (8, 8, 8)])
-def test_number_of_visits_kept_is_hidden_if_only_a_few_visits_were_given_but_not_kept(
+def test_number_of_kept_visits_is_hidden_if_patrons_kept_all_but_a_few_of_their_visits(
     library, branch, given, kept, shown
 ):
     made(branch, kept, handed_over_at=AFTER, kept_at=AFTER)

@@ -103,7 +103,7 @@ def built(db, built_for_all):
 
 
 @pytest.mark.only_long
-def test_first_verdict_button_in_the_demo_says_liked_it_for_novels_and_helped_for_other_books(built):
+def test_first_verdict_button_in_the_demo_has_its_own_label_for_novels(built):
     known = Recommendation.objects.filter(question_type="known_item").select_related("item")
     words = {found.item.title: str(choices_for(found)[0][1]) for found in known}
     assert {title: words[title] for title in ("Circe", "Dune", "My System")} == {
@@ -214,7 +214,7 @@ def test_demo_has_outcomes_of_each_quarter_since_the_library_began_to_use_afterw
 
 
 @pytest.mark.parametrize("later", range(0, 400, 13))
-def test_demo_always_has_a_counted_year_that_ended_no_later_than_its_last_counted_quarter(later):
+def test_first_year_of_the_demo_always_ends_before_or_with_the_last_counted_quarter(later):
     """Check only the days, because building a demo for each day would take minutes."""
     today = WEDNESDAY_AFTERNOON.date() + datetime.timedelta(days=later)
     first, quarter = years.took_up_on(today), years.last_counted_quarter(today)
@@ -396,7 +396,7 @@ def test_demo_has_planned_check_ins_and_a_patron_for_each_check_in_choice(built)
     assert User.objects.filter(check_ins="none").exists()
 
 
-def test_first_staff_member_of_the_demo_can_approve_a_check_in_by_email(built):
+def test_first_staff_member_of_the_demo_has_a_check_in_to_approve(built):
     rosa = User.objects.get(name="Rosa Delgado")
     check_ins = CheckIn.objects.filter(status="planned", help_session__staff=rosa, reviewed_at=None)
     reasons = with_why(check_ins, at=WEDNESDAY_AFTERNOON, but={Why.NOT_DUE, Why.CLOSED})
@@ -482,7 +482,7 @@ def test_demo_contains_a_phone_that_keeps_pages_and_gets_messages(built):
     assert phone.user.name == "Fern Castellanos"
     subscription = PushSubscription.objects.get()
     assert (subscription.sign_in, subscription.person) == (phone, phone.user)
-    # `purge` deletes a UserSession if nobody is signed in in its session. Here, Fern is signed in.
+    # `purge` deletes a UserSession after the person has signed out. Here, Fern is still signed in.
     assert not phone.purge()
     [shown] = devices(phone.user, here="")
     assert (shown.device, bool(shown.keeps)) == ("Firefox on Android", True)

@@ -107,7 +107,7 @@ def test_kept_pages_with_lists_get_a_new_version_when_a_list_changes(patron, lib
     assert len(versions) == 4
 
 
-def test_kept_home_shows_no_visit_that_was_opened_by_code(phone, show_code, branch):
+def test_kept_home_page_shows_no_visit_that_was_opened_by_code(phone, show_code, branch):
     opened = HelpSessionFactory(branch=branch)
     show_code(phone, code_for(opened))
     assert opened.question in text(phone.get("/"))
@@ -203,7 +203,7 @@ def test_device_must_delete_pages_with_items_of_a_visit_that_is_due_for_deletion
     assert {path: page.ends_at for path, page in found.items() if path in OVERVIEWS} == wanted
 
 
-def test_devices_keep_a_shared_visit_until_the_first_retention_period_ends(branch, library):
+def test_devices_keep_a_shared_visit_until_the_first_of_two_retention_periods_ends(branch, library):
     child, adult = ChildFactory(), UserFactory(email="adult@example.org")
     kept_at, shared_at = NOW - datetime.timedelta(days=20), NOW - datetime.timedelta(days=10)
     session = SharedSessionFactory(
@@ -292,7 +292,7 @@ def test_kept_page_says_when_it_was_fetched_and_has_no_relative_days(phone, patr
 
 
 @pytest.mark.parametrize("hours", [1, 24])
-def test_kept_conversation_says_on_which_day_the_answer_comes(phone, patron, branch, hours):
+def test_kept_page_of_a_conversation_says_on_which_day_the_answer_comes(phone, patron, branch, hours):
     promised = NOW + datetime.timedelta(hours=hours)
     with time_machine.travel(NOW, tick=False):
         conversation = MessageFactory(
@@ -306,7 +306,7 @@ def test_kept_conversation_says_on_which_day_the_answer_comes(phone, patron, bra
     assert f"You can expect an answer by {'Monday, May 3' if hours == 1 else 'Tuesday, May 4'}." in words
 
 
-def test_kept_visit_does_not_show_todays_opening_hours(phone, patron, branch):
+def test_kept_page_of_a_visit_does_not_show_todays_opening_hours(phone, patron, branch):
     OpeningHours.objects.create(branch=branch, weekday=NOW.weekday(), opens="00:00", closes="23:59")
     with time_machine.travel(NOW, tick=False):
         session = HelpSessionFactory(branch=branch, patron=patron, kept_at=NOW)

@@ -302,7 +302,7 @@ def test_request_about_an_item_in_an_answer_is_assigned_to_the_author_of_the_ans
 
 
 @pytest.mark.parametrize("case", ["assigned", "comes back", "moved"])
-def test_asking_for_more_does_not_reassign_a_conversation_that_a_colleague_answers(
+def test_request_for_another_recommendation_does_not_reassign_a_colleagues_conversation(
     me, visit, staff, branch, case
 ):
     given, colleague = answer_in(visit, "Botchan"), StaffFactory(branch=branch)

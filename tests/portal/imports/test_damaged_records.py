@@ -68,7 +68,7 @@ def test_damaged_letters_in_a_text_of_the_item_are_a_fault(damage):
 
 
 @pytest.mark.parametrize("encoding", ["cp1251", "koi8_r", "cp1253", "iso8859_5"])
-def test_record_in_a_non_latin_alphabet_is_a_fault(encoding):
+def test_record_in_an_old_cyrillic_or_greek_encoding_is_a_fault(encoding):
     title = {"cp1253": "Ιστορία της τέχνης"}.get(encoding, "Мио, мой Мио: повести").encode(encoding)
     record = titled("X" * len(title)).as_marc().replace(b"X" * len(title), title)
     assert binary(record[:9] + b" " + record[10:]) == [Fault(1, NOT_VALID)]

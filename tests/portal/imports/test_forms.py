@@ -128,7 +128,7 @@ def test_extent_includes_material_that_comes_with_the_item():
         (MUSIC, "e", "adult"),
         (BOOK, " ", ""),
         (BOOK, "|", ""),
-        # In the field 008 of a journal, this position has another meaning.
+        # In the field 008 of a journal, the position of the audience has another meaning.
         (SERIAL, "a", ""),
     ],
 )

@@ -58,7 +58,7 @@ def placed():
         # copies are.
         ([koha("MAIN", **{"0": "1"})], []),
         ([koha("MAIN", number="")], [Held("MAIN", "")]),
-        # Another system's local note in field 952.
+        # Another system uses field 952 for a local note, and not for copies.
         ([("952", " ", ("a", "gift of the author"))], []),
         (
             [standard(("b", "main"), ("c", "ref"), ("h", "551"), ("i", "R"))],
@@ -226,9 +226,7 @@ def test_copy_with_an_unknown_code_is_left_out_if_other_codes_are_assigned(
 
 
 @pytest.mark.django_db
-def test_item_without_copies_loses_its_holdings_only_if_the_library_has_set_the_field_for_copies(
-    run, marc_file, branches
-):
+def test_item_without_copies_loses_its_holdings_only_if_the_field_for_copies_is_set(run, marc_file, branches):
     run(marc_file(marc(TITLE, koha("MAIN", "551"))))
     assert run(marc_file(marc(TITLE)))[1] == "0 added, 0 changed, 1 unchanged.\n"
     assert len(placed()) == 1
@@ -265,7 +263,7 @@ def test_call_number_from_a_csv_file_belongs_to_no_branch(tmp_path):
 
 
 @pytest.mark.django_db
-def test_second_import_of_a_file_changes_only_items_that_had_no_form(run, marc_file):
+def test_importing_a_file_again_adds_a_missing_form_and_changes_no_other_item(run, marc_file):
     file = marc_file(marc(TITLE, number="1"), marc(TITLE, number="2"))
     run(file)
     Item.objects.filter(source_key=":2").update(form="")

@@ -114,7 +114,7 @@ def test_xml_record_with_a_text_of_4_mb_does_not_affect_other_records(harvested)
     reason = "it has more than 1 MB. Shorten it in your system, and export it again"
     found = list(read_xml(in_collection(*texts)))
     assert (outcome(found), reasons(found)) == (["First", 2, "Third"], [reason])
-    # Here the long record has no end. First another record follows, and then none.
+    # Here the long record has no end tag. Another record follows in the first file, and none in the second.
     without_end = texts[1].replace("</record>", "")
     found = list(read_xml(in_collection(texts[0], without_end, texts[2])))
     assert (outcome(found), reasons(found)) == (["First", 2, "Third"], [reason])

@@ -158,7 +158,7 @@ def test_only_people_and_organizations_that_made_the_item_are_creators(field, cr
         ([("a", "Ministry,"), ("e", "Department")], "Ministry. Department"),
     ],
 )
-def test_department_of_a_meeting_is_separated_from_its_name_by_a_period(subfields, name):
+def test_name_of_a_meeting_and_its_department_are_separated_by_a_period(subfields, name):
     assert values_of(TITLE, ("711", " ", *subfields))["creators"] == name
 
 
@@ -173,7 +173,7 @@ def test_department_of_a_meeting_is_separated_from_its_name_by_a_period(subfield
         (["Acme Inc.", "Press"], "Acme Inc. Press"),
     ],
 )
-def test_department_of_an_organization_is_separated_from_its_name_by_a_period(parts, name):
+def test_name_of_an_organization_and_its_department_are_separated_by_a_period(parts, name):
     subfields = zip(["a", *["b"] * len(parts)], parts, strict=False)
     assert values_of(TITLE, ("110", " ", *subfields))["creators"] == name
 

@@ -62,9 +62,7 @@ def items_of(*objects):
     return [type(each).objects.get(pk=each.pk).item for each in objects]
 
 
-def test_matching_an_item_changes_nothing_else_in_recommendations_and_saved_items(
-    by_hand, record, given, staff
-):
+def test_match_changes_only_the_item_of_recommendations_and_saved_items(by_hand, record, given, staff):
     saved = SavedItemFactory(item=by_hand, recommendation=given, note="For the bus", reading="want")
     removed = SavedItemFactory(item=by_hand, note="Removed", removed_at=timezone.now())
     before = rows(Recommendation), rows(SavedItem)
@@ -116,7 +114,7 @@ def test_next_step_names_the_record_as_replacement_until_the_match_is_undone(
     )
     match(by_hand, record, by=staff, at=timezone.now())
     assert NextStep.objects.get().other_item == record
-    # `restore` makes the row from the events, so the events name the record too.
+    # `restore` makes the row from the events. So this proves that the events also name the record.
     step_history.restore(missed)
     assert NextStep.objects.get().other_item == record
     assert belonging_to(patron) == {missed.item, record}

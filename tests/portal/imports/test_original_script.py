@@ -207,7 +207,7 @@ def test_desk_conversation_page_shows_the_original_script(
     recommend_in(earlier, item=item)
     sign_in(client, staff)
     page = client.get(f"/desk/conversations/{conversation.public_id}/")
-    # The answer, the visit and the earlier visit show the title. Only the first two show the names.
+    # The answer, the visit and the earlier visit show the title. The earlier visit doesn't show the names.
     assert originals_on(page) == (3, 2)
 
 

@@ -96,7 +96,7 @@ def test_details_of_a_doi_are_looked_up(server):
     }
 
 
-def test_no_doi_is_looked_up_without_a_resolver(server, settings):
+def test_no_doi_is_looked_up_if_no_resolver_is_set(server, settings):
     settings.DOI_RESOLVER = ""
     pasted("10.1136/bmj.n71")
     assert server.asked == []
@@ -161,7 +161,7 @@ def test_doi_is_used_as_the_title_if_the_resolver_cannot_be_reached(settings):
     assert preview("10.1000/a")[0][0] == "10.1000/a"
 
 
-def test_time_limit_of_a_lookup_includes_finding_the_host(server, monkeypatch):
+def test_time_limit_of_a_doi_lookup_includes_the_dns_lookup(server, monkeypatch):
     def never_found(*_args, **_options):
         server.ended.wait(10)
         raise OSError
@@ -191,7 +191,7 @@ def test_previews_look_up_only_a_limited_number_of_dois_per_staff_member(server,
     assert len(server.asked) == 4
 
 
-def test_no_doi_is_looked_up_without_a_staff_member(server):
+def test_no_doi_is_looked_up_if_it_is_unknown_which_staff_member_asks(server):
     answer(server, "10.1000/a", PRISMA)
     Pasted("10.1000/a", chosen=[], room=20)
     assert server.asked == []

@@ -178,7 +178,7 @@ def test_several_failure_reports_about_one_email_count_once(delivered, patron):
         {"kind": "disposition-notification", "action": "displayed"},
     ],
 )
-def test_report_is_a_hard_failure_only_if_the_address_itself_fails_permanently(delivered, fields):
+def test_delivery_report_is_a_hard_failure_only_if_the_address_fails_permanently(delivered, fields):
     envelope = bounces.envelope_for(delivered())
     assert receive(report(envelope, **fields), at=NOW()) == Outcome.DROPPED
     assert not FailingAddress.objects.exists()
@@ -191,7 +191,7 @@ def test_temporary_failure_is_never_counted(delivered):
     assert (email.state, FailingAddress.objects.count()) == ("delivered", 0)
 
 
-def test_report_to_an_invalid_envelope_address_has_no_effect(delivered, reply_to):
+def test_delivery_report_to_an_invalid_envelope_address_has_no_effect(delivered, reply_to):
     email = delivered()
     envelope = bounces.envelope_for(email)
     others = ["reply@library.example", reply_to, f"{envelope[:12]}aaaa{envelope[16:]}", "sam@example.org", ""]
@@ -201,7 +201,7 @@ def test_report_to_an_invalid_envelope_address_has_no_effect(delivered, reply_to
     assert (email.state, FailingAddress.objects.count(), dropped()["bounce"]) == ("delivered", 0, 5)
 
 
-def test_report_about_a_deleted_email_has_no_effect(delivered):
+def test_delivery_report_about_a_deleted_email_has_no_effect(delivered):
     email = delivered()
     envelope = bounces.envelope_for(email)
     email.delete()
@@ -244,7 +244,7 @@ def test_unmarked_automatic_reply_causes_no_endless_exchange_of_emails(conversat
     assert conversation.messages.count() == 1
 
 
-def test_report_with_many_recipients_runs_few_queries(delivered, django_assert_max_num_queries):
+def test_delivery_report_about_many_recipients_runs_few_queries(delivered, django_assert_max_num_queries):
     emails = [delivered() for _number in range(7)]
     ours = [bounces.envelope_for(email) for email in emails]
     others = [f"{number}@library.example" for number in range(800)]

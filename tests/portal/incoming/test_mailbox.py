@@ -323,7 +323,7 @@ def test_password_is_not_sent_to_a_server_with_an_untrusted_certificate(certific
 def test_password_is_sent_after_starttls(certificate, settings, monkeypatch):
     trusted = ssl.create_default_context(cafile=certificate / "certificate.pem")
     monkeypatch.setattr(ssl, "create_default_context", lambda: trusted)
-    # A server on the same machine needs no TLS. So let the portal take this server for one on another machine.
+    # A server on the same machine needs no TLS. So make the portal believe that no server is on this machine.
     monkeypatch.setattr(mailbox, "LOCAL_HOSTS", ())
     log_in, was_secure = imaplib.IMAP4.login, []
 

@@ -92,7 +92,9 @@ def test_recommendation_in_a_conversation_without_a_visit_has_the_number_of_the_
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_correcting_the_quiet_switch_changes_whether_the_visit_counts(staff, branch, patron, quiet):
+def test_recommendations_of_a_visit_count_only_if_the_corrected_visit_is_not_quiet(
+    staff, branch, patron, quiet
+):
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=not quiet)
     recommend_in(session, never_counted=not quiet)
     conversation = ConversationFactory(help_session=session, patron=None)

@@ -102,8 +102,8 @@ def outcomes_by(*staff):
 
 @pytest.mark.parametrize(
     ("staff", "may"),
-    # These are the worked examples of docs/what-helped.md. Each set has the staff members who recorded a
-    # visit. None means that nobody knows who did.
+    # These are the worked examples of docs/what-helped.md. Each set is about one visit, and has the staff
+    # members who recorded it. The set has None if nobody knows who recorded the visit.
     [
         ([{1}] * 30, False),
         ([{1}] * 5 + [{2}] * 4, False),
@@ -114,12 +114,12 @@ def outcomes_by(*staff):
         ([{1, 2}] * 5 + [{1}] * 5, False),
     ],
 )
-def test_numbers_need_five_visits_by_colleagues_of_each_staff_member_to_be_published(staff, may):
+def test_numbers_are_published_only_with_five_visits_that_the_reader_did_not_record(staff, may):
     assert may_publish(outcomes_by(*staff)) is may
 
 
 @given(st.lists(st.sampled_from([None, 1, 2, 3]), max_size=40))
-def test_published_numbers_always_include_five_visits_by_colleagues_of_each_staff_member(staff):
+def test_published_numbers_always_include_five_visits_that_the_reader_did_not_record(staff):
     if may_publish(outcomes_by(*[{person} for person in staff])):
         for observer in (1, 2, 3):
             assert sum(person not in (None, observer) for person in staff) >= STEP
@@ -139,7 +139,7 @@ def test_patron_counts_once_with_their_latest_visit():
     rows = [
         row(1, "did_not_help", visit=7, patron=3, staff=1),
         row(2, "helped", visit=8, patron=3, staff=2, day=1),
-        # The visit of this answer was forgotten, but its number still says that it is the first visit.
+        # The visit of this verdict was forgotten, but its number 7 still says that it is the first visit.
         row(3, "did_not_help", visit=7, staff=None),
     ]
     assert outcomes_of(rows) == [Outcome(True, AT.date(), frozenset({2}), (1, 2, 3))]

@@ -127,8 +127,9 @@ def test_removed_item_cannot_be_restored_after_the_patron_deletes_it(saved):
 
 
 def test_deleted_item_cannot_be_restored_even_if_the_clocks_changed_in_the_last_30_days(saved):
-    # Daylight saving time ended in the 30 days before this time, so these days had one hour more.
-    late = datetime(2026, 11, 29, 5, 30, tzinfo=UTC)  # 11:30 p.m. on November 28 at the library
+    # At the library, this is 11:30 p.m. on November 28. Daylight saving time ended less than 30 days before,
+    # so the last 30 days had one hour more.
+    late = datetime(2026, 11, 29, 5, 30, tzinfo=UTC)
     remove(saved, at=late)
     delete_now(saved, at=late)
     assert not SavedItem.objects.restorable(late).exists()

@@ -115,7 +115,7 @@ def test_opening_the_address_of_a_search_redirects_to_the_form(me, winter):
     assert me.get(search(winter))["Location"] == reverse("add_title", args=[winter.public_id])
 
 
-def test_found_title_is_added_to_the_list_of_the_search(me, patron, winter):
+def test_found_title_is_added_to_the_list_from_which_the_patron_searched(me, patron, winter):
     SavedListFactory(patron=patron, name="For summer")
     item = catalog("Snow country")
     answer = me.post(add(winter), {"item": item.public_id})
@@ -142,7 +142,7 @@ def test_patron_cannot_add_a_title_that_the_search_cannot_find(me, winter):
     assert not SavedItem.objects.exists()
 
 
-def test_adding_a_title_to_a_full_list_is_refused_with_the_limit(me, winter):
+def test_refusal_to_add_a_title_to_a_full_list_states_the_limit(me, winter):
     SavedItem.objects.bulk_create(
         SavedItem(saved_list=winter, title=f"Title {n}", position=n, saved_at=timezone.now())
         for n in range(MAX_ITEMS)

@@ -287,7 +287,7 @@ def entry_of(places=(), note="", reason="", **fields):
     return with_keys([saved])[0]
 
 
-def test_each_format_has_the_days_of_an_event():
+def test_exported_file_of_each_format_has_the_days_of_an_event():
     days = {"starts_on": datetime.date(2027, 5, 3), "ends_on": datetime.date(2027, 5, 5)}
     entry = entry_of(kind="event", title="Seed swap", **days)
     [_names, row] = list(csv.reader(io.StringIO(spreadsheet.write([entry], library=LIBRARY).decode())))
@@ -300,7 +300,7 @@ def test_each_format_has_the_days_of_an_event():
     assert item["issued"] == {"date-parts": [[2027, 5, 3], [2027, 5, 5]]}
 
 
-def test_each_format_has_the_phone_number_of_a_person():
+def test_exported_file_of_each_format_has_the_phone_number_of_a_person():
     entry = entry_of(kind="person", title="Ada, data librarian", phone="414-555-0134")
     [_names, row] = list(csv.reader(io.StringIO(spreadsheet.write([entry], library=LIBRARY).decode())))
     assert row[15] == "414-555-0134"
@@ -346,7 +346,7 @@ def test_call_number_shared_by_several_branches_is_listed_once():
     assert entry_of(places).call_numbers == "650.1 YAT (Central; Harbor, upstairs); J 650 Y (Northfield)"
 
 
-def test_files_are_in_the_language_of_the_patron():
+def test_exported_files_are_in_the_language_of_the_patron():
     entry = entry_of(kind="audiobook", note="Para el tren", reason="Muy claro.")
     with translation.override("es"):
         files = [

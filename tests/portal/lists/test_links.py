@@ -67,7 +67,7 @@ def test_others_cannot_open_a_list_until_the_patron_makes_a_link(me, winter):
     assert asks_to_sign_in(Client().get(winter.get_absolute_url()))
 
 
-def test_options_page_has_its_sections_in_a_fixed_order_and_no_primary_button(me, winter, make):
+def test_options_page_of_a_list_has_its_sections_in_a_fixed_order_and_no_primary_button(me, winter, make):
     for links_made in (0, 1):
         page = me.get(url("list_options", winter)).content.decode()
         headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)

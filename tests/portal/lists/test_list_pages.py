@@ -131,7 +131,7 @@ def test_removing_an_item_from_the_list_can_be_undone(me, recommendation, sessio
     assert undo.startswith(reverse("restore_saved", args=[saved.public_id]))
     assert said in text(response)
     if forgotten:
-        # Forget the visit. Delete only those of its rows on which the undo could depend.
+        # Forget the visit, but delete only those of its rows that the undo could use.
         SavedItem.objects.update(recommendation=None)
         recommendation.delete()
         session.delete()

@@ -67,7 +67,7 @@ def test_patron_chooses_and_clears_the_reading_state_of_a_title(me, saved):
         button = part(me.get(page_of(saved)), f"reading-{reading}")
         assert 'aria-pressed="true"' in button
         assert 'value=""' in button
-    # The page must not also ask for a verdict with the same buttons.
+    # The page must not ask for a verdict as well, because that question has the same buttons.
     assert text(me.get(page_of(saved))).count(" Stopped ") == 1
     me.post(page_of(saved), {"reading": "burned"})
     assert note_and_reading() == ("", "stopped")

@@ -65,9 +65,7 @@ def chosen(response, name):
     return response.context["choices"][name]
 
 
-def test_titles_are_printed_in_shelf_order_before_titles_that_are_not_on_a_shelf(
-    me, saved_list, put, branch, north
-):
+def test_titles_on_a_shelf_are_printed_first_and_in_shelf_order(me, saved_list, put, branch, north):
     put("Fiction", branch, "FIC LEE", creators="Lee, Harper")
     add_title(saved_list, title="Zebra by hand", creators="", at=timezone.now())
     put("Second", branch, "QA76.9 .B5 1990")

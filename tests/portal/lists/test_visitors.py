@@ -130,7 +130,7 @@ def test_visitors_see_later_changes_of_the_list(winter):
     assert heading(open_address(link)) == "For spring"
 
 
-def test_visitor_needs_no_sign_in_and_sees_the_same_as_the_patron(winter, sign_in):
+def test_shared_page_shows_the_same_to_everybody_whether_signed_in_or_not(winter, sign_in):
     SavedItemFactory(saved_list=winter)
     link = make(winter, name="Sam", with_notes=True)
     pages = [

@@ -255,7 +255,7 @@ def test_emails_and_notices_dated_in_the_future_are_sent_soon(now):
     usual.refresh_from_db()
     notice.refresh_from_db()
     assert (new.created_at, retried.attempts, usual.due_at, notice.due_at) == (at, 2, later, at)
-    # The later times of a retried email are not corrected again, so its waits between attempts still grow.
+    # After another refusal, the time of the next attempt is not corrected, so the waits still grow.
     mark_failed(take_next(at=at), at=at, error="450 busy")
     correct_times_of_a_fast_clock(at=at + timedelta(seconds=1))
     assert Notification.objects.due(at + timedelta(seconds=1)).count() == 2

@@ -192,7 +192,7 @@ def test_child_keeps_a_shared_visit_when_the_adults_retention_time_ends(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_shared_visit_of_only_the_adult_is_forgotten_after_90_days_if_no_code_opens_it(
+def test_shared_visit_that_only_the_adult_has_is_forgotten_after_90_days_if_no_code_works(
     branch, adult, days_ago, gone
 ):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))

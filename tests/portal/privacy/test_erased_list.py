@@ -93,7 +93,7 @@ def test_help_session_on_the_erased_list_is_deleted_again_after_a_restore(undone
     assert not HelpSession.objects.exists()
 
 
-def test_visit_that_an_erased_patron_kept_after_the_backup_is_forgotten_after_a_restore(
+def test_erasing_again_forgets_a_visit_that_an_erased_patron_kept_after_the_backup(
     undone, branch, staff, patron, client
 ):
     visit, other = HelpSessionFactory.create_batch(2, branch=branch, staff=staff)

@@ -249,7 +249,7 @@ class TestDeletion:
         }
         assert changed - listed == {("conversations.BranchQueue", "version")}
 
-    def test_erasing_a_patron_empties_every_column_listed_as_emptied(self, patron, life):
+    def test_erasing_a_patron_empties_all_columns_that_the_columns_file_lists_as_emptied(self, patron, life):
         given = list(Recommendation.objects.filter(patron=patron))
         own = Conversation.objects.filter(patron=patron, merged_into=None)
         rows = [life["visit"], *given, *own, *ClaimCode.objects.filter(help_session=life["visit"])]
@@ -302,7 +302,7 @@ class TestDeletion:
 
     def test_erasing_a_patron_signs_out_all_devices_of_the_patron(self, patron, me, sign_in):
         elsewhere = sign_in(Client(), patron)
-        # A sign-in by code creates these rows, but this test signs in without a code.
+        # A sign-in by code creates UserSession rows, but this test signs in without a code.
         for browser in (me, elsewhere):
             UserSession.objects.create(user=patron, session_key=browser.session.session_key, ip="127.0.0.1")
         assert UserSession.objects.filter(user=patron).count() == 2

@@ -104,8 +104,8 @@ def check_hold(data, outcomes):
     kept_visit, _let_go = outcomes
     assert kept_visit in (True, False), outcomes
     assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
-    # A hold prevents only the worker from ending the sharing, which it does when the retention period is over.
-    # A person can leave despite a hold, and the child can remove the adult.
+    # During a hold, the worker doesn't end the sharing when the retention period is over. A person can leave
+    # despite a hold, and the child can remove the adult.
     assert keeps_visit(data) is (kept_visit and data.how == "time is over")
     seen.add(kept_visit)
 

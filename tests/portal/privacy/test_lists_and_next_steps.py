@@ -112,7 +112,7 @@ def test_unmerging_restores_no_link_between_a_list_and_a_visit_that_the_person_n
     assert list(theirs.values_list("recommendation", flat=True)) == [None] * entries
 
 
-def test_copy_contains_every_list_and_link_and_next_step(life):
+def test_copy_of_a_patrons_data_contains_every_list_and_link_and_next_step(life):
     at = timezone.now() + datetime.timedelta(minutes=1)
     said = {table.model: list(contents.entries(table, life.patron, at)) for table in contents.TABLES.values()}
     for model in (SavedList, SavedItem, ListLink, NextStep, Recommendation):

@@ -399,5 +399,5 @@ def test_merge_functions_exist_only_for_existing_foreign_keys():
 def test_unique_foreign_keys_to_a_person_are_detected():
     assert is_unique_per_person(StaffRole, "user")
     assert not is_unique_per_person(Consent, "person")
-    # This field has no reverse relation from the person.
+    # Message.author has no reverse relation from the person.
     assert (Message, "author") in merging.references()

@@ -11,21 +11,21 @@ from portal.privacy.policy_lines.line import Group
 
 # Models whose texts are not about a person, and unused models of packages.
 TEXTS_NOT_ABOUT_PEOPLE = {
-    # This model has only numbers in its JSON fields.
+    # counts.Outcome has only numbers in its JSON fields.
     "counts.Outcome",
     "counts.MonthEmail",
     "imports.Harvest",
-    # This model has only the scopes of a token.
+    # An ApiToken has only the scopes of a token.
     "api.ApiToken",
-    # This model has only the kind, the branch and the hour of an event.
+    # A WebhookEvent has only the kind, the branch and the hour of an event.
     "notifications.WebhookEvent",
-    # This model has the names of groups on library cards.
+    # A PatronGroup has the names of groups on library cards.
     "helpsessions.PatronGroup",
-    # This model leaves out values that look like names or addresses.
+    # A SavedMapping leaves out values that look like names or addresses.
     "imports.SavedMapping",
     "conversations.ReplyTemplate",
     "recommendations.Item",
-    # This model has only keys of rows, for undoing a match.
+    # An ItemMatch has only keys of rows, for undoing a match.
     "recommendations.ItemMatch",
     "recommendations.SearchEntry",
     "recommendations.SearchWord",

@@ -291,7 +291,7 @@ def test_closed_conversation_without_a_visit_is_deleted_after_the_retention_time
 
 
 @pytest.mark.django_db
-def test_staff_member_and_exact_time_of_an_old_tally_are_deleted(staff, branch):
+def test_old_tally_loses_its_staff_member_and_its_exact_time(staff, branch):
     tally = tallies.tally(by=staff, at=AT - 31 * DAY, branch=branch)
     retention.forget(at=AT)
     tally.refresh_from_db()

@@ -53,7 +53,7 @@ def test_snapshot_of_a_merge_does_not_contain_the_url_of_a_link(lists, coordinat
 
 
 def test_unmerging_ends_links_that_were_made_while_the_records_were_merged(lists, coordinator, client):
-    """Check this, because one patron could otherwise open a list of the other patron, with its notes."""
+    """If such a link still worked, one patron could open a list of the other patron, with its notes."""
     before = [make(saved_list, timezone.now() - LATER) for saved_list in lists]
     joined = merge(lists, coordinator)
     since = [make(saved_list, timezone.now() + LATER) for saved_list in lists]

@@ -217,7 +217,7 @@ def test_erasing_demo_patrons_removes_their_data_and_keeps_the_data_of_other_peo
         assert len(words) > 50
         for person in going:
             erasure.erase(person, language="en", at=WEDNESDAY_AFTERNOON)
-        # The worker deletes these emails after sending them.
+        # The worker deletes the emails with receipts after sending them.
         apps.get_model("notifications.Notification").objects.filter(kind="privacy/erased").delete()
         after = everything.rows()
         left = text_of(after)

@@ -115,7 +115,7 @@ def test_one_contact_counts_once_however_many_people_were_there(branch):
     assert number() == 1
 
 
-def test_contact_counts_once_per_question_from_the_first_day_of_rules_that_count_questions(branch):
+def test_contact_counts_once_per_question_as_soon_as_rules_that_count_questions_apply(branch):
     save_rules("pls", YEAR.first_day, ALL)
     save_rules("pls", APRIL, ALL, counts_questions=True, tallies_count_as="transaction")
     contacts(branch, MARCH, APRIL, questions=3, people=30)
@@ -335,7 +335,7 @@ def test_survey_numbers_of_the_parts_of_a_period_add_up_to_those_of_the_whole_pe
     assert counting.count(sets, first, last, days=days) == whole
 
 
-def test_sum_of_all_classes_is_the_number_of_contacts(branch):
+def test_numbers_of_all_kinds_of_contacts_add_up_to_the_number_of_contacts(branch):
     save_preset("acrl", MARCH)
     contacts(branch, MARCH, MARCH - DAY, question_type="directional")
     contacts(branch, MARCH, question_type="consultation")

@@ -170,7 +170,7 @@ def test_later_export_of_the_same_log_adds_only_its_new_rows(run, west):
     ],
     ids=["xlsx", "windows-1252", "utf-16", "semicolons", "tabs"],
 )
-def test_rows_of_a_realistic_log_are_recognized_in_every_file_format(run, west, encoded):
+def test_rows_of_an_imported_log_are_recognized_if_the_log_is_in_another_file_format(run, west, encoded):
     rows = with_difficulties(libanswers(500))
     status, out, err = run(as_csv(rows))
     assert status == 1
@@ -603,7 +603,7 @@ def test_column_with_the_name_of_an_own_field_is_recognized(run, carriers):
     assert own_counts() == {carriers["Paper"]: (1, 10, 0)}
 
 
-def test_import_can_leave_out_the_rows_with_one_value_of_an_own_field(run, carriers):
+def test_import_can_leave_out_all_rows_that_have_a_certain_value_of_an_own_field(run, carriers):
     run([WITH_FORMAT, row("Paper"), row("e-book")], "--map", "Medium=Carrier", "--value", "Medium:e-book=-")
     assert HelpSession.objects.count() == 1
 

@@ -84,7 +84,10 @@ def written(logs):
 
 
 def sums(rows):
-    """Add the numbers of equal keys. A row of the counts that replaces a contact has negative numbers."""
+    """Add the numbers of equal keys.
+
+    A row that takes a replaced contact out of the counts has negative numbers.
+    """
     found: dict = {}
     for *key, contacts, minutes in rows:
         before = found.get(tuple(key), (0, 0))

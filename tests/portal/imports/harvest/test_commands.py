@@ -104,7 +104,7 @@ def test_harvest_and_import_never_run_at_the_same_time(run, server, proxy, tmp_p
 
 
 @pytest.mark.parametrize("is_harvested", [False, True])
-def test_imported_file_brings_a_withdrawn_item_back_only_if_there_are_no_harvests(
+def test_imported_file_brings_back_a_withdrawn_item_only_if_the_catalog_is_not_harvested(
     db, settings, tmp_path, is_harvested
 ):
     settings.OAI_URL = "https://catalog.library.example/oai" if is_harvested else ""

@@ -139,7 +139,7 @@ def test_harvest_begins_the_list_again_if_the_servers_token_has_expired(harvest,
     assert in_catalog() == on_server(server)
 
 
-def test_harvest_stops_if_every_token_expires_at_once(harvest, server, proxy):
+def test_harvest_stops_if_every_token_expires_immediately(harvest, server, proxy):
     server.put(numbered(25), at=LONG_AGO)
     proxy.fault = only_lists(
         lambda n, arguments, ask: error("badResumptionToken") if "resumptionToken" in arguments else ask()

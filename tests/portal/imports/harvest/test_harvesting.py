@@ -129,7 +129,7 @@ def test_only_the_chosen_sets_are_harvested(harvest, server, proxy, settings):
     first = harvest()
     assert (first.read, first.added) == (7, 6)
     assert sorted(in_catalog()) == [":1", ":2", ":3", ":7", ":8", ":9"]
-    # A record that leaves the sets is withdrawn by the next full harvest.
+    # A record that leaves the chosen sets is withdrawn by the next full harvest.
     server.put({"oai:town:7": xml("Seventh", "7")}, at=NOW, sets="other")
     assert harvest(full=True).withdrawn == 1
     assert ":7" not in in_catalog()

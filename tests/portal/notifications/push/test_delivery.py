@@ -318,7 +318,7 @@ def test_answer_is_emailed_after_the_push_service_has_failed_six_times(
     minute, times = 0, []
     for wait in [1, 1, 5, 30, 120, 720]:
         minute += wait
-        # At the first of these times, staff can still take back the answer.
+        # In the first round, staff can still take back the answer at this time.
         assert work(minute - 0.8) == ([], [])
         emails, _messages = work(minute)
         times.append(len(service.requests))

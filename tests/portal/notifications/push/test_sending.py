@@ -97,7 +97,7 @@ def test_sending_a_refused_message_raises_refused_and_follows_no_redirect(servic
 
 
 @pytest.mark.parametrize(("path", "wait"), [("500", None), ("503", None), ("later", 120)])
-def test_sending_to_a_busy_push_service_raises_not_now(service, path, wait):
+def test_sending_to_a_busy_push_service_raises_the_error_not_now(service, path, wait):
     with pytest.raises(NotNow) as raised:
         sent(service.device(path))
     assert raised.value.wait == (wait and timedelta(seconds=wait))

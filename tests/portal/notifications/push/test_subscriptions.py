@@ -213,7 +213,7 @@ def test_subscription_is_deleted_if_no_browser_confirms_it_for_400_days():
 
 
 def test_public_key_belongs_to_the_private_key():
-    # The example of RFC 8291, section 5, has this pair.
+    # Both keys are from the example of RFC 8291, section 5.
     assert keys.application_key() == (
         "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
     )

@@ -191,7 +191,7 @@ def test_four_simultaneous_workers_push_each_message_once(transactional_db, serv
 
 @on_postgresql
 @pytest.mark.long
-def test_several_workers_send_a_viewer_with_only_a_code_only_one_message(transactional_db, service):
+def test_several_workers_send_one_message_to_a_viewer_with_only_a_code(transactional_db, service):
     branch = LibraryFactory().default_branch
     staff = StaffFactory(branch=branch)
 
