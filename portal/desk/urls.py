@@ -41,6 +41,7 @@ from .views import (
 urlpatterns = [
     path("", queue.desk, name="desk"),
     path("annual-survey/", annual_survey.annual_survey, name="annual_survey"),
+    path("annual-survey/table.csv", annual_survey.annual_survey_csv, name="annual_survey_csv"),
     path("made-possible/", made_possible.made_possible, name="made_possible"),
     path("queue/news/", queue.desk_queue_news, name="desk_queue_news"),
     path("queue/waiting/", queue.desk_waiting, name="desk_waiting"),

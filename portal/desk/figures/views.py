@@ -1,17 +1,15 @@
 """The page about how much work the desk had."""
 
 from django.db.models import BigAutoField, Count
-from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import has_shown_second_factor, staff_only
 from portal.conversations.models import Conversation
+from portal.desk.views.csv_response import csv_response
 from portal.prepared import prepared
-from portal.text import csv_file
 
 from .by_staff import complete_from
 from .charts import chart_of, sentence_of
@@ -61,11 +59,8 @@ def figures_csv(request):
         # Redirect to the page, which shows what is wrong. Figures by staff member have no file.
         return redirect(f"{reverse('figures')}?{request.GET.urlencode()}")
     figure = form.figure()
-    response = HttpResponse(csv_file(figure.headings, figure.table()), content_type="text/csv; charset=utf-8")
     name = f"{figure.by}-{figure.period.first}-{figure.period.last}.csv"
-    response.headers["Content-Disposition"] = content_disposition_header(True, name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return csv_response(name, figure.headings, figure.table())
 
 
 def _form(request):

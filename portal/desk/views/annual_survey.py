@@ -1,7 +1,9 @@
 """The page with the numbers that coordinators send to an annual survey."""
 
 from django.db.models import Min
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.reporting_year import ReportingYear
@@ -10,6 +12,7 @@ from portal.counts.models import DayCount
 from portal.desk.figures import labels
 from portal.desk.figures.kept_period import kept_period, query_of
 from portal.desk.figures.periods import Period
+from portal.desk.views.csv_response import csv_response
 from portal.surveys.models import RuleSet, Survey
 from portal.surveys.report import report
 
@@ -17,7 +20,28 @@ from portal.surveys.report import report
 @coordinator_only
 @require_safe
 def annual_survey(request):
-    """Show the answers to the questions of a survey for a reporting year.
+    """Show the answers to the questions of a survey for a reporting year."""
+    return render(request, "desk/annual_survey.html", _context(request))
+
+
+@coordinator_only
+@require_safe
+def annual_survey_csv(request):
+    """Send the answers of the page as a CSV file."""
+    shown = _context(request)
+    if shown["report"].problem:
+        # Redirect to the page, which shows the problem.
+        return redirect(f"{reverse('annual_survey')}?{request.GET.urlencode()}")
+    name = f"survey-{shown['survey']}-{shown['year']}.csv"
+    rows = [
+        [f"{question.number} {question.name}", question.wording, answer]
+        for question, answer, *_sums in shown["answers"]
+    ]
+    return csv_response(name, [_("Question"), _("Wording"), _("Answer")], rows)
+
+
+def _context(request):
+    """Return the context of the page.
 
     The URL names the survey and the year. By default, they are the first survey with rules, and the year of
     the page that led here, or else the last year that has ended. If the survey's rules start after that year,
@@ -40,7 +64,7 @@ def annual_survey(request):
     kept = _kept_year(request, first_month)
     year = chosen or (kept if kept and first <= kept <= now else usual)
     found = report(survey, year, today=today)
-    context = {
+    return {
         "survey": survey,
         "surveys": surveys if survey in starts else [survey, *surveys],
         "report": found,
@@ -54,7 +78,6 @@ def annual_survey(request):
         "earlier": year.before if year > first else None,
         "later": year.after if year < now else None,
     }
-    return render(request, "desk/annual_survey.html", context)
 
 
 def _kept_year(request, first_month):

@@ -1,9 +1,7 @@
 """The page about how help turned out, and its file."""
 
-from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -16,7 +14,7 @@ from portal.desk.figures.kept_period import query_of
 from portal.desk.figures.outcome_forms import OutcomeForm, name_of
 from portal.desk.figures.outcome_tables import breakdowns, cells_of, follow_ups_of, tables_of
 from portal.desk.figures.periods import Period
-from portal.text import csv_file
+from portal.desk.views.csv_response import csv_response
 
 
 @staff_only
@@ -55,12 +53,8 @@ def outcomes_csv(request):
     headings = [_("Question"), dict(breakdowns())[form.cleaned_data["by"]], _("Answer"), _("Number")]
     if not form.cleaned_data["by"]:
         headings[1] = _("Row")
-    content = csv_file(headings, cells_of(counted["tables"], counted["follow_ups"]))
-    response = HttpResponse(content, content_type="text/csv; charset=utf-8")
     name = f"outcomes-{form.chosen_period.first_day}-{form.chosen_period.last_day}.csv"
-    response.headers["Content-Disposition"] = content_disposition_header(True, name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return csv_response(name, headings, cells_of(counted["tables"], counted["follow_ups"]))
 
 
 def _form(request):

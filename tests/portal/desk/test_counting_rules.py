@@ -1,11 +1,15 @@
 """Test the pages where coordinators change counting rules and see the numbers for annual surveys."""
 
+import csv
 import datetime
+import html
+import io
 import re
 
 import pytest
 from django.urls import reverse
 from django.utils.text import capfirst
+from pytest_django.asserts import assertRedirects
 
 from accounts.models import AuditEvent, Library
 from portal.counts.actions import rebuild
@@ -275,7 +279,7 @@ def test_removing_a_sampled_week_shows_a_warning_if_a_past_estimate_can_change(
     mark_weeks(starts_on)
     week = SampledWeek.objects.get()
     response = desk.post(WEEKS, {"week": week.pk}, follow=True)
-    assert ("the estimate of a year that has ended can change" in text(response)) is warns
+    assert ("can change the estimate of a year that has ended" in text(response)) is warns
     assert SampledWeek.objects.exists() is warns
     assert (b'name="changes_past"' in response.content) is warns
     desk.post(WEEKS, {"week": week.pk, "changes_past": "1"})
@@ -348,6 +352,26 @@ def test_survey_page_shows_the_numbers_and_rules_and_method_of_the_last_year(des
     assert "Rules from July 1, 2024" in shown
     assert "FY 2024" in shown
     assert copied(response) == ["2", "CT—Annual Count"]
+
+
+def test_survey_file_has_the_questions_and_numbers_of_the_page(desk, branch):
+    save_preset("pls", datetime.date(2025, 1, 1))
+    contacts(branch, *[datetime.date(2025, 5, 5)] * 3)
+    page = desk.get(SURVEY, {"year": "2025"})
+    [address] = re.findall(r'id="download"\s+href="([^"]*)"', page.content.decode())
+    response = desk.get(html.unescape(address))
+    headings, *rows = csv.reader(io.StringIO(response.content.decode("utf-8-sig")))
+    assert headings == ["Question", "Wording", "Answer"]
+    assert [[number, wording] for number, wording, _answer in rows] == [
+        [f"{question.number} {question.name}", str(question.wording)] for question in PRESETS["pls"].questions
+    ]
+    assert [answer for _number, _wording, answer in rows] == copied(page) == ["3", "CT—Annual Count"]
+
+
+def test_survey_without_numbers_has_no_file_and_its_address_leads_to_the_page(desk, branch):
+    assert 'id="download"' not in desk.get(SURVEY).content.decode()
+    response = desk.get(f"{SURVEY}table.csv?survey=pls&year=2025")
+    assertRedirects(response, f"{SURVEY}?survey=pls&year=2025")
 
 
 def test_survey_page_shows_the_survey_and_the_year_in_the_url(desk, branch):
