@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
-        # accounts.sign_in.methods.note_method reads this attribute, and stores the method in a cookie.
+        # note_method() in accounts/sign_in/methods.py stores the value of this attribute in a cookie.
         request.sign_in_method = method
         note(request, "signed_in", by=method)
         desk = shared_desk_here(request) if user.is_staff else None
@@ -106,7 +106,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """allauth's adapter for authenticator apps."""
+    """The portal's version of allauth's adapter for authenticator apps."""
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
@@ -148,7 +148,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """The portal's version of allauth's adapter for single sign-on."""
 
     def list_apps(self, request, provider=None, client_id=None):
-        """Return [the provider that the settings name], or [] if they name none.
+        """Return a list with the provider in the settings. Without a provider, the list is empty.
 
         The rows of allauth's table SocialApp have no effect.
         """

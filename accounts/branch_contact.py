@@ -17,7 +17,7 @@ from .hours import Calendar
 # How many days ahead to look for the next opening. If there is none, the page doesn't say when the branch
 # opens again.
 DAYS_AHEAD = 60
-# The map opens on this website, because a geo: link would do nothing on iPhones and on computers.
+# Link to a website that shows the map, because a geo: link would do nothing on iPhones and on computers.
 MAP = "https://www.openstreetmap.org/search"
 
 

@@ -64,7 +64,7 @@ class Calendar:
         return self.after(waiting_since, datetime.timedelta(hours=self.promise_hours))
 
     def after(self, start, open_time):
-        """Return the time when the branch will have been open for `open_time` since `start`.
+        """Return `start` plus `open_time`, counting only the time when the branch is open.
 
         If the branch lists no opening hours, every hour counts.
         """

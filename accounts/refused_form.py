@@ -201,7 +201,7 @@ def may_wait(request, person, fields):
         return False
     if hasattr(_view(request), "opens"):
         row = object_of(request)
-        # Objects without a field `patron` always belong to a patron.
+        # Some objects, such as a SavedItem, have no field `patron`. They always belong to somebody.
         if row is None or getattr(row, "patron_id", True) is None:
             return False
     with suppress(TooOften):

@@ -32,8 +32,8 @@ class Viewer:
     def who_opened(cls, sessions, person):
         """Return the viewer for this person and these sessions.
 
-        In a prepared query, both arguments are Slots. The values for the Slots are given each time the query
-        runs.
+        Both arguments can be Slots (portal/prepared.py), which are placeholders for values in a query whose
+        SQL is compiled only once.
         """
         return cls(person, sessions)
 

@@ -37,9 +37,9 @@ def may_wait_on_phone(view):
 
     - 401 if the writer isn't signed in
 
-    - 409 if the patron changed the same thing after the tap
+    - 409 if the patron made a later choice about the same item or visit
 
-    - 410 if the form is so old that the portal no longer knows whether the patron changed the same thing
+    - 410 if the form is so old that the portal no longer knows whether there was a later choice
 
     - the view's own status code in all other cases
     """

@@ -22,11 +22,12 @@ from bench.copies import FIRST, copy_rows, new_uuid
 from recommendations.models import Holding, Item, SearchEntry, SearchWord
 from recommendations.search import entries
 
-# The catalog has ITEMS items. Python invents the first INVENTED of them, AT_ONCE in each transaction. SQL
-# copies these items with exchanged titles until there are enough.
+# The number of items in the catalog, the number that Python creates, and the number that it creates in one
+# transaction. SQL copies the items from Python until the catalog is complete. Each copy has the title of
+# another item.
 ITEMS, INVENTED, AT_ONCE = 1_000_000, 100_000, 5_000
 WORDS, NAMES = 200_000, 120_000
-# {word: share of the titles with it}
+# {word: share of the titles that contain the word}
 COMMON = {
     **{"the": 0.42, "of": 0.36, "and": 0.3, "a": 0.24, "in": 0.22, "to": 0.1, "for": 0.09, "on": 0.06},
     **{"history": 0.03, "new": 0.025, "introduction": 0.02, "world": 0.02, "life": 0.018, "art": 0.015},
@@ -94,7 +95,7 @@ BARS = {"bar": 4, "p95_bar": 50}
 
 
 def set_up(count):
-    """Build the missing parts of the catalog and its verdicts. Return {question or page: Page}."""
+    """Build the missing parts of the catalog and its verdicts. Return {search or page: Page}."""
     build()
     verdicts.build()
     measured = pages.set_up(count)
@@ -137,7 +138,7 @@ def build():
 
 
 def _is_counted():
-    """Return whether the table of words is there. It is the last part of the catalog to be built."""
+    """Return whether the table of words is filled. This is the last step of building the catalog."""
     return SearchWord.objects.filter(word="the", items__gte=ITEMS // 10).exists()
 
 
@@ -241,9 +242,9 @@ def _vocabulary(seed, number):
 
 
 def _drop_indexes():
-    """Drop the GIN indexes of PostgreSQL, because building them after all entries is faster.
+    """Drop PostgreSQL's GIN indexes, because it is faster to build them after all entries have been added.
 
-    The table bench_dropped has the statements that create them, so that a stopped build can continue.
+    The statements that create the indexes are stored in bench_dropped, so that a stopped build can continue.
     """
     if connection.vendor == "sqlite":
         return

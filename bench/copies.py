@@ -9,8 +9,9 @@ STEP = 7919
 
 
 def copy_rows(model, *, number, block, size, changes=None, mixed=()):
-    """Copy each invented row of `model` once. The copies are block `block`. The invented rows are block 0.
+    """Copy each invented row of `model` once.
 
+    The rows are in blocks of `size` rows: block 0 has the invented rows, and the copies go to block `block`.
     `number` is the column with the number of a row. The invented rows have the numbers from FIRST to FIRST +
     `size` - 1. In a copy, the number is higher by `block` * `size`. The columns in `mixed` come from another
     row, so that the copies differ. `changes` is {column: SQL}. All other columns are copied, except an

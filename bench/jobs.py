@@ -29,7 +29,7 @@ def main():
 
 
 def serve(jobs):
-    """Print the names of the jobs. Then run the job of each line on stdin, as described above.
+    """Print the names of the jobs. Then run the job that each line on stdin names, and print its CPU time.
 
     `jobs` is {name: (function that prepares the job, function that is measured)}.
     """

@@ -25,7 +25,8 @@ from recommendations.models import Item, QuestionType, Recommendation
 from recommendations.search import entries
 
 CONVERSATIONS, MESSAGES_EACH, AT_ONCE, PATRONS, ITEMS, WORDS = 100_000, 10, 2_000, 20_000, 10_000, 30_000
-# The maximum age of a visit, in days. Retention then deletes nothing in the first two months after a build.
+# The maximum age of a visit, in days. It is low enough that retention deletes nothing for two months
+# after a build.
 DAYS = 300
 SYLLABLES = re.findall("..", "barelimotaoskevidushelpogranzufelomiquti")
 STATUSES = {"closed": 94, "waiting_for_patron": 3, "waiting_for_staff": 2, "snoozed": 1}

@@ -53,7 +53,7 @@ BARS = {
     "verdict": 3,
     "queue": 2,
     "queue poll": 0.7,
-    # Why it is more than 2: docs/decisions/0057.
+    # docs/decisions/0057 says why this limit is higher than 2.
     "desk conversation": 2.5,
     "desk poll": 0.7,
     "staff reply": 4,
@@ -201,7 +201,10 @@ def _fill():
 
 
 def _ask_about_a_visit(staff, branch):
-    """Create a patron with 30 visits, whose home page asks about one visit and for consent to ask later."""
+    """Create a patron with 30 visits, for the page "home with check-in".
+
+    The page asks how one visit turned out, and whether the library may ask again later.
+    """
     Library.objects.update(check_ins=True)
     person = UserFactory(email=ASKED_PATRON)
     visits = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=branch)

@@ -22,7 +22,7 @@ ROUNDS, REQUESTS = int(os.environ.get("BENCH_ROUNDS", 5)), 20
 
 
 def measure(database, folder):
-    """Return a row for each search, page and import, and one for `asked_before`."""
+    """Return a row for each search, page and import, and one row for the function `asked_before`."""
     url, remove = database.kept("catalog")
     print(f"The {database.title} catalog stays for the next run. To remove it, run: {remove}", flush=True)
     with ExitStack() as stack:
@@ -96,7 +96,7 @@ def _milliseconds(server, name):
 
 
 def _forget(path):
-    """Remove the file from the cache of the system. Some systems can't do this."""
+    """Remove the file from the cache of the operating system, if the system can do this."""
     if path.exists() and hasattr(os, "posix_fadvise"):
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,9 +1,9 @@
 """Build ten years of a desk with a million help sessions, and the requests for the pages of figures.
 
-No session is forgotten, so a rebuild counts all of them. Python invents INVENTED sessions. SQL
-copies them until the first half-year has PER_BLOCK sessions, and then copies this half-year to the other
-half-years. Some columns of a copy come from a different session than the rest. SQL also counts the sessions,
-because this is faster than a rebuild.
+No session is forgotten, so a rebuild counts all of them. Python creates the first sessions. SQL copies these
+sessions until the first half-year is complete, and then copies the first half-year to all other half-years.
+Some columns of a copy come from a different session than the rest. SQL also fills the tables of counts,
+because a rebuild takes longer.
 """
 
 import datetime
@@ -40,8 +40,8 @@ from portal.surveys.models import CountingRule, RuleSet
 from portal.surveys.presets import PLS
 from recommendations.models import Item, QuestionType, Recommendation
 
-# Twenty blocks of half a year. The number of days is a multiple of seven, so the copies are on the same
-# weekdays.
+# The number of sessions, the number in each half-year, the number that Python creates, and the number of rows
+# in a batch. A half-year has 26 whole weeks (DAYS_OF_BLOCK), so copies of a session are on the same weekday.
 SESSIONS, PER_BLOCK, INVENTED, AT_ONCE = 1_000_000, 50_000, 10_000, 5_000
 # The columns that a copy takes from another session.
 MIXED = [
@@ -57,7 +57,8 @@ MODES = dict(zip(Mode.values, (60, 15, 8, 6, 3, 1, 3, 1, 2, 1), strict=True))
 READ = {None: 20, 1: 30, 2: 25, 3: 17, 4: 5, 5: 2, 6: 1}
 FOUND = {"": 80, "all": 9, "part": 4, "something_else": 3, "no": 2, "still_working": 2}
 SATISFACTION = {"": 80, "very_good": 11, "good": 6, "not_so_good": 2, "poor": 1}
-# {verdict: limit}. A visit has the first verdict whose limit is above `id % 100`, or "helped".
+# {verdict: limit}. The verdict of a visit is the first whose limit is above `id % 100`. If no limit is above
+# it, the verdict is "helped".
 VERDICT = {"partly": 15, "did_not_help": 30, "could_not_get_it": 37, "not_tried": 40}
 LANGUAGES = {"en": 85, "es": 10, "ar": 3, "zh": 2}
 

@@ -21,8 +21,8 @@ from portal.kits.counting import count_now
 from portal.kits.models import ItemCount
 from recommendations.models import QuestionType, Recommendation, Topic
 
-# There are VERDICTS verdicts. Python invents the first INVENTED of them, AT_ONCE in each transaction. SQL
-# copies these verdicts with exchanged people until there are enough.
+# The number of verdicts, the number that Python creates, and the number that it creates in one transaction.
+# SQL copies the verdicts from Python until there are enough. Each copy has another patron and colleague.
 VERDICTS, INVENTED, AT_ONCE = 1_000_000, 50_000, 5_000
 PATRONS, ITEMS_OF_TOPIC = 20_000, 300
 # The maximum age of a verdict, in days.

@@ -132,7 +132,7 @@ def check_template(template, placeholders):
         name = f"{{{placeholders[0]}}}"
         example = f"https://catalog.example.org/search?q={name}"
         raise ValidationError(
-            _("Write %(name)s after the name of the server, such as %(example)s")
+            _("Write %(name)s after the server's name. Example: %(example)s")
             % {"name": name, "example": example}
         )
 

@@ -12,9 +12,9 @@ from django.template.loaders import filesystem
 
 INDENTATION = re.compile(r"\n[ \t]+")
 COMMENT = re.compile(r"\{% comment %\}.*?\{% endcomment %\}\n", re.DOTALL)
-# The tags that write nothing or include a template. ONLY_TAGS matches a line that has only such tags and
-# comments. The line break after such a line isn't needed, because the line before it has a line break. An
-# included template ends with a line break too.
+# Each of these tags writes nothing, or includes a template. ONLY_TAGS matches a line that contains only such
+# tags and comments. The loader drops the line break after such a line. The page already has one there,
+# from the line before or from the end of the included template.
 TAGS = (
     *("if", "elif", "else", "endif", "for", "empty", "endfor", "with", "endwith"),
     *("block", "endblock", "partialdef", "endpartialdef", "fixed", "endfixed", "load", "include"),

@@ -44,7 +44,7 @@ def _in_words(saved):
 
 @prepared(person=BigAutoField(), items=BigAutoField())
 def _saved(person, items):
-    """Return (primary key of an item, public id of the SavedItem, name of the list)."""
+    """Return a row for each SavedItem: (primary key of its item, its public id, name of its list)."""
     rows = User.objects.filter(
         pk=person,
         saved_lists__removed_at=None,

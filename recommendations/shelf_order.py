@@ -31,7 +31,7 @@ CLASS = re.compile(
     rf"({LETTERS}{{1,2}}|K[A-Z]{{2}}|DAW|DJK)(?!{LETTERS})[\W_]*(\d+)(?:\.(\d+))?", re.IGNORECASE
 )
 WORD = re.compile(rf"({LETTERS}+)[\W_]*")
-# An author mark follows these prefixes, so what looks like a class is a Cutter number: FIC B35 before FIC B4.
+# After these prefixes, a letter with digits is a Cutter number, not a class. So FIC B35 comes before FIC B4.
 # N, NOV and I are Spanish (novela, infantil), and JN and JUV are used in both languages.
 BEFORE_AUTHORS = frozenset(
     ["FIC", "FICTION", "F", "E", "B", "BIO", "YA", "J", "JUV", "N", "NOV", "NOVELA", "I", "JN"]

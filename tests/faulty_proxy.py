@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class FaultyProxy:
-    """A running proxy before the server at `port`. Without `fault`, it passes everything on.
+    """A running proxy in front of the server at `port`. Without `fault`, it passes everything on.
 
     `fault` is a function that makes the response to a request. It gets the arguments of the request as a
     dictionary, and a function that asks the server. It returns the bytes to send, (status, headers, bytes),
@@ -61,5 +61,5 @@ class FaultyProxy:
 
     @property
     def lists(self):
-        """Return the arguments of each request for a page of the list of records."""
+        """Return the arguments of each ListRecords request, which asks for one page of records."""
         return [each for each in self.requests if each["verb"] == "ListRecords"]

@@ -16,9 +16,9 @@ CODE_ATTRS = {
 
 
 def count_or_refuse(count, *args):
-    """Call `count(*args)`, which counts one attempt and raises TooOften if a rate limit is reached.
+    """Call `count(*args)` to count one attempt. Raises a ValidationError if a rate limit is reached.
 
-    In that case, raise a ValidationError that says when the person can try again.
+    The error says when the person can try again.
     """
     try:
         count(*args)

@@ -11,8 +11,8 @@ class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
         """Return the events in which somebody else looked up `person`, or opened or changed their data."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
-        # A merge of two records writes one event about each of them. Leave out the event about the other
-        # record.
+        # A merge writes two events for the remaining person: one about their own record, and one about the
+        # record that was merged into it. Leave out the second.
         about_other_record = Q(action="merged_people") & ~Q(subject=str(person.public_id))
         return events.exclude(by=person).exclude(about_other_record)
 

@@ -130,7 +130,7 @@ def text_to_read(person, library):
 
 
 def titles_wording(allowed):
-    """Return the text of the consent to titles in emails, in the current language."""
+    """Return the text of the consent that allows or forbids titles in emails, in the current language."""
     if allowed:
         return _("Anyone who opens the link in my email can see the titles.")
     return _("The emails don't show titles, and neither do the pages that their links open.")

@@ -1,4 +1,4 @@
-"""Choose the title of the sign-in page from the page that the person tried to open."""
+"""Choose the title of the sign-in page. It depends on the page that the person tried to open."""
 
 from urllib.parse import urlsplit
 
@@ -68,12 +68,12 @@ PRESSED_TITLES = {
 
 
 def wanted_page(request):
-    """Return a dict for the sign-in page about the page that the person tried to open.
+    """Return what the sign-in page needs to know about the page that the person tried to open.
 
-    `next` is the path of that page, or "" if the person opened the sign-in page itself. `wanted` is the
-    title, or "" if the page has no title of its own. `unsent` is the RefusedPost with the text or button from
-    that page, or None if no such form waits in this browser. The function makes one query if any form waits
-    in this browser, and none otherwise.
+    The result is a dict. `next` is the path of that page, or "" if the person opened the sign-in page itself.
+    `wanted` is the title of the sign-in page, or "" for the usual title. `unsent` is the RefusedPost with the
+    text or button from that page, or None if no such form waits in this browser. The function makes one query
+    if any form waits in this browser, and none otherwise.
     """
     path = safe_next(request)
     try:

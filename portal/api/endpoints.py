@@ -81,7 +81,7 @@ def record_help_session(request: HttpRequest, sent: SentSession, idempotency_key
 
 @api.get("/figures", response={200: FigureAnswer, **ERRORS}, summary="Read how much work the desk had")
 def read_figures(request: HttpRequest, asked: Query[figures.Asked]):
-    """Return the numbers of contacts in a period, by a breakdown. The page Figures shows the same numbers."""
+    """Return the numbers of contacts in a period, by a breakdown. The Figures page shows the same numbers."""
     return figures.answer(asked, token=_token(request, Scope.FIGURES))
 
 

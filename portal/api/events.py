@@ -25,8 +25,8 @@ WITHOUT_NUMBER = -(10**16)
 def announce_numbers(*, at):
     """Announce how many verdicts and answered check-ins the whole library got on the previous day.
 
-    The worker runs this job. A number about fewer than MIN_PEOPLE different visits is left out. If both
-    numbers are left out, nothing is announced. Quiet visits and visits with a child don't count.
+    The worker runs this job. A number that comes from fewer than MIN_PEOPLE different visits is left
+    out. If both numbers are left out, nothing is announced. Quiet visits and visits with a child don't count.
     """
     library = Library.current()
     day = library.today(at) - datetime.timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Return figures about the desk's work. The page Figures and the API use the same function to count."""
+"""Return figures about the desk's work. The Figures page and the API use the same function to count."""
 
 import datetime
 

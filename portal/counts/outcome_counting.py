@@ -271,6 +271,6 @@ def _check_in_answers(quarter):
 
 
 def together(cells):
-    """Add cells that have no visit in common."""
+    """Return one Cell with the sums of these cells. No visit may be in two of the cells."""
     cells = list(cells)
     return Cell(sum_rows(cell.numbers for cell in cells), sum_rows(cell.visits for cell in cells))

@@ -9,7 +9,8 @@ NOTES = re.compile(
     r"|\bpräsenzbestand\b|\bnicht ausleihbar\b|\bexclu du prêt\b|\bconsultation sur place\b",
     re.IGNORECASE,
 )
-# Words in the name of a location. In a note, these words can mean something else.
+# In the name of a location, these words mean that nobody can borrow the copy. In a note, they can mean
+# something else.
 REFERENCE = re.compile(r"\bref(?:erence)?\b|\breferencia\b", re.IGNORECASE)
 
 

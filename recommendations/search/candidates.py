@@ -4,8 +4,9 @@
 The database returns at most CANDIDATES rows, and must not read many more, even for words such as "the".
 
 On SQLite, FTS5 reads the rows of a word one by one and stops at the limit. On PostgreSQL, a GIN index returns
-all rows of a word at once. For an incomplete word, it first collects the rows of each word that begins with
-it. So if the table of words says that many items match, a sample of the entries is read instead.
+all rows of a word at once. If the typed word is incomplete, the index even collects the rows of all words
+that begin with the typed word. So if the table of words says that many items match, the search doesn't use
+the index. It reads a sample of the entries instead.
 """
 
 import re
@@ -39,7 +40,8 @@ LARGE = 20_000
 BROAD, BROAD_WHOLE = 30_000, 150_000
 # The digits with which years and ISBNs begin.
 BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *range(200, 210)))}
-# If probably at least this share of the items matches, a sample of the entries is read instead of the index.
+# A search reads a sample of the entries, and not the index, if it probably matches at least this share of the
+# items.
 SHARE = 0.005
 # A search needs at least ENOUGH matches. Twice as many are better, because more of them are at one's own
 # branch. The number of matches in a sample of SMALL_SAMPLE entries says how large a second sample must be. If
@@ -147,7 +149,7 @@ def titles_beginning_with(folded, *, in_catalog=False):
         one = f"{ON_BOTH} WHERE {begins('title')}{has_mark} ORDER BY title LIMIT {TITLES}"
         query = " UNION ALL ".join([f"SELECT * FROM ({one}) AS one"] * len(beginnings))
         return _entries(query, [value for begin in beginnings for value in [begin, begin, *mark]])
-    # PostgreSQL needs several times as long to plan the parts of a UNION as to run them.
+    # No UNION here, because PostgreSQL would take several times as long to plan its parts as to run them.
     one = f"{ON_BOTH} WHERE {begins('title', 'begin')}{has_mark} ORDER BY title USING ~<~ LIMIT {TITLES}"
     query = f"SELECT one.* FROM unnest(%s::text[]) AS begin CROSS JOIN LATERAL ({one}) AS one"
     return _entries(query, [beginnings, *mark])
@@ -198,8 +200,8 @@ def look_up(words, counts, *, in_title=False, marks=()):
     limit = 2 * ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
     if connection.vendor == "sqlite":
         if in_title and len(words) == 1 and _begins_years_or_isbns(words[0]):
-            # To find the items with such a number in the title, FTS5 would read all items that have the
-            # number anywhere. Titles that begin with the number are found by `titles_beginning_with`.
+            # The word is a number such as 19 or 978, which nearly all items contain. FTS5 would read all of
+            # them. `titles_beginning_with` finds the titles that begin with the number.
             return {}
         return _look_up_on_sqlite(words, counts, in_title, marks, limit)
     return _look_up_on_postgresql(words, counts, in_title, marks, limit)
@@ -226,7 +228,7 @@ def may_be_cut(entries, words, counts, marks=()):
 
 
 def _are_narrow(marks):
-    """Return whether a mark excludes many items. IN_CATALOG doesn't, because nearly all items have it."""
+    """Return whether any of the marks excludes many items. All marks do, except IN_CATALOG."""
     return any(mark != IN_CATALOG for mark in marks)
 
 
@@ -356,8 +358,8 @@ def _rare(items, last):
 def _rare_marks(marks, total):
     """Return the marks that few items in a small sample have.
 
-    The index would return all items with the other marks. It is quicker to compare these marks with the items
-    that have the rare words.
+    Only these marks are looked up in the index, because the index would return many items for any other mark.
+    It is quicker to compare the other marks with the items that have the rare words.
     """
     columns = ", ".join(f"count(*) FILTER (WHERE {HAS_WORD.format('rest')})" for _mark in marks)
     query = f"SELECT {columns} FROM recommendations_searchentry {SAMPLED}"

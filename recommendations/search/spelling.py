@@ -140,7 +140,7 @@ def _two_errors(word, items):
 
 
 def _ask_for(spellings, items):
-    """Return {word: number of items} for the spellings that are words of items."""
+    """Return {spelling: number of items} for those of the spellings that items contain."""
     if connection.vendor == "sqlite":
         query = "word IN (SELECT value FROM json_each(%s))"
         return _rows(query, items, [_as_json(spellings)])

@@ -50,7 +50,7 @@ def test_absences_of_one_person_may_be_adjacent_and_absences_of_two_people_may_o
     assert Absence.objects.count() == 4
 
 
-def test_new_days_of_an_absence_may_overlap_its_old_days_but_not_another_absence(staff, colleague):
+def test_changed_absence_may_overlap_its_old_days_but_not_another_absence(staff, colleague):
     absence, later = add_absence(staff, 2, 6), add_absence(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):

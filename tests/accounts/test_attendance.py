@@ -100,10 +100,8 @@ def test_branch_whose_staff_never_opened_the_desk_is_covered_by_another_branch(h
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
 
 
-def test_covering_for_a_branch_does_not_include_branches_that_this_branch_covers_for(
-    hill, hilda, branch, staff, coordinator
-):
-    """Let Harbour Main cover for Hill, and let Hill cover for Harbour Main and for a third branch."""
+def test_covering_for_branches_is_not_transitive(hill, hilda, branch, staff, coordinator):
+    """Harbour Main covers for Hill, and Hill covers for a third branch. Hill also covers for Harbour Main."""
     third = BranchFactory()
     at = chicago("2026-11-25 12:00")
     actions.change_branch(branch, by=coordinator, at=at, covered_by=hill)

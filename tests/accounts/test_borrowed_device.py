@@ -104,7 +104,7 @@ def test_borrowed_device_gets_no_cookie_that_identifies_the_last_patron(client, 
 
 
 @WAYS
-def test_form_sent_after_the_sign_in_on_a_borrowed_device_ended_is_not_saved(
+def test_refused_form_is_not_saved_if_the_last_sign_in_was_on_a_borrowed_device(
     client, way, patron, staff, sign_in
 ):
     sign_in(client, staff)
@@ -146,7 +146,7 @@ def test_next_person_on_a_borrowed_device_does_not_see_text_sent_after_the_sign_
     assert "Books about divorce" not in device.get(reverse(name)).content.decode()
 
 
-def test_button_pressed_after_the_sign_in_on_a_borrowed_device_ended_is_not_saved(patron, staff, branch):
+def test_refused_button_is_not_saved_if_the_last_sign_in_was_on_a_borrowed_device(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     address = reverse("session_outcome", args=[session.public_id])
     for borrowed in ({"borrowed": "on"}, {}):

@@ -104,7 +104,7 @@ def led_to(*places):
 
 
 @pytest.mark.core
-def test_sending_an_email_code_four_times_at_once_signs_the_person_in_once(sam):
+def test_four_identical_simultaneous_forms_with_an_email_code_make_one_session(sam):
     def ask():
         browser = Client()
         ask_for_code(browser, sam.email)
@@ -119,7 +119,7 @@ def test_sending_an_email_code_four_times_at_once_signs_the_person_in_once(sam):
     assert UserSession.objects.count() == Session.objects.count() == ROUNDS
 
 
-def test_sending_one_code_in_four_different_forms_at_once_signs_the_person_in_once(sam):
+def test_only_one_of_four_different_simultaneous_forms_with_one_email_code_signs_in(sam):
     def ask():
         browser = Client()
         ask_for_code(browser, sam.email)
@@ -130,7 +130,7 @@ def test_sending_one_code_in_four_different_forms_at_once_signs_the_person_in_on
     assert UserSession.objects.count() == ROUNDS
 
 
-def test_sending_a_passkey_response_four_times_at_once_signs_the_person_in_once(sam, sign_in):
+def test_only_one_of_four_simultaneous_forms_with_one_passkey_response_signs_in(sam, sign_in):
     device, own = Device("http://testserver"), Client()
     prove(sign_in(own, sam))
     make(own, device)
@@ -148,7 +148,7 @@ def test_sending_a_passkey_response_four_times_at_once_signs_the_person_in_once(
     assert UserSession.objects.count() == ROUNDS
 
 
-def test_sending_a_reauthentication_code_four_times_at_once_reauthenticates_the_person(sam, sign_in):
+def test_four_simultaneous_forms_with_one_code_reauthenticate_the_person(sam, sign_in):
     def ask():
         browser = sign_in(Client(), sam)
         browser.post(REAUTHENTICATE, {"send": "1"})
@@ -161,7 +161,7 @@ def test_sending_a_reauthentication_code_four_times_at_once_reauthenticates_the_
     assert found == [[("/me/export/", True)] * PROCESSES] * ROUNDS
 
 
-def test_sending_a_single_sign_on_response_four_times_at_once_signs_the_person_in_once(
+def test_single_sign_on_response_sent_four_times_simultaneously_makes_one_session(
     transactional_db, tmp_path, settings, monkeypatch
 ):
     """Skip the code exchange, because the test provider accepts a code only once."""
@@ -196,7 +196,7 @@ def test_only_one_of_eight_processes_can_claim_a_key(transactional_db):
     rounds([lambda number: claim("a thing", str(number), seconds=60)] * 8, ROUNDS, after=check)
 
 
-def test_authenticator_code_sent_four_times_at_once_opens_the_desk(
+def test_four_simultaneous_forms_with_one_authenticator_code_open_the_desk(
     transactional_db,
 ):
     branch = BranchFactory()

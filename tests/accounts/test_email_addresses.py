@@ -427,7 +427,7 @@ def test_overdue_address_change_can_be_stopped_until_the_worker_makes_the_change
     assert address_of(patron) == NEW
 
 
-def test_stopping_an_address_change_deletes_passkeys_added_meanwhile(by_passkey, patron):
+def test_stopping_an_address_change_deletes_passkeys_added_since_the_change_began(by_passkey, patron):
     PasskeyFactory(person=patron, name="Own", added_on="2020-01-01")
     PasskeyFactory(name="Somebody else's")
     link = begin_pending_change(by_passkey)

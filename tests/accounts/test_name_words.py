@@ -69,7 +69,7 @@ def test_stored_words_change_when_a_person_is_renamed(zoe, rename):
     check_name_words()
 
 
-def test_saving_other_columns_of_a_person_does_not_write_the_words_of_the_name(
+def test_saving_only_the_language_of_a_person_does_not_write_the_words_of_the_name(
     zoe, django_assert_num_queries
 ):
     zoe.language = "es"

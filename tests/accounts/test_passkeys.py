@@ -388,7 +388,7 @@ def test_sign_in_by_code_offers_a_passkey_if_the_device_supports_passkeys(client
 
 
 @pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
-def test_sign_in_on_an_unsupported_device_or_to_a_requested_page_offers_no_passkey(client, patron, extra):
+def test_no_passkey_is_offered_on_an_unsupported_device_or_before_a_requested_page(client, patron, extra):
     assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
 
 

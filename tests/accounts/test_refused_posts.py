@@ -329,7 +329,7 @@ def test_cross_site_form_is_refused_and_not_saved(patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_form_that_was_refused_because_the_second_factor_is_missing_is_saved(client, staff, sign_in):
+def test_form_refused_for_a_missing_second_factor_is_saved(client, staff, sign_in):
     sign_in(client, staff, second_factor=False)
     response = client.post(reverse("record"), {"summary": "typed before lunch"}, **OURS)
     assert response["Location"] == "/second-factor/?next=%2Fkept%2F"

@@ -581,7 +581,7 @@ def test_each_record_has_only_its_own_sign_on_accounts_after_a_merge_is_undone(p
     assert SocialAccount.objects.count() == 2
 
 
-def test_stopping_an_address_change_disconnects_sign_on_accounts_added_meanwhile(
+def test_stopping_an_address_change_disconnects_accounts_added_since_the_change_began(
     provider, patron, mailoutbox
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)

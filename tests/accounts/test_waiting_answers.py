@@ -121,7 +121,7 @@ def test_clearing_the_answers_about_another_visit_does_not_block_an_answer(about
     assert rows(HelpSession, "found") == [("all",), ("",)]
 
 
-def test_form_with_an_answer_or_got_it_is_refused_if_the_tap_was_too_long_ago(about_visit, got_it, session):
+def test_answer_form_and_got_it_form_are_refused_if_the_tap_was_too_long_ago(about_visit, got_it, session):
     kept_for = int(Removal.KEPT_FOR.total_seconds())
     for form in (lambda **waited: about_visit({"found": "no"}, **waited), got_it):
         assert form(waited=kept_for + 60) == (

@@ -119,7 +119,7 @@ def test_reply_that_is_sent_twice_is_saved_once_and_gets_the_same_response(reply
     assert rows(Message, "body") == [("Where is it?",), ("Thank you.",)]
 
 
-def test_reply_with_a_used_form_token_and_another_text_changes_nothing(reply):
+def test_reply_with_a_used_form_token_and_a_different_text_changes_nothing(reply):
     """Send two texts with the same form token. Each text has a new composer token."""
     token = uuid.uuid4()
     assert [reply(body, token=token) for body in ("One.", "Two.")] == [SENT] * 2

@@ -53,7 +53,7 @@ SENTENCES_OF = [
     "portal/management/supervisor.py",
 ]
 A_SENTENCE = re.compile(r"(?:[A-Z]|…) ?\S+(?: \S+){3}")
-# Sentences that the guide need not explain, because they aren't faults or aren't whole: {sentence: reason}.
+# {text that the guide need not explain: the reason}. It is no fault, or only part of a sentence.
 NO_FAULTS = {
     "CommandError: …": "it only passes on the sentence",
     "… …": "it only joins two sentences",

@@ -42,7 +42,7 @@ def answered(page):
 
 
 def pause_clock(page):
-    """Stop the clock of the page, which is installed already.
+    """Stop the clock of the page. The test must have installed Playwright's clock already.
 
     From then on, only `page.clock.run_for()` and `fast_forward()` run timers, however slow the machine is.
     """

@@ -184,7 +184,7 @@ def test_unsaved_name_is_in_the_form_after_signing_in_again(patron, phone, show,
 
 
 @BOTH
-def test_verdict_given_after_the_sign_in_expired_is_saved_after_signing_in_again(
+def test_tapped_verdict_is_saved_after_signing_in_again_if_the_sign_in_had_expired(
     kept, patron, phone, show, post, language, javascript
 ):
     [recommendation] = recommend_in(kept, 1)

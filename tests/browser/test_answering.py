@@ -65,7 +65,7 @@ def answer_by_key(page, words, key):
 @pytest.mark.only_long
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
-def test_staff_who_find_everything_by_name_can_answer_a_conversation(
+def test_staff_can_answer_a_conversation_using_only_accessible_names(
     conversation, staff, opened, show, language, javascript
 ):
     staff.language = language

@@ -47,9 +47,9 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def write(show, conversation, patron, phone):
-    """Return a function that opens the patron's conversation on a phone, and returns the page.
+    """Return write(**options), which opens the patron's conversation on a phone and returns the page.
 
-    Its arguments are the options of the phone.
+    `options` are the arguments of the fixture `phone`.
     """
 
     def write(**more):

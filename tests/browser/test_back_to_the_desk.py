@@ -120,7 +120,7 @@ def saved(form, visit, conversation):
 
 @VARIANTS
 @which_form
-def test_wanted_desk_page_opens_after_staff_sign_in_with_a_second_factor(
+def test_requested_desk_page_opens_after_staff_sign_in_with_a_second_factor(
     reader, person, secret, addresses, post, form
 ):
     reader.page.goto(addresses[form])
@@ -131,7 +131,7 @@ def test_wanted_desk_page_opens_after_staff_sign_in_with_a_second_factor(
 
 @VARIANTS
 @which_form
-def test_text_of_staff_whose_sign_in_has_expired_is_saved_after_they_sign_in_again(
+def test_staff_can_send_their_text_after_signing_in_again_if_the_sign_in_had_expired(
     reader, person, secret, addresses, visit, conversation, post, show, form
 ):
     show(reader.page, person)

@@ -51,7 +51,10 @@ def built(branch, staff, patron):
 
 
 def one_state_of_each_page(states):
-    """Return the first state of each page that needs no steps. Some steps need the rows of earlier steps."""
+    """Return one state of each page: the first that the page shows without any steps.
+
+    States that need steps are left out, because their steps can need rows from the steps of earlier states.
+    """
     pages = {}
     for state in states:
         if state.do is State.do:
@@ -87,7 +90,7 @@ def test_every_patron_page_is_small_and_fits_the_screen(people, built, phone, sh
 @pytest.mark.core
 def test_one_state_of_each_patron_page_is_small_and_fits_the_screen(built, phone, show):
     missed, seen = [], set()
-    # A page that several people can open is measured once, as the patron sees it if the patron can open it.
+    # Measure each page only once, even if several people can open it. The patron comes first in this list.
     for who in ["patron", *WHO]:
         states = [
             state for state in one_state_of_each_page(built.pages[who]) if route(state.path) not in seen
@@ -112,8 +115,8 @@ def problems_of_pages(page, states):
     return missed
 
 
-# A page is heavier if the browser keeps pages for reading offline, so the test opens such a page. If the
-# pictures are narrow, more than two of them are in view.
+# A page loads an additional script in a browser that keeps pages for reading offline, so the test uses such a
+# browser. If pictures are much wider than high, more than two of them are in view.
 @pytest.mark.core
 @pytest.mark.parametrize(
     "pictures",
@@ -123,7 +126,7 @@ def problems_of_pages(page, states):
     ],
     ids=["photographs", "narrow"],
 )
-def test_pictures_of_a_conversation_are_loaded_within_the_limits_of_a_first_view(
+def test_conversation_with_pictures_stays_within_the_limits_of_bytes_and_requests(
     pictures, built, phone, show
 ):
     states = {state.name: state for state in built.pages["patron"]}

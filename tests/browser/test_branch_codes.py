@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.core
-def test_coordinator_assigns_removes_and_restores_a_code(coordinator, desk_computer, show):
+def test_coordinator_assigns_and_removes_and_restores_a_branch_code(coordinator, desk_computer, show):
     east = BranchFactory(name="Eastside", slug="east")
     code = BranchCode.objects.create(code="EAST", met=3, met_at=timezone.now())
     page = show(desk_computer(), coordinator)

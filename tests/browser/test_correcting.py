@@ -49,7 +49,7 @@ def test_visit_is_corrected_by_keyboard_with_four_keystrokes_on_two_pages(branch
     # Wait for the results of the whole word. Enter doesn't pick a result that was found for its first
     # letters.
     expect(page.locator("[data-query=worms] .found-item")).to_have_count(1)
-    # A second Enter would move the focus out of the reason again.
+    # Press Enter only once. A second press would move the focus out of the field for the reason.
     page.keyboard.press("Enter")
     expect(page.locator("#id_items-2-reason")).to_be_focused()
     page.keyboard.type("for balconies")
@@ -114,7 +114,7 @@ def test_unsaved_correction_is_in_the_form_after_the_browser_was_closed(branch, 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk computer", "phone"])
-def test_staff_who_find_everything_by_name_can_correct_and_delete_a_visit(
+def test_staff_can_correct_and_delete_a_visit_using_only_accessible_names(
     branch, staff, visit, opened, show, screen, javascript, language
 ):
     staff.language = language

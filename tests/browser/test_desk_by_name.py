@@ -126,7 +126,7 @@ def test_past_visit_is_found_by_its_words(enter, branch, staff):
 
 
 @VARIANTS
-def test_promise_is_moved_after_a_preview_of_a_closed_day(enter, branch, coordinator, patron, language):
+def test_adding_a_closed_day_moves_a_promise_after_a_preview(enter, branch, coordinator, patron, language):
     OpeningHours.objects.bulk_create(
         OpeningHours(branch=branch, weekday=weekday, opens=datetime.time(0), closes=datetime.time(23, 59))
         for weekday in range(7)

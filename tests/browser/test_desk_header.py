@@ -24,7 +24,7 @@ def test_desk_header_has_one_line_even_with_a_long_name(desk_computer, show, bra
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_staff_member_on_a_phone_reaches_their_own_pages_from_the_queue(
+def test_personal_pages_of_a_staff_member_open_from_the_queue_on_a_phone(
     library, staff, opened, show, javascript
 ):
     library.check_ins = True

@@ -18,8 +18,8 @@ from .steps import answered
 
 pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
-# Return the placeholders that are visible but wider than their fields. A search field needs space for its button
-# that clears it, so measure each placeholder as typed text.
+# Return the visible placeholders that are wider than their fields. Measure each placeholder as typed text. A
+# search field then also shows its clear button, so the text has the least room.
 CUT_PLACEHOLDERS = """() => [...document.querySelectorAll('[placeholder]')].filter(field => {
     if (!field.checkVisibility() || getComputedStyle(field, '::placeholder').color === 'rgba(0, 0, 0, 0)') return false;
     const typed = field.value;
@@ -314,7 +314,7 @@ def test_filters_of_help_sessions_have_two_columns_on_a_phone(staff, opened, sho
     assert len({round(place["width"]) for place in places}) == 1
     assert len({round(place["x"]) for place in places}) == 2
     assert problems(page) == []
-    # A field with an error has the whole line, so that its message is short.
+    # A field with an error is as wide as the page, so that its error message needs few lines.
     page.goto("/desk/sessions/?first_day=2026-03-02&last_day=2026-03-01")
     wrong = page.locator("#search-sessions .field:has(.field-error)").bounding_box()
     assert wrong["width"] > 300

@@ -103,7 +103,7 @@ def test_browser_does_not_offer_to_install_the_portal_without_large_icons(phone,
 
 
 def works(page, session):
-    """Check a page online, a form on it, a redirect, and the offline page."""
+    """Check that a page, a button on it, a redirect and the offline page work."""
     page.goto(session.get_absolute_url())
     page.locator("#found-all").tap()
     expect(page.locator("#clear-outcome")).to_be_visible()

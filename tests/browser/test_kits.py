@@ -111,7 +111,7 @@ def test_staff_can_add_a_kit_without_javascript(opened, show, staff, branch):
 
 
 @pytest.mark.parametrize(("query", "button"), [("garden", "#narrow-here"), ("gardne", "#as-typed")])
-def test_found_item_can_be_added_to_a_kit_after_a_button_has_changed_the_item_search(
+def test_found_item_can_be_added_to_a_kit_after_narrowing_or_correcting_the_search(
     phone, show, staff, branch, query, button
 ):
     ItemFactory(title="Garden", branch=branch, call_number="635")

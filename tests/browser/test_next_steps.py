@@ -82,7 +82,9 @@ def test_staff_promise_a_day_for_an_item_that_the_patron_could_not_get(
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_recorded_step_is_not_cut_off_in_the_queue_on_a_phone(language, branch, staff, patron, phone, show):
+def test_next_step_of_an_item_is_not_cut_off_in_the_queue_on_a_phone(
+    language, branch, staff, patron, phone, show
+):
     staff.language = language
     staff.save()
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)

@@ -63,7 +63,7 @@ def test_patron_who_wanted_no_answer_can_ask_for_one_later(
     assert row.messages.filter(side="staff").count() == 1
 
 
-def test_typed_answer_is_shown_to_staff_but_not_sent_if_the_patron_wants_no_answer(
+def test_answer_is_shown_again_and_not_sent_if_the_patron_meanwhile_wants_none(
     staff, patron, session, opened, show
 ):
     at = timezone.now() - datetime.timedelta(hours=1)

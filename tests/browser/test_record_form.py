@@ -420,7 +420,7 @@ def test_record_form_shows_the_patrons_title_while_the_question_is_typed(
     expect(page.locator("[data-if=quiet]")).to_be_visible()
 
 
-def test_record_form_without_javascript_explains_the_title_without_a_preview(branch, staff, opened, show):
+def test_record_form_without_javascript_explains_the_title_but_shows_no_preview(branch, staff, opened, show):
     page = show(opened(DESK, javascript=False), staff)
     page.goto("/desk/record/")
     expect(page.locator("#title-preview")).to_be_hidden()

@@ -188,7 +188,7 @@ def end_session(page, how):
     ],
     ids=["en", "es without JavaScript", "en without JavaScript", "es"],
 )
-def test_text_written_before_the_sign_in_expired_is_sent_after_signing_in_again(
+def test_typed_text_is_sent_after_signing_in_again_if_the_sign_in_had_expired(
     reader, conversation, recommendation, patron, post, show, form, how
 ):
     record_verdict(recommendation, verdict="helped", at=timezone.now())
@@ -248,7 +248,7 @@ def test_reading_form_loses_no_text_if_the_sign_in_has_expired(reader, kept, pat
 
 @VARIANTS
 @pytest.mark.parametrize("what", ["verdict", "save", "remove"])
-def test_button_pressed_after_the_sign_in_expired_takes_effect_after_signing_in_again(
+def test_pressed_button_takes_effect_after_signing_in_again_if_the_sign_in_had_expired(
     reader, kept, recommendation, patron, post, show, what
 ):
     title = recommendation.item.title

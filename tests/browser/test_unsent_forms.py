@@ -271,8 +271,8 @@ def test_outcome_that_a_patron_reports_offline_waits_on_the_phone(page, session,
     expect(page.locator("#found-all")).to_have_attribute("aria-pressed", "true")
 
 
-def test_waiting_verdict_shows_the_label_of_its_button_if_the_network_fails_late(page, session, given):
-    """Before the network fails, the label of the button is "Sending…"."""
+def test_waiting_verdict_shows_its_label_if_the_network_fails_during_the_request(page, session, given):
+    """While the request runs, the label of the button is "Sending…". The form must not show that label."""
     page.goto(session.get_absolute_url())
     until(page, "async () => typeof sendWaiting", "function")
     page.context.route("**/verdict/", lambda route: (time.sleep(0.5), route.abort("internetdisconnected")))

@@ -180,8 +180,8 @@ def test_catalog_link_template_with_a_placeholder_after_the_server_is_accepted(l
         ("https://c.example.org/{isbn}{", "You can use {isbn}, {title} or {number}"),
         ("https://c.example.org/{isbn.__class__}", "You can use {isbn}, {title} or {number}"),
         ("https://c.example.org/{{isbn}}", "You can use {isbn}, {title} or {number}"),
-        ("https://{isbn}.example.org/", "after the name of the server"),
-        ("https://c.example.org:{isbn}/?q={title}", "after the name of the server"),
+        ("https://{isbn}.example.org/", "after the server's name"),
+        ("https://c.example.org:{isbn}/?q={title}", "after the server's name"),
     ],
 )
 def test_error_about_a_catalog_link_template_says_what_to_change(link, words):

@@ -110,7 +110,10 @@ class Server:
         databases.migrate(**self.environment)
 
     def prepare(self, name):
-        """Make patrons and emails for the test with this name. Return the patrons as [session, page]."""
+        """Make patrons and emails for the test with this name.
+
+        Return a list with [key of the browser's session, path of the conversation] for each patron.
+        """
         done = subprocess.run(
             [sys.executable, "-c", PREPARE, name, str(PATRONS), str(EMAILS)],
             cwd=settings.BASE_DIR,

@@ -169,7 +169,7 @@ def test_search_for_long_words_tries_few_other_spellings():
 
 
 @pytest.mark.django_db
-def test_at_most_three_words_are_replaced_if_the_catalog_has_every_word_but_no_match():
+def test_search_replaces_at_most_three_words_if_all_are_known_but_no_item_has_them_all():
     for word in ("alphabetical", "butterflies", "constellation", "dictionaries", "elephantine"):
         catalog(word)
     one = candidates("alphabetical dictionaries")

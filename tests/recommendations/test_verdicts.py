@@ -210,13 +210,13 @@ def test_offered_reasons_for_a_verdict_fit_the_kind_of_item(recommendation, item
         assert [str(label) for _, label in reasons_for(recommendation)] == reasons
 
 
-def test_reasons_too_basic_and_off_topic_are_not_offered_for_a_novel(recommendation):
+def test_reasons_called_too_basic_and_off_topic_are_not_offered_for_a_novel(recommendation):
     recommendation.item = ItemFactory(is_fiction=True)
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["too_hard", "stopped", "other"]
 
 
-def test_reason_too_hard_is_not_offered_for_music(recommendation):
+def test_reason_called_too_hard_is_not_offered_for_music(recommendation):
     recommendation.item = ItemFactory(kind="sound")
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["stopped", "other"]

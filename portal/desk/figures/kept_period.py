@@ -18,10 +18,10 @@ DAYS = ("dates", "first_day", "last_day")
 
 
 def query_of(params, period=None, *, year_starts_in):
-    """Return the query of the links, such as "?dates=2026&compare=year".
+    """Return the query for the links between the pages of figures, such as "?dates=2026&compare=year".
 
-    `params` are the parameters of the request. `period` is the Period that a person chose on a page with
-    other parameters, or None.
+    `params` are the parameters of the request. A page that has its own parameter for the period, such as the
+    year of an annual survey, passes the `period`. It replaces the days in `params`.
     """
     kept = {name: params[name] for name in (*DAYS, "compare") if params.get(name)}
     if period:

@@ -177,8 +177,8 @@ def _content(cells, plan, *read):
 def _number(cells, plan):
     """Return the numbers of the ticket and of the chat, or "" if the row has none.
 
-    A log without places is the log of one branch. Another branch can have a ticket with the same number, so
-    the result then also contains the branch.
+    If the log has no column for places, the result also contains the branch that was chosen for the file. Two
+    branches can have tickets with the same number.
     """
     numbers = [
         f"{index}:{cells[position].casefold()}"

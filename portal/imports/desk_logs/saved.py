@@ -12,7 +12,8 @@ def load_mapping(name):
     if row is None:
         return None
     mapping = Mapping.from_json(row.mapping)
-    # Somebody chose the order for another file, so use it only if the dates of this file don't show an order.
+    # The saved order of day and month was chosen for another file. So use it only if the dates of this file
+    # don't show which comes first.
     mapping.usual_order, mapping.order = mapping.order or mapping.usual_order, ""
     return mapping
 

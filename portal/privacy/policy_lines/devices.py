@@ -17,8 +17,8 @@ from .line import Group, Line
 LINES = {
     "accounts.RefusedPost": Line(
         _(
-            "a form that wasn't sent because your sign-in had expired, without your name if we couldn't "
-            "tell who you were"
+            "a form that wasn't sent because your sign-in had expired (saved without your name if we "
+            "couldn't tell who you were)"
         ),
         _("Kept for {0}, or until you send it or sign out. If you delete it, you can undo that for {1}."),
         _("so that you don't have to type your text again"),

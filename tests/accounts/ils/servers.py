@@ -191,7 +191,7 @@ def pysip2_server(cards):
         yield port
     del portal
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        # pysip2 never closes its listening socket. Collecting the garbage closes the socket.
+        # pysip2 never closes its listening socket, but Python's garbage collector does.
         gc.collect()
 
 

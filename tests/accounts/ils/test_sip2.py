@@ -386,7 +386,7 @@ def test_signing_in_with_an_allowed_alias_counts_toward_the_limit_of_the_card(ca
 
 
 @pytest.mark.parametrize("answered", ["20001001", " 20001001 ", "2-0001-001", ""])
-def test_same_card_number_in_another_spelling_is_not_an_alias(caplog, answered):
+def test_card_number_missing_or_formatted_differently_in_the_response_causes_no_warning(caplog, answered):
     assert (
         answering(f"AO|AA{answered}|XI41|AESam|BLY|CQY|", error_detection=False, id_field="XI").name == "Sam"
     )

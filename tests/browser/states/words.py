@@ -1,4 +1,4 @@
-"""The texts of the pages that the browser tests open, and what a state of a page is."""
+"""Define Words, the texts on the pages of the browser tests, and State, one state of one page."""
 
 from dataclasses import dataclass, field
 

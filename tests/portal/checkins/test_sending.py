@@ -379,7 +379,7 @@ def test_child_is_emailed_only_if_the_library_emails_children(staff, branch, lib
     assert [email.recipient for email in emails()] == [child]
 
 
-def test_rule_about_emailing_children_applies_to_a_childs_visit_that_staff_did_not_mark(
+def test_rule_about_emailing_children_applies_to_visits_that_staff_did_not_mark_as_with_a_child(
     staff, branch, library
 ):
     child = ChildFactory(email="mia@example.org", check_ins="email")

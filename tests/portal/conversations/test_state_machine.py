@@ -203,7 +203,7 @@ class Tracked:
         self.assignee = to
 
     def undo_changes(self, cause):
-        """Undo the change of the assignee that the answer `cause` made, unless it was changed again later."""
+        """Restore the assignee from before the answer `cause`, if nobody has changed the assignee since."""
         own = [change for change in self.changes if change.cause == cause]
         if own and own[-1] is self.changes[-1] and self.assignee == own[-1].to:
             self.assignee = own[-1].was

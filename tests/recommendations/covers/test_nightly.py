@@ -51,7 +51,7 @@ def make_items(count, first=0):
     return [ItemFactory(isbn=f"978{number:010}") for number in range(first, first + count)]
 
 
-def test_each_isbn_of_the_catalog_is_asked_for_once_in_28_nights(library):
+def test_source_is_asked_about_each_isbn_of_the_catalog_once_in_28_nights(library):
     items = make_items(60)
     asked = [isbns_of(night) for night in nights()]
     assert sorted(isbn for batch in asked for isbn in batch) == [item.isbn for item in items]

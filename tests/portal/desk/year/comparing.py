@@ -21,7 +21,7 @@ FEWEST = 5
 
 
 def by_day(year, period, branches, breakdown, earlier=None):
-    """Return {key: numbers} of a breakdown for any days, first from the figure and then from the SQL."""
+    """Return two dicts of {key: numbers} of a breakdown for any days: from the figure, and from the SQL."""
     figure = workload.figure(period, branches, breakdown, earlier=earlier)
     wanted = _numbers_by_day(year, period, branches, breakdown)
     found = {_key(breakdown, row.key): row.numbers for row in figure.rows if _is_known(row.numbers)}
@@ -65,7 +65,7 @@ def _key(breakdown, key):
 
 
 def grid(year, period, branches):
-    """Return {(hour, weekday): contacts}, first from the figure and then from the SQL."""
+    """Return two dicts of {(hour, weekday): contacts}: from the figure, and from the SQL."""
     figure = workload.figure(period, branches, workload.GRID)
     found = {
         (row.key, weekday): number
@@ -116,9 +116,9 @@ def rows_of(table):
 
 
 def answers(year, period, branches):
-    """Return {end of a band: (answers, in time)}, first from the figure and then from the SQL.
+    """Return two dicts of {end of a band: (number of answers, number given in time)}.
 
-    Also check the sentence about the figure.
+    The first is from the figure, and the second from the SQL. If they agree, also check the figure's sentence.
     """
     figure = workload.figure(period, branches, workload.ANSWERS)
     waits = year.ledger.waits(period.first, period.last, branches)
@@ -137,7 +137,7 @@ def answers(year, period, branches):
 
 
 def by_staff(year, branches):
-    """Return {staff member: (contacts, minutes)}, first from the figure and then from the SQL.
+    """Return two dicts of {staff member: (contacts, minutes)}: from the figure, and from the SQL.
 
     The period begins on the first day for which the figure is complete.
     """
@@ -149,7 +149,7 @@ def by_staff(year, branches):
 
 
 def survey(year, name, method):
-    """Return the answers for two reporting years, first from the report and then from the SQL.
+    """Return the answers for two reporting years twice: from the report, and from the SQL.
 
     First, set the method of all rules of the survey to `method`.
     """
