@@ -33,6 +33,9 @@ class LogImport(models.Model):
     undo_asked_at = models.DateTimeField(
         null=True, blank=True, help_text="when a coordinator asked the worker to undo it"
     )
+    answers = models.JSONField(
+        default=dict, help_text="what the columns and values mean, for the file of the rows that failed"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["-started_at", "-id"], name="log_imports_newest_first")]

@@ -50,3 +50,25 @@ def test_coordinator_imports_a_desk_log_after_correcting_a_mistake_in_the_mappin
     page.locator("#undo-import").click()
     expect(page.locator("#imports")).to_have_count(0)
     assert (HelpSession.objects.count(), LogImport.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_enter_key_on_the_page_of_values_leads_to_the_preview_and_a_button_to_service_points_and_back(
+    coordinator, branch, scripts, phone, show
+):
+    rows = [["Date", "Type", "Location"], ["3/14/2024", "Reference", "Front"]]
+    page = show(phone(javascript=scripts), coordinator)
+    page.goto("/desk/settings/desk-logs/")
+    log = {"name": "old log.csv", "mimeType": "text/csv", "buffer": as_csv(rows)}
+    page.locator("#id_desk_log").set_input_files(log)
+    page.locator("#upload-log").click()
+    page.locator("#to-values").click()
+    page.locator("#id_save_as").fill("Old log")
+    page.locator("#to-service-points").click()
+    page.locator("#id_name").fill("Front")
+    page.locator("#save-point").click()
+    page.locator("#back-to-log").click()
+    expect(page.locator("#id_save_as")).to_have_value("Old log")
+    expect(page.locator("#id_place-2-0")).to_have_value(f"point:{branch.service_points.get().pk}")
+    page.locator("#id_save_as").press("Enter")
+    expect(page.locator("#import-log")).to_be_visible()

@@ -17,6 +17,7 @@ from .forms import FigureForm, branches_of
 from .kept_period import query_of
 from .labels import of_period
 from .month_email import entered_later
+from .unfinished import unfinished_import
 from .workload import ANSWERS
 
 
@@ -43,6 +44,7 @@ def figures(request):
             "compares_days": bool(figure.earlier) and figure.by == "time" and figure.period.step == "day",
             "branches": form.chosen_branches,
             "entered_later": entered_later(figure, [branch.pk for branch in form.chosen_branches]),
+            "unfinished_import": unfinished_import(request.user),
             "left_out": form.left_out,
             "promised_hours": _promised_hours(figure, form.chosen_branches),
             "promises": sum(_open_promises(branches=[branch.pk for branch in form.chosen_branches])),

@@ -16,6 +16,7 @@ def preview_page(notes):
     days = [(_day(day), recorded, imported) for day, recorded, imported in preview["days"]]
     return {
         "preview": preview,
+        "answers_of": notes.answers_of,
         "used": [fate for fate in fates if not fate.reason],
         "left_out": [fate for fate in fates if fate.reason],
         "months": [(_day(f"{month}-01"), contacts) for month, contacts in preview["months"]],

@@ -12,6 +12,7 @@ from portal.counts.models import DayCount
 from portal.desk.figures import labels
 from portal.desk.figures.kept_period import kept_period, query_of
 from portal.desk.figures.periods import Period
+from portal.desk.figures.unfinished import unfinished_import
 from portal.desk.views.csv_response import csv_response
 from portal.surveys.models import RuleSet, Survey
 from portal.surveys.report import report
@@ -73,6 +74,7 @@ def _context(request):
             for (question, answer), by_type in zip(found.answers, found.sums, strict=True)
         ],
         "kept": query_of(request.GET, chosen and Period.of_year(chosen), year_starts_in=first_month),
+        "unfinished_import": unfinished_import(request.user),
         "is_over": year < now,
         "year": year,
         "earlier": year.before if year > first else None,

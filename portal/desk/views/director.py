@@ -19,6 +19,7 @@ from portal.desk.figures.main_numbers import main_numbers
 from portal.desk.figures.month_email import entered_later
 from portal.desk.figures.outcome_forms import name_of
 from portal.desk.figures.outcome_tables import follow_ups_of, tables_of
+from portal.desk.figures.unfinished import unfinished_import
 
 
 @coordinator_only
@@ -30,7 +31,7 @@ def director(request):
     """
     branches = branches_of(request.user, sees_all=True)
     form = _form(request, branches)
-    context: dict = {"form": form, "kept": ""}
+    context: dict = {"form": form, "kept": "", "unfinished_import": unfinished_import(request.user)}
     if form.is_valid():
         context["kept"] = query_of(request.GET, year_starts_in=request.library.year_starts_in)
         figure = form.figure()

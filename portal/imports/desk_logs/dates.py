@@ -269,6 +269,15 @@ class Duration(NamedTuple):
     minutes: int
     band: tuple[int, int | None] | None = None
 
+    @property
+    def in_fingerprints(self):
+        """Return the duration as fingerprints of rows have it, with half a minute rounded up.
+
+        Earlier releases rounded all middles up. Without this, rows that they imported would look new.
+        """
+        low, high = self.band or (0, None)
+        return self if high is None else self._replace(minutes=int((low + high) / 2 + 0.5))
+
 
 UNIT = (
     r"\s*(h(?:ou)?rs?\.?|hours?|h|horas?|stunden?|std\.?"
@@ -293,8 +302,9 @@ ABOVE = re.compile(
 def read_duration(text):
     """Return the Duration. Raises NotRead.
 
-    If the text is a band, `minutes` is the middle of the band. If the band has no upper end, such as 30+,
-    `minutes` is its lower end.
+    If the text is a band, `minutes` is the middle of the band. Half a minute is rounded to the even number,
+    so that a sum over different bands isn't too high. If the band has no upper end, such as 30+, `minutes` is
+    its lower end.
     """
     words = " ".join(text.lower().split())
     if match := re.fullmatch(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?", words):
@@ -343,7 +353,7 @@ def _exact(minutes, text):
 
 def _band(low, high, text):
     low, high = int(low + 0.5), None if high is None else int(high + 0.5)
-    middle = low if high is None else int((low + high) / 2 + 0.5)
+    middle = low if high is None else round((low + high) / 2)
     return Duration(_checked_minutes(middle, text), (low, high))
 
 

@@ -6,12 +6,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Branch
+from portal.folding import fold
 from portal.helpsessions.models import HelpSession
 from portal.text import grouped
 from recommendations.models import QuestionType
 
+from .dates import NotRead, read_duration
 from .values import LEFT_OUT, is_choice
 
+# How many bands of minutes a sentence gives as examples.
+BANDS_SHOWN = 4
 LABELS = {
     "day": gettext_lazy("the date"),
     "other_day": gettext_lazy("the date, if the cell isn't empty"),
@@ -87,11 +91,14 @@ def columns_of(overview, plan):
         common = {"name": column.name, "filled": column.filled, "rows": overview.contacts}
         name = fields.get(column.position, "")
         label = str(LABELS.get(name) or plan.own_fields.get(name, ""))
-        if is_choice(name) and not any(plan.values[name].values()):
+        if is_choice(name) and not column.filled:
+            fates.append(Fate(**common, reason=_("it is empty")))
+        elif is_choice(name) and not any(plan.values[name].values()):
             fates.append(Fate(**common, reason=_("none of its values is a choice in your library")))
         elif is_choice(name):
-            known = [ours for ours in plan.values[name].values() if ours]
-            unknown = len(column.values) - len(known)
+            mapped = {fold(value): ours for value, ours in plan.values[name].items()}
+            known = [ours for ours in mapped.values() if ours]
+            unknown = len({fold(value) for value in column.values}) - len(known)
             skipped = known.count(LEFT_OUT)
             fates.append(Fate(**common, label=label, values=len(known), unknown=unknown, skipped=skipped))
         elif name:
@@ -103,7 +110,7 @@ def columns_of(overview, plan):
 
 def warnings_of(result, days, plan):
     """Return what a person should know before the import, as sentences."""
-    warnings = [*_of_empty_fields(result, plan)]
+    warnings = [*_of_empty_fields(result, plan), *_of_repeats(result)]
     if result.known and not result.added:
         warnings.append(
             _("All these rows are already imported. To change how they count, undo their import first.")
@@ -138,14 +145,12 @@ def warnings_of(result, days, plan):
             % {"count": grouped(imported)}
         )
     if result.estimated:
-        warnings.append(
-            ngettext(
-                "%(count)s row has only a band of minutes, so the sum of the minutes is an estimate.",
-                "%(count)s rows have only a band of minutes, so the sum of the minutes is an estimate.",
-                result.estimated,
-            )
-            % {"count": grouped(result.estimated)}
-        )
+        estimated = ngettext(
+            "%(count)s row has only a band of minutes, so the sum of the minutes is an estimate.",
+            "%(count)s rows have only a band of minutes, so the sum of the minutes is an estimate.",
+            result.estimated,
+        ) % {"count": grouped(result.estimated)}
+        warnings.append(" ".join([estimated, *how_bands_count(result.bands)]))
     if result.without_time:
         warnings.append(
             ngettext(
@@ -156,6 +161,63 @@ def warnings_of(result, days, plan):
             % {"count": grouped(result.without_time)}
         )
     return warnings
+
+
+def bands_of(column):
+    """Return {band: minutes} for the bands among the values of a column with durations."""
+    found = {}
+    for value in column.values:
+        try:
+            duration = read_duration(value)
+        except NotRead:
+            continue
+        if duration.band:
+            found[duration.band] = duration.minutes
+    return found
+
+
+def how_bands_count(bands):
+    """Return sentences that say how many minutes the bands count as. `bands` is {band: minutes}."""
+    closed = {band: minutes for band, minutes in bands.items() if band[1] is not None}
+    opened = {band: minutes for band, minutes in bands.items() if band[1] is None}
+    sentences = []
+    if closed:
+        examples = _examples(closed)
+        sentences.append(_("A band of minutes counts as its middle: %(examples)s.") % {"examples": examples})
+    if opened:
+        examples = _examples(opened)
+        sentences.append(
+            _("A band without an end counts as its start: %(examples)s.") % {"examples": examples}
+        )
+    return sentences
+
+
+def _examples(bands):
+    shown = []
+    for low, high in sorted(bands, key=lambda band: (band[0], band[1] or 0))[:BANDS_SHOWN]:
+        band = f"{low}+" if high is None else f"{low}–{high}"
+        shown.append(_("%(band)s as %(minutes)d") % {"band": band, "minutes": bands[low, high]})
+    return ", ".join(shown)
+
+
+def _of_repeats(result):
+    """Say that each row of the file counts, also a row that equals an earlier one."""
+    if count := result.equal:
+        yield ngettext(
+            "%(count)s row is equal to an earlier row of the file in everything that is counted. "
+            "It counts as a contact of its own.",
+            "%(count)s rows are equal to an earlier row of the file in everything that is counted. "
+            "Each counts as a contact of its own.",
+            count,
+        ) % {"count": grouped(count)}
+    if count := result.same_number:
+        yield ngettext(
+            "%(count)s row has the same ticket or chat number as an earlier row of the file. "
+            "It counts as a contact of its own.",
+            "%(count)s rows have the same ticket or chat number as an earlier row of the file. "
+            "Each counts as a contact of its own.",
+            count,
+        ) % {"count": grouped(count)}
 
 
 def _of_empty_fields(result, plan):

@@ -40,7 +40,7 @@ class FailedRows:
     def _origin(self, row):
         place = self.plan.origin
         before = row.cells[place] if place is not None and place < len(row.cells) else ""
-        return before or f"{self.log_import.pk}-{row.number}"
+        return before or f"import {self.log_import.pk} row {row.number}"
 
     def close(self):
         """Finish writing. The binary file stays open."""

@@ -13,6 +13,7 @@ from recommendations.models import QuestionType, Topic
 
 from .dates import EPOCHS, ORDERS, Evidence
 from .overview import ORIGIN
+from .similar import by_plain_name, plain_name
 from .values import (
     CHOICES,
     GUESSES,
@@ -52,14 +53,16 @@ class Mapping:
 
     `columns` is {field: [names of columns]}. A field with an empty list has no column. `values` is {field:
     {folded value: our value}}. `order` is one of ORDERS or "". `usual_order` is the order in the earlier file
-    for which the mapping was saved. It is used if the dates of this file don't show their order. `branch` is
-    the slug of the branch for rows that name no branch.
+    for which the mapping was saved. It is used if the dates of this file don't show their order. In a file of
+    failed rows, `other_order` is the order in the column of "other_day". `branch` is the slug of the branch
+    for rows that name no branch.
     """
 
     columns: dict = field(default_factory=dict)
     values: dict = field(default_factory=dict)
     order: str = ""
     usual_order: str = ""
+    other_order: str = ""
     epoch: int = 0
     branch: str = ""
     question_type: str = QuestionType.REFERENCE.value
@@ -72,6 +75,7 @@ class Mapping:
             "values": self.values,
             "order": self.order,
             "usual_order": self.usual_order,
+            "other_order": self.other_order,
             "epoch": self.epoch,
             "branch": self.branch,
             "question_type": self.question_type,
@@ -109,8 +113,8 @@ class Mapping:
         }
         mapping = cls(columns, values)
         mapping.order = stored.get("order") if stored.get("order") in ORDERS else ""
-        usual = stored.get("usual_order")
-        mapping.usual_order = usual if usual in ORDERS else ""
+        for name in ("usual_order", "other_order"):
+            setattr(mapping, name, stored.get(name) if stored.get(name) in ORDERS else "")
         mapping.epoch = stored.get("epoch") if stored.get("epoch") in EPOCHS else 0
         mapping.branch = str(stored.get("branch") or "")
         if stored.get("question_type") in QuestionType.values:
@@ -141,7 +145,8 @@ class Places:
         for group in list(self._groups.values()):
             for name in group.card_groups:
                 self._groups.setdefault(fold(name), group)
-        self._topics = {fold(topic.name): topic.pk for topic in Topic.objects.all()}
+        topics = list(Topic.objects.all())
+        self._topics = {fold(topic.name): topic.pk for topic in topics}
         self.other_group = next((group.pk for group in self._groups.values() if group.is_other), None)
         self.own_fields = {
             f"{OWN}{field.pk}": field.name for field in OwnField.objects.order_by(*OwnField.ORDER)
@@ -149,6 +154,13 @@ class Places:
         self._own_values: dict[str, dict] = {name: {} for name in self.own_fields}
         for value in OwnValue.objects.order_by("pk"):
             self._own_values[f"{OWN}{value.field_id}"][fold(value.name)] = str(value.pk)
+        self._similar = {
+            "patron_group": by_plain_name(
+                {name: str(group.pk) for name, group in self._groups.items() if not group.retired_at}
+            ),
+            "topic": by_plain_name({topic.name: str(topic.pk) for topic in topics if not topic.retired_at}),
+            **{name: by_plain_name(values) for name, values in self._own_values.items()},
+        }
         self.slugs = dict(Branch.objects.values_list("slug", "pk"))
         self.words = frozenset(
             word
@@ -165,8 +177,13 @@ class Places:
     def find(self, name_of_field, value):
         """Return our value for a value of the log, or "" if it is unclear which of our values is meant.
 
-        A place is "branch:1" or "point:2".
+        A place is "branch:1" or "point:2". A group, topic or value of an own field can differ a little from
+        its name here, as "job" does from "Jobs".
         """
+        equal = self._find_equal(name_of_field, value)
+        return equal or self._similar.get(name_of_field, {}).get(plain_name(value), "")
+
+    def _find_equal(self, name_of_field, value):
         if name_of_field == "place":
             if branch := self._branches.find(value):
                 return f"branch:{branch}"
@@ -327,7 +344,7 @@ def _orders(dates, mapping):
     is_answer_about_other = other.needs_answer and not day.needs_answer
     shown = day.order if is_answer_about_other else ""
     order = shown or mapping.order or day.order or other.order or mapping.usual_order
-    return order, other.order or mapping.order or order
+    return order, mapping.other_order or other.order or mapping.order or order
 
 
 def _columns(overview, mapping, places):
@@ -372,6 +389,8 @@ def _values(column, name, mapping, places):
 
 
 def _unknown(name, column, unknown):
+    # Values that differ only in case or punctuation are asked about once.
+    unknown = list({fold(value): value for value in reversed(unknown)}.values())[::-1]
     shown = ", ".join(_("“%(title)s”") % {"title": value[:60]} for value in unknown[:10])
     if more := len(unknown[10:]):
         text = ngettext("%(values)s and %(count)d more", "%(values)s and %(count)d more", more)

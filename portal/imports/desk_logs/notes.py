@@ -20,12 +20,17 @@ FOLDER = "desk-logs"
 
 @dataclass
 class Notes:
-    """The notes about one upload. `preview` is empty, or a result of `preview_of`."""
+    """The notes about one upload. `preview` is empty, or a result of `preview_of`.
+
+    If the file has rows that failed in an earlier import, `answers_of` is the name of that import's file, as
+    long as its answers are used.
+    """
 
     overview: Overview
     mapping: Mapping = field(default_factory=Mapping)
     mapping_name: str = ""
     preview: dict = field(default_factory=dict)
+    answers_of: str = ""
 
 
 def write_notes(upload, notes):
@@ -37,6 +42,7 @@ def write_notes(upload, notes):
             "mapping": notes.mapping.as_json(),
             "mapping_name": notes.mapping_name,
             "preview": notes.preview,
+            "answers_of": notes.answers_of,
         }
     )
     return private_storage().save(f"{FOLDER}/{upload.public_id}.json", ContentFile(text.encode()))
@@ -56,6 +62,7 @@ def read_notes(upload):
         mapping=Mapping.from_json(stored["mapping"]),
         mapping_name=stored["mapping_name"],
         preview=stored["preview"],
+        answers_of=stored.get("answers_of", ""),
     )
 
 

@@ -100,7 +100,7 @@ class Overview:
                 found.setdefault(name_of_field, []).append(column.name)
         for name_of_field, label in own_fields.items():
             column = self.named(label)
-            if column and column.name not in taken and not self._reason_not_to_use(column):
+            if column and column.name not in taken and not self.reason_not_to_use(column):
                 found[name_of_field] = [column.name]
         return found
 
@@ -118,12 +118,12 @@ class Overview:
         """Return [(name of a column, reason)] for the columns that are not in `used`."""
         added = {REASON, ORIGIN}
         return [
-            (column.name, self._reason_not_to_use(column) or UNUSED)
+            (column.name, self.reason_not_to_use(column) or UNUSED)
             for column in self.columns
             if column.name not in used and column.name not in added
         ]
 
-    def _reason_not_to_use(self, column):
+    def reason_not_to_use(self, column):
         """Return why the column can't be a choice list, or ""."""
         folded = plain(column.name)
         if not column.filled:

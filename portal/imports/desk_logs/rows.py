@@ -10,8 +10,9 @@ from . import values
 from .dates import NotRead, read_day, read_duration, read_hour
 from .overview import is_total
 
-# A cell in the column overview.ORIGIN: the primary key of the import and the number of the row.
-ORIGIN = re.compile(r"\d{1,15}-\d{1,9}")
+# A cell in the column overview.ORIGIN: the primary key of the import and the number of the row. In files of
+# earlier releases, it is like 3-15, which spreadsheets turn into a date.
+ORIGIN = re.compile(r"(?:import )?(\d{1,15})(?: row |-)\d{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,18 @@ def read_row(row, plan, *, today, zone):
         topic=int(topic) if topic else None,
         own_values=tuple(int(found[name]) for name in plan.own_fields if found[name]),
         empty=tuple(name for name in values.NEEDED if not found.get(name)),
-        content=_content(cells, plan, day, hour, duration, level, number_of_people),
+        content=_content(
+            cells, plan, day, hour, duration and duration.in_fingerprints, level, number_of_people
+        ),
         number=_number(cells, plan),
         failed_in=_failed_in(cells, plan),
     )
+
+
+def import_of(origin):
+    """Return the primary key of the import that a cell of the column overview.ORIGIN names, or None."""
+    match = ORIGIN.fullmatch(origin)
+    return int(match[1]) if match else None
 
 
 def _failed(reason, name, plan):
@@ -193,4 +202,4 @@ def _number(cells, plan):
 def _failed_in(cells, plan):
     """Return the primary key of the import in which this row failed, or None."""
     text = cells[plan.origin] if plan.origin is not None and plan.origin < len(cells) else ""
-    return int(text.partition("-")[0]) if ORIGIN.fullmatch(text) else None
+    return import_of(text)

@@ -9,6 +9,7 @@ from portal.imports.lock import catalog_lock
 from .failed_rows import FailedRows
 from .mapping import make_plan
 from .overview import overview_of
+from .saved import answers_of
 from .undoing import finish_undoing
 from .writing import Result, begin_import, end_import, import_rows
 
@@ -75,5 +76,5 @@ def run_import(
                 return log_import, result
         if failed_rows:
             failed_rows.close()
-        end_import(log_import, at=at)
+        end_import(log_import, answers=answers_of(mapping, plan) if result.failures else {}, at=at)
     return log_import if log_import.added else None, result

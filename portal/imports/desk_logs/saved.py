@@ -1,9 +1,12 @@
-"""Save mappings under a name for the next file."""
+"""Save mappings: under a name for the next file, and with an import for the file of its failed rows."""
 
+from portal.counts.models import LogImport
 from portal.imports.models import SavedMapping
 
 from .mapping import Mapping, Places
-from .values import looks_personal
+from .overview import ORIGIN
+from .rows import import_of
+from .values import GUESSES, looks_personal
 
 
 def load_mapping(name):
@@ -24,6 +27,45 @@ def save_mapping(name, mapping, *, order="", at):
     `order` is the order of day and month in the file. It is saved for the next file, whose dates may not show
     an order.
     """
+    stored = _without_names(mapping)
+    stored["usual_order"] = order or mapping.order or mapping.usual_order
+    stored["order"] = stored["other_order"] = ""
+    row = SavedMapping.objects.filter(name__iexact=name).first() or SavedMapping(name=name)
+    row.mapping, row.saved_at = stored, at
+    row.save()
+    return row
+
+
+def answers_of(mapping, plan):
+    """Return what the import with this Plan stores for the file of its failed rows, as JSON.
+
+    Values that look like names are left out. Fewer rows could lead to other guesses, so the columns and the
+    order of day and month are those of the plan.
+    """
+    stored = _without_names(mapping)
+    fields = sorted({*GUESSES, *mapping.columns, *plan.positions})
+    stored["columns"] = {
+        name: [plan.names[place] for place in plan.positions.get(name, ())] for name in fields
+    }
+    stored["order"], stored["other_order"], stored["epoch"] = plan.order, plan.other_order, plan.epoch
+    return stored
+
+
+def earlier_answers(overview):
+    """Return (LogImport, Mapping) if this is a file of failed rows. Otherwise, return None.
+
+    The import is the one in which the rows failed. If it was undone, its answers are gone.
+    """
+    column = overview.named(ORIGIN)
+    origin = import_of(next(iter(column.values), "")) if column else None
+    log_import = LogImport.objects.filter(pk=origin).first() if origin else None
+    if log_import is None or not log_import.answers:
+        return None
+    return log_import, Mapping.from_json(log_import.answers).fitted(overview)
+
+
+def _without_names(mapping):
+    """Return the mapping as JSON that can be stored in the database."""
     stored, known_words = mapping.as_json(), Places().words
     stored["values"] = {
         name: {
@@ -31,8 +73,4 @@ def save_mapping(name, mapping, *, order="", at):
         }
         for name, mapped in mapping.values.items()
     }
-    stored["usual_order"], stored["order"] = order or mapping.order or mapping.usual_order, ""
-    row = SavedMapping.objects.filter(name__iexact=name).first() or SavedMapping(name=name)
-    row.mapping, row.saved_at = stored, at
-    row.save()
-    return row
+    return stored

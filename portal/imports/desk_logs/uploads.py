@@ -53,7 +53,7 @@ def add_upload(file, *, name, language, by, at):
 
 @staff_action
 def save_columns(upload, mapping, *, mapping_name="", notes, by, at):
-    """Save what each column means. Raises Busy and LogUpload.DoesNotExist."""
+    """Save what each column means, or the answers so far. Raises Busy and LogUpload.DoesNotExist."""
     upload = _lock(upload)
     _replace_notes(upload, Notes(notes.overview, mapping, mapping_name))
     upload.checked_at = None

@@ -27,6 +27,7 @@ from .notes import FOLDER, Notes, numbers_of, preview_of, read_notes, write_note
 from .overview import overview_of
 from .reading import open_log
 from .running import dry_run, run_import
+from .saved import earlier_answers
 from .undoing import ReplacedLater, undo_import
 from .uploads import forget, remove_files
 from .writing import days_with_contacts
@@ -74,6 +75,20 @@ def do_all(*, is_stopping=lambda: False):
             undo_now(log_import)
 
 
+def do_now(upload):
+    """Do the task of a small upload, and the next one if the file has all its answers already.
+
+    The worker does the tasks of a large upload.
+    """
+    if not is_small(upload):
+        return
+    do_task(upload)
+    if upload.task == LogUpload.Task.READ:
+        answered = LogUpload.objects.filter(pk=upload.pk, task=LogUpload.Task.CHECK).first()
+        if answered and is_small(answered):
+            do_task(answered)
+
+
 def do_task(upload, *, is_stopping=lambda: False):
     """Do the task of the upload. If another import or harvest is running, the task is tried again later."""
     lease = _Lease(upload, is_stopping)
@@ -100,8 +115,13 @@ def do_task(upload, *, is_stopping=lambda: False):
 def _read(upload, lease):
     with upload.file.open("rb") as file:
         overview = overview_of(open_log(file))
-    name = write_notes(upload, Notes(overview))
-    lease.end(task="", notes=name, rows=overview.rows, done=0)
+    notes, task = Notes(overview), ""
+    if earlier := earlier_answers(overview):
+        log_import, notes.mapping = earlier
+        notes.answers_of = log_import.file_name or "–"
+        _plan, questions = make_plan(overview, notes.mapping)
+        task = "" if questions else LogUpload.Task.CHECK
+    lease.end(task=task, notes=write_notes(upload, notes), rows=overview.rows, done=0)
 
 
 def _check(upload, lease):

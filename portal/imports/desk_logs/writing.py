@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -56,6 +57,11 @@ class Result:
     without_time: int = 0
     estimated: int = 0
     with_number: int = 0
+    # How many added contacts equal an earlier row of the file, and how many of them have its number.
+    equal: int = 0
+    same_number: int = 0
+    # {band of minutes of an added contact: the minutes that it counts as}
+    bands: dict = field(default_factory=dict)
     # {field: number of added contacts that leave it empty}, for the fields that each contact needs.
     empty: Counter = field(default_factory=Counter)
     reasons: Counter = field(default_factory=Counter)
@@ -126,6 +132,19 @@ def _note_failure(result, row, failed):
         result.failed.append((row.number, reason, failed.column))
 
 
+class _Made(NamedTuple):
+    """The fingerprints of a row: one identity, and one content, for each SECRET_KEY of the library.
+
+    `numbered` is the row's ticket number, or else its content, and how many equal rows came before. If
+    `is_repeated` is true, an earlier row of this file is equal.
+    """
+
+    identities: list
+    contents: list
+    numbered: str
+    is_repeated: bool
+
+
 class _Writer:
     """A writer of batches of contacts. If its `log_import` is None, it only counts what it would write."""
 
@@ -153,15 +172,15 @@ class _Writer:
             self._save(new, edited)
 
     def _fingerprints(self, contact):
-        """Return (identities, contents, a text made of the base and the count).
+        """Return the fingerprints of this row of the file, as _Made.
 
-        The identities recognize the row in a later import, and the contents show whether it was edited. Both
-        are lists with an HMAC for each SECRET_KEY that the library has or had. The base is the row's ticket
-        number, or else its content. The count is the number of earlier rows with the same base.
+        The base is the row's ticket number, or else its content. The count is the number of earlier rows with
+        the same base.
         """
         base = f"number\n{contact.number}" if contact.number else f"content\n{contact.content}"
         short = hash(base)
         count = self.seen.get(short)
+        is_repeated = count is not None
         if count is None:
             count = self._count_before(base, contact.failed_in) if contact.failed_in else 0
         self.seen[short] = count + 1
@@ -171,7 +190,7 @@ class _Writer:
         # after a column was mapped to an own field.
         own = f"\nown={contact.own_values}" if contact.own_values else ""
         contents = _short(f"row\n{numbered}\n{contact.content}{own}") if contact.number else identities
-        return identities, contents, numbered
+        return _Made(identities, contents, numbered, is_repeated)
 
     def _count_before(self, base, failed_in):
         """Return how many rows with this base were imported until the row failed.
@@ -192,18 +211,17 @@ class _Writer:
         `new` is [(contact, fingerprints)] for the rows to add. `edited` is {position in `new`: the
         ImportedRow that this row replaces}.
         """
-        wanted = [identity for identities, _contents, _numbered in made for identity in identities]
+        wanted = [identity for fingerprints in made for identity in fingerprints.identities]
         rows = ImportedRow.objects.filter(identity__in=wanted, replaced_in=None)
         known = {row.identity: row for row in rows.select_related("help_session")}
         new: list[tuple] = []
         edited: dict[int, ImportedRow] = {}
         for contact, fingerprints in zip(contacts, made, strict=True):
-            identities, contents, _numbered = fingerprints
-            row = next((known[identity] for identity in identities if identity in known), None)
+            row = next((known[identity] for identity in fingerprints.identities if identity in known), None)
             is_mine = (
                 row is not None and self.log_import is not None and row.log_import_id == self.log_import.pk
             )
-            if row is None or (row.content not in contents and not is_mine):
+            if row is None or (row.content not in fingerprints.contents and not is_mine):
                 if row is not None:
                     edited[len(new)] = row
                     result.replaced += 1
@@ -212,12 +230,7 @@ class _Writer:
                 result.known += 1
                 continue
             # If an earlier run of this import has added the row, count it as added too.
-            result.added += 1
-            result.days[contact.day] += 1
-            result.without_time += contact.hour is None
-            result.estimated += contact.band is not None
-            result.with_number += bool(contact.number)
-            result.empty.update(contact.empty)
+            _count_added(result, contact, fingerprints)
         return new, edited
 
     def _save(self, new, edited):
@@ -259,23 +272,23 @@ class _Writer:
         }
 
     def _row(self, contact, made, session_pk):
-        identities, contents, numbered = made
         low, high = contact.band or (None, None)
         return {
             "help_session_id": session_pk,
-            "identity": identities[0],
-            "content": contents[0],
+            "identity": made.identities[0],
+            "content": made.contents[0],
             "minutes_from": low,
             "minutes_to": high,
-            "sealed": _sealed(contact, numbered, contents[0]) if contact.number else None,
+            "sealed": _sealed(contact, made.numbered, made.contents[0]) if contact.number else None,
         }
 
     def _replace(self, edited, new, counted):
         """Mark the replaced rows, and take them out of the counts."""
         for place, row in edited.items():
-            _contact, (_identities, _contents, numbered) = new[place]
+            _contact, fingerprints = new[place]
             session = row.help_session
-            counted.take_out(session, _opened(row, numbered), is_band=row.minutes_from is not None)
+            sealed = _opened(row, fingerprints.numbered)
+            counted.take_out(session, sealed, is_band=row.minutes_from is not None)
             session.status = HelpSession.Status.REPLACED
             row.replaced_in = self.log_import
         HelpSession.objects.bulk_update([row.help_session for row in edited.values()], ["status"])
@@ -291,15 +304,31 @@ class _Writer:
         mine.save(update_fields=["added", "replaced", "first_day", "last_day"])
 
 
+def _count_added(result, contact, made):
+    result.added += 1
+    result.days[contact.day] += 1
+    result.without_time += contact.hour is None
+    result.with_number += bool(contact.number)
+    result.equal += made.is_repeated and not contact.number
+    result.same_number += made.is_repeated and bool(contact.number)
+    result.empty.update(contact.empty)
+    if contact.band:
+        result.estimated += 1
+        result.bands[contact.band] = contact.minutes
+
+
 def _short(text):
     """Return the HMACs of the text, one for each key of the library, shortened to 128 bits."""
     return [found[:32] for found in keys.fingerprints(PURPOSE, text)]
 
 
-def end_import(log_import, *, at):
-    """Mark the import as complete. If it has added nothing, delete it."""
+def end_import(log_import, *, answers, at):
+    """Mark the import as complete. If it has added nothing, delete it.
+
+    `answers` are kept for the file of its failed rows, as `saved.answers_of` returns them.
+    """
     if log_import.added:
-        LogImport.objects.filter(pk=log_import.pk).update(ended_at=at)
+        LogImport.objects.filter(pk=log_import.pk).update(ended_at=at, answers=answers)
     else:
         log_import.delete()
 

@@ -164,9 +164,10 @@ LINES = {
     ),
     "counts.LogImport": Line(
         "imports of desk logs from other systems: the name of the file, when, how many rows, and of which "
-        "days",
+        "days; if rows failed, what the columns and values mean, without values that look like a name or "
+        "address",
         "Kept until a coordinator undoes the import.",
-        "to undo the import as a whole",
+        "to undo the import as a whole, and to import the rows that failed in the same way",
         Group.LIBRARY,
     ),
     "imports.ImportedRow": Line(

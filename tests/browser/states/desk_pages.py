@@ -216,6 +216,12 @@ def desk(rows, words, steps):
             press("#to-preview", "#error-summary"),
         ),
         State("desk-log-preview", f"/desk/settings/desk-logs/{rows.log_to_check.public_id}/"),
+        State("desk-log-again", f"/desk/settings/desk-logs/{rows.log_again.public_id}/"),
+        State(
+            "desk-log-points",
+            f"/desk/settings/desk-logs/{rows.log_to_map.public_id}/values/",
+            press("#to-service-points", "#back-to-log"),
+        ),
         State("desk-log-running", f"/desk/settings/desk-logs/{rows.log_running.public_id}/"),
         State("desk-log-refused", f"/desk/settings/desk-logs/{rows.log_refused.public_id}/"),
         State("desk-log-done", f"/desk/settings/desk-logs/{rows.log_done.public_id}/"),

@@ -555,6 +555,8 @@ class Rows:
         self.log_running = uploaded(coordinator, good, stage="importing", name=name)
         self.log_refused = uploaded(coordinator, b"%PDF-1.7", stage="read", name=name)
         self.log_done = uploaded(coordinator, wrong, stage="done", name=name)
+        with self.log_done.failed.open("rb") as failed:
+            self.log_again = uploaded(coordinator, failed.read(), stage="read", name=name)
 
     def add_holds(self):
         holds.hold(self.closed, reason=self.words.reason, by=self.staff, at=self.now)

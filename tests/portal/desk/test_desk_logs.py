@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import private_storage
 from portal.counts.models import LogImport, OwnCount, TopicCount
+from portal.desk.library.log_to_map import LOG_TO_MAP
 from portal.helpsessions.models import HelpSession, OwnField
 from portal.imports.desk_logs import work, workbooks, writing
 from portal.imports.desk_logs.describing import Fate
@@ -209,12 +210,12 @@ def test_row_of_totals_is_not_offered_as_a_value_and_the_only_branch_is_preselec
     assert asked["place"] == [("Reference Desk 2nd Fl", f"branch:{branch.pk}")]
     assert [field.name for field in form.others] == []
     assert "Your library has no patron groups, so this column isn't counted." in text(page)
-    assert "To count contacts by service point too, add service points to your branches" in text(page)
+    assert "With service points, contacts can be counted by the place in a branch too." in text(page)
     PatronGroupFactory()
     ServicePointFactory(branch=branch)
     page = text(desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/values/"))
     assert "Your library has no patron groups" not in page
-    assert "To count contacts by service point too" not in page
+    assert "With service points, contacts can be counted" not in page
 
 
 def test_letters_and_digits_of_private_text_in_a_desk_log_are_masked(desk):
@@ -268,9 +269,111 @@ def test_failed_rows_can_be_downloaded_and_corrected_and_uploaded_again(desk, co
     contents = b"".join(answer.streaming_content)
     assert "Minutes: “long” is not a duration" in contents.decode("utf-8-sig")
     corrected = contents.replace(b"Phone,long", b"Phone,10")
-    assert "New contacts 1" in text(to_preview(desk, corrected, "failed rows.csv"))
+    assert "New contacts 1" in text(upload(desk, corrected, "failed rows.csv"))
     press_import(desk)
     assert HelpSession.objects.count() == 2
+
+
+ANSWERED = {"column-0": "day", "column-1": "question_type", "column-2": "mode", "column-3": "duration"}
+OWN_WORDS = [
+    ["When", "Kind of thing", "Through", "Long"],
+    ["1/6/2024", "Quick one", "Kiosk", "5"],
+    ["2/6/2024", "Quick one", "Maria Lopez", "5"],
+    ["13/6/2024", "Quick one", "Kiosk", "long"],
+    ["14/6/2024", "Quick one", "Maria Lopez", "long"],
+]
+
+
+@pytest.fixture
+def failed_again(desk, commits):
+    """Import OWN_WORDS, two rows of which fail. Return the contents of the file of failed rows, corrected."""
+    answers = {"question_type-1-0": "directional", "mode-2-0": "in_person", "mode-2-1": "phone"}
+    with commits():
+        page = send(desk, upload(desk, OWN_WORDS, "year.csv"), **ANSWERED)
+        send(desk, page, **answers)
+        press_import(desk)
+    row = LogUpload.objects.get()
+    answer = desk.get(f"{PAGE}{row.public_id}/failed-rows/")
+    return b"".join(answer.streaming_content).replace(b"long", b"7").replace(b"13/6/", b"3/6/")
+
+
+def test_corrected_rows_are_imported_with_the_answers_of_their_import(desk, failed_again):
+    without_name = b"".join(line for line in failed_again.splitlines(True) if b"Maria" not in line)
+    page = upload(desk, without_name, "failed rows.csv")
+    assert "These rows failed in the import of “year.csv”, so your answers from that import are used" in text(
+        page
+    )
+    assert "New contacts 1" in text(page)
+    press_import(desk)
+    session = HelpSession.objects.latest("pk")
+    assert (session.question_type, session.mode, session.minutes) == ("directional", "in_person", 7)
+    # The first file showed that the day comes first. The corrected row doesn't show it.
+    assert session.happened_on == datetime.date(2024, 6, 3)
+
+
+def test_corrected_rows_keep_the_order_of_day_and_month_of_each_date_column(desk, commits):
+    rows = [
+        ["Timestamp", "Date if not today", "Duration"],
+        ["1/25/2020 10:18:38", "25/12/2020", "5"],
+        ["1/26/2020 10:18:38", "3/2/2020", "long"],
+    ]
+    with commits():
+        to_preview(desk, rows)
+        press_import(desk)
+    answer = desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/failed-rows/")
+    corrected = b"".join(answer.streaming_content).replace(b"long", b"7")
+    upload(desk, corrected, "failed rows.csv")
+    press_import(desk)
+    days = HelpSession.objects.order_by("pk").values_list("happened_on", flat=True)
+    assert list(days) == [datetime.date(2020, 12, 25), datetime.date(2020, 2, 3)]
+
+
+def test_answers_for_corrected_rows_contain_no_names_of_people(desk, failed_again):
+    answers = LogImport.objects.get().answers
+    assert answers["values"]["mode"] == {"kiosk": "in_person"}
+    assert "maria" not in stored()["LogImport"].lower()
+    page = upload(desk, failed_again, "failed rows.csv")
+    assert "These rows failed in the import of “year.csv”" in text(page)
+    assert {name: fields_of(page)[name] for name in ANSWERED} == ANSWERED
+    values = send(desk, page)
+    assert (fields_of(values)["mode-2-0"], fields_of(values)["mode-2-1"]) == ("in_person", "")
+    assert fields_of(values)["question_type-1-0"] == "directional"
+    assert "New contacts 2" in text(send(desk, values, **{"mode-2-1": "phone"}))
+
+
+def test_corrected_rows_are_asked_about_again_after_their_import_was_undone(desk, failed_again):
+    desk.post(f"{PAGE}imports/{LogImport.objects.get().public_id}/undo/")
+    page = text(upload(desk, failed_again))
+    assert "Columns of the log" in page
+    assert "These rows failed in the import" not in page
+
+
+def test_preview_says_that_a_chosen_column_is_empty_in_the_file_of_failed_rows(desk, commits):
+    TopicFactory(name="History")
+    with commits():
+        to_preview(desk, [[*HEADER, "Topic"], [*ROW, "History"], [*ROW[:4], "long", ""]])
+        press_import(desk)
+    row = LogUpload.objects.get()
+    failed = b"".join(desk.get(f"{PAGE}{row.public_id}/failed-rows/").streaming_content)
+    assert "Topic left out, because it is empty" in text(upload(desk, failed))
+
+
+def test_answers_are_kept_only_with_an_import_in_which_rows_failed(desk):
+    to_preview(desk, [HEADER, ROW])
+    press_import(desk)
+    assert LogImport.objects.get().answers == {}
+
+
+def test_large_file_of_corrected_rows_is_tried_out_by_the_worker_without_a_question(
+    desk, failed_again, monkeypatch
+):
+    monkeypatch.setattr(work, "SMALL_BYTES", 10)
+    without_name = b"".join(line for line in failed_again.splitlines(True) if b"Maria" not in line)
+    page = upload(desk, without_name)
+    assert "Reading the file" in text(page)
+    work.do_all()
+    row = LogUpload.objects.latest("pk")
+    assert (row.task, "New contacts 1" in text(desk.get(f"{PAGE}{row.public_id}/"))) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -564,3 +667,175 @@ def test_value_for_which_staff_choose_no_topic_is_counted_without_a_topic(desk):
     send(desk, values, **{"topic-5-0": ""})
     press_import(desk)
     assert list(TopicCount.objects.values_list("topic", "contacts")) == [(None, 1)]
+
+
+def test_column_is_recognized_by_its_values_if_its_name_is_unknown(desk):
+    PatronGroupFactory(name="Residents")
+    PatronGroupFactory(name="Students")
+    rows = [["Date", "Kind of help", "Who came", "Weather"]]
+    rows += [["3/14/2024", "reference", "student", "Sun"], ["3/15/2024", "Directions", "RESIDENT", "Rain"]]
+    rows += [["3/16/2024", "Reference", "Students", "Rain"], ["3/17/2024", "Something else", "Alien", "Sun"]]
+    fields = fields_of(upload(desk, rows))
+    assert {name: fields[f"column-{place}"] for place, name in enumerate(rows[0])} == {
+        "Date": "day",
+        "Kind of help": "question_type",
+        "Who came": "patron_group",
+        "Weather": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Reference", "Directional", "Odd", "Strange"],
+        ["Reference", "reference", "REFERENCE"],
+        [*("Reference", "Directional") * 20, *(f"Value {number}" for number in range(35))],
+    ],
+    ids=["only half of them are known", "there is only one", "there are too many"],
+)
+def test_column_is_not_recognized_by_a_few_known_values(desk, values):
+    page = upload(desk, [["Date", "Remark"], *[["3/14/2024", value] for value in values]])
+    assert fields_of(page)["column-1"] == ""
+
+
+def test_column_with_private_words_is_not_recognized_by_its_values(desk):
+    rows = [["Date", "Question"], ["3/14/2024", "Reference"], ["3/14/2024", "Directions"]]
+    assert fields_of(upload(desk, rows))["column-1"] == ""
+
+
+def test_column_recognized_by_name_keeps_its_meaning_if_another_one_has_known_values(desk):
+    rows = [["Date", "Type", "Kind"], ["3/14/2024", "Odd", "Reference"], ["3/15/2024", "Odd", "Directional"]]
+    fields = fields_of(upload(desk, rows))
+    assert (fields["column-1"], fields["column-2"]) == ("question_type", "")
+
+
+def test_column_that_the_coordinator_has_left_out_is_not_suggested_again(desk):
+    rows = [["Date", "Kind"], ["3/14/2024", "Reference"], ["3/15/2024", "Directional"]]
+    send(desk, upload(desk, rows), **{"column-1": ""})
+    page = desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/columns/")
+    assert fields_of(page)["column-1"] == ""
+
+
+def test_value_with_several_spellings_is_asked_about_once(desk):
+    rows = [
+        ["3/14/2024", "Odd one"],
+        ["3/15/2024", "ODD  ONE"],
+        ["3/16/2024", "odd one"],
+        ["3/17/2024", "odd one"],
+    ]
+    page = send(desk, upload(desk, [["Date", "Type"], *rows]))
+    assert "odd one 4 rows" in text(page)
+    assert [name for name in fields_of(page) if name.startswith("question_type-")] == ["question_type-1-0"]
+    page = send(desk, page, **{"question_type-1-0": "technology"})
+    assert "Type the question type (4 of 4 rows), 1 different value" in text(page)
+    press_import(desk)
+    assert set(HelpSession.objects.values_list("question_type", flat=True)) == {"technology"}
+
+
+def test_topic_with_a_similar_name_is_preselected(desk):
+    topic = TopicFactory(name="Jobs and careers")
+    page = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "JOB and Career"]]))
+    assert fields_of(page)["topic-5-0"] == str(topic.pk)
+
+
+def test_page_of_values_says_how_bands_of_minutes_count(desk):
+    rows = [[*ROW[:4], minutes] for minutes in ("15-30", "30+", "5-15 min", "10", "long")]
+    page = text(send(desk, upload(desk, [HEADER, *rows])))
+    assert (
+        "A band of minutes counts as its middle: 5–15 as 10, 15–30 as 22. A band without an end counts as its "
+        "start: 30+ as 30. So the sum of the minutes is an estimate."
+    ) in page
+    page = text(send(desk, upload(desk, [HEADER, ROW])))
+    assert "A band" not in page
+
+
+def test_coordinator_adds_a_service_point_from_the_values_without_losing_answers(desk, branch, west):
+    topic = TopicFactory(name="History")
+    header = ["When", "Kind", "Location", "Topic"]
+    rows = [["1/6/2024", "Odd one", "Front", "History"], ["2/6/2024", "", "Kids desk", "History"]]
+    page = send(desk, upload(desk, [header, *rows]), **{"column-0": "day", "column-1": "question_type"})
+    assert fields_of(page)["topic-3-0"] == str(topic.pk)
+    given = {"order": "day first", "question_type-1-0": "technology", "place-2-0": f"branch:{branch.pk}"}
+    given |= {"topic-3-0": "", "question_type": "known_item", "mode": "chat", "save_as": "Old log"}
+    page = send(desk, page, **given, leave="service_points", points_of="west")
+    assert page.request["PATH_INFO"] == reverse("service_points", args=["west"])
+    assert "Your answers about the desk log “log.csv” are kept." in text(page)
+    page = desk.post(page.request["PATH_INFO"], {"name": "Kids' desk"}, follow=True)
+    point = west.service_points.get()
+    assert "Your answers about the desk log “log.csv” are kept." in text(page)
+    values = desk.get(f"{PAGE}{LogUpload.objects.get().public_id}/values/")
+    fields = fields_of(values)
+    assert {name: fields[name] for name in given} == given
+    assert fields["place-2-1"] == f"point:{point.pk}"
+    # Afterward, the page of service points no longer leads to the log.
+    assert "desk log" not in text(desk.get(reverse("service_points", args=["west"])))
+    assert "New contacts 2" in text(send(desk, values))
+    assert SavedMapping.objects.get().name == "Old log"
+
+
+def test_coordinator_adds_a_patron_group_from_the_values_without_losing_answers(desk):
+    page = send(desk, upload(desk, [[*HEADER, "Patron type"], [*ROW[:2], "Odd one", *ROW[3:], "Adult"]]))
+    page = send(desk, page, leave="patron_groups", **{"question_type-2-0": "technology"})
+    assert page.request["PATH_INFO"] == reverse("patron_groups")
+    group = PatronGroupFactory(name="Adults")
+    page = desk.get(re.search(r'id="back-to-log" href="([^"]+)"', page.content.decode())[1])
+    fields = fields_of(page)
+    assert (fields["question_type-2-0"], fields["patron_group-5-0"]) == ("technology", str(group.pk))
+
+
+def test_service_points_lead_only_the_coordinator_of_a_log_back_to_it(desk, branch, sign_in, commits):
+    page = send(desk, upload(desk, [[*HEADER, "Location"], [*ROW, "Front"]]))
+    send(desk, page, leave="service_points", points_of=branch.slug)
+    points = reverse("service_points", args=[branch.slug])
+    kept = "Your answers about the desk log"
+    assert kept in text(desk.get(points))
+    other = sign_in(Client(), StaffFactory(name="Omar", branch=branch, branch__role="coordinator"))
+    session = other.session
+    session[LOG_TO_MAP] = desk.session[LOG_TO_MAP]
+    session.save()
+    assert kept not in text(other.get(points))
+    with commits():
+        desk.post(f"{PAGE}{LogUpload.objects.get().public_id}/delete/")
+    assert kept not in text(desk.get(points))
+
+
+def test_values_cannot_be_left_for_an_unknown_branch(desk):
+    page = send(desk, upload(desk, [HEADER, ROW]))
+    assert send(desk, page, leave="service_points", points_of="moon").status_code == 404
+
+
+FIGURES = ("figures", "director", "annual_survey")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_coordinators_read_with_figures_that_an_import_is_being_undone(desk, monkeypatch, name):
+    to_preview(desk, [HEADER, ROW])
+    press_import(desk)
+    assert "desk log is" not in text(desk.get(reverse(name)))
+    monkeypatch.setattr(work, "SMALL_ROWS", 0)
+    desk.post(f"{PAGE}imports/{LogImport.objects.get().public_id}/undo/")
+    assert (
+        "An import of a desk log is being undone. Until that is complete, these numbers can include a part of it."
+        in text(desk.get(reverse(name)))
+    )
+    work.do_all()
+    assert "desk log is" not in text(desk.get(reverse(name)))
+
+
+def test_coordinators_read_with_figures_that_an_import_is_not_complete(desk, branch, sign_in, monkeypatch):
+    words = "An import of a desk log is not complete yet."
+    to_preview(desk, [HEADER, ROW])
+    monkeypatch.setattr(work, "SMALL_BYTES", 10)
+    press_import(desk)
+    assert words in text(desk.get(reverse("figures")))
+    assert words not in text(sign_in(Client(), StaffFactory(branch=branch)).get(reverse("figures")))
+    work.do_all()
+    assert words not in text(desk.get(reverse("figures")))
+    LogImport.objects.update(ended_at=None)
+    assert words in text(desk.get(reverse("figures")))
+
+
+def test_settings_offer_the_import_of_an_old_log_beside_the_annual_survey(desk):
+    page = text(desk.get(reverse("settings")))
+    places = [page.index(words) for words in ("See the annual survey", "Import an old log", "Add a branch")]
+    assert places == sorted(places)

@@ -203,7 +203,7 @@ LEFT_OUT = {
     "surveys.SampledWeek": {LIBRARY: "id starts_on"},
     "counts.LogImport": {
         LIBRARY: "id public_id started_at ended_at file_key added replaced first_day last_day file_name "
-        "undo_asked_at"
+        "undo_asked_at answers"
     },
     "imports.ImportedRow": {
         STATISTICS: "id log_import help_session identity content minutes_from minutes_to sealed replaced_in"

@@ -21,8 +21,9 @@ TEXTS_NOT_ABOUT_PEOPLE = {
     "notifications.WebhookEvent",
     # A PatronGroup has the names of groups on library cards.
     "helpsessions.PatronGroup",
-    # A SavedMapping leaves out values that look like names or addresses.
+    # SavedMapping and LogImport leave out values that look like names or addresses.
     "imports.SavedMapping",
+    "counts.LogImport",
     "conversations.ReplyTemplate",
     "recommendations.Item",
     # An ItemMatch has only keys of rows, for undoing a match.

@@ -1,5 +1,7 @@
 """The forms that ask what the columns and values of an uploaded desk log mean."""
 
+from collections import Counter
+
 from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -10,9 +12,11 @@ from portal.desk.widgets import LongSelect
 from portal.folding import fold
 from portal.helpsessions.models import HelpSession, OwnValue, PatronGroup, ServicePoint
 from portal.imports.desk_logs.dates import DAY_FIRST, MONTH_FIRST
+from portal.imports.desk_logs.describing import bands_of, how_bands_count
 from portal.imports.desk_logs.mapping import Mapping, Places, make_plan, own_fields_in_use
 from portal.imports.desk_logs.overview import ORIGIN, REASON, plain
 from portal.imports.desk_logs.samples import samples_of
+from portal.imports.desk_logs.suggesting import suggested_columns
 from portal.imports.desk_logs.values import (
     LEFT_OUT,
     MAX_VALUES,
@@ -125,7 +129,10 @@ def _is_private(column):
 
 
 def _fields_by_column(overview, mapping):
-    """Return {folded name of a column: field}. Guess the fields that the mapping doesn't have."""
+    """Return {folded name of a column: field}. Guess the fields that the mapping doesn't have.
+
+    Most columns are guessed by their names, and the others by their values.
+    """
     taken = {fold(column) for columns in mapping.columns.values() for column in columns}
     found = {}
     for name, columns in overview.guesses(own_fields_in_use()).items():
@@ -133,7 +140,20 @@ def _fields_by_column(overview, mapping):
             found |= {fold(column): name for column in columns if fold(column) not in taken}
     for name, columns in mapping.columns.items():
         found |= {fold(column): name for column in columns}
-    return found
+    decided = {*mapping.columns, *found.values()}
+    suggested = suggested_columns(overview, Places(), fields=decided, columns=found)
+    return found | {fold(column): name for name, column in suggested.items()}
+
+
+def _spellings(values):
+    """Return [(value, rows, [its spellings])] for a Counter of values, with the most frequent spelling.
+
+    Values are asked about once if they differ only in case, spaces or punctuation.
+    """
+    spellings: dict[str, Counter] = {}
+    for value, rows in values.items():
+        spellings.setdefault(fold(value), Counter())[value] = rows
+    return [(each.most_common(1)[0][0], each.total(), list(each)) for each in spellings.values()]
 
 
 class ValuesForm(forms.Form):
@@ -207,18 +227,18 @@ class ValuesForm(forms.Form):
         choices = [*first, *ours, (LEFT_OUT, _("Leave out these rows"))]
         # If the library has one branch and no service points, this branch is preselected.
         only = ours[0][0] if name == "place" and len(ours) == 1 else ""
-        names = []
-        for number, (value, rows) in enumerate(column.values.items()):
+        names: dict[str, str] = {}
+        for number, (value, rows, spellings) in enumerate(_spellings(column.values)):
             # The name contains the position of the column. Otherwise, if the columns were changed after the
             # form was opened, the answers about one column would be used for another column.
             key = f"{name}-{column.position}-{number}"
-            names.append(key)
+            names[key] = value
             self.fields[key] = forms.ChoiceField(
                 label=value[:60],
                 choices=choices,
                 required=is_needed,
                 widget=LongSelect,
-                initial=known.get(value, only),
+                initial=next((known[each] for each in spellings if each in known), only),
                 help_text=ngettext("%(count)s row", "%(count)s rows", rows) % {"count": grouped(rows)},
                 error_messages={"required": _("Say what this value means here.")},
             )
@@ -228,7 +248,7 @@ class ValuesForm(forms.Form):
     def _add_defaults(self):
         """Add the fields that say what rows with an empty cell count as."""
         if self._may_be_empty("place"):
-            branches = Branch.objects.filter(closed_at=None).order_by("name")
+            branches = self.branches
             self.fields["branch"] = forms.ModelChoiceField(
                 label=_("Branch for rows without a branch"),
                 queryset=branches,
@@ -257,8 +277,8 @@ class ValuesForm(forms.Form):
     def groups(self):
         """Return [(name of the field, title, name of the column, fields)] of the choice lists."""
         return [
-            (name, self.labels[name], column.name, [self[key] for key in keys])
-            for name, column, keys in self.lists
+            (name, self.labels[name], column.name, [self[key] for key in names])
+            for name, column, names in self.lists
         ]
 
     @property
@@ -270,6 +290,17 @@ class ValuesForm(forms.Form):
         return bool(self.places.branch_of_point)
 
     @property
+    def bands(self):
+        """Return sentences that say how bands of minutes count, if the log has bands."""
+        positions = self._positions("duration")
+        return how_bands_count(bands_of(self.overview.columns[positions[0]])) if positions else []
+
+    @property
+    def branches(self):
+        """Return the branches to which service points can be added."""
+        return Branch.objects.filter(closed_at=None).order_by("name")
+
+    @property
     def others(self):
         """Return the fields that belong to no choice list."""
         return [self[name] for name in ("branch", "question_type", "mode") if name in self.fields]
@@ -279,23 +310,43 @@ class ValuesForm(forms.Form):
             return self.cleaned_data
         changed = Mapping.from_json(self.mapping.as_json())
         changed.order = self.cleaned_data.get("order", "")
-        for name, column, keys in self.lists:
+        for name, _column, names in self.lists:
             # Save NOTHING if the coordinator chose "None". Otherwise, the portal would guess the meaning of
             # this value again.
             changed.values[name] = {
-                fold(value): self.cleaned_data[key] or NOTHING
-                for value, key in zip(column.values, keys, strict=True)
+                fold(value): self.cleaned_data[key] or NOTHING for key, value in names.items()
             }
-        if branch := self.cleaned_data.get("branch"):
-            changed.branch = branch.slug
-        changed.question_type = self.cleaned_data.get("question_type") or changed.question_type
-        changed.mode = self.cleaned_data.get("mode") or changed.mode
+        self._set_defaults(changed)
         self.changed, self.order = changed, self.plan.order
         self.plan, questions = make_plan(self.overview, changed, self.places)
         self.order = self.plan.order
         for question in questions:
             self.add_error(None, str(question))
         return self.cleaned_data
+
+    def answers_so_far(self):
+        """Return the mapping with the answers that are given already, also if the form is not valid.
+
+        What the form has suggested is not an answer, because a group or service point that is added now may
+        be a better suggestion.
+        """
+        self.full_clean()
+        answered = Mapping.from_json(self.mapping.as_json())
+        answered.order = self.cleaned_data.get("order", "")
+        for name, _column, names in self.lists:
+            values = answered.values.setdefault(name, {})
+            for key, value in names.items():
+                ours = self.cleaned_data.get(key)
+                if ours is not None and ours != self.fields[key].initial:
+                    values[fold(value)] = ours or NOTHING
+        self._set_defaults(answered)
+        return answered
+
+    def _set_defaults(self, mapping):
+        if branch := self.cleaned_data.get("branch"):
+            mapping.branch = branch.slug
+        mapping.question_type = self.cleaned_data.get("question_type") or mapping.question_type
+        mapping.mode = self.cleaned_data.get("mode") or mapping.mode
 
 
 def _choices_of(name):

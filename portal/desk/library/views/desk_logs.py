@@ -16,6 +16,7 @@ from portal.counts.models import LogImport
 from portal.desk.figures.periods import Period
 from portal.desk.library.forms.desk_logs import ColumnsForm, ValuesForm
 from portal.desk.library.log_preview import preview_page
+from portal.desk.library.log_to_map import come_back, leave
 from portal.desk.params import number_or_none
 from portal.htmx import render_page
 from portal.imports.desk_logs import undoing, uploads, work
@@ -80,13 +81,8 @@ def _upload(request):
         )
     except uploads.TooMany:
         return None, _("Import or delete the files that you uploaded before. Then upload this file again.")
-    _work(upload)
+    work.do_now(upload)
     return upload, ""
-
-
-def _work(upload):
-    if work.is_small(upload):
-        work.do_task(upload)
 
 
 @coordinator_only
@@ -144,6 +140,7 @@ def log_columns(request, public_id):
         "form": form,
         "saved": SavedMapping.objects.order_by("name"),
         "mapping_name": notes.mapping_name,
+        "answers_of": notes.answers_of,
         "layout": notes.overview.layout,
         "private_has_errors": any(field.errors for field in form.private),
     }
@@ -160,14 +157,17 @@ def _use_saved(request, upload, notes, row):
         return redirect("log_columns", upload.public_id)
     notes.mapping_name = row.name
     if _saved(lambda: uploads.save_values(upload, mapping, notes=notes, **by)):
-        _work(LogUpload.objects.get(pk=upload.pk))
+        work.do_now(LogUpload.objects.get(pk=upload.pk))
     return redirect("log_upload", upload.public_id)
 
 
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_values(request, public_id):
-    """Ask what the values of the log mean here. On POST, save the answers and prepare the preview."""
+    """Ask what the values of the log mean here. On POST, save the answers and prepare the preview.
+
+    `leave` in a POST is the name of a list of the library. Save the answers so far, and go to its page.
+    """
     upload = _open(request, public_id)
     if upload is None:
         return redirect("log_upload", public_id)
@@ -178,6 +178,9 @@ def log_values(request, public_id):
         mapping=notes.mapping,
         save_as=notes.mapping_name,
     )
+    if "leave" in request.POST:
+        return _leave_values(request, upload, notes, form)
+    come_back(request)
     if form.is_valid():
         save_as = form.cleaned_data["save_as"]
         by = {"by": request.user, "at": timezone.now()}
@@ -186,10 +189,25 @@ def log_values(request, public_id):
                 upload, form.changed, save_as=save_as, order=form.order, notes=notes, **by
             )
         ):
-            _work(LogUpload.objects.get(pk=upload.pk))
+            work.do_now(LogUpload.objects.get(pk=upload.pk))
         return redirect("log_upload", public_id)
     context = {"upload": upload, "form": form}
     return render(request, "desk/library/log_values.html", context, status=422 if form.is_bound else 200)
+
+
+def _leave_values(request, upload, notes, form):
+    if request.POST["leave"] == "service_points":
+        branch = get_object_or_404(form.branches, slug=request.POST.get("points_of"))
+        page = redirect("service_points", branch.slug)
+    else:
+        page = redirect("patron_groups")
+    answered = form.answers_so_far()
+    name = form.cleaned_data.get("save_as", "")
+    by = {"by": request.user, "at": timezone.now()}
+    if not _saved(lambda: uploads.save_columns(upload, answered, mapping_name=name, notes=notes, **by)):
+        return redirect("log_upload", upload.public_id)
+    leave(request, upload)
+    return page
 
 
 @coordinator_only
@@ -198,7 +216,7 @@ def import_log(request, public_id):
     """Begin the import that the preview showed."""
     upload = _own(request, public_id)
     if _saved(lambda: uploads.begin(upload, by=request.user, at=timezone.now())):
-        _work(LogUpload.objects.get(pk=upload.pk))
+        work.do_now(LogUpload.objects.get(pk=upload.pk))
     return redirect("log_upload", public_id)
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Branch, LibraryCard
 from accounts.sign_in.access import coordinator_only
 from portal.desk.library.forms.lists import OwnFieldForm, PatronGroupForm, ServicePointForm, TallyKindsForm
+from portal.desk.library.log_to_map import upload_to_map
 from portal.desk.params import number_or_none
 from portal.helpsessions import choices
 from portal.helpsessions.models import OwnField, OwnValue, PatronGroup, ServicePoint, TallyKind
@@ -37,6 +38,7 @@ def patron_groups(request):
         "offered": offered,
         "most": choices.MAX_GROUPS,
         "unmapped": _unmapped_card_groups(offered),
+        "log_to_map": upload_to_map(request),
     }
     return render(request, "desk/library/patron_groups.html", context)
 
@@ -92,6 +94,7 @@ def service_points(request, slug):
     kinds = Prefetch("tally_kinds", TallyKind.objects.offered(), to_attr="offered_kinds")
     points = branch.service_points.order_by("retired_at", *ServicePoint.ORDER).prefetch_related(kinds)
     context = {"branch": branch, "form": form, "point": point, "points": points}
+    context["log_to_map"] = upload_to_map(request)
     return render(request, "desk/library/service_points.html", context)
 
 

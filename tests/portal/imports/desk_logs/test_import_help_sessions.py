@@ -12,7 +12,7 @@ from accounts.models import Library
 from portal.counts.actions import rebuild
 from portal.counts.models import TABLES, DayCount, GroupCount, LanguageCount, LogImport, OwnCount, TopicCount
 from portal.helpsessions.models import HelpSession, OwnField
-from portal.imports.desk_logs import writing
+from portal.imports.desk_logs import dates, writing
 from portal.imports.desk_logs.undoing import undo_import
 from portal.imports.models import ImportedRow, SavedMapping
 from portal.privacy import retention
@@ -373,6 +373,62 @@ def test_saved_mapping_contains_the_answers_but_no_names_of_people(run):
     next_file = [["When was it", "Kind", "Via"], ["3/6/2024", "Quick one", "Phone"]]
     assert run(next_file, "--mapping", "old log")[0] == 0
     assert HelpSession.objects.count() == 2
+
+
+def test_rows_that_were_imported_when_middles_of_bands_were_rounded_up_are_still_known(run, monkeypatch):
+    rows = [HEADER, ["3/14/2024", "", "Reference", "Phone", "15-30"]]
+    dates.read_duration.cache_clear()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(dates, "round", lambda number: int(number + 0.5), raising=False)
+        run(rows)
+    dates.read_duration.cache_clear()
+    assert HelpSession.objects.get().minutes == 23
+    assert "0 added (0 of them replace an earlier version), 1 already imported" in run(rows)[1]
+
+
+def test_dry_run_says_how_bands_of_minutes_and_equal_rows_count(run):
+    row = ["3/14/2024", "", "Reference", "Phone"]
+    rows = [[*row, "15-30"], [*row, "15-30"], [*row, "15-30"], [*row, "5-15 min"], [*row, "30+"], [*row, "7"]]
+    out = run([HEADER, *rows], "--dry-run")[1]
+    assert (
+        "5 rows have only a band of minutes, so the sum of the minutes is an estimate. "
+        "A band of minutes counts as its middle: 5–15 as 10, 15–30 as 22. "
+        "A band without an end counts as its start: 30+ as 30.\n"
+    ) in out
+    assert (
+        "2 rows are equal to an earlier row of the file in everything that is counted. "
+        "Each counts as a contact of its own.\n"
+    ) in out
+    assert "6 added" in out
+
+
+def test_dry_run_says_that_rows_with_the_same_ticket_number_count_separately(run):
+    row = ["T-1", "3/14/2024", "Reference", "10", "", ""]
+    out = run([TICKETS, row, [*row[:3], "15", "", ""]], "--dry-run")[1]
+    assert (
+        "1 row has the same ticket or chat number as an earlier row of the file. "
+        "It counts as a contact of its own."
+    ) in out
+    assert "equal to an earlier row" not in out
+
+
+def test_question_about_values_names_each_value_once_in_spite_of_its_spellings(run):
+    rows = [["Date", "Type"], ["1/16/2024", "Odd one"], ["1/16/2024", "odd one"], ["1/16/2024", "ODD  ONE"]]
+    with pytest.raises(CommandError, match="is meant by “Odd one” in the column"):
+        run(rows)
+
+
+def test_topic_and_group_are_found_by_a_similar_name_that_is_still_offered(run):
+    topic, group = TopicFactory(name="Job help"), PatronGroupFactory(name="Students")
+    TopicFactory(name="Jobs helps", retired_at=timezone.now())
+    run(
+        [
+            [*HEADER, "Patron type", "Topic"],
+            ["3/14/2024", "", "Reference", "Phone", "5", "student", "JOBS HELP"],
+        ]
+    )
+    assert GroupCount.objects.get().patron_group == group
+    assert TopicCount.objects.get().topic == topic
 
 
 def test_column_with_more_than_30_different_values_is_left_out(run):

@@ -15,6 +15,8 @@ from portal.imports.desk_logs.dates import (
     read_hour,
 )
 from portal.imports.desk_logs.dates import read_day as read
+from portal.imports.desk_logs.rows import import_of
+from portal.imports.desk_logs.similar import by_plain_name, plain_name
 from portal.imports.desk_logs.values import looks_personal, people, read_level, recognized
 
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
@@ -117,9 +119,13 @@ def test_invalid_time_is_refused(text):
         ("00:10:00", Duration(10)),
         ("90 sec", Duration(2)),
         ("10-30 min", Duration(20, (10, 30))),
-        ("0 – 5 minutes", Duration(3, (0, 5))),
+        ("0 – 5 minutes", Duration(2, (0, 5))),
+        ("5-15", Duration(10, (5, 15))),
+        ("15-30", Duration(22, (15, 30))),
+        ("30-45", Duration(38, (30, 45))),
+        ("30+", Duration(30, (30, None))),
         ("1-2 hours", Duration(90, (60, 120))),
-        ("<5", Duration(3, (0, 5))),
+        ("<5", Duration(2, (0, 5))),
         ("Less than 10 minutes", Duration(5, (0, 10))),
         ("15 minutes or less", Duration(8, (0, 15))),
         ("60+ min", Duration(60, (60, None))),
@@ -129,6 +135,12 @@ def test_invalid_time_is_refused(text):
 )
 def test_minutes_and_band_are_read_from_a_duration(text, duration):
     assert read_duration(text) == duration
+
+
+def test_middles_of_all_bands_of_15_minutes_add_up_to_their_exact_sum():
+    bands = [(start, start + 15) for start in range(0, 120, 15)]
+    counted = sum(read_duration(f"{low}-{high}").minutes for low, high in bands)
+    assert counted == sum((low + high) / 2 for low, high in bands)
 
 
 @pytest.mark.parametrize("text", ["a while", "30-10 min", "20 hours", "-5"])
@@ -153,6 +165,38 @@ def test_invalid_duration_is_refused(text):
 )
 def test_modes_and_question_types_of_other_systems_are_recognized(field, value, ours):
     assert recognized(field, value) == ours
+
+
+@pytest.mark.parametrize(
+    ("names", "word", "found"),
+    [
+        (["Local history"], "LOCAL  HISTORY", "Local history"),
+        (["Local history"], "local-histories", None),
+        (["Job"], "jobs", "Job"),
+        (["E-books"], "ebook", "E-books"),
+        (["Computación"], "computacion", "Computación"),
+        (["Taxes", "Tax"], "tax", "Tax"),
+        (["US"], "U", None),
+        (["Job", "Jobs"], "JOBS!", None),
+    ],
+)
+def test_word_of_a_desk_log_finds_a_name_that_differs_only_in_case_accents_spaces_or_an_s(names, word, found):
+    assert by_plain_name({name: name for name in names}).get(plain_name(word)) == found
+
+
+@pytest.mark.parametrize(
+    ("cell", "log_import"),
+    [
+        ("import 3 row 15", 3),
+        ("3-15", 3),
+        ("2026-03-15", None),
+        ("15-Mar", None),
+        ("", None),
+        ("import 3", None),
+    ],
+)
+def test_import_of_a_failed_row_is_read_from_the_files_of_all_releases(cell, log_import):
+    assert import_of(cell) == log_import
 
 
 @pytest.mark.parametrize(

@@ -33,5 +33,5 @@ def uploaded(by, rows, *, stage, name="log.csv", change=lambda mapping: None):
 
 
 def _work(upload):
-    work.do_task(upload)
+    work.do_now(upload)
     return LogUpload.objects.get(pk=upload.pk)
