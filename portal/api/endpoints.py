@@ -98,7 +98,9 @@ def read_outcomes(request: HttpRequest, asked: Query[outcomes.AskedOutcomes]):
 def _token(request, scope):
     """Return the ApiToken of the request. Raises HttpError if the token lacks the scope `scope`."""
     if scope not in request.auth.scopes:
-        raise HttpError(403, f"This token doesn't allow this. It needs the scope {scope}.")
+        raise HttpError(
+            403, f"This token doesn't allow this. Ask a coordinator for a token with the scope {scope}."
+        )
     return request.auth
 
 

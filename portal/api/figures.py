@@ -51,7 +51,9 @@ def answer(asked, *, token):
     rows = token.branches.annotate(people=Count("staff_roles")).order_by("name")
     branches = list(rows.filter(slug=asked.branch) if asked.branch else rows)
     if not branches:
-        raise NoFigure("branch", "This token has no branch with this short name.")
+        raise NoFigure(
+            "branch", "This token has no branch with this short name. Send one of its branches, or none."
+        )
     left_out = [branch for branch in branches if _is_left_out(branch, asked.by)]
     counted = [branch for branch in branches if branch not in left_out]
     figure = workload.figure(period, [branch.pk for branch in counted], asked.by)
@@ -79,15 +81,17 @@ def answer(asked, *, token):
 
 def _check(asked, period):
     if period.last < period.first:
-        raise NoFigure("last_day", "This day is before first_day.")
+        raise NoFigure("last_day", "This day is before first_day. Send a later day.")
     if asked.by.startswith(workload.OWN):
         number = asked.by.removeprefix(workload.OWN)
         if not (number.isdecimal() and OwnField.objects.filter(pk=number).exists()):
-            raise NoFigure("by", "The library has no field with this number.")
+            raise NoFigure("by", "The library has no field of its own with this number. Send another number.")
     elif asked.by not in BREAKDOWNS:
-        raise NoFigure("by", "There is no such breakdown.")
+        raise NoFigure("by", "There is no such breakdown. The description of `by` lists them.")
     if workload.is_by_month(asked.by) and not period.is_whole_months:
-        raise NoFigure("by", "This is counted for whole months only.")
+        raise NoFigure(
+            "by", "This is counted for whole months only. Send the first and the last day of a month."
+        )
 
 
 def _is_left_out(branch, breakdown):

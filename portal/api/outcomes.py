@@ -36,11 +36,16 @@ def answer(asked, *, token):
     """
     branch = token.branches.filter(slug=asked.branch).first() if asked.branch else None
     if asked.branch and branch is None:
-        raise NoFigure("branch", "This token has no branch with this short name.")
+        raise NoFigure(
+            "branch", "This token has no branch with this short name. Send one of its branches, or none."
+        )
     periods = OutcomePeriod.objects.filter(kind=asked.kind).order_by("-first_day")
     period = (periods.filter(first_day=asked.first_day) if asked.first_day else periods).first()
     if period is None:
-        raise NoFigure("first_day", f"No {asked.kind} that starts on this day is counted.")
+        raise NoFigure(
+            "first_day",
+            f"No counted {asked.kind} starts on this day. Leave first_day out to get the last one.",
+        )
     tables = tables_of(period, branch, asked.by)
     texts = _texts_of_keys(tables, asked.by)
     return {
