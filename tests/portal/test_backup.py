@@ -248,7 +248,7 @@ def test_backup_is_refused_if_the_disk_of_the_private_files_is_missing(old, new_
 
 @pytest.mark.only_long
 def test_restore_removes_the_tables_of_a_newer_version(old, archive):
-    """The newer version may have tables that refer to tables of the archive."""
+    """Create a table of a newer version, which refers to a table that the archive contains too."""
     old.run("""
 from django.db import connection
 cursor = connection.cursor()

@@ -73,7 +73,7 @@ def test_catalog_link_contains_the_encoded_values_of_the_item(link, facts, addre
         # Without the ISBN, nothing in the address says which item is meant.
         ("https://cat.example.org/?q={isbn}", ""),
         ("https://cat.example.org/?v=1&q={isbn}", ""),
-        # No part of a path or of a fragment can be left out.
+        # Only parameters can be left out. A part of a path or of a fragment can't be left out.
         ("https://cat.example.org/isbn/{isbn}?title={title}", ""),
         ("https://cat.example.org/?title={title}#{number}", ""),
     ],

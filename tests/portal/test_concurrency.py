@@ -825,7 +825,7 @@ def test_making_a_list_eight_times_at_once_with_the_same_name_makes_one_list(ses
 
     def check(name, outcomes):
         assert sum(outcome is not None for outcome in outcomes) == 1
-        # Otherwise, the last rounds would reach the limit of lists.
+        # Delete the list, so that the last rounds don't reach the limit of lists.
         SavedList.objects.get(name=name).delete()
 
     rounds([make] * PROCESSES, ROUNDS, before=lambda _: str(uuid.uuid4()), after=check)
@@ -902,7 +902,7 @@ def test_no_visitor_sees_a_list_after_its_link_has_ended(session):
         before=lambda _: make_link(saved_list, with_notes=False, at=timezone.now()),
         after=check,
     )
-    # The link may end before anybody opens it, but not in every round.
+    # A link may end before anybody opens it, but this must not happen in every round.
     assert any(shown)
 
 

@@ -80,7 +80,7 @@ def test_now_function_returns_the_start_time_plus_the_elapsed_time(clock):
         clock.shift(3)
         return now() - at
 
-    # `at` doesn't have to be the time of the clock.
+    # `at` may differ from the time that the clock shows.
     assert action(at=NOW - datetime.timedelta(days=400)) == datetime.timedelta(seconds=3)
 
 

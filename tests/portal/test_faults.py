@@ -199,7 +199,7 @@ def test_error_page_says_to_try_again_soon_if_the_session_cannot_be_saved(
 ):
     sign_in(client, patron)
     session = client.session
-    # Without this key, the next request saves the session.
+    # If the session has no day of its last use, the next request stores this day and saves the session.
     del session[LAST_USED_ON]
     session.save()
     client.raise_request_exception = False
@@ -210,7 +210,7 @@ def test_error_page_says_to_try_again_soon_if_the_session_cannot_be_saved(
 
 @pytest.mark.django_db
 def test_cache_keeps_a_key_after_four_hundred_other_keys_are_stored():
-    """Store 400 keys. With Django's default for MAX_ENTRIES, the cache would delete keys above 300."""
+    """With Django's default for MAX_ENTRIES, which is 300, the cache would delete some of the 400 keys."""
     cache.set("used", True)
     for number in range(400):
         cache.set(f"other:{number}", number)

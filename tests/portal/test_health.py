@@ -100,7 +100,7 @@ def test_readiness_check_reports_a_missing_or_read_only_folder_of_private_files(
     private.symlink_to(tmp_path / "unmounted")
     assert readiness(at=NOW)["disk"] == "the folder of the private files is missing"
     private.unlink()
-    # Root may write to every folder, so a file takes the place of a folder that can't be written.
+    # Root may write to every folder, even a read-only one. So put a file where the folder should be.
     private.touch()
     assert readiness(at=NOW)["disk"] == "files can't be written: Not a directory"
     private.unlink()

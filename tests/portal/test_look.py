@@ -81,7 +81,7 @@ def test_compressed_style_sheet_is_small(messages, most):
 
 def test_only_patron_pages_with_messages_or_files_have_styles_for_messages_and_files():
     [part] = styles.MESSAGES.findall(styles.STYLE_SHEET.read_text("utf-8"))
-    # Other parts of the style sheet have the styles of these classes.
+    # Other parts of the style sheet have styles for these classes too.
     elsewhere = {
         "icon",
         "meta",

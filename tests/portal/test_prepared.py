@@ -106,7 +106,7 @@ def test_prepared_query_returns_the_same_rows_as_its_queryset(two, shape, django
 
 
 def test_only_values_of_arguments_are_parameters_of_a_prepared_query(two):
-    """The other values are in the SQL, so that PostgreSQL's plan for all values can use a partial index."""
+    """All other values are part of the SQL text, so that PostgreSQL can plan with a partial index."""
     run, statements = prepared(name=NAME)(lambda name: User.objects.filter(name=name, language="es")), []
 
     def watch(execute, sql, params, many, context):

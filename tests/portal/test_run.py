@@ -191,7 +191,7 @@ def test_stopping_the_run_command_ends_the_web_server_and_the_worker(environment
         assert process.wait(20) == 0
         unused.close()
     assert not any(is_alive(pid) for pid in pids)
-    # The last process that closes the database empties its write-ahead log.
+    # When the last process closes the database, SQLite empties the write-ahead log.
     assert not Path(environment["DATA_DIR"], "afterword.sqlite3-wal").exists()
 
 

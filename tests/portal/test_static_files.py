@@ -35,7 +35,7 @@ def test_only_comment_lines_and_indentation_are_removed_from_scripts():
 
 
 def test_no_string_in_a_script_has_several_lines():
-    """Collecting a script removes the indentation of its lines, in such strings too."""
+    """Collecting a script removes the indentation of every line, even of a line inside a string."""
     several_lines = [
         f"{path.name}:{number}: write this string in one line, or join its lines: {line.strip()}"
         for path in sorted((settings.BASE_DIR / "static" / "js").glob("*.js"))

@@ -26,7 +26,7 @@ LEFT_OUT = {"positive_data_acceptance"}
 
 @pytest.fixture
 def described(library):
-    # Don't close the test's database connection at each request. Django's test client does the same.
+    # Keep the test's database connection open between requests, as Django's test client does.
     signals = request_started, request_finished
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -47,7 +47,7 @@ def _description():
 
 
 def _count_outcomes(branch):
-    """Count a quarter and a year, so that outcomes can be read."""
+    """Create visits and count their outcomes, so that the API has a quarter and a year to return."""
     HelpSessionFactory.create_batch(6, branch=branch, happened_on=datetime.date(2024, 1, 5), found="all")
     count_outcomes(at=datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC))
 
@@ -69,7 +69,8 @@ def test_every_response_matches_the_openapi_description(described, branch, metho
     def send(case):
         LimitCount.objects.all().delete()
         if method == "POST":
-            # Use a real branch and leave out one item. The API refuses most random branches and items.
+            # Use a real branch, and leave out the first item, because the API refuses most random branches
+            # and items.
             case.body |= {"branch": branch.slug, "items": case.body.get("items", [])[1:]}
         answer = case.call(headers=headers)
         statuses.add(answer.status_code)

@@ -20,7 +20,7 @@ MARCH = Period(datetime.date(2026, 3, 1), datetime.date(2026, 3, 31))
 
 @pytest.fixture
 def counted(branch):
-    """Count 8 sessions about gardening, 2 about tax and a quiet one in March 2026."""
+    """Create 8 help sessions about gardening, 2 about tax and a quiet one in March 2026, and count them."""
     StaffFactory.create_batch(3, branch=branch)
     gardening, tax = TopicFactory(name="Gardening"), TopicFactory(name="Tax")
     for number in range(11):

@@ -26,7 +26,10 @@ COUNTED = datetime.datetime(2026, 8, 14, 18, tzinfo=datetime.UTC)
 
 @pytest.fixture
 def counted(branch):
-    """Count 20 visits with an answer and a verdict: 18 about law (12 of them at `branch`) and 2 about tax."""
+    """Create 20 visits with an answer and a verdict, count their outcomes, and return the OutcomePeriod.
+
+    18 visits are about law (12 of them at `branch`), and 2 are about tax.
+    """
     west, items = BranchFactory(name="West"), ItemFactory.create_batch(2)
     law, tax = TopicFactory(name="Law"), TopicFactory(name="Tax")
     at = datetime.datetime.combine(MAY, datetime.time(18), datetime.UTC)
@@ -51,7 +54,7 @@ def read(ask, token):
 
 
 def cells_in_file(answer):
-    """Return the lines of a CSV file, without headings, that has the same outcomes as this API response."""
+    """Return the lines, except the headings, of a CSV file with the same outcomes as this API response."""
     cells = [[row["label"], "", "", row["number"]] for row in answer["follow_ups"]]
     for question in answer["questions"]:
         total = [{"label": "Total", "numbers": question["total"]}]

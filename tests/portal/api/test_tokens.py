@@ -1,4 +1,4 @@
-"""Test the page where coordinators make and revoke the tokens of other systems."""
+"""Test the page where coordinators make and revoke the tokens with which other systems use the API."""
 
 import datetime
 import html

@@ -62,7 +62,7 @@ def send(at):
 
 
 def take(at):
-    """Take all waiting emails, as a worker does. Return those about check-ins that may be sent now."""
+    """Take all waiting emails, as a worker does. Return the check-in emails that may be sent now."""
     taken = []
     while row := take_next(at=at):
         email = settling.settle(row, at=at, sources=SOURCES)
@@ -105,8 +105,9 @@ class History:
         self.links = {}
         # The primary keys of the check-ins that the library must not send, because the patron has answered.
         self.answered = set()
-        # {key of MergedRecords: ((going, time), (into, time before the merge, time after the merge))}.
-        # `going` and `into` are the primary keys of the two patrons. The times come from `last_sent`.
+        # {primary key of a MergedRecords: ((going, time), (into, time before the merge, time after the
+        # merge))}. `going` and `into` are the primary keys of the two patrons. A time says when the patron
+        # last got an email.
         self.merged = {}
         # {primary key of a visit under a legal hold: the primary keys of its check-ins}
         self.held = {}
@@ -150,7 +151,7 @@ class History:
             self.wait(days=8)
             self.work()
 
-    # The steps that a random history can have.
+    # The methods that add a visit, move the clock, or let a patron, the staff or the worker act.
 
     def wait(self, days=None):
         self.at += self.random.randint(1, 60) * HOUR if days is None else days * DAY
@@ -247,7 +248,7 @@ class History:
             outcomes.clear_outcome(visit, at=self.at)
 
     def due_visits(self):
-        """Return the visits about which the library has not asked yet, although their check-in is due."""
+        """Return the visits whose check-in is due and was not sent yet."""
         due = {"check_ins_made__status": "planned", "check_ins_made__due_on__lte": self.today}
         return self.visits.filter(quiet=False, **due).distinct()
 
@@ -258,7 +259,7 @@ class History:
         return [found[number] for number in sorted(found) if found[number]]
 
     def note_answered(self, visit):
-        """Add the visit's sent and due check-ins to `answered`. The library must not send them anymore."""
+        """Add the visit's sent and due check-ins to `answered`. No more emails about them may be sent."""
         waiting = visit.check_ins_made.filter(status="planned", due_on__lte=self.today)
         asked = visit.check_ins_made.filter(status="asked")
         self.answered |= {row.pk for row in [*waiting, *asked]}
@@ -307,7 +308,7 @@ class History:
         self.unmerge()
 
     def unmerge(self):
-        """Undo a merge. An email from before the merge counts for the weekly limit of its recipient."""
+        """Undo a merge. Each email from before the merge counts again for the patron who got it."""
         merged = self.some(MergedRecords.objects.filter(into__in=self.patrons).order_by("pk"))
         if not merged:
             return
@@ -459,7 +460,7 @@ class History:
             assert not (self.may_go(check_in) and is_same), "an email was dropped that may go"
 
     def by_the_workers(self, job):
-        """Let each worker run `job(at)`, and return the results."""
+        """Let each worker run `job(at)`, and return a list with the result of each worker."""
         if self.workers == 1:
             return [job(self.at)]
         results = run_simultaneously(*[lambda: job(self.at)] * self.workers)

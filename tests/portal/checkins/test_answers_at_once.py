@@ -1,4 +1,4 @@
-"""Test answers by emailed link that arrive simultaneously, or while the visit is deleted.
+"""Test answers by emailed link that arrive at the same moment, or while the visit is being deleted.
 
 The tests run several processes.
 """

@@ -31,8 +31,8 @@ from tests.portal.checkins.test_sending import (
 from tests.push_device import PRIVATE_KEY
 
 MINUTE = datetime.timedelta(minutes=1)
-# Other tests in this module cover these reasons against sending. Three of the reasons are about email addresses,
-# which push messages don't need.
+# Other tests in this module cover these reasons for not sending a check-in. Three of the reasons are about
+# email addresses, which push messages don't need.
 TESTED_APART = {Why.NO_ADDRESS, Why.UNCONFIRMED, Why.ADDRESS_OFF, Why.NO_PHONE}
 
 pytestmark = pytest.mark.django_db

@@ -72,7 +72,7 @@ def test_unmerging_does_not_restart_check_ins_that_were_stopped_on_the_merged_re
 def test_unmerging_withdraws_a_permission_for_emails_that_was_given_on_the_merged_record(
     merge, coordinator, own
 ):
-    """Check that both earlier choices apply again, because nobody knows which person allowed the emails."""
+    """Check that each record has its earlier choice again. Nobody knows which person allowed the emails."""
     _going, into, merge_row = merge(going=own, into=own)
     check_ins.choose(into, "email", wording="Yes", language="en", at=LATER)
     restored = unmerging.unmerge(merge_row, by=coordinator, at=LATER)

@@ -177,7 +177,7 @@ def test_viewer_with_only_a_code_who_chooses_email_is_asked_to_keep_the_visit(cl
     visit.refresh_from_db()
     assert visit.patron.check_ins == "email"
     assert Consent.objects.get(purpose="check_ins").wording.splitlines()[0] == QUESTION
-    # The new account has no address, so the page says what to do.
+    # The new account has no email address, so the page asks the patron to add one.
     assert page.request["PATH_INFO"] == reverse("check_ins")
     assert "Add an email address first." in text(page)
 

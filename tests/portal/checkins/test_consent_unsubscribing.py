@@ -1,4 +1,4 @@
-"""Test that an unsubscribe link turns check-ins off, and that the page of notices links to this choice."""
+"""Test the unsubscribe links of check-ins, and the link from the notices page to the page about check-ins."""
 
 import datetime
 from html import unescape

@@ -34,7 +34,7 @@ TITLE = "Composting for Balconies"
 
 @pytest.fixture
 def linked(db):
-    """Return (the check-in, the address of its link). The visit has two starred items."""
+    """Return (check-in, address of its link). The check-in is about a visit with two items."""
     check_in, token = asked()
     recommend_in(check_in.help_session, 2, item__title=TITLE)
     return check_in, reverse("how_it_went", args=[token])
@@ -42,7 +42,7 @@ def linked(db):
 
 @pytest.fixture
 def opened(linked, client, sign_in):
-    """Return (the check-in, the address of its link, the browser where its patron is signed in)."""
+    """Return (check-in, address of its link, browser in which the patron is signed in)."""
     check_in, url = linked
     return check_in, url, sign_in(client, check_in.asked)
 
@@ -427,7 +427,10 @@ def test_message_by_link_does_not_name_another_patron_who_is_signed_in(linked, c
 
 
 def test_answers_of_the_adult_about_a_childs_visit_count_as_given_by_link(linked, client, sign_in):
-    """Check also that the page shows no titles and no letter, although the adult may open the visit."""
+    """Check also that the page shows no titles and no words of the helper.
+
+    The visit's own page shows the titles, because the adult may open the visit.
+    """
     check_in, url = linked
     type(check_in.asked).objects.update(name="Mia", child_since=timezone.now())
     adult, now = UserFactory(has_shared_visits=True), timezone.now()
@@ -575,7 +578,8 @@ def test_opening_a_check_in_link_changes_no_row(linked, client, sign_in, who):
     assert sorted(Session.objects.values_list()) == sessions
     assert not limits.LimitCount.objects.exists()
     if who == "the patron":
-        # Other pages store the day of this request in the session, so the comparison above can fail.
+        # Opening another page stores today's date in the session, which proves that the comparison above can
+        # fail.
         client.get(reverse("help_sessions"))
         assert sorted(Session.objects.values_list()) != sessions
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def asked(at=None, **fields):
-    """Create a check-in that was sent at `at`, and return (check-in, token)."""
+    """Create a check-in that was sent at `at`, and return (check-in, token of its link)."""
     at = at or timezone.now()
     LibraryFactory()
     visit = HelpSessionFactory(patron=UserFactory(check_ins="email"), kept_at=at)

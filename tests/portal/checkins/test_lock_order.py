@@ -46,8 +46,9 @@ def begin(transactional_db):
             for _ in range(40)
         ]
         check_ins = [CheckInFactory(help_session=visit, due_on=today, created_at=at) for visit in visits]
-        # A bulk statement locks rows in the order of their places in the table. PostgreSQL stores a changed
-        # row in a new place, so changing the rows in descending order reverses the order of their places.
+        # A bulk statement locks rows in the order in which they are stored. PostgreSQL usually stores a
+        # changed row behind all other rows, so changing the rows from the last to the first reverses this
+        # order.
         for check_in in reversed(check_ins):
             CheckIn.objects.filter(pk=check_in.pk).update(reason="moved")
         HelpSession.objects.filter(pk__in=[visit.pk for visit in visits]).update(

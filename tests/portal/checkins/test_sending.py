@@ -256,7 +256,8 @@ def test_check_in_is_not_sent_if_there_is_a_reason_against_sending(reason, staff
     ana.refresh_from_db()
     viewer = BrowserViewer.who_opened([check_in.help_session_id], ana)
     shown = due_check_in(viewer, Library.current(), at=NOW)
-    # Pages still ask about the visit if the reason is in ONLY_BY_EMAIL, but not for the reason Why.CHILD.
+    # A reason in ONLY_BY_EMAIL prevents only the email, so pages still ask about the visit. But Why.CHILD
+    # also prevents the question on pages.
     assert (shown is not None) == (reason in ONLY_BY_EMAIL and reason != Why.CHILD)
 
 

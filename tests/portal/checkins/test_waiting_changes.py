@@ -77,7 +77,7 @@ def world(transactional_db):
 def meanwhile(world, change, act):
     """Run `change` in one process, and `act` in a second process while the changed rows are locked.
 
-    Return the outcome of `act`.
+    Return what `act` returned, or the class name of its exception.
     """
     has_changed = multiprocessing.get_context("fork").Event()
     outcomes = []

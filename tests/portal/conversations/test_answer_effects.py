@@ -1,6 +1,7 @@
 """Test the effects of sending an answer.
 
-An answer can take, close or count the conversation. It also decides to whom the conversation comes back.
+Sending an answer can also take the conversation, close it or count it as a contact. And it decides whether
+the conversation later comes back to the writer of the answer or to the branch.
 """
 
 import datetime
@@ -53,7 +54,7 @@ def set_back_to_writer(branch, to_writer=True):
 
 
 def desk_events(conversation):
-    """Return [(kind, name of the new assignee, name of the previous assignee)] of the desk's events."""
+    """Return the desk's events as [(kind, name of the new assignee, name of the previous assignee)]."""
     return list(conversation.desk_events.order_by("at", "pk").values_list("kind", "to__name", "was__name"))
 
 

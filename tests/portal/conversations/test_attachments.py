@@ -698,7 +698,7 @@ def race(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return one function for each name. Each function adds a PDF of 1,000 bytes to the conversation."""
+    """Return a function for each of the file names. It adds a PDF of 1,000 bytes with this name."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

@@ -33,7 +33,7 @@ def session(patron, staff, branch):
 
 
 def request(about, at, *, by=None, caller=CALLER, **fields):
-    """Let `by`, or else the patron, ask for a call about the visit `about`. Return the conversation."""
+    """Ask for a call about the visit `about`, by default as its patron. Return the conversation."""
     return call_backs.ask(
         caller,
         by=by or about.patron,
@@ -319,7 +319,7 @@ def test_transferred_call_keeps_its_phone_number_and_promised_time(session, staf
 
 
 def seen_by(conversation):
-    """Return what a page loaded now would send as `seen`: (key of the phone number, number of tries)."""
+    """Return the `seen` of a page that is opened now: (key of the phone number, number of tries)."""
     return call_backs.open_call(conversation).pk, call_backs.tries(now_of(conversation))
 
 

@@ -215,7 +215,7 @@ def pages_of(world, sign_in, show_code):
             try:
                 path = address(route, owner)
             except AttributeError:
-                # The URL needs the id of an object, and `owner` has no such object.
+                # The URL needs the id of an object that `owner` doesn't have.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1

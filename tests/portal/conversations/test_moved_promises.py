@@ -41,7 +41,7 @@ second, minute, hour, day = (
 
 
 def chicago(text):
-    """Return a time such as "Tue 10:00" in the week of March 2, 2026, a Monday."""
+    """Parse a text such as "Tue 10:00" as a time in the week that began on Monday, March 2, 2026."""
     weekday, clock = text.split()
     return datetime.datetime.combine(DAYS[weekday], datetime.time.fromisoformat(clock), CHICAGO)
 
@@ -83,7 +83,7 @@ def promised(conversation):
 
 
 def by_hours(*hours):
-    """Return [(weekday, 9:00, closing time)] for a week with these closing hours, from Monday on."""
+    """Return [(weekday, 9:00, closing time)]. `hours` are the closing hours of Monday, Tuesday and so on."""
     return [(weekday, datetime.time(9), datetime.time(closes)) for weekday, closes in enumerate(hours)]
 
 

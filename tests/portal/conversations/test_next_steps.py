@@ -63,7 +63,7 @@ def do(action, recommendation, *args, staff, at=AT + hour, **kwargs):
 
 
 def state_of(recommendation):
-    """Return (status, reason, day of the snooze) of the row. Check that a replay gives the same state."""
+    """Return (status, reason, day of the snooze) of the row. Check that its history gives the same state."""
     row = row_of(recommendation)
     saved, replayed = (
         replace(state, at_desk_from=None) for state in (states.state_of(row), states.replay(row))

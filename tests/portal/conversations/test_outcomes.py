@@ -222,8 +222,8 @@ def test_patron_who_asks_for_an_answer_sends_a_message(session, at):
         session.patron,
     )
     assert (row.pk, row.wants_no_answer) == (row_of(session).pk, False)
-    # The desk sees the message immediately, not after a minute. The conversation keeps its place in the queue
-    # and its reason.
+    # The desk sees the message immediately, not after a minute. The reason of the conversation and its place
+    # in the queue don't change.
     assert state(row) == ("waiting_for_staff", "found_nothing", at, at + second)
     assert Conversation.objects.belonging_to(Viewer(session.patron)).get() == row
     assert replayed(row)

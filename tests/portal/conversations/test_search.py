@@ -117,7 +117,7 @@ def test_search_finds_conversations_by_subject_and_patron_and_message_and_item(s
 
 
 def test_every_search_runs_the_same_sql_statements(session, patron):
-    """Compare the texts of the statements, because PostgreSQL prepares each different text anew."""
+    """Compare the SQL texts, because PostgreSQL has to prepare each different text separately."""
     bees, hives = ask(session, patron, "The smoker is too hot"), ask(session, patron, "Two hives, no smoker")
     statements = []
 

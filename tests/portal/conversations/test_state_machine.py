@@ -399,8 +399,8 @@ class TwoConversations(RuleBasedStateMachine):
             ),
         )
         if was == "could_not_get_it" != verdict:
-            # The next step no longer counts. It counts again only if the patron soon says again that they
-            # couldn't get the item.
+            # The item no longer has a next step. It gets the step back if the patron says again within ten
+            # minutes that they couldn't get the item.
             entries = [entry for entry in conversation.log if entry.key == key]
             conversation.log = [entry for entry in conversation.log if entry.key != key]
             if entries:
@@ -533,7 +533,10 @@ class TwoConversations(RuleBasedStateMachine):
 
     @rule()
     def patron_writes_by_link(self):
-        """Write on the page of the emailed link. Add the text to the open conversation about the outcome."""
+        """Write on the page that the link in the email opens.
+
+        The portal adds the text to the open conversation about the outcome.
+        """
         conversation = self.target(0)
         if conversation.erased or conversation.reading()[0] == "closed":
             return

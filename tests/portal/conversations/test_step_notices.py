@@ -30,7 +30,7 @@ ORDERED, RESERVED = Step("ordered", FRIDAY), Step("reserved", FRIDAY)
 
 @pytest.fixture
 def now(time_machine, library):
-    """Return now(minutes), which sets the clock to this many minutes after NOW."""
+    """Return now(minutes), which sets the clock to this many minutes after NOW and returns the time."""
 
     def now(minutes):
         time_machine.move_to(NOW + minutes * MINUTE, tick=False)
@@ -67,7 +67,7 @@ def do(action, missed, *step, staff, at):
 
 
 def emails_at(now, minutes):
-    """Return the subjects of the emails that the worker sends until this many minutes after NOW."""
+    """Let the worker run this many minutes after NOW, and return the subjects of the emails that it sends."""
     now(minutes)
     mail.outbox.clear()
     Worker().deliver_due()

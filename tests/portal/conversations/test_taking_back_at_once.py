@@ -25,8 +25,8 @@ from tests.processes import rounds
 # colleague, the author of the answer, and the patron.
 TOGETHER = 5
 ROUNDS = times(1, 12)
-# The author takes the answer back between EARLIEST and LATEST seconds before the patron sees the answer. If
-# less than one second is left, it is too late to take the answer back.
+# The author tries to take the answer back between EARLIEST and LATEST seconds before the undo window ends. In
+# the last second of the undo window, it is too late to take the answer back.
 EARLIEST, LATEST = 1.6, 0.9
 
 pytestmark = [
@@ -102,7 +102,7 @@ def test_patron_never_sees_an_answer_that_is_taken_back_at_the_last_moment(trans
         def work(data):
             answer, _taken_back, held_until = data[number]
             seen, mails, is_over = False, 0, False
-            # A process that starts late opens the page once.
+            # The loop runs at least once, so even a process that starts late opens the page.
             while not is_over:
                 is_over = timezone.now() >= max(answer.shown_from, held_until) + timedelta(seconds=0.2)
                 page = phones[number].get(answer.conversation.get_absolute_url())

@@ -508,7 +508,7 @@ def reply_to(device, conversation, **headers):
 
 
 def ask_signed_out(device, words=WORDS, **headers):
-    """Send a question with an expired CSRF token. Its author is unknown."""
+    """Send a question with an expired CSRF token. The author of the question is unknown."""
     return post(device, reverse("ask"), {"body": words, "client_token": uuid.uuid4()}, **headers)
 
 
@@ -696,7 +696,7 @@ def test_page_without_unsent_text_runs_no_query_for_unsent_text(form, world, dev
 
 
 def buttons(world):
-    """Return {name: (address, fields, function that returns whether the button took effect)}."""
+    """Return {name of a button: (address, fields, function that returns whether the button took effect)}."""
     saved = SavedItemFactory(saved_list__patron=world.patron, item=world.other.item)
     removed = SavedItemFactory(saved_list=saved.saved_list, removed_at=timezone.now())
     session = world.session

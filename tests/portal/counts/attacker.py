@@ -1,8 +1,8 @@
 """An attacker who reads every table of outcomes and subtracts the tables from one another.
 
-The attacker knows which visits a number is about: the quarter, the branch and the key of a row. An `Atom` is
-the smallest group of visits that these facts can tell apart. A published number is about a set of atoms, stored
-as the bits of an integer.
+For each number, the attacker knows the quarter, the branch and the key of the row, such as a topic. An `Atom`
+is a group of visits that agree in these three facts, so the attacker can't tell them apart. A published
+number is about a set of atoms, which is stored as the bits of an integer.
 """
 
 import random
@@ -80,7 +80,7 @@ def random_visits(seed, most, quarters, branches, topics, items):
 
 
 def counted(visits, quarter):
-    """Count the visits of a quarter, as count_outcomes_of does."""
+    """Count the visits of a quarter, and return the tables in the form of count_outcomes_of."""
     visits = [visit for visit in visits if visit.quarter == quarter]
     tables: dict = {}
     for question, breakdown in _tables():
@@ -148,7 +148,7 @@ def small_numbers(visits):
 
 
 def _truth(visits, question, breakdown):
-    """Return {Atom: {answer: [number of a visit, …]}}."""
+    """Return which visits got each answer: {Atom: {answer: [Visit.number, …]}}."""
     truth: dict = defaultdict(lambda: defaultdict(list))
     for visit in visits:
         if question in OF_VISITS:
@@ -162,7 +162,10 @@ def _truth(visits, question, breakdown):
 
 
 def _published(question, breakdown, places):
-    """Return the sets of atoms whose numbers are shown: the total of each table, its rows, and its rest."""
+    """Return the sets of atoms whose numbers are shown or easily computed.
+
+    For each table, these are the total, each shown row, and all hidden rows as one set.
+    """
     published = set()
     for period in OutcomePeriod.objects.all():
         rows = Outcome.objects.filter(period=period, question=question, is_shown=True)
@@ -184,7 +187,7 @@ def _published(question, breakdown, places):
 def derivable(published):
     """Return the published sets, and those that can be deduced in up to three rounds of subtraction.
 
-    In each round, the attacker also adds up sets that have nothing in common.
+    In each round, the attacker also adds up sets that have no atom in common, and subtracts the sum.
     """
     known, newest, parts = set(published), set(published), set(published)
     for _round in range(3):

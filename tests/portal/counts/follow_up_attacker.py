@@ -2,7 +2,7 @@
 
 The workload figures show exactly how many visits there were, how many were given to the patron, and how many
 check-ins were sent. So an outcome must not reveal a number below five if it is subtracted from these figures,
-or from another outcome. An `Atom` is the smallest group of visits that these numbers can tell apart.
+or from another outcome. An `Atom` is a group of visits that these numbers can't tell apart.
 """
 
 import datetime
@@ -43,7 +43,7 @@ class Atom(NamedTuple):
 def make_visits(seed, most, quarters, branches):
     """Save the visits and check-ins of a library, with up to `most` visits in a quarter.
 
-    In some libraries, nearly all patrons do the same. Then the number of the few other patrons is below five.
+    In some libraries, nearly all patrons do the same, so that fewer than five patrons do anything else.
     """
     rng = random.Random(seed)  # noqa: S311  it only makes test data
     weights = [rng.choice([1, 3, 9]) for _branch in branches]
@@ -99,7 +99,7 @@ def make_visits(seed, most, quarters, branches):
 
 
 def learned_numbers(visits, question):
-    """Return the numbers from 1 to 4 that the attacker learns: [(atoms that it counts, number)].
+    """Return the numbers from 1 to 4 that the attacker learns: [(atoms that the number counts, number)].
 
     `visits` are from `make_visits`. Leave out numbers that can be deduced from the workload figures alone.
     """
@@ -117,7 +117,7 @@ def learned_numbers(visits, question):
 
     exact = {bits(group) for group in exact.values()}
     shown = {bits(group) for group in shown}
-    # If a shown number is 0, the attacker knows that there is no such visit.
+    # If a shown number is 0, the attacker knows that its atoms have no visits.
     known_empty = 0
     for group in shown | exact:
         known_empty |= 0 if number_in(group) else group
@@ -126,7 +126,7 @@ def learned_numbers(visits, question):
     cells = _cells(exact, bits(atoms) & ~known_empty)
     learned: dict = {}
     for group in derivable(exact | shown):
-        # What the workload figures reveal is no secret.
+        # Leave out what the workload figures reveal, because it is no secret.
         for cell in cells:
             if cell & group == cell:
                 group &= ~cell
@@ -158,18 +158,22 @@ def _atoms(visits, question):
 
 
 def _is_possible(atom):
-    """Return whether there can be such a visit: only a patron who got the visit can answer."""
+    """Return whether a visit can have these values: only a patron who got the visit can answer."""
     can_answer = atom.step >= GIVEN and atom.is_described
     return can_answer if atom.has_answered else not atom.answer
 
 
 def _exact(atoms):
-    """Return {name: atoms} for each number in the workload figures, by quarter, branch and type."""
+    """Return {((quarter, branch, type), first step): atoms} for each number in the workload figures.
+
+    The number counts the visits that have reached this step.
+    """
     groups: dict = {}
     for atom in atoms:
         for least, size in itertools.product((RECORDED, GIVEN, SENT), range(4)):
             if atom.step >= least:
-                # The figures also show the sums of these numbers.
+                # The figures also show sums of these numbers. The key of a sum has only the quarter and the
+                # branch, only the quarter, or neither.
                 groups.setdefault((atom[:size], least), []).append(atom)
     return groups
 

@@ -1,4 +1,4 @@
-"""Test the counts of first answers: their times in opening hours, counting once, and forgetting."""
+"""Test how the time to the first answer is measured, when an answer counts, and what the figure shows."""
 
 import datetime
 
@@ -51,7 +51,7 @@ def rows():
 def test_time_to_the_first_answer_counts_only_opening_hours(opened):
     ClosedDay.objects.create(branch=opened, day=datetime.date(2026, 3, 3))
     answered(opened, after=2 * HOUR)
-    # 7 hours on Monday, nothing on the closed Tuesday, and 1 or 2 hours on Wednesday.
+    # These answers took 7 opening hours on Monday, none on the closed Tuesday, and 1 or 2 on Wednesday.
     answered(opened, after=2 * DAY)
     answered(opened, after=2 * DAY + HOUR)
     count_answers(at=MONDAY + 3 * DAY)

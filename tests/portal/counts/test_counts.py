@@ -51,7 +51,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 def figures(table):
-    """Return {key: numbers} of a table. The numbers include forgotten sessions and those that still exist."""
+    """Return {key: numbers} of a table. The numbers include both forgotten and existing sessions."""
     sums: dict = {}
     for row in table.objects.values_list(*table.KEY, *table.NUMBERS):
         key, numbers = row[: len(table.KEY)], row[len(table.KEY) :]
@@ -75,9 +75,9 @@ def own_value(library):
 
 @pytest.fixture
 def year(branch, patron, own_value):
-    """Make sessions in two months.
+    """Make sessions in two months, and return them.
 
-    Together, they have every fact that is counted. Some of them must not be counted.
+    Together, the sessions have every fact that is counted. Some of the sessions must not be counted.
     """
     west, topic, group = BranchFactory(name="West"), TopicFactory(), PatronGroupFactory()
     point = ServicePointFactory(branch=branch)
@@ -111,7 +111,7 @@ def year(branch, patron, own_value):
 
 
 def expected(table):
-    """Count all sessions one by one, in plain Python."""
+    """Return what figures(table) must return. Count all sessions one by one, in plain Python."""
     counted: Counter = Counter()
     for session in HelpSession.objects.filter(status__in=["recorded", "tally"]):
         month = session.happened_on.replace(day=1)
@@ -306,7 +306,8 @@ def test_job_uses_an_index_to_find_recent_contacts(library, branch):
         actions.count_contacts(at=AT)
     [recent] = [query["sql"] for query in queries if '"created_at" >=' in query["sql"]]
     with connection.cursor() as cursor:
-        # Delete SQLite's statistics from other tests. If they say that the table is small, SQLite reads all of it.
+        # Delete the statistics that SQLite collected in other tests. If the statistics say that the table is
+        # small, SQLite reads the whole table instead of the index.
         for statement in ("ANALYZE", "DELETE FROM sqlite_stat1", "ANALYZE sqlite_schema"):
             cursor.execute(statement)
         cursor.execute(f"EXPLAIN QUERY PLAN {recent}")

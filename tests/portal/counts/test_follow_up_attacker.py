@@ -49,8 +49,8 @@ def test_no_number_below_five_can_be_deduced_from_outcomes_and_workload_figures(
     assert OutcomePeriod.objects.exists()
 
 
-# Each entry is ((question, breakdown, place in Cell.visits), seed). The first part says which number a reader
-# can deduce by subtraction. In the library made from the seed, this number is below five.
+# Each entry is ((question, breakdown, place), seed). Cell.visits[place] is a number that a reader can deduce
+# by subtraction. In the library made from the seed, this number is below five.
 GUARDS = [
     (("kept", "", 2), 3),
     (("kept", "", 3), 1),
@@ -87,6 +87,6 @@ def test_random_libraries_in_the_attack_test_show_follow_ups_by_branch_and_year(
         attack(seed, most=800)
         rows = Outcome.objects.filter(is_shown=True, question__in=FOLLOW_UPS).select_related("period")
         shown |= {(row.period.kind, row.branch_id is None, row.question) for row in rows if any(row.numbers)}
-    # The year of a branch is missing here, because few numbers are shown about it.
+    # Numbers about a year of one branch are left out, because few of these numbers are shown.
     of_places = [("quarter", True), ("quarter", False), ("year", True)]
     assert shown >= {(*place, name) for place in of_places for name in FOLLOW_UPS}

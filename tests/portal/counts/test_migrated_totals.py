@@ -1,4 +1,4 @@
-"""Test that an update adds up the totals of months for each breakdown."""
+"""Test the migration that computes the totals of each breakdown, such as modes, from the table MonthTotal."""
 
 import datetime
 
@@ -13,7 +13,7 @@ MARCH = datetime.date(2026, 3, 1)
 
 @pytest.fixture
 def old_models(transactional_db):
-    """Undo the migrations of these tables, and redo them after the test."""
+    """Return the models from before the tables of totals were added. Migrate forward again after the test."""
     yield migrate("0008_month_emails")
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())

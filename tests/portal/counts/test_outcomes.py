@@ -25,7 +25,7 @@ from tests.factories import (
 )
 
 SPRING = Quarter(datetime.date(2026, 4, 1))
-# At BEFORE, the worker doesn't count the quarter yet. At AFTER, it does.
+# The worker doesn't count the quarter SPRING yet at BEFORE, and counts it at AFTER.
 BEFORE = datetime.datetime(2026, 8, 14, 1, tzinfo=datetime.UTC)
 AFTER = datetime.datetime(2026, 8, 14, 18, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -161,7 +161,7 @@ def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(libra
         made(branch, 6, found="all", day=datetime.date(2025, month, 5))
     outcomes.count_outcomes(at=datetime.datetime(2026, 1, 3, tzinfo=datetime.UTC))
     assert OutcomePeriod.objects.count() == 3
-    # The earlier version stored fewer of the numbers that a reader can deduce.
+    # The earlier version did not store some of the numbers that a reader can deduce.
     for row in Outcome.objects.filter(question="found"):
         row.visits = row.visits[:-3]
         row.save()

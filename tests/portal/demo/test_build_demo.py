@@ -139,7 +139,7 @@ def test_demo_access_log_contains_every_conversation_that_staff_opened(built):
 
 
 def past_visits():
-    """Return the visits of the counted quarter. They were forgotten at its end."""
+    """Return the visits of the counted quarter, which have all been forgotten."""
     return HelpSession.objects.filter(forgotten_on__lt=WEDNESDAY_AFTERNOON.date())
 
 
@@ -181,7 +181,7 @@ def test_each_breakdown_of_the_demo_has_numbers_for_the_last_month_and_the_last_
     assert few == {}
     assert not workload.figure(month, branches, workload.ANSWERS).is_empty
     assert OwnValue.objects.count() == 4
-    # The numbers of the year before come from an imported desk log. They are similar to those of this year.
+    # An imported desk log has the contacts of the year before. Both years have a similar number of contacts.
     before = workload.figure(year, branches, "time", earlier=year.year_before).total
     assert 0.7 < before.contacts / before.contacts_before < 1.5
 
@@ -250,7 +250,7 @@ def test_demo_has_answers_by_email_and_emails_that_match_no_conversation(built):
 
 def test_demo_statistics_have_realistic_proportions(built):
     sessions = of_the_story()
-    # SESSIONS, the number of contacts, leaves out the tick sheets.
+    # SESSIONS is the number of contacts without the tick sheets.
     slow = sessions.exclude(status="tally").exclude(question_type="known_item").count()
     assert 0.4 < slow / SESSIONS < 0.6
     levels = Counter(sessions.exclude(read_level=None).values_list("read_level", flat=True))

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_long]
 
 @pytest.fixture
 def old_models(transactional_db):
-    """Undo the migrations of the lists, and redo them after the test."""
+    """Return the models from before groups and service points had rows. Migrate forward after the test."""
     migrate(("counts", None), ("helpsessions", "0016_by_link_is_about_found"))
     yield migrate(("helpsessions", "0016_by_link_is_about_found"))
     executor = MigrationExecutor(connection)

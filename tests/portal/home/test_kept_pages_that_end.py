@@ -98,12 +98,12 @@ def test_device_must_delete_the_page_of_an_erased_conversation(visit, staff, pat
 @pytest.mark.parametrize("is_old", [False, True], ids=["latest visit", "older visit"])
 @pytest.mark.parametrize("what", ["reason", "item"])
 def test_pages_with_a_corrected_item_are_fetched_again(visit, patron, library, now, what, is_old):
-    """A list shows the reason for an item, and Home shows the item. Both also show items of older visits."""
+    """Lists show the item's reason and Home shows the item, even if the visit is too old to be kept."""
     [given] = recommend_in(visit)
     save(given.item, patron=patron, at=now, recommendation=given)
     if is_old:
         fill_with_newer_visits(visit)
-    # The first correction stores the day of the correction. So the second changes nothing but the items.
+    # The first correction stores the day of the correction. So the second correction changes only the items.
     change(visit, summary="Corrected.")
     visit.refresh_from_db()
     before = versions(patron, library)

@@ -124,7 +124,7 @@ def test_consent_to_push_messages_is_stored_in_the_language_of_the_page(signed_i
 
 
 def refuses(browser):
-    """Return True if no page offers push messages to this browser and the server refuses to turn them on."""
+    """Return whether no page offers push messages to this browser and the server refuses to turn them on."""
     words = text(browser.get(PAGE))
     is_told = SENTENCE not in words and "Open this page on your own phone." in words
     is_refused = browser.post(PAGE, PushDevice().keys).status_code == 422

@@ -96,7 +96,7 @@ def test_recommendations_page_lists_the_latest_recommendation_first(me, visit):
 def test_recommendations_page_hides_recommendations_that_the_patron_may_not_see(
     me, patron, given, branch, staff
 ):
-    """The patron must see only `given` and the last row."""
+    """The patron must see only `given` and the recommendation with the title "Of my child"."""
     other = UserFactory()
     common = {"branch": branch, "staff": staff}
     give(HelpSessionFactory(patron=other, **common), "Of a stranger")

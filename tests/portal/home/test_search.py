@@ -132,7 +132,10 @@ def test_search_in_spanish_finds_the_words_on_spanish_pages(me, visit, patron):
 
 
 def test_search_never_finds_text_that_the_patrons_pages_do_not_show(me, patron, staff, branch):
-    """Search for a word that is in each of these rows. The patron must find only the last row."""
+    """Put one word into many rows that the patron's pages don't show, and search for it.
+
+    The patron must find only the last row that the test creates, because the pages show this row.
+    """
     other = UserFactory()
     common = {"staff": staff, "branch": branch}
     SessionNoteFactory(help_session=HelpSessionFactory(patron=patron, **common), body=HIDDEN)

@@ -14,7 +14,7 @@ def in_latin_1(record):
 
 
 def priced(**changes):
-    """Return a record that says it is in UTF-8. `changes` is {word in the record: bytes to put there}."""
+    """Return a record that claims to be in UTF-8. `changes` is {word of the record: bytes to replace it}."""
     raw = marc(
         ("020", " ", ("a", "0306406152"), ("c", "PRICE")),
         ("245", "0", ("a", "TITLE")),
@@ -75,7 +75,7 @@ def test_record_in_an_old_cyrillic_or_greek_encoding_is_a_fault(encoding):
 
 
 def in_marc_8(raw):
-    """Return the record with a leader that says MARC-8."""
+    """Return the record with a leader that says that the encoding is MARC-8."""
     return raw[:9] + b" " + raw[10:]
 
 

@@ -84,7 +84,7 @@ def test_kind_and_form_of_an_item_are_read_from_a_marc_record(leader, fields, ex
         (SPEECH, [("300", " ", ("a", "3 audiocassettes"))], "cassette"),
         (FILM, [("300", " ", ("a", "1 online resource (1 video file)"))], "stream"),
         (FILM, [("007", "sd fsngnn|||e|")], ""),
-        # A damaged fixed field says nothing.
+        # Damaged fixed fields are ignored.
         (BOOK, [("008", "x")], "print"),
         (BOOK, [("007", ""), ("006", "")], "print"),
     ],

@@ -28,7 +28,7 @@ def reasons(records):
 
 
 def test_marc_record_with_overlapping_directory_entries_is_refused_quickly():
-    """If these entries were read, a record of 77 kB would have 35 MB of names."""
+    """If all directory entries were read, a record of 77 kB would produce 35 MB of names."""
     field = b"1 \x1faN\xc3\xa9 1\x1e"
     entries = b"245%04d%05d" % (8, 0) + b"700%04d%05d" % (9999, 0) * 3500
     data = b"10\x1faHi\x1e" + field * 3500

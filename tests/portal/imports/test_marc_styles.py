@@ -35,11 +35,11 @@ def values_of(*fields, leader="am"):
         ),
         ([("a", "Lost :"), ("h", "[videorecording] :"), ("b", "pilot")], "Lost : pilot"),
         ([("a", "Zima"), ("h", "[sound recording].")], "Zima"),
-        # Records without punctuation.
+        # If a record has no punctuation between the parts of the title, the reader adds it.
         ([("a", "Zauberberg"), ("b", "Roman"), ("c", "Thomas Mann")], "Zauberberg : Roman"),
         ([("a", "Handbuch"), ("n", "Band 2"), ("p", "Praxis")], "Handbuch. Band 2, Praxis"),
         ([("a", "Who am I?"), ("n", "Part 2")], "Who am I? Part 2"),
-        # Records with punctuation don't change.
+        # If a record has punctuation between the parts of the title, the reader keeps it.
         ([("a", "Main :"), ("b", "sub. "), ("n", "Part 1,"), ("p", "Name /")], "Main : sub. Part 1, Name"),
         ([("a", "Hamlet ;"), ("b", "Macbeth /")], "Hamlet ; Macbeth"),
         ([("a", "呐喊 ："), ("b", "选")], "呐喊 ： 选"),

@@ -114,7 +114,8 @@ def test_next_step_names_the_record_as_replacement_until_the_match_is_undone(
     )
     match(by_hand, record, by=staff, at=timezone.now())
     assert NextStep.objects.get().other_item == record
-    # `restore` makes the row from the events. So this proves that the events also name the record.
+    # `restore` makes the next step again from its events. So the next assertion proves that the events also
+    # name the record.
     step_history.restore(missed)
     assert NextStep.objects.get().other_item == record
     assert belonging_to(patron) == {missed.item, record}

@@ -14,8 +14,8 @@ from portal.notifications.models import Notification
 pytestmark = pytest.mark.django_db
 HIDDEN = "\u00a0\u200c" * 40
 LINK = "https://help.library.example/conversations/6f0f2f2e/#latest"
-# The HTML of the library's email, as mail programs quote it in plain text. They add the address of each link
-# after the text of the link. `{link}` is the address that the email also shows as text.
+# The HTML of the library's email, as mail programs quote it in plain text. After the text of each link, these
+# programs add the link's address. `{link}` is the address that the email also shows as text.
 QUOTE = {
     "en": f"""A message from your library. Open it to read more. {HIDDEN}
 

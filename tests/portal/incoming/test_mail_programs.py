@@ -53,7 +53,7 @@ FOLDED = {
 
 @pytest.fixture
 def answered(patron):
-    """Create the row of the outbox for the email that the patron answers."""
+    """Create the outbox row of the email that the patron answers."""
     writing.write(
         kind="conversations/answer",
         to=patron.email,

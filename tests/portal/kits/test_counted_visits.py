@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 def counted():
-    """Return (visit number, whether the visit is never counted) for each recommendation, oldest first."""
+    """Return (visit_number, never_counted) of each recommendation, oldest first."""
     return list(Recommendation.objects.order_by("pk").values_list("visit_number", "never_counted"))
 
 

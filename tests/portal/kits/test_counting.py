@@ -139,7 +139,8 @@ def test_patron_counts_once_with_their_latest_visit():
     rows = [
         row(1, "did_not_help", visit=7, patron=3, staff=1),
         row(2, "helped", visit=8, patron=3, staff=2, day=1),
-        # The visit of this verdict was forgotten, but its number 7 still says that it is the first visit.
+        # This verdict has lost its patron, because its visit was forgotten. The visit number 7 still shows
+        # that the verdict belongs to the first visit.
         row(3, "did_not_help", visit=7, staff=None),
     ]
     assert outcomes_of(rows) == [Outcome(True, AT.date(), frozenset({2}), (1, 2, 3))]

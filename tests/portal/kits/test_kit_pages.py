@@ -407,7 +407,7 @@ def test_record_form_offers_kits_without_javascript(desk, staff, branch):
 
 
 def search_of_kit(desk, **fields):
-    """Return the part of the page that the item search of the kit form loads by htmx."""
+    """Search for items in the kit form, and return the part of the page that htmx loads."""
     return desk.get("/desk/items/", fields, headers={"HX-Request": "true"}).content.decode()
 
 

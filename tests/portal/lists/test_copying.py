@@ -41,7 +41,7 @@ def copy_page(saved_list, **choices):
 
 
 def rows(saved_list):
-    """Return (title, author, note, reading) of the titles of a list, in its order."""
+    """Return (title, author, note, reading status) of each title, in the order of the list."""
     found = saved_list.saved_items.in_lists().in_order().select_related("item")
     return [(row.shown.title, row.shown.creators, row.note, row.reading) for row in found]
 

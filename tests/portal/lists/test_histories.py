@@ -171,7 +171,7 @@ class History:
                 row.removed_on = None
 
     def undo(self):
-        """Remove a title and undo the removal. The row must be the same as before."""
+        """Remove a title and undo the removal. The title's row must have the same values as before."""
         _one, row = self.any_row()
         if row:
             before = SavedItem.objects.filter(pk=row.pk).values().get()

@@ -131,7 +131,7 @@ def test_removing_an_item_from_the_list_can_be_undone(me, recommendation, sessio
     assert undo.startswith(reverse("restore_saved", args=[saved.public_id]))
     assert said in text(response)
     if forgotten:
-        # Forget the visit, but delete only those of its rows that the undo could use.
+        # Forget the visit. It is enough to delete the rows that restoring the item could use.
         SavedItem.objects.update(recommendation=None)
         recommendation.delete()
         session.delete()
@@ -185,7 +185,7 @@ def test_item_is_saved_in_the_list_named_in_the_form(me, patron, recommendation)
         url, {"recommendation": str(recommendation.public_id), "list": str(winter.public_id)}, **HTMX
     )
     assert SavedItem.objects.get().saved_list == winter
-    # The save button in the response has the id of the same list.
+    # The response shows the save button again, and the button's form has the id of the same list.
     assert f'name="list" value="{winter.public_id}"' in response.content.decode()
 
 

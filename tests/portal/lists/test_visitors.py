@@ -228,7 +228,7 @@ def test_get_and_head_requests_for_a_shared_list_change_nothing(winter):
 
 
 def dead_addresses(patron):
-    """Return {why the link doesn't work: its address}."""
+    """Return {reason why a link doesn't work: address of such a link}."""
     found = {"unknown": reverse("shared_list", args=[secrets.token_urlsafe(16)])}
 
     def link(why, **choices):

@@ -65,7 +65,10 @@ def answer(now, staff):
 
 @pytest.fixture
 def emails_at(now):
-    """Return emails_at(minutes), which returns the emails sent `minutes` after Monday, 10:00."""
+    """Return emails_at(minutes), which runs the worker and returns the emails that it sends.
+
+    The worker runs `minutes` after Monday, 10:00.
+    """
 
     def emails_at(minutes):
         now(minutes)
@@ -255,7 +258,8 @@ def test_emails_and_notices_dated_in_the_future_are_sent_soon(now):
     usual.refresh_from_db()
     notice.refresh_from_db()
     assert (new.created_at, retried.attempts, usual.due_at, notice.due_at) == (at, 2, later, at)
-    # After another refusal, the time of the next attempt is not corrected, so the waits still grow.
+    # If the mail server refuses an email again, the email must still wait for its next attempt. This time is
+    # right, so it is not corrected.
     mark_failed(take_next(at=at), at=at, error="450 busy")
     correct_times_of_a_fast_clock(at=at + timedelta(seconds=1))
     assert Notification.objects.due(at + timedelta(seconds=1)).count() == 2

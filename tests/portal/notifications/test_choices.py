@@ -36,7 +36,8 @@ def chosen(person, kind=KIND):
 def fields(*, staff, value="at_once"):
     """Return {name of the field: value} for each kind of notice that patrons or staff can choose.
 
-    A report can only be on or off, so it is on unless the value is "none".
+    For a report, people choose only between "at_once" (on) and "none" (off). So other values become
+    "at_once".
     """
     return {
         field_name(kind): "at_once" if kind.is_report and value != "none" else value

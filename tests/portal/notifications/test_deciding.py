@@ -57,7 +57,8 @@ def until(time):
         ("hourly", {"emailed_at": AT - MINUTE, "quiet_until": AT + MINUTE}, until(AT + 59 * MINUTE)),
         # Staff who use the desk see the queue on the desk's pages, so they get no email.
         ("at_once", {"at_desk_at": AT - MINUTE}, DROP),
-        # The stored time at which the person last used the desk can be a minute too early.
+        # The portal stores the time of desk use only once a minute, so the stored time can be a minute too
+        # early.
         ("at_once", {"at_desk_at": AT - 2 * MINUTE}, until(AT + 9 * MINUTE)),
         ("at_once", {"at_desk_at": AT - 10 * MINUTE}, until(AT + MINUTE)),
         ("at_once", {"at_desk_at": AT - 11 * MINUTE}, SEND),

@@ -446,7 +446,8 @@ def test_at_most_one_email_is_sent_twice_after_a_worker_is_killed(worker, smtp):
 @pytest.mark.one_database
 def test_worker_finishes_the_current_email_after_sigterm(worker, smtp):
     write_email("stuck@example.org")
-    # The worker's main thread handles the signal. Until then, the thread for emails may take more emails.
+    # The worker's main thread handles the signal. Before it does, the thread for emails may deliver some of
+    # these emails.
     later = [f"later{number}@example.org" for number in range(60)]
     for address in later:
         write_email(address)

@@ -187,7 +187,10 @@ def test_event_dated_in_the_future_by_a_fast_clock_becomes_due(receiver, ask):
 class TestNumbersOfADay:
     @pytest.fixture
     def answered(self, branch, staff, patron):
-        """Return answered(verdicts, check_ins), which saves verdicts and check-ins answered on March 1."""
+        """Return answered(verdicts, check_ins), which saves these numbers of verdicts and answered check-ins.
+
+        Their day is March 1, unless `at` is given.
+        """
 
         def answered(verdicts, check_ins, *, at=MONDAY - datetime.timedelta(days=1), **visit):
             for _ in range(verdicts):

@@ -24,7 +24,7 @@ def _text(value):
 
 
 def pointing_at(person):
-    """List the foreign keys of rows that point to this person, as "label.column"."""
+    """Return a "label.column" for each foreign key with which any row points to this person."""
     found = []
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:
@@ -37,7 +37,7 @@ def pointing_at(person):
 
 
 def occurrences_of(words, *, skipped=()):
-    """Return {(model label, column, word)} of all columns, and of the cache, that contain one of the words.
+    """Search all columns and the cache for the words, and return {(model label, column, found word)}.
 
     Skip the (model label, column) pairs in `skipped`.
     """

@@ -147,7 +147,7 @@ def test_visit_is_not_under_legal_hold_if_the_hold_is_lifted_while_a_person_leav
     rounds([lift, leave_visit], ROUNDS, before=begin_held, after=check_nothing_held)
 
 
-# The actions below lock the same rows.
+# The actions below run at the same moment, and lock the same rows.
 
 
 def adult_leaves(data):

@@ -98,7 +98,7 @@ def be_forgotten(visit, staff):
 def test_unmerging_restores_no_link_between_a_list_and_a_visit_that_the_person_no_longer_has(
     life, staff, coordinator, change, entries
 ):
-    """A merge deletes an entry if both records have the same item in a list of the same name."""
+    """Give both records the same item in a list of the same name, so that the merge deletes a saved item."""
     into = UserFactory()
     [saved] = SavedItem.objects.in_lists().filter(recommendation__isnull=False)
     end_link(life.working, at=timezone.now())

@@ -367,7 +367,7 @@ def test_merge_preview_counts_visits_and_conversations_and_saved_items(device, p
     assert what_moves(device) == merging.Moving(visits=1, conversations=1, saved_items=1)
 
 
-# These tests fail for a new model until MERGED_BY has a function for this model.
+# The tests below fail for a new model until MERGED_BY has a function for this model.
 
 
 def is_unique_per_person(model, field):
@@ -399,5 +399,5 @@ def test_merge_functions_exist_only_for_existing_foreign_keys():
 def test_unique_foreign_keys_to_a_person_are_detected():
     assert is_unique_per_person(StaffRole, "user")
     assert not is_unique_per_person(Consent, "person")
-    # Message.author has no reverse relation from the person.
+    # `references` must find Message.author, although User has no reverse accessor for it.
     assert (Message, "author") in merging.references()

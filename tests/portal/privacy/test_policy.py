@@ -77,7 +77,7 @@ def test_privacy_page_covers_all_exported_models_except_staff_roles_and_invitati
 
 
 def ends(label, seen=()):
-    """Return whether a job of the worker deletes these rows, directly or together with other rows."""
+    """Return whether a job of the worker deletes the model's rows, directly or together with other rows."""
     line = POLICY[label]
     return bool(line.ended_by) or (
         line.ends_with not in ("", label, *seen) and ends(line.ends_with, (*seen, label))

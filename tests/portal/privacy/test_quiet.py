@@ -134,7 +134,7 @@ class Quiet:
             ("call_about_session", self.quiet.session),
             ("call_in_conversation", self.conversation()),
         ):
-            # The number of calls about a visit is limited.
+            # The number of calls about a visit is limited, so the request may be refused.
             called = browser.post(reverse(name, args=[row.public_id]), typed)
             assert called.status_code in {302, 429}
         assert CallBack.objects.filter(number=NUMBER).exists()

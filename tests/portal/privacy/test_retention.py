@@ -46,7 +46,7 @@ pytestmark = pytest.mark.sql
 # 2:30 a.m. in the library's time zone.
 AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = timedelta(days=1)
-LONG_AGO = AT - 15 * DAY  # a message from this time is too old to keep its visit
+LONG_AGO = AT - 15 * DAY  # retention may forget a visit whose last message is this old
 COUNTED = (
     "branch",
     "happened_on",

@@ -144,7 +144,7 @@ def test_open_conversations_of_a_wrong_patron_are_closed(visit, patron):
 
 
 def contacts_by_question_type(visit):
-    """Return the rows of the figure for the day of the visit, without the total."""
+    """Return the rows of the figure by question type for the day of the visit, without the total."""
     rebuild()
     day = visit.happened_on
     return figure(Period(day, day), [visit.branch_id], "question_type").table()[:-1]

@@ -5,7 +5,7 @@ from portal.surveys.presets import PRESETS
 
 
 def save_preset(survey, starts_on, *, tallies=None, **fields):
-    """Save the rules of the preset of a survey. `tallies` is {TallyKind: CountsAs}."""
+    """Save the preset of a survey as its counting rules. `tallies` is {TallyKind: CountsAs}."""
     preset = PRESETS[Survey(survey)]
     given = {"weeks": preset.weeks, "multiplier": preset.multiplier} | fields
     rules = {(kind, ""): counts_as for kind, counts_as in preset.counts_as.items()}

@@ -21,7 +21,8 @@ ARL = "https://publications.arl.org/ARL-Statistics-2006-2007/97"
 ACRL = "https://libguides.scc.spokane.edu/acrlrefdefinitions"
 DUQUESNE = "https://guides.library.duq.edu/c.php?g=703554&p=4993859"
 
-# (source, what its instructions say, survey, the recorded contact, the answers)
+# (source, what its instructions say, survey, fields of a recorded contact, the numbers that the report must
+# have)
 EXAMPLES = [
     (IMLS, "Where are the 600s? Directional", "pls", {"question_type": "directional"}, [0]),
     (IMLS, "Can you help me make a photocopy? Directional", "pls", {"question_type": "directional"}, [0]),

@@ -1,6 +1,6 @@
 """Test that the order of imports doesn't matter, and that undoing them brings back each earlier state.
 
-Two branches save their logs in the same program. Each log grows, is exported again and again, and has equal rows.
+Two branches save their logs in the same program. Each log grows, is exported several times, and has some equal rows.
 """
 
 import datetime

@@ -40,7 +40,7 @@ def on_server(server):
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory):
-    """Run a server for all tests of the module."""
+    """Run one OAI-PMH server for all tests of a module."""
     with running(tmp_path_factory.mktemp("oai") / "records.sqlite3") as server:
         yield server
 
@@ -54,7 +54,7 @@ def server(process):
 
 @pytest.fixture
 def proxy(server, settings):
-    """Put a proxy before the server, and let the settings name the proxy."""
+    """Start a proxy in front of the server, and put the proxy's address into the settings."""
     with FaultyProxy(server.port) as proxy:
         settings.OAI_URL = proxy.address
         settings.OAI_PREFIX, settings.OAI_SETS, settings.OAI_SOURCE = "marc21", [], "catalogue"

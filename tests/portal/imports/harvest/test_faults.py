@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 class Killed(Exception):
-    """Raised to end a harvest as a killed process would."""
+    """The exception that stops a harvest in the middle, as if its process were killed."""
 
 
 def only_lists(fault):
@@ -381,7 +381,7 @@ def test_harvest_that_cannot_start_says_what_is_running_and_since_what_time(harv
         ("elsewhere:1", timedelta(minutes=7), True),
         ("elsewhere:1", timedelta(minutes=5), False),
         ("elsewhere:1", timedelta(days=-1), True),
-        # A process with this number can't exist.
+        # No process can have this id.
         ("{here}:99999999", timedelta(minutes=1), True),
         ("{here}:1", timedelta(minutes=1), False),
     ],

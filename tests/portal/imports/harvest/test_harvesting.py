@@ -36,7 +36,7 @@ def test_harvest_lists_changes_from_one_day_before_the_last_harvest(harvest, ser
     assert abs(first.server_time - first.started_at) < timedelta(minutes=10)
     harvest()
     assert "from" not in proxy.lists[0]
-    # The two clocks can differ by a second. The harvest uses the earlier time.
+    # The clocks of the server and of the portal can differ by a second. The harvest uses the earlier time.
     since = min(first.server_time, first.started_at) - timedelta(hours=24)
     assert proxy.lists[-1]["from"] == since.strftime("%Y-%m-%dT%H:%M:%SZ")
 

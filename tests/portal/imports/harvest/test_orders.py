@@ -98,7 +98,7 @@ def run(**options):
 def kill(is_full, after, place, monkeypatch):
     """Run a harvest, and end it at call number `after` of the function that `place` names.
 
-    If `place` is "page", end it after this number of pages.
+    If `place` is "page", end the harvest after `after` pages.
     """
     calls = iter(range(1, 1000))
 

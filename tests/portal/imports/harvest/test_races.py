@@ -105,7 +105,7 @@ def test_only_one_of_eight_harvests_runs_and_the_others_say_what_is_running(serv
 
 
 def until_it_is_our_turn(work):
-    """Call `work` until it is not refused because another import or harvest is running."""
+    """Call `work` again and again, as long as it is refused because another import or harvest is running."""
     while True:
         try:
             return work()

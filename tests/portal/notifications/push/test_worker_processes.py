@@ -102,8 +102,8 @@ def test_hanging_push_service_delays_emails_and_jobs_by_at_most_a_few_seconds(li
             write_email(f"patron{number}@example.org")
             wait_until(lambda number=number: len(smtp.received) > number)
             wait_until(lambda: not RepeatedJob.objects.filter(due_at__lte=timezone.now()).exists())
-            # This normally takes about a second. The limit is for a busy machine, and is shorter than
-            # STEP_SECONDS.
+            # The email and the jobs normally take about a second. The limit is for a busy machine, and is
+            # shorter than STEP_SECONDS.
             assert time.monotonic() - began < 8
         assert len(service.received) == 1
 
