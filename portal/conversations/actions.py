@@ -81,8 +81,8 @@ def ask(
 
     The question is about a recommendation or about a help session. If both are None, the question is about
     something new. `by` is None for a viewer by code, who can't ask about something new. `readers_form` is a
-    dict with the fields of a ReadersForm. `by_link` is true if the person wrote on the page of an emailed
-    link and could not open the visit without that link.
+    dict with the fields of a ReadersForm. `by_link` is true if the person wrote on a page that an emailed
+    link opened, and can't open the visit in any other way.
 
     All questions about one recommendation share a conversation. A question about a visit is added to the
     conversation about the visit's outcome, if this conversation is open and has no messages. Any other
@@ -138,7 +138,10 @@ def _sent_before(client_token, **about):
 
 
 def _about_outcome(help_session):
-    """Return the open conversation about the visit's outcome if it has no messages, or else None."""
+    """Return the open conversation about the outcome of this visit.
+
+    Return None if there is no such conversation, or if it has messages.
+    """
     return help_session.conversations.filter(
         is_about_outcome=True, status__in=Conversation.OPEN, merged_into=None, messages=None
     ).first()
@@ -178,8 +181,8 @@ def reply(
     `draft_sequence` is the number of the draft that the page last loaded or saved. Delete the writer's draft,
     unless its number is higher. See drafts.forget.
 
-    If the message came by email, `by_email` is a Message.ByEmail. `left_out` is then [[name, reason]] of the
-    files in the email that could not be stored.
+    If the message came by email, `by_email` is a Message.ByEmail. `left_out` is then a list with [name,
+    reason] for each file of the email that could not be stored.
 
     `seen` is the primary key of the last message on the writer's page, or 0 if the page had no messages.
     Raises AnsweredMeanwhile if there are newer messages. If `seen` is None, newer messages are ignored. Also
@@ -236,7 +239,7 @@ def reply(
 
 @prepared(conversation=BigAutoField(), client_token=UUIDField(), seen=BigAutoField())
 def _new_messages(conversation, client_token, seen):
-    """Return the message with this token, and the messages with a primary key higher than `seen`."""
+    """Return the messages of the conversation that have this token or a primary key higher than `seen`."""
     messages = Message.objects.filter(
         Q(client_token=client_token) | Q(pk__gt=seen), conversation=conversation
     )
@@ -258,8 +261,8 @@ def _add_message(conversation, *, side, author, client_token, **fields):
     if side == STAFF:
         message.mail_id = mail_id_of(message, conversation, at=at)
     insert(message)
-    # Look for files before updating them. Most messages have no files. For such a message, this query takes a
-    # quarter of the time of an UPDATE statement.
+    # Look for files first, because most messages have none. For a message without files, this query takes
+    # only a quarter of the time that an UPDATE statement would take.
     if files := _unsent_files(conversation=conversation.pk, side=side, client_token=client_token):
         _attach(files, message)
     search.index_message(message)

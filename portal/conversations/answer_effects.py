@@ -1,4 +1,4 @@
-"""Apply and undo the effects of an answer: take the conversation, count it, or return it to the writer later.
+"""Apply and undo the effects of an answer: assign the conversation, count it, or make it come back later.
 
 Each effect adds a DeskEvent that is linked to the answer. Taking back the answer undoes its effects.
 Callers must lock the conversation before they call a function of this module, and save it afterward. Only
@@ -33,7 +33,7 @@ def count_with(message, contact):
 
 
 def ask_to_count(conversation):
-    """Make the desk ask whether the closed conversation counts as a contact. The desk asks only once."""
+    """Let the desk's page ask staff, only once, whether the closed conversation counts as a contact."""
     if conversation.logged_as_id is None and not conversation.count_question:
         conversation.count_question = Conversation.CountQuestion.ASKED
 
@@ -82,14 +82,18 @@ def undo_effects(message, *, at):
         conversation.assignee = was
         conversation.assigned_at = _assigned_at(conversation, was, changes[-1].at) if was else None
     contact = conversation.logged_as if any(event.kind == Kind.LOGGED for event in events) else None
-    # After a merge, `logged_as` can be a contact that was recorded with a different answer.
+    # Undo only the contact that this answer recorded. After a merge, `logged_as` can be a contact that a
+    # different answer recorded.
     is_own = contact is not None and contact.created_at == message.sent_at
     if is_own and helpsessions.undo_record(contact, by=message.author, at=at):
         conversation.logged_as = None
 
 
 def _assigned_at(conversation, person, before):
-    """Return the time of the person's last assignment before the time `before`."""
+    """Return when the conversation was last assigned to the person before the time `before`.
+
+    If there was no such assignment, return `before`.
+    """
     earlier = conversation.desk_events.filter(to=person, at__lt=before).order_by("at", "pk").last()
     return earlier.at if earlier else before
 

@@ -144,7 +144,7 @@ def _earlier_mail_ids(conversation, message):
 
 
 def unread(rows, person, at):
-    """Return {primary key of a notice: True if its answer is the first unread one of the conversation}.
+    """Return {primary key of a notice: whether its answer is the first unread one of the conversation}.
 
     Notices about later unread answers have the value False. Notices are left out if the person can't see the
     answer yet, or has read it. `rows` are Notification rows about answers, and all of them are addressed to

@@ -26,7 +26,7 @@ def call_since(conversation, at):
 
 
 def open_call_sentence(conversation, since, at):
-    """Return the sentence about a call that was asked for at the time `since`."""
+    """Return the sentence about the open call. The patron asked for the call at the time `since`."""
     tried = _last(conversation, at, [Kind.CALL_TRIED])
     if tried is not None and tried.at >= since:
         return _("We called on %(day)s and didn't reach you. We'll try again.") % {"day": _day(tried.at)}

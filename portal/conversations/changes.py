@@ -145,8 +145,9 @@ def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=
 def _hide_or_restore_number(conversation, undone_at):
     """Hide the phone number if the call has ended. Show the number again if an undo has reopened the call.
 
-    `undone_at` is the time of the action that was undone, or None. A number that this action hid has the same
-    time as its `done_at`. A number with another `done_at` was replaced or removed, and stays hidden.
+    `undone_at` is the time of the action that was undone, or None. If this action hid the number, the
+    number's `done_at` is the same time. A number with a different `done_at` was replaced or removed, and
+    stays hidden.
     """
     numbers = CallBack.objects.filter(conversation=conversation)
     if conversation.call_since is None:

@@ -113,7 +113,7 @@ class MessageRange:
 
     @cached_property
     def days(self):
-        """Return [(day, messages and events)].
+        """Return [(day, [the messages and events of this day])].
 
         The day is None if the open page already has a heading for that day.
         """

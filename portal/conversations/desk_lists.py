@@ -1,5 +1,5 @@
 # ruff: noqa: S608, S611 (the SQL contains no user input: every value from a request is a parameter)
-"""Read the lists of conversations at the desk in their order, and count the conversations in each list.
+"""Read parts of the desk's lists of conversations, and count the conversations in each list.
 
 A list is the UNION of several SELECT statements, which the code calls arms. For each status, there is one arm
 for each branch of a Desk and one for each person. An arm reads the first few entries of one index (desk_lists
@@ -124,8 +124,8 @@ def compiled(rows):
     sql, _params = compiler.as_sql()
     if connection.vendor == "postgresql":
         # PostgreSQL finds a good join order for at most eight tables, and a page of the queue joins nine.
-        # With IN, it would join all conversations first and then choose the 26 of the page. With an array, it
-        # reads the 26 keys first, which takes less than half the time.
+        # With IN, it would join all conversations first and then choose the 26 conversations of the page.
+        # With an array, it reads the 26 primary keys first, which takes less than half the time.
         sql = sql.replace(f"IN ({NO_KEYS})", f"= ANY(ARRAY({NO_KEYS}))")
     return compiler, sql
 
@@ -274,7 +274,8 @@ def _arms(desk, desk_list, filters, at, *, disjoint=False):
         if status == Status.WAITING_FOR_STAFF:
             condition, params = f"{condition} AND at_desk_from <= {VALUE}", [_moment(at)]
         elif status == Status.CLOSED:
-            # Leave out conversations that were merged into another one. All of them have the status CLOSED.
+            # Leave out conversations that were merged into another one. Every merged conversation has the
+            # status CLOSED, so the other statuses don't need this condition.
             condition = f"{condition} AND merged_into_id IS NULL"
         if filters.listed_after is not None:
             came = [

@@ -31,7 +31,10 @@ class NewerDraft(Exception):
 
 
 class AlreadySent(Exception):
-    """The text was not saved, because it was already sent as a message, or because nobody may send it."""
+    """The text was not saved.
+
+    Either it was already sent as a message, or the conversation was erased, or the patron wants no answer.
+    """
 
 
 def draft_of(conversation, *, person, side, kind):

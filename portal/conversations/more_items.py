@@ -26,7 +26,8 @@ def ask_for_another(recommendation, *, at, **message):
     helper = None
     if known is None or known.comes_back_to_id is None:
         # `on_duty` locks the roles of one person, so call it before other rows are locked. If the
-        # conversation comes back to a person, don't call it, because `ask` locks the roles of this person.
+        # conversation comes back to a person, don't call `on_duty`, because `ask` locks the roles of that
+        # person.
         branch = (known or recommendation).branch_id
         helper = on_duty(recommendation.recommended_by, branch_pk=branch, at=at)
     conversation = actions.ask(recommendation=recommendation, at=at, **message)

@@ -51,8 +51,8 @@ class Move:
 class Moves:
     """The promises that move, and the number of promises that can't move.
 
-    `overdue` counts the promises that have already passed. `too_early` counts the promises that would move to
-    a time in the past.
+    `overdue` counts the promises whose time has already passed. `too_early` counts the promises that would
+    move to a time in the past.
     """
 
     moved: list[Move] = field(default_factory=list)
@@ -98,9 +98,9 @@ def preview(branch, calendar, *, at):
 def change_calendar(branch, save, *, seen, email, by, at, now):
     """Change the calendar of the branch, move its promises, and return the Moves.
 
-    `save(branch, by=by, at=at)` saves the change. `seen` is the fingerprint of the calendar that the
-    coordinator saw. If `email` is true, tell each patron whose promised day changes. Raises CalendarChanged,
-    RoleEnded.
+    The function `save` saves the change. It is called as `save(branch, by=by, at=at)`. `seen` is the
+    fingerprint of the calendar that the coordinator saw. If `email` is true, tell each patron whose promised
+    day changes. Raises CalendarChanged, RoleEnded.
     """
     # Patrons can ask questions while this transaction runs, because a lock with no_key doesn't block new rows
     # with a foreign key to the branch.

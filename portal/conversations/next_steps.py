@@ -19,7 +19,7 @@ from .models import Event
 from .opening import conversation_of
 
 Kind = Event.Kind
-# The longest time between today and a promised day.
+# A promised day may be at most this far in the future.
 LONGEST = datetime.timedelta(days=366)
 
 
@@ -37,7 +37,7 @@ class NothingToDo(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """What staff record: the kind of step, the promised day, and the other item if the kind needs one."""
+    """What staff record about an item: the kind of step, the promised day and, for one kind, another item."""
 
     kind: str
     promised_on: datetime.date
@@ -51,8 +51,8 @@ def record(conversation, recommendation, step, *, by, at, seen=None):
     The conversation leaves the queue until the day after the promised day, unless the conversation also waits
     for something else.
 
-    `seen` is the result of `step_history.last_event` when the page was loaded. Raises StepChanged if there
-    is a newer event. If `seen` is None, this isn't checked. If a form is sent twice, the second one changes
+    `seen` is the result of `step_history.last_event` when the page was loaded. Raises StepChanged if there is
+    a newer event. If `seen` is None, this isn't checked. If a form is sent twice, the second request changes
     nothing. Raises NothingToDo if the patron no longer says that they couldn't get the item, or if staff have
     removed it from its visit. Raises Erased, RoleEnded.
     """
@@ -174,7 +174,8 @@ def end_by_patron(conversation, recommendation, by):
     """Record that the patron changed the verdict on the item. This ends the item's next step.
 
     Do nothing if the item has no next step. `by` is None for a viewer by code. The caller must lock the
-    recommendation and the conversation before this call, and replay the state of the conversation afterward.
+    recommendation and the conversation before this call, and must compute the state of the conversation again
+    afterward, with `states.replay`.
     """
     if not step_history.has_steps(recommendation):
         return
@@ -188,8 +189,8 @@ def resume(conversation, recommendation):
     """Undo `end_by_patron` if the patron soon says again that they couldn't get the item.
 
     A mistaken tap then doesn't delete what staff have recorded. Return whether `end_by_patron` was undone.
-    The caller must lock the recommendation and the conversation before this call, and replay the state of the
-    conversation afterward.
+    The caller must lock the recommendation and the conversation before this call, and must compute the state
+    of the conversation again afterward, with `states.replay`.
     """
     last = step_history.events_of(recommendation).last()
     if last is None or last.kind != Kind.STEP_ENDED or conversation.changed_at - last.at > UNDO_WITHIN:

@@ -27,7 +27,7 @@ NAMELESS = {
     Event.Kind.STEP_ENDED: gettext_lazy("Someone changed the answer about an item"),
 }
 Kind, Step = Event.Kind, NextStep.Kind
-# {kind of a next step: text}
+# {kind of a next step: what the patron reads when staff have recorded it}
 STEPS = {
     Step.RESERVED: gettext_lazy("We reserved “%(title)s” for you. You can expect it by %(day)s"),
     Step.ORDERED: gettext_lazy("We ordered “%(title)s”. You can expect it by %(day)s"),
@@ -145,7 +145,7 @@ def _step_text(event):
     if event.kind == Kind.STEP_RECORDED:
         return STEPS[event.step] % words
     if event.other_item and event.kind in {Kind.STEP_ARRIVED, Kind.STEP_GIVEN, Kind.STEP_LATE}:
-        # Events of these kinds are about the other item, which staff recommended instead.
+        # The patron expects the other item, which staff suggested instead. So the event is about that item.
         words["title"] = words["other"]
     text = {
         Kind.STEP_TAKEN_BACK: _("Our plan for “%(title)s” has changed"),
@@ -162,10 +162,10 @@ def _staff_name(event, quiet):
 
 
 def _name_child_and_adult(part, conversation, me):
-    """Set the names shown for other people in a shared visit, such as "The child" or "The adult".
+    """Show other people in a shared visit under names such as "The child" or "The adult".
 
-    `me` is the person who views the page, or None for a viewer by code. The name in their own messages
-    remains "You".
+    `me` is the person who views the page, or None for a viewer by code. The messages that `me` wrote keep the
+    name "You".
     """
     my_pk = me and me.pk
     for message in part.messages:

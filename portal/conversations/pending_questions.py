@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from portal import limits
 
-# The session key for {kind: {"client_token", "kept_at", …}}.
+# Under this key, the browser session stores {kind: {"client_token": …, "kept_at": …, …}}.
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
-# The session key for the most recently deleted question. `restore` can undo the deletion.
+# Under this key, the browser session stores the most recently deleted question. `restore` can undo the
+# deletion.
 DISCARDED = "discarded"
 KEPT_FOR = datetime.timedelta(days=1)
 # How far back the worker looks for browser sessions with expired questions. If the worker is stopped for

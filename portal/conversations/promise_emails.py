@@ -42,7 +42,7 @@ def recipients(moved):
 
 
 def browsers(moved, *, at):
-    """Return [(visit, moves)] for visits that are in no account, if a conversation shows a new promised day.
+    """Return [(visit, moves)] for visits that are in no account and whose promised day has changed.
 
     A visit is left out if no browser that opened it by code gets push messages about it.
     """

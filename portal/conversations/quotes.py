@@ -15,8 +15,8 @@ class Part:
 def parts_of(body):
     """Return the text as a list of Parts. A line that begins with ">" belongs to a quote.
 
-    The ">" is removed from the text of the quote. Two quotes with only empty lines between them are one Part.
-    Some mail programs leave a line empty between all paragraphs of a quote.
+    The ">" is removed from the text of the quote. Two quotes with only empty lines between them become one
+    Part, because some mail programs leave a line empty after each paragraph of a quote.
     """
     parts: list[Part] = []
     for is_quote, lines in groupby(body.split("\n"), lambda line: line.startswith(">")):

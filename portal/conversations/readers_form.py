@@ -127,7 +127,7 @@ def first_missing(kept):
 
 
 def to_hidden(answers):
-    """Return the answers as the value of a hidden field, in case the browser session ends."""
+    """Return the answers as the value of a hidden field, which keeps them if the browser session ends."""
     return json.dumps(answers)
 
 

@@ -39,7 +39,7 @@ def announce_new(conversation, *, at, due_at=None):
 
 
 def announce_return(conversation, *, at, due_at):
-    """Tell staff that a patron's verdict or answer has put the conversation back into the queue."""
+    """Tell staff that a verdict, or an answer about a visit, has put the conversation back into the queue."""
     announce([_notice(NEW, conversation, at=at, due_at=due_at)])
 
 
@@ -89,7 +89,10 @@ def staff_or_assignee(notice, at):
 
 
 def assignee(notice, at):
-    """Return the assignee of the conversation, as a list or queryset."""
+    """Return a queryset with the assignee of the conversation. It is empty if nobody is assigned.
+
+    Return [] if the conversation was erased or forgotten.
+    """
     conversation = _conversation_of(notice)
     return User.objects.filter(pk=conversation.assignee_id, is_active=True) if conversation else []
 
@@ -97,8 +100,8 @@ def assignee(notice, at):
 def new(rows, person, at):
     """Return {primary key: True} for the notices whose new conversation still waits for the library.
 
-    Staff who took the conversation already know about it, so they get no notice. Staff to whom a colleague
-    assigned the conversation get a notice.
+    A notice is left out if this person took the conversation, because they know about it already. A notice is
+    included if a colleague assigned the conversation to this person.
     """
     taken = DeskEvent.objects.filter(kind=DeskEvent.Kind.TAKEN, by=person, conversation=OuterRef("pk"))
     return dict.fromkeys((row.pk for row, _conversation in _waiting(rows, person, at, ~Exists(taken))), True)

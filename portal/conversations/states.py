@@ -1,8 +1,9 @@
 """The rules that decide whether a conversation waits for the library, waits for the patron or is closed.
 
-Each function gets a State and what happened, and returns the next State. The functions change nothing else.
-Actions call the functions when something happens. `replay` calls them again for the whole history of a
-conversation, for example after an action was undone or two conversations were merged.
+Each function is called with a State after something has happened, and returns the next State. No function
+changes an object or the database. Actions call the functions when something happens. `replay` calls them
+again for the whole history of a conversation, for example after an action was undone or two conversations
+were merged.
 """
 
 from dataclasses import dataclass, replace
@@ -90,7 +91,7 @@ def staff_answered(state, at, then, comes_back_to):
         return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
     if state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
         return state
-    # If the patron last asked for a call, this call has ended. So it is no longer the reason for waiting.
+    # If the last reason was a call, that call is over. The library now owes an answer, not a call.
     reason = Reason.ASKED if state.reason == Reason.CALL else state.reason
     return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
 
@@ -192,7 +193,7 @@ def closed(state, at):
 
 
 def transferred(state, _at):
-    """Return the state after a transfer. The conversation now comes back to its new branch."""
+    """Return the state after a transfer. From now on, the conversation comes back to its new branch."""
     return replace(state, comes_back_to=None)
 
 
@@ -289,7 +290,7 @@ CHANGES = {
     Event.Kind.CALL_EXPIRED.value: call_expired,
 }
 # {kind of an event about a next step: the function that returns the state after this event}. These functions
-# also get the event's `leaves_queue` and `promised_on`.
+# are also called with the event's `leaves_queue` and `promised_on`.
 STEP_CHANGES = {
     Event.Kind.STEP_RECORDED.value: step_recorded,
     Event.Kind.STEP_TAKEN_BACK.value: step_taken_back,

@@ -54,7 +54,7 @@ def last_event(recommendation):
 
 
 def events_of(recommendation):
-    """Return the events about the item's next steps, in order."""
+    """Return the events about the item's next steps, oldest first."""
     events = Event.objects.filter(recommendation=recommendation, kind__in=Event.STEPS)
     return events.order_by("at", "pk")
 

@@ -17,7 +17,7 @@ ROWS_OF_CODE = {
     "Item": "help_session__recommendation_links__recommendation__item",
 }
 
-# The key in the Django session for the primary keys of the claim codes that this browser has opened.
+# Under this key, the Django session stores the primary keys of the claim codes that this browser has opened.
 OPENED_CODES = "opened_codes"
 
 
@@ -30,7 +30,7 @@ class BrowserViewer(Viewer):
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer for `person` with these opened sessions, without reading the database."""
+        """Return a viewer for `person` who has opened these help sessions, without reading the database."""
         viewer = cls(person, ())
         viewer.opened_sessions = sessions
         return viewer
@@ -40,10 +40,10 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_sessions(self):
-        """Return the primary keys of the sessions outside the viewer's account that the viewer may open.
+        """Return the primary keys of the help sessions that the viewer may open without being their patron.
 
-        These are sessions that the browser opened by a code that still works, and sessions that a child
-        shares with the viewer.
+        These are help sessions that the browser opened by a code that still works, and help sessions that a
+        child shares with the viewer.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code
@@ -52,7 +52,10 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_by_code(self):
-        """Return the primary keys of the sessions that this browser opened by a code that still works."""
+        """Return the primary keys of the help sessions that this browser opened by code.
+
+        A help session is left out if its code no longer works.
+        """
         if not self._opened_code_ids:
             return []
         live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
@@ -89,10 +92,10 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_recommendations(self):
-        """Return a subquery of the recommendations in opened sessions and in the sessions' conversations.
+        """Return a subquery of the recommendations in `opened_sessions` and in their conversations.
 
-        The subquery is a union, because the database would read every recommendation for a condition with OR.
-        Returns [] if the viewer has no opened sessions.
+        The subquery is a union. For a condition with OR, the database would read every recommendation.
+        Returns [] if there are no `opened_sessions`.
         """
         if not self.opened_sessions:
             return []

@@ -13,7 +13,8 @@ FICTION = re.compile(
 )
 NOT_FICTION = re.compile(r"\b(nonfiction|non fiction|no ficcion)\b")
 YES = {"1", "x", "y", "yes", "true", "si", "s"}
-# The shelf for fiction in a call number, which many libraries call FIC, as in "J FIC LOWRY" and "[Fic]".
+# Matches the name of the fiction shelf, FIC in many libraries, in call numbers such as "J FIC LOWRY" and
+# "[Fic]".
 SHELF = re.compile(r"\bfic\b")
 
 

@@ -24,7 +24,7 @@ WRONG = {
     b"Rar!\x1a\x07": ("a RAR archive", UNPACK),
     b"PK\x03\x04": ("a zip archive", UNPACK),
     b"PK\x05\x06": ("an empty zip archive", EXPORT),
-    # Old Excel files, and other old Office files.
+    # Old Excel files begin with these bytes, and so do other old Office files.
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": SPREADSHEET,
     b"\x89PNG\r\n\x1a\n": PICTURE,
     b"\xff\xd8\xff": PICTURE,
@@ -33,7 +33,8 @@ WRONG = {
     b"MM\x00*": PICTURE,
     b"%PDF-": ("a PDF document", EXPORT),
 }
-# {pattern for the beginning of a file in another text format, in lowercase: (what it is, what to do)}
+# {pattern for the beginning of a text file that can't be imported: (what the file is, what to do)}. The
+# patterns are compared with the text in lowercase.
 OTHER_TEXTS = {
     r"\{\\rtf": DOCUMENT,
     r"=ldr ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
@@ -44,7 +45,7 @@ OTHER_TEXTS = {
     r"%0 ": ("an EndNote file", EXPORT),
 }
 BINARY = "a binary file, or UTF-16 text without a byte order mark", EXPORT
-# The file names at the beginning of a zip archive that is a spreadsheet of Excel or LibreOffice.
+# Matches file names at the beginning of a zip archive that is a spreadsheet of Excel or LibreOffice.
 IN_SPREADSHEETS = re.compile(
     rb"PK\x03\x04.{26}\[Content_Types\]\.xml|xl/|opendocument\.spreadsheet", re.DOTALL
 )

@@ -2,15 +2,15 @@
 
 import re
 
-# Words in a note about a copy that nobody can borrow.
+# If a note contains one of these phrases, nobody can borrow the copy.
 NOTES = re.compile(
     r"\bnot for loan\b|\bnon[- ]?circulating\b|\bdoes not circulate\b|\blibrary use only\b"
     r"|\bin[- ]library use\b|\breference (?:only|copy)\b|\bno se presta\b|\bconsulta en sala\b"
     r"|\bpräsenzbestand\b|\bnicht ausleihbar\b|\bexclu du prêt\b|\bconsultation sur place\b",
     re.IGNORECASE,
 )
-# In the name of a location, these words mean that nobody can borrow the copy. In a note, they can mean
-# something else.
+# If the name of a location contains one of these words, nobody can borrow the copies there. In a note, these
+# words can mean something else.
 REFERENCE = re.compile(r"\bref(?:erence)?\b|\breferencia\b", re.IGNORECASE)
 
 

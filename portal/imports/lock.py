@@ -127,6 +127,6 @@ def _is_dead(row, at):
     except ProcessLookupError:
         return True
     except PermissionError:
-        # The process exists, but belongs to another account.
+        # The process exists, but belongs to a different user of this machine.
         return False
     return False

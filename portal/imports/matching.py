@@ -1,8 +1,9 @@
 """Match an item that was added by hand with an imported record, and undo such a match.
 
 A match moves the recommendations and list entries of the item to the record, with their verdicts, reasons,
-notes and places. It also moves next steps that offer the item instead of another one, and links of staff that
-show the item. The item added by hand is not deleted, so that undoing the match can move everything back.
+notes and positions in the lists. It also moves next steps that offer the item instead of another one, and
+links of staff that show the item. The item added by hand is not deleted, so that undoing the match can move
+everything back.
 """
 
 from django.db.models import Q
@@ -16,8 +17,8 @@ from portal.lists.models import SavedItem, StaffLinkItem
 from recommendations.models import Item, ItemMatch, NextStep, Recommendation
 from recommendations.search import entries
 
-# A match moves these foreign keys to the imported item too, because people see them. A NextStep is made from
-# an Event, so both must point to the same item.
+# A match points these foreign keys to the imported item too, because pages show the items that they point to.
+# A NextStep is made from an Event, so both must point to the same item.
 OTHERS = [(Event, "other_item"), (NextStep, "other_item"), (StaffLinkItem, "item")]
 
 
@@ -97,7 +98,10 @@ def undo_match(item, *, by, at):
 
 
 def _lock_lists_with(saved_items):
-    """Lock the lists with these entries, as each change of a list does. Lists are locked before items."""
+    """Lock the lists of the patrons who have these entries, because changes of lists take the same locks.
+
+    Lists are locked before items.
+    """
     for patron in User.objects.filter(pk__in=saved_items.values("saved_list__patron")).order_by("pk"):
         lock_lists(patron)
 
@@ -105,7 +109,7 @@ def _lock_lists_with(saved_items):
 def _locked(item, record):
     """Lock the item and the record, and return their rows.
 
-    Patrons can still save one of the two while it is locked.
+    While the two are locked, patrons can still save them in lists.
     """
     locked = Item.objects.select_for_update(no_key=True).filter(pk__in=[item.pk, record.pk]).order_by("pk")
     rows = {row.pk: row for row in locked}

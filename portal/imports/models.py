@@ -13,7 +13,7 @@ from portal.counts.models import LogImport
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Item
 
-# The length of the longest OAI identifier of a record that can be harvested.
+# The maximum length of a record's OAI identifier. A record with a longer one can't be harvested.
 IDENTIFIER_MAX = 500
 
 

@@ -39,7 +39,7 @@ TEXTS = (
     "audience_note",
 )
 FIELDS = (*TEXTS, "original_lang", "is_fiction")
-# The fields whose values are from our own lists.
+# The value of each of these fields is one of the choices that Item defines, so it isn't cleaned.
 CODED = {"kind", "form", "audience"}
 # The maximum number of characters in `summary`, `search_words` and `subjects`.
 LONG_TEXT_MAX = 4000
@@ -51,7 +51,8 @@ LOCATION_MAX = Holding._meta.get_field("location").max_length
 CODE_MAX: int = BranchCode._meta.get_field("code").max_length  # type: ignore[assignment]
 
 
-# Some systems export texts of web pages, such as "Tom &amp; Jerry" and "<p>A good book.</p>".
+# Some systems export texts with the entities and tags of HTML, such as "Tom &amp; Jerry" and "<p>A good
+# book.</p>".
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
 PARAGRAPH_TAG = re.compile(r"</?(?:br|div|h[1-6]|li|ol|p|ul)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 TAG = re.compile(r"</?(?:a|b|em|font|i|span|strong|u)(?:\s[^<>]*)?/?>", re.IGNORECASE)

@@ -10,7 +10,7 @@ from recommendations.search import entries
 
 @transaction.atomic
 def withdraw_and_return(gone, back, *, at):
-    """Retire the items `gone`, and make the items `back` current again. Both are primary keys.
+    """Retire the items `gone`, and make the items `back` current again. Both contain primary keys.
 
     An item stays current if it also belongs to another record that the server still has. Return how many
     items changed, as (withdrawn, returned). Searches don't find a retired item. Its text, holdings and

@@ -21,7 +21,7 @@ YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 CONVERTED = re.compile(r"(?:(?<![-–—])(?<![-–—]\s)[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
 # A year with digits in brackets that the cataloger has added, such as "18[64]" or "[19]64".
 COMPLETED = re.compile(r"(?<!\d)(?:(\d{1,3})\[(\d{1,3})\??\]|\[(\d{1,3})\](\d{1,3}))(?!\d)")
-# Signs that a year in brackets is the year of copyright or of a later printing, not of publication.
+# Matches a sign that a year in brackets is the year of copyright or of a later printing, not of publication.
 NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
 # A year that is known only to the decade or the century, such as "196-" or "19--".
 UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")

@@ -192,8 +192,8 @@ def correct_times_of_a_fast_clock(*, at):
     """Correct the times of emails and notices that were written while a clock was fast. The worker runs this.
 
     After the clock is set back, these rows would wait too long, so they become due now. A time is wrong if
-    the row was created in the future, or if the row waits longer than max(RETRY_AFTER). Some notices have a
-    reason to wait longer. The worker calculates the same time for them again.
+    the row's creation time is in the future, or if the row waits longer than max(RETRY_AFTER). If a notice
+    has a reason to wait longer, the worker calculates its time again, and the result is the same.
     """
     now = at + CLOCK_TOLERANCE
     waiting = Notification.objects.filter(state=Notification.State.WAITING)

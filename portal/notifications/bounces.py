@@ -75,7 +75,10 @@ def try_again(person):
 
 
 def forget_failing_addresses(*, at):
-    """Delete failures that no longer count, and failures of earlier addresses. The worker runs this job."""
+    """Delete failures that no longer count, and failures of addresses that people have replaced.
+
+    The worker runs this job.
+    """
     FailingAddress.objects.filter(off_at=None, failed_at__lt=at - COUNTS_FOR).delete()
     FailingAddress.objects.exclude(email=F("person__email")).delete()
 

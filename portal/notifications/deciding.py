@@ -66,7 +66,7 @@ SEND, DROP = Decision(send=True), Decision()
 
 def decide(facts, at):
     """Return the Decision about a notice at the time `at`."""
-    # abs() ignores a time far in the future, which was stored while a clock was fast.
+    # Because of abs(), a time far in the future doesn't count. It was stored while a clock was fast.
     uses_desk = facts.at_desk_at is not None and abs(at - facts.at_desk_at) < AT_DESK
     if not facts.is_wanted or facts.choice.channel == Channel.NONE:
         return DROP

@@ -115,7 +115,7 @@ class Outgoing:
 
     def __init__(self):
         self.connection: Any = None
-        self.used_at = 0.0  # the monotonic time of the last email
+        self.used_at = 0.0  # The value of time.monotonic() after the last email.
 
     def deliver(self, notification, library):
         """Send the email of this row. Raises ServerUnavailable or Refused."""

@@ -136,7 +136,7 @@ class NoticesForm(KindsForm):
             )
 
     def times(self):
-        """Return the fields about times."""
+        """Return the fields that say when the person wants emails, such as the quiet hours."""
         return [self[name] for name in self.TIMES if name in self.fields]
 
     def chosen_times(self):

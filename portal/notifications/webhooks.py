@@ -41,7 +41,7 @@ RETRY_AFTER = [
 # The time limits in seconds: for one step, such as connecting, and for all steps together.
 STEP_SECONDS = 10
 MAX_SECONDS = 20
-# The rest of a longer response isn't read.
+# At most this many bytes of a response are read.
 RESPONSE_BYTES = 2000
 
 

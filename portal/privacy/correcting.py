@@ -154,7 +154,7 @@ def _remove_item(link, *, is_held, by, at):
     link.removed_at, link.is_dismissed = at, not recommendation.verdict
     link.save(update_fields=["removed_at", "is_dismissed"])
     next_steps.end_by_correction(recommendation, by=by, at=at)
-    # Patrons aren't asked about an item without a star.
+    # Remove the star, because patrons aren't asked about an item without one.
     recommendation.reason, recommendation.starred = "", False
     recommendation.save(update_fields=["reason", "starred"])
 

@@ -176,8 +176,8 @@ def _lock(person, at):
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )
-    # After this lock, a transaction that adds a row with a key to this person must wait. It fails when the
-    # erasure commits, because the person no longer exists.
+    # After this lock, a transaction that adds a row with a foreign key to this person must wait. It fails
+    # when the erasure commits, because the person no longer exists.
     locked = User.objects.select_for_update().get(pk=locked.pk)
     return locked, sessions, list(recommendations.all()), conversations
 

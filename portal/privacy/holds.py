@@ -83,7 +83,7 @@ def forget_old_words():
     quiet = unheld.filter(quiet=True).values("pk")
     in_messages = Q(message__conversation__help_session__in=quiet)
     IncomingEmail.objects.filter(in_messages | Q(conversation__help_session__in=quiet)).delete()
-    # A viewer by code can give a name after the help session became quiet. Such a name is not deleted.
+    # Don't delete a name that a viewer by code gave after the help session became quiet.
     became_quiet = Correction.objects.filter(
         help_session=OuterRef("conversation__help_session"),
         help_session__in=unheld,

@@ -108,7 +108,7 @@ def merge_people(going, into, *, by, at):
 
 
 def references():
-    """Return (model, field name) of each foreign key to a person, including those in other packages."""
+    """Return [(model, field name)] for the foreign keys to a person, also in models of other packages."""
     relations = [
         relation
         for relation in User._meta.get_fields(include_hidden=True)
@@ -125,7 +125,7 @@ def _end_sharing_between(going, into):
 
 
 def _refresh_conversations(conversations):
-    """Update open pages, the desk's search and the queues.
+    """Make open pages load these conversations again, and update the desk's search and the queues.
 
     `conversations` is a list of (primary key, branch id).
     """
@@ -140,7 +140,8 @@ def _refresh_conversations(conversations):
 def _take_name_and_address(going, into):
     """Fill the empty fields of the record `into` with the values of the record `going`.
 
-    The fields are the name, the language, the email address and the retention choice.
+    The fields are the name, the language, the email address and the retention choice. About check-ins, `into`
+    gets the more private choice of the two.
     """
     into.name, into.language = into.name or going.name, into.language or going.language
     address = going.email

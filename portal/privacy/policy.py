@@ -19,6 +19,6 @@ POLICY = {
 
 
 def lines_for_patrons():
-    """Return [(title, lines)] for the privacy page."""
+    """Return [(title of a group, the policy lines of this group)] for the privacy page."""
     groups = [group for group in Group if group not in (Group.PARTS, Group.STAFF, Group.LIBRARY)]
     return [(group.value, [line for line in POLICY.values() if line.group == group]) for group in groups]

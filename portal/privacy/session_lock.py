@@ -20,7 +20,7 @@ def lock_session(help_session):
     """Lock a recorded help session, its items and its conversations.
 
     Also lock the help sessions that the desk logged for the conversations. Return (the help session in its
-    current state, its conversations as in `conversations_of`). Raises Gone.
+    current state, the result of `conversations_of`). Raises Gone.
     """
     # With `no_key`, other transactions can add rows that point to the session. Without `no_key`, this
     # transaction could deadlock with a transaction that saves a verdict and begins a conversation.
@@ -47,7 +47,7 @@ def conversations_of(help_session):
 
 
 def merged_messages_of(help_session):
-    """Count all messages of each merged conversation that is only partly about the help session."""
+    """Return the number of messages in merged conversations that are only partly about the help session."""
     others = conversations_of(help_session).exclude(help_session=help_session)
     with_messages = others.annotate(root=Coalesce("merged_into", "pk")).values("root")
     return Message.objects.filter(conversation__in=with_messages).count()

@@ -87,7 +87,7 @@ def take_out(help_session, person, *, by, at):
         if not holds.held(person):
             SavedItem.objects.filter(saved_list__patron=person, recommendation__in=recommendations).delete()
         audit.record("took_out", help_session, by=by, patron=person, at=at)
-    # The numbers need no further lock, because _detach has locked the conversations.
+    # The phone numbers need no further lock, because _detach has locked the conversations.
     call_numbers.remove(CallBack.objects.filter(by=None, conversation__help_session=help_session), at=at)
     return True
 

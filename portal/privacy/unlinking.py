@@ -89,7 +89,8 @@ def make_quiet(help_session, conversations, *, is_held, at):
     with translation.override(language or Library.current().language):
         conversations.filter(recommendation=None).update(subject=help_session.title)
     for contact in holds.contacts_of(conversations).filter(quiet=False, patron=None):
-        # The contact was recorded for the conversation, so it contains text that the patron wrote.
+        # The contact was recorded for the conversation and contains text that the patron wrote, so make it
+        # quiet too.
         contact.quiet = True
         contact.save(update_fields=["quiet"])
         recommendations_of(contact).update(never_counted=True)
@@ -164,7 +165,7 @@ def _take_merged(help_session, conversations, *, at):
 
 
 def _renew(conversations):
-    """Update the open pages, the desk's search and the queues."""
+    """Make open pages load these conversations again, and update the desk's search and the queues."""
     conversations.update(version=F("version") + 1, desk_version=F("desk_version") + 1)
     for conversation in conversations.filter(merged_into=None).exclude(status=Conversation.Status.ERASED):
         search.index_conversation(conversation)

@@ -44,8 +44,8 @@ from .locks import lock_person_rows
 from .merging import CannotMerge, merge_people
 from .models import LegalHold, MergedRecords
 
-# The choices about check-ins. The first one allows the library the least, and the last one the most. "" means
-# that the person hasn't chosen.
+# The choices about check-ins, in an order: the first one allows the library the least, and the last one the
+# most. "" means that the person hasn't chosen.
 LESS_FIRST = ("none", "pages", "", "push", "email")
 CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
 
@@ -209,7 +209,7 @@ def _move_back(label, field, row, person, into):
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
-        # A change of address after the merge has deleted this EmailAddress.
+        # A change of address after the merge has deleted this EmailAddress, so insert it again.
         _restore_row(label, row)
     elif label == CheckIn._meta.label:
         # A link that was sent after the merge went to the address of `into`, so it must not open this
@@ -336,7 +336,7 @@ def _copy_new_holds(person, into, *, since, at):
 
 
 def _copy_new_wishes(person, into, *, since, own):
-    """Save a check-in choice or a death in both records if it was recorded after the merge.
+    """Save in both records what was recorded after the merge: a choice about check-ins, or a death.
 
     Either person may have made the choice. So each record gets the choice that allows less: the new choice,
     or the record's choice from before the merge. `own` is the earlier choice of the record `into`.
@@ -384,7 +384,7 @@ def _end_new_links(person, into, *, since, at):
 
 
 def _refresh_conversations(conversations):
-    """Update open pages, the desk's search and the queues."""
+    """Make open pages load these conversations again, and update the desk's search and the queues."""
     Conversation.objects.filter(pk__in=[conversation.pk for conversation in conversations]).update(
         version=F("version") + 1, desk_version=F("desk_version") + 1
     )

@@ -86,7 +86,10 @@ def _copy(old, *, at):
 
 
 def _recorded(help_session):
-    """Return what staff recorded. A patron group from the card of the wrong patron is left out."""
+    """Return {column: value} for what staff recorded.
+
+    The patron group is left out if it came from the library card of the wrong patron.
+    """
     columns = {name: getattr(help_session, name) for name in COLUMNS}
     if help_session.is_group_from_card:
         columns["patron_group"] = None

@@ -96,8 +96,8 @@ def _was_about_a_closed_visit(request, form):
 def _keep_until_signed_in(request, form):
     """Store the question in the browser session, and redirect to the page that sends it.
 
-    `none_of` is stored too. It has the codes that this browser has opened so far. The person chose to ask
-    about none of the visits with these codes.
+    `none_of` is stored too. It has the primary keys of the codes that this browser has opened so far. The
+    person could have asked about the visits with these codes, and chose not to.
     """
     typed = form.cleaned_data
     composer, waiting = (
@@ -383,7 +383,8 @@ def _send_about(request, about, *, for_helper, body, client_token):
 
 def _about_page(request, form, *, title, quiet, kept_by, back, for_helper=False, unsent=None, status=200):
     person = request.viewer.person
-    # The library emails answers only to people who have the visit in their account.
+    # The page says whether the answer will be emailed. The library emails answers only to people who have the
+    # visit in their account.
     mailed = bool(person and person.email and person.pk in kept_by)
     typed = form.cleaned_data if form.is_bound else form.initial
     context = {

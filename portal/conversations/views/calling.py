@@ -30,7 +30,7 @@ from portal.helpsessions.models import HelpSession
 from portal.limits import TooOften
 from portal.phone_numbers import ending
 
-# The session key for a random id of the device. Limits count requests by device.
+# Under this key, the Django session stores a random id of the device. Limits count requests by device.
 DEVICE = "device"
 
 

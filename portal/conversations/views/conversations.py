@@ -56,8 +56,9 @@ def conversations(request):
 def conversation(request, public_id):
     """Show the latest messages of the conversation, including all unread messages.
 
-    With `?message=`, show the messages around that message. With `?before=`, start a few messages before that
-    message. If htmx sends `?before=`, return only the messages before that message.
+    `?message=` names a message, and the page shows the messages around it. `?before=` names the first message
+    that the patron sees now, and the page starts a few messages earlier. If htmx sends `?before=`, return
+    only the messages before the named message.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     conversation = _for_page(request, now, public_id)
@@ -316,7 +317,10 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
 
 
 def _may_get_messages(request, help_session):
-    """Return whether the page offers push messages. Signed-in people choose this on the page *Me*."""
+    """Return whether the page offers push messages about a visit that this browser opened by code.
+
+    Signed-in people turn on push messages about the visits in their account on the page *Me*.
+    """
     if help_session is None or help_session.pk not in request.viewer.opened_by_code:
         return False
     return offers_push(request) and can_subscribe(help_session)

@@ -74,8 +74,8 @@ def verdict(request, public_id):
         request.done = words % {"title": recommendation.item.title}
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
     card = card_of(request, recommendation, back)
-    # If the verdict was cleared, don't load the next question, because it would replace the text that
-    # confirms this.
+    # If the verdict was cleared, don't load the next question, because it would replace the text that says
+    # that the verdict was cleared.
     is_next = shown_at != back and recommendation.verdict
     context = {
         "next_question": shown_at if is_next else "",

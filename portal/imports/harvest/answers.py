@@ -21,7 +21,7 @@ from portal.text import clean, printable
 # No pattern reads past the next "<". Otherwise a hostile server could make a pattern start at many places of
 # a page and read to its end each time, which takes hours.
 NAME = rb"(?:[\w.-]+:)?"
-# The text of an element, which may be CDATA.
+# Matches the text of an element. The text may be in CDATA sections.
 TEXT = rb"((?:[^<]++|<!)*+)"
 ROOT = re.compile(rb"<" + NAME + rb"OAI-PMH[\s>]")
 END = re.compile(rb"</" + NAME + rb"OAI-PMH\s*>\s*\Z")
@@ -80,7 +80,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list. `token` asks for the next page. It is "" on the last page."""
+    """One page of a list. `token` is the resumption token for the next page, or "" on the last page."""
 
     records: list[Listed]
     token: str = ""

@@ -17,7 +17,10 @@ NAMES_SHOWN = 20
 
 
 def examine(client):
-    """Yield (ok, sentence) for each check. Stop if the server can't be used."""
+    """Yield (whether a check succeeded, a sentence about its result) for each check.
+
+    Stop if the server can't be used.
+    """
     host = urlsplit(settings.OAI_URL).netloc
     try:
         identity = client.identify()
@@ -86,7 +89,7 @@ def _sets(client):
 
 
 def _first_page(client):
-    """Read the first page of each list, without changing anything."""
+    """Read the first page of each list, and yield a result for each. Import nothing."""
     for name in settings.OAI_SETS or [""]:
         of_set = f" of the set {name}" if name else ""
         try:

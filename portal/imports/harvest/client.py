@@ -1,4 +1,7 @@
-"""Ask the library's OAI-PMH server. If the server is busy or its answer is broken, repeat the request."""
+"""Send requests to the library's OAI-PMH server.
+
+If the server is busy or its answer is broken, repeat the request.
+"""
 
 import time
 

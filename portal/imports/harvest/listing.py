@@ -11,7 +11,7 @@ OVERLAP = timedelta(hours=24)
 # If the token of the next page has expired, the list is read again from its start. This is the maximum number
 # of such restarts in one run.
 MAX_RESTARTS = 3
-# How many pages of a list may be the same as an earlier page.
+# How many pages of a list may repeat an earlier page. If there are more, the list counts as endless.
 MAX_REPEATS = 3
 
 
@@ -20,7 +20,9 @@ class Stopped(Exception):
 
 
 def since(server_time, started_at, identity):
-    """Return the date for "all changes since", in the server's format. Return "" to list all records.
+    """Return the argument "from" of a request: the date since which the server should list all changes.
+
+    The date is in the server's format. Return "" if the server should list all records.
 
     Both times say when the last complete harvest began: `server_time` by the server's clock, `started_at` by
     ours. The earlier one is used, so that no change is lost if one of the clocks is fast.
@@ -31,7 +33,7 @@ def since(server_time, started_at, identity):
 
 
 class Lists:
-    """The lists that a harvest reads: one for each of its sets, or one of all records.
+    """The lists that a harvest reads: one list for each of its sets, or a single list of all records.
 
     `harvest` says where to begin. After each page, the caller saves in `harvest` where the list continues.
     """
@@ -69,7 +71,10 @@ class Lists:
         self.repeats = 0
 
     def _after(self, error):
-        """Handle an error of the server. Return an empty Page if the list is empty, or None to ask again.
+        """Handle an OAI-PMH error that the server has answered.
+
+        Return an empty Page if the error says that the list is empty. Return None if the caller should send
+        another request.
 
         Raises Stopped if the list can't be continued.
         """

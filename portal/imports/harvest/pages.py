@@ -135,7 +135,7 @@ def _import(records, faults, harvest, lock):
 
 
 def _save_rows(listed, known, records, harvest, at):
-    """Save which item each record of the server has, and withdraw items or bring them back.
+    """Save which item belongs to each record of the server. Withdraw items, or bring them back.
 
     Return (number of withdrawn items, number of items brought back).
     """

@@ -22,9 +22,9 @@ MAX_SECONDS = 180
 MAX_BYTES = 32 * 1024 * 1024
 MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
-# These statuses ask the portal to try again later. OAI-PMH servers usually send 503.
+# With these HTTP statuses, a server asks the portal to try again later. OAI-PMH servers usually send 503.
 BUSY = (429, 503)
-# These statuses may be temporary faults of the server or of a proxy in front of it.
+# These HTTP statuses may come from a temporary fault of the server or of a proxy in front of it.
 PASSING = (408, 425, 500, 502, 504)
 
 

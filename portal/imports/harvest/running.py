@@ -16,8 +16,8 @@ from .listing import Lists, Stopped, since
 from .pages import save_page, save_records
 from .requests import Unreachable
 
-# The time between two full harvests: for servers that promise to report every deleted record, and for all
-# other servers.
+# The time between two full harvests. The first value is for servers that promise to report every deleted
+# record, and the second value is for all other servers.
 FULL_EVERY, FULL_EVERY_IF_FORGETFUL = timedelta(days=28), timedelta(days=7)
 # A full list may lack at most this share of the known records, or this number of records if the number is
 # larger. If more records are missing, nothing is withdrawn until a person confirms that the library has
@@ -59,7 +59,7 @@ def run_harvest(*, full=False, withdraw_missing=False, client=None, report=lambd
 
 
 def _renew_between(client, lock):
-    """Make the client renew the lock before each request and while it waits."""
+    """Make the client renew the lock before each request, and while it waits for a busy server."""
     before, wait = client.before, client.wait
 
     def renew():

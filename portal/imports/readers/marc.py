@@ -37,7 +37,8 @@ BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
 for charset in b"NQ234S":
     letters = marc8_mapping.CODESETS[charset]
     letters.update({code ^ 0x80: letter for code, letter in list(letters.items())})
-# The escape sequence before East Asian letters in the upper half, which pymarc can't read.
+# Matches the escape sequence that puts East Asian letters into the upper half of the code table. pymarc can't
+# read this sequence.
 UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
 # Matches an escape character that doesn't begin an escape sequence of MARC-8. A program has written it in
 # place of a letter. pymarc would drop it, and nobody would see that a letter is missing.
@@ -151,9 +152,9 @@ def _read_piece(piece, number, layout, dropped):
 
 
 def _with_unused_code(mark):
-    """Return the replacement for a damaged subfield code: a code that no field uses, in as many bytes.
+    """Return the replacement for a damaged subfield code: a code of the same length that no field uses.
 
-    pymarc would guess a code, and show the rest of the damaged bytes as text.
+    Without the replacement, pymarc would guess a code, and treat the rest of the damaged bytes as text.
     """
     return b"\x1f".ljust(len(mark.group()), b"?")
 
@@ -209,7 +210,8 @@ def _is_shifted(piece):
         field = piece[begin : begin + int(piece[entry + 3 : entry + 7])]
         is_control = piece[entry : entry + 2] == b"00"
         is_free = not piece[entry : entry + 3].isdigit() or not field.strip(b" \x1e")
-        # Some control numbers end with the mark of a subfield, but no subfield follows.
+        # Ignore the mark of a subfield at the end of the field. Some control numbers end with one, but have
+        # no subfield.
         has_subfields = b"\x1f" in field.rstrip(b"\x1e\x1f")
         if piece[begin - 1 : begin] != b"\x1e" or (has_subfields == is_control and not is_free):
             return True

@@ -38,7 +38,8 @@ CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
 
 # The fields for series. Field 440 was used until 2008. Field 830 has the same series in another form.
 SERIES = ("490", "440", "830")
-# Words for a link that leads to a text about the item, such as its table of contents, or to its cover.
+# Matches the words on a link that leads to a text about the item, such as its table of contents, or to its
+# cover.
 ABOUT_THE_ITEM = re.compile(
     r"\btables? of contents\b|\bpublisher.{0,2} description\b|\bbiograph|\bsample text\b|\breviews?\b"
     r"|\bcovers?\b|\bexcerpt|\binhalt|\bklappentext\b|\brezension|\bcubierta\b|\bportada\b|\breseña|\bíndice\b|\bsommaire\b"
@@ -49,7 +50,7 @@ NO_PUBLISHER = re.compile(
     r"^\W*s\.\s?n\b|not identified|no identificad|non identifié|nicht ermittelbar", re.IGNORECASE
 )
 
-# The fields for subjects and genres, and their subfields that are words.
+# The fields for subjects and genres, and the codes of their subfields that contain words.
 SUBJECTS = ("600", "610", "611", "630", "650", "651", "655")
 SUBJECT_WORDS = frozenset("abcdgnptvxyz")
 
@@ -63,7 +64,7 @@ class Fields:
     """The leader and the fields of a record. It finds fields by their tag more quickly than pymarc does."""
 
     def __init__(self, record):
-        # Reading a position of pymarc's leader is slow.
+        # Store the leader as text, because reading a position of pymarc's leader is slow.
         self.leader, self.fields = str(record.leader), record.fields
         self._by_tag: dict[str, list] = {}
         for field in record.fields:
@@ -179,7 +180,7 @@ def _each(record, tag, code):
 
 
 def _names(record):
-    """Return (names, names in their original script)."""
+    """Return (names of the creators, names of the creators in their original script)."""
     names: list[str] = []
     originals: list[str] = []
     # Sort the fields, because not all systems write the main author (1XX) first.

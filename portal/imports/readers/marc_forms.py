@@ -86,7 +86,7 @@ def form_of(record, fixed, kind, extent, words):
     """Return the Item.Form of the record, or "" if the record states none.
 
     `fixed` is the text of field 008. `extent` and `words` have texts that may say "large print". If no code
-    says the form of a recording or film, the extent may, as in "1 sound disc".
+    gives the form of a recording or film, the form is read from an extent such as "1 sound disc".
     """
     type_of_record = record.leader[6].lower()
     found = _stated(record, type_of_record, fixed, kind)
@@ -100,7 +100,7 @@ def form_of(record, fixed, kind, extent, words):
 
 
 def _stated(record, type_of_record, fixed, kind):
-    """Return the first form that the record states: in 008, 336, 338, 007, 337 or 006."""
+    """Return the form that field 008, 336, 338, 007, 337 or 006 states, or "" if none of them does."""
     carriers = [CARRIERS[term] for term in _terms(record, "338") if term in CARRIERS]
     code = _code(type_of_record, fixed, 29, 23)
     if code in CODES:

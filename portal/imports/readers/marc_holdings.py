@@ -44,8 +44,8 @@ PARTS = [part.name for part in fields(Layout) if part.name != "tag"]
 def read_layout(text):
     """Return the Layout for a text such as "949 branch=m location=l call_number=a", or None for "".
 
-    For fields 852 and 952, parts that the text leaves out have their usual subfields. Raises ValueError with
-    a sentence for the person who wrote the text.
+    Fields 852 and 952 have usual subfields, which are used for each part that the text leaves out. Raises
+    ValueError with a sentence for the person who wrote the text.
     """
     tag, *parts = text.split() or [""]
     if not tag:

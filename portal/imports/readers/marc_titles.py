@@ -14,7 +14,7 @@ VARIANTS = {"246": "abnp"}
 # another subfield follows.
 END = " \t\r\n\u00a0\u3000/:;,=／：；，、＝،؛"
 PUNCTUATION = tuple(":;=,./：；＝，。،؛")
-# The punctuation before each subfield. It is added if the catalog leaves it out.
+# {subfield: the punctuation before it}. The punctuation is added if the catalog leaves it out.
 BEFORE = {"b": " :", "n": ".", "p": "."}
 # Some systems mark a leading article, because sorting ignores it, as in "<<The>> end" or "¬The ¬end".
 SKIPPED_ARTICLE = re.compile(r"<<([^<>]*)>>|¬([^¬]*)¬")

@@ -86,7 +86,7 @@ def read_xml(file, *, layout=None):
                 rest = rest[begins[-1].start() :]
                 is_too_long = len(rest) > RECORD_MAX
             if len(rest) > RECORD_MAX:
-                # Keep what may be the beginning of a tag.
+                # Keep only the end of the text, which may be the beginning of a tag.
                 rest = rest[-TAG_MAX:]
     if is_too_long:
         yield Fault(number + 1, TOO_LONG)
@@ -163,5 +163,8 @@ def _from_element(element):
 
 
 def _leader(text):
-    """Return the text with exactly 24 characters. Remove spaces at its ends only if it is too long."""
+    """Return the text of a leader with exactly 24 characters: cut it, or add spaces at its end.
+
+    Remove spaces at both ends first, but only if the text is too long.
+    """
     return (text.strip() if len(text) > 24 else text).ljust(24)[:24]

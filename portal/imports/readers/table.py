@@ -51,7 +51,7 @@ def read_table(file, *, mapping):
 
 
 def lines_of(text, *, advice="Save the table as CSV, with one record in each line.", skips_long=False):
-    """Yield the lines of the file. Raises Unreadable, with the advice, if a line is too long.
+    """Yield the lines of the file. If a line is too long, raise Unreadable with the text `advice`.
 
     If `skips_long` is true, yield TOO_LONG in place of such a line, unless it is the first line. A file whose
     first line is too long is no table.

@@ -26,7 +26,7 @@ MAX_SECONDS = 20
 # All messages have the same length. Otherwise a push service could tell from the length what a message says,
 # because the portal sends only a few different sentences.
 PADDED_TO = 2000
-# Push services answer with a few words. The rest of a longer response isn't read.
+# At most this many bytes of a response are read. Push services answer with only a few words.
 ANSWER_BYTES = 2000
 # How long an authorization header is valid, and after what time we make a new one. Apple refuses headers that
 # are valid for more than a day.

@@ -19,5 +19,5 @@ class Table:
 
 
 def name_of(person):
-    """Return the name that patrons may see, or "" if the person no longer exists."""
+    """Return the person's name as patrons may see it, or "" if the person no longer exists."""
     return person.display_name if person else ""

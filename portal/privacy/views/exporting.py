@@ -60,7 +60,8 @@ def export_file(request, public_id):
         return redirect("export")
     chunks = _chunks(export.file)
     try:
-        # Open the file now, because an open file can still be read after somebody deletes it.
+        # Read the first piece now, so that the file is open. An open file can still be read after it is
+        # deleted.
         first = next(chunks, b"")
     except FileNotFoundError:
         raise Http404 from None
