@@ -74,13 +74,16 @@ class FigureForm(forms.Form):
             self._clean_days(cleaned)
         period, by = cleaned.get("period"), cleaned["by"] or "time"
         if by == STAFF and cleaned["compare"]:
-            self.add_error("compare", _now("Figures by staff member can't be compared. Choose “Nothing”."))
+            self.add_error(
+                "compare",
+                _now("Figures by staff member can't be compared. Choose “Nothing” in “Compare with”."),
+            )
         if period and workload.is_by_month(by) and not period.is_whole_months:
             self.add_error(
                 "by",
                 _now(
-                    "This breakdown counts whole months only. Choose a month, or days from the first to the "
-                    "last day of a month."
+                    "This breakdown counts whole months only. Choose a month. Or choose the first day of a "
+                    "month in “From”, and the last day of a month in “To”."
                 ),
             )
         return cleaned

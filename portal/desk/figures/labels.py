@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Branch
 from accounts.reporting_year import ReportingYear
+from portal.counts.answers import BANDS
 from portal.desk.languages import language_name
 from portal.helpsessions.models import HelpSession, OwnField, OwnValue, PatronGroup, ServicePoint, TallyKind
 from portal.templatetags.portal import whole_day
@@ -173,7 +174,9 @@ def _read_levels():
 
 
 def _of_band(up_to):
-    return _("Longer") if up_to is None else _("Up to %(time)s") % {"time": of_time(up_to)}
+    if up_to is None:
+        return _("Longer than %(time)s") % {"time": of_time(BANDS[-1])}
+    return _("Up to %(time)s") % {"time": of_time(up_to)}
 
 
 ORDERED = {"hour": _of_hour, "weekday": _of_weekday, "hour_weekday": _of_hour, "answers": _of_band}
@@ -214,5 +217,5 @@ def _of_tally_kinds(keys):
     kinds = TallyKind.objects.filter(pk__in=[kind for _tally, kind in keys if kind])
     kinds = kinds.select_related("service_point")
     names = {kind.pk: f"{kind.service_point}: {kind}" for kind in kinds}
-    labelled = {(True, None): _("Without a kind"), (False, None): _("Recorded with details")}
+    labelled = {(True, None): _("Without a kind of tally"), (False, None): _("Recorded with details")}
     return [(key, labelled.get(key) or names[key[1]]) for key in keys]

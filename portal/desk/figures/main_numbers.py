@@ -30,11 +30,11 @@ def main_numbers(now, before):
     `before` is None if the period isn't compared with an earlier one. Then the earlier numbers are 0.
     """
     words = {
-        "contacts": (_("Contacts"), _("Each time staff helped somebody, however short.")),
+        "contacts": (_("Contacts"), _("Each time staff helped somebody, even for a moment.")),
         "minutes": (_("Minutes"), _("The time that staff recorded for these contacts.")),
         "handed_over": (
             _("Visits given to the patron"),
-            _("Patrons can read again what was said and recommended."),
+            _("The patron can later read what was said and recommended."),
         ),
         "check_ins": (_("Check-ins sent"), _("The library asked how a visit turned out.")),
     }

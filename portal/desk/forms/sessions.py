@@ -135,7 +135,8 @@ class RecordForm(ListFields, forms.Form):
         max_value=500,
         required=False,
         help_text=_(
-            "A survey of this library counts each question. If you leave this empty, we count one question."
+            "A survey that this library fills in counts each question. If you leave this empty, we count "
+            "one question."
         ),
     )
     language = language_field(_("Language of the patron"))

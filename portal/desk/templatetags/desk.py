@@ -94,11 +94,11 @@ def kits_to_add(context):
 
 @register.simple_tag
 def helped_words(helped, visits, question_type=""):
-    """Say in how many visits an item or kit helped. For something to read, say how many patrons liked it."""
+    """Say in how many visits an item or kit helped, or for something to read, in how many it was liked."""
     numbers = {"helped": helped, "visits": visits}
     if question_type == QuestionType.READERS_ADVISORY:
-        return _("liked by %(helped)s of %(visits)s") % numbers
-    return _("helped %(helped)s of %(visits)s") % numbers
+        return _("liked in %(helped)s of %(visits)s visits") % numbers
+    return _("helped in %(helped)s of %(visits)s visits") % numbers
 
 
 @register.simple_tag

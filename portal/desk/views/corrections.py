@@ -114,8 +114,8 @@ def _save(request, help_session, picker):
         form.add_error(
             "with_child",
             _(
-                "This visit is in a library account, so it can't be changed in this way. Remove the patron "
-                "or the adult from the visit first, or make the visit quiet."
+                "This visit is in a library account, so you can't choose this for “With a child”. Remove "
+                "the patron or the adult from the visit first, or make the visit quiet."
             ),
         )
         return _page(request, help_session, form, picker, status=422)

@@ -110,7 +110,7 @@ def _about_answers(request, branches, dates):
     form.full_clean()
     sentences = [sentence_of(form.figure())] if form.chosen_branches else []
     if form.left_out:
-        sentences.append(_("Answer times leave out branches where fewer than three people work."))
+        sentences.append(_("The answer times don't include branches where fewer than three people work."))
     return " ".join(sentences)
 
 

@@ -58,7 +58,7 @@ def undo_match(request, public_id):
     try:
         matching.undo_match(item, by=request.user, at=timezone.now())
         messages.success(
-            request, _("Undone. Recommendations and lists show the item that was added by hand again.")
+            request, _("Undone. Recommendations and lists again show the item that was added by hand.")
         )
     except matching.NothingToUndo:
         messages.info(request, _("This match is already undone."))

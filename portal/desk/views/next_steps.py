@@ -44,7 +44,7 @@ def desk_next_step(request, public_id):
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     items = items_to_get(conversation)
     if not items:
-        words = _("The patron doesn't say that they couldn't get an item. Nothing was recorded.")
+        words = _("No item in this conversation is marked “Could not get it”. Nothing was recorded.")
         return _back(request, conversation, words, level=messages.WARNING)
     item = _chosen(request, items)
     log_reading(request, conversation, at=at)

@@ -111,10 +111,11 @@ def _show_next(request, conversation, message):
     The page after the redirect has a button that takes the answer back.
     """
     url, list_url = next_after(request, conversation)
-    words = _("Sent in “%(conversation)s”.")
+    words = _("Answer sent in “%(conversation)s”.")
     if not url:
         words = _(
-            "Sent in “%(conversation)s”. That was the last conversation in this list that you can answer."
+            "Answer sent in “%(conversation)s”. That was the last conversation in this list that you can "
+            "answer."
         )
     undo = f"undo={undo_answer_url(request, message)}"
     messages.success(request, words % {"conversation": conversation}, extra_tags=undo)

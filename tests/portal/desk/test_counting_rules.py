@@ -219,7 +219,7 @@ def test_record_form_asks_for_the_number_of_questions_only_while_rules_count_que
     assert "questions" not in desk.get(reverse("record")).context["form"].fields
     desk.post(reverse("record"), typed(action="save_only", questions="7"))
     save_preset("pls", YEAR, counts_questions=True)
-    assert "A survey of this library counts each question." in text(desk.get(reverse("record")))
+    assert "A survey that this library fills in counts each question." in text(desk.get(reverse("record")))
     for number in ("", "4"):
         desk.post(reverse("record"), typed(action="save_only", questions=number))
     assert list(HelpSession.objects.order_by("pk").values_list("questions", flat=True)) == [1, 1, 4]
@@ -503,7 +503,7 @@ def test_form_for_rules_has_a_button_that_returns_to_the_page_before(desk, branc
         (
             [("2026-01-01", {"method": "estimate", "weeks": 4})],
             1,
-            "ask for 4 sampled weeks. Marked weeks of this year that have ended: 1.",
+            "ask for 4 sampled weeks. Weeks of this year that are marked and have ended: 1.",
         ),
     ],
     ids=["no rules", "late rules", "two methods", "two multipliers", "few weeks"],

@@ -112,7 +112,7 @@ def test_director_report_of_a_year_shows_the_outcomes_of_that_year(desk, months)
 def test_director_report_of_an_empty_library_shows_zeros_and_says_that_nothing_is_counted(desk):
     page = text(desk.get(reverse("director")))
     assert "No quarter has been counted yet." in page
-    assert "Contacts Each time staff helped somebody, however short. 0 Minutes" in page
+    assert "Contacts Each time staff helped somebody, even for a moment. 0 Minutes" in page
     assert "Change" not in page
     assert "Other dates" not in page
 

@@ -49,7 +49,7 @@ def test_director_report_leaves_out_answer_times_of_branches_where_few_people_wo
         AnswerCount.objects.create(month=MARCH, branch=place, up_to=60, is_late=False, answers=answers)
     few = text(desk.get(reverse("director"), {"dates": "2026-03"}))
     assert "March 2026: 3 " in few
-    assert "Answer times leave out branches where fewer than three people work." in few
+    assert "t include branches where fewer than three people work." in few
     StaffFactory.create_batch(3, branch=west)
     many = text(desk.get(reverse("director"), {"dates": "2026-03"}))
     assert "March 2026: 7 " in re.sub(r"March 2026: 7 contacts", "", many)

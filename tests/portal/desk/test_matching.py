@@ -90,7 +90,7 @@ def test_staff_can_match_an_item_and_undo_the_match(desk, staff, branch, by_hand
     assert "Matched today" in text(page)
     assert record.recommendations.count() == 1
     page = desk.post(address(by_hand, "undo-match"), follow=True)
-    assert "Undone. Recommendations and lists show the item that was added by hand again." in text(page)
+    assert "Undone. Recommendations and lists again show the item that was added by hand." in text(page)
     assert (record.recommendations.count(), by_hand.recommendations.count()) == (0, 1)
     page = desk.post(address(by_hand, "undo-match"), follow=True)
     assert "This match is already undone." in text(page)

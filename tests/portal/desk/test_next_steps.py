@@ -153,7 +153,7 @@ def test_next_step_is_not_saved_if_a_colleague_has_recorded_one_first(desk, miss
 def test_next_step_page_says_that_the_patron_has_changed_the_verdict(desk, missed, patron):
     verdicts.take_verdict(missed, verdict="helped", why="", comment="", by=patron, at=timezone.now())
     page = desk.post(page_of(row_of(missed)), ORDERED, follow=True)
-    assert "The patron doesn't say that they couldn't get an item. Nothing was recorded." in text(page)
+    assert "No item in this conversation is marked “Could not get it”. Nothing was recorded." in text(page)
     assert not NextStep.objects.exists()
 
 
@@ -163,7 +163,7 @@ def test_nothing_can_be_recorded_about_an_item_that_was_removed_from_its_visit(d
     SessionRecommendation.objects.filter(recommendation=missed).update(removed_at=NOW)
     assert "Record what happens next" not in text(desk.get(page_of(row, "desk_conversation")))
     page = desk.post(page_of(row), ORDERED, follow=True)
-    assert "The patron doesn't say that they couldn't get an item. Nothing was recorded." in text(page)
+    assert "No item in this conversation is marked “Could not get it”. Nothing was recorded." in text(page)
     # The action itself refuses too, in case the item is removed while a request is handled.
     with pytest.raises(next_steps.NothingToDo):
         next_steps.record(row, missed, Step("ordered", FRIDAY), by=staff, at=NOW)

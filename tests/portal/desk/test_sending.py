@@ -281,7 +281,7 @@ def test_send_and_next_button_opens_the_next_conversation_of_the_list(desk, thre
     following = response["HX-Redirect"] if headers else response.url
     assert following.startswith(f"/desk/conversations/{three[1].public_id}/?")
     page = desk.get(following)
-    assert said(page) == ["Sent in “Number 0”."]
+    assert said(page) == ["Answer sent in “Number 0”."]
     assert page.context["queue"]["next"].startswith(f"/desk/conversations/{three[2].public_id}/")
     assert now_of(three[0]).status == "waiting_for_patron"
 
@@ -313,7 +313,7 @@ def test_send_and_next_button_opens_the_list_after_the_last_conversation(desk, t
     )
     assert page.redirect_chain == [("/desk/", 302)]
     assert said(page) == [
-        "Sent in “Number 2”. That was the last conversation in this list that you can answer."
+        "Answer sent in “Number 2”. That was the last conversation in this list that you can answer."
     ]
 
 

@@ -307,7 +307,7 @@ def test_kind_of_tally_beyond_the_limit_is_refused_and_shown_again_in_the_form(s
     for number in range(choices.MAX_KINDS):
         TallyKindFactory(service_point=front, name=f"Kind {number}", key="")
     response = save(settings_page, front, name_new0="One more")
-    assert "A service point can have at most 12 kinds." in text(response)
+    assert "A service point can have at most 12 kinds of tallies." in text(response)
     assert 'value="One more"' in response.content.decode()
     assert TallyKind.objects.count() == choices.MAX_KINDS
 

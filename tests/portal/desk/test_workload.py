@@ -400,7 +400,7 @@ def test_column_of_estimated_minutes_is_shown_only_if_some_minutes_are_estimated
 
 def test_directors_page_marks_estimated_minutes(estimates, client, coordinator, sign_in):
     page = sign_in(client, coordinator).get(reverse("director"), {"dates": "2026-03"})
-    assert "Minutes, estimated part An imported desk log had only a range, such as 10–30 minutes. 20" in (
+    assert "Minutes, estimated part An imported desk log gave only a range of minutes, such as 10–30. 20" in (
         text(page)
     )
     page = client.get(reverse("director"), {"dates": "2026"})
@@ -563,7 +563,7 @@ def test_figures_by_staff_member_are_in_no_file_and_do_not_rank_people(shared_wo
     assert not re.search('has the most|table.csv|<svg viewBox="0 0 100', page.content.decode())
     response = desk.get(reverse("figures_csv"), asked)
     assert (response.status_code, response.content) == (302, b"")
-    assert "t be compared. Choose “Nothing”." in text(
+    assert "t be compared. Choose “Nothing” in “Compare with”." in text(
         desk.get(reverse("figures"), asked | {"compare": "before"})
     )
 

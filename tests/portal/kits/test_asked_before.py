@@ -68,10 +68,10 @@ def test_items_that_helped_are_sorted_by_success_and_then_by_date(desk, topic):
     counted(TopicFactory(), "Elsewhere", bound=0.9)
     page = part(desk, topic=topic.pk)
     assert titles(page) == ["Best", "Latest", "Middle"]
-    assert "helped 8 of 10" in text(page)
+    assert "helped in 8 of 10 visits" in text(page)
     readers = part(desk, topic=topic.pk, question_type="readers_advisory")
     assert titles(readers) == ["Readers"]
-    assert "liked by 4 of 5" in text(readers)
+    assert "liked in 4 of 5 visits" in text(readers)
 
 
 def test_list_of_what_helped_leaves_out_items_that_staff_can_no_longer_recommend(desk, topic):

@@ -59,7 +59,7 @@ def read_everything(client, kit):
 @pytest.mark.parametrize("before", [VERDICTS[0], VERDICTS[-1], *map(rarely, VERDICTS[1:-1])])
 def test_no_page_changes_if_one_verdict_changes(before, counted, client, staff, sign_in):
     sign_in(client, staff)
-    assert "helped 10 of 13" in "".join(shown := read_everything(client, counted))
+    assert "helped in 10 of 13 visits" in "".join(shown := read_everything(client, counted))
     for after in VERDICTS:
         given = Recommendation.objects.filter(verdict=before).latest("pk")
         record_verdict(given, verdict=after, at=AT + timedelta(days=1))

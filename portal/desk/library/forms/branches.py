@@ -92,11 +92,11 @@ class BranchForm(forms.Form):
         coerce=lambda value: value == "email",
     )
     covered_by = forms.ModelChoiceField(
-        label=gettext_lazy("Covered by"),
+        label=gettext_lazy("Branch that covers for this branch"),
         help_text=gettext_lazy(
             "If nobody at this branch opens the desk for one opening day, staff of the branch that you "
-            "choose can open its conversations. This ends when somebody here opens the desk. We record "
-            "each conversation that they open."
+            "choose can open the conversations of this branch. This ends when somebody here opens the desk. "
+            "We record each conversation that they open."
         ),
         queryset=Branch.objects.none(),
         required=False,

@@ -14,7 +14,7 @@ Since = CheckInRule.Since
 AS_TYPE = ""
 SINCE = [
     (Since.VISIT.value, _("After the visit")),
-    (Since.GOT_IT.value, _("After “I've got it”")),
+    (Since.GOT_IT.value, _("After the patron presses “I've got it”")),
     (Since.NEVER.value, _("Never")),
 ]
 

@@ -149,7 +149,7 @@ class RuleSetForm(forms.Form):
             "starts_on",
             _(
                 "These rules would change the numbers of years that have ended. Choose a later day. To "
-                "change the numbers anyway, press the button again."
+                "change the numbers anyway, press “Save the rules” again."
             ),
         )
 
@@ -189,7 +189,7 @@ class SampledWeekForm(forms.Form):
             "starts_on",
             _(
                 "The week from %(day)s can change the estimate of a year that has ended. Choose a later day. "
-                "To mark the week anyway, press the button again."
+                "To mark the week anyway, press “Mark the week” again."
             )
             % {"day": whole_day(day)},
         )

@@ -57,8 +57,8 @@ class LibraryForm(forms.Form):
         label=gettext_lazy("Figures by staff member"),
         choices=Library.StaffFigures.choices,
         help_text=gettext_lazy(
-            "How many contacts and minutes each person recorded. These numbers appear only on the page "
-            "Figures."
+            "The contacts and minutes that each person recorded. These numbers appear only on the “Figures” "
+            "page."
         ),
     )
     accent_color = forms.CharField(
@@ -206,8 +206,8 @@ class ChildrenForm(forms.Form):
         ],
         help_text=gettext_lazy(
             "Staff turn on “With a child” while they record a visit. We never store a child's "
-            "surname or birth date, and nothing for longer than 90 days. Your choice applies to "
-            "visits recorded from now on. Earlier visits don't change. A quiet visit stays quiet."
+            "surname or birth date, and store nothing else for longer than 90 days. Your choice applies "
+            "to visits recorded from now on. Earlier visits don't change. A quiet visit stays quiet."
         ),
     )
     childrens_groups = TextField(

@@ -61,7 +61,7 @@ class PatronGroupForm(forms.Form):
                 "name",
                 _(
                     "This name seems to be about health, housing, immigration, race, religion or an exact "
-                    "age. Choose another name. If the name is harmless, press the button again."
+                    "age. Choose another name. If the name is harmless, save it again."
                 ),
             )
 
@@ -164,7 +164,7 @@ class OwnFieldForm(forms.Form):
         multiline=True,
         widget=forms.Textarea(attrs={"rows": 6}),
         help_text=gettext_lazy(
-            "One per line. A value that you remove is no longer offered. Help sessions keep it."
+            "One per line. A value that you remove is no longer offered. It stays in earlier help sessions."
         ),
     )
 

@@ -57,7 +57,7 @@ class TopicForm(RuleFields, forms.Form):
                 "never_by_message",
                 _(
                     "This topic sounds private, so we checked “Never ask by email or with a message on a "
-                    "phone”. Uncheck it if you want, and press the button again."
+                    "phone”. Uncheck it if you want, and save the topic again."
                 ),
             )
 
