@@ -32,7 +32,7 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason="", re
 
 
 def merged_into(public_id):
-    """Return the person whose record took over the record with this public id in a merge, or None."""
+    """Return the person into whose record the record with this public id was merged, or None."""
     merges = AuditEvent.objects.filter(
         action="merged_people", subject_type="user", subject=str(public_id), patron__isnull=False
     )

@@ -61,10 +61,10 @@ def _key(code):
 
 @transaction.atomic
 def record_unknown(unknown, *, at):
-    """Store the unknown codes that an import met, so that coordinators can assign them.
+    """Store the unknown codes that an import has found, so that coordinators can assign them.
 
     `unknown` is {code: number of holdings}. `at` is the time when the import began. If an import calls this
-    function several times, the numbers add up.
+    function several times, the numbers are added up.
     """
     numbers: Counter[str] = Counter()
     for code, number in unknown.items():

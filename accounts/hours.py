@@ -146,8 +146,8 @@ def is_open(branch, at):
 def end_of_next_opening_day(branch, day):
     """Return the time when the branch closes on its first opening day after `day`.
 
-    A branch without opening hours counts as open every day until midnight. Return None if closed days leave
-    the branch no opening day.
+    A branch without opening hours counts as open every day until midnight. Return None if the branch has
+    no opening day because of its closed days.
     """
     calendar = Calendar.read(branch)
     start = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), calendar.zone)

@@ -166,9 +166,10 @@ def put_into_use(branch, *, by, at):
 
 
 def _claim_name(name, *, but=None):
-    """Raise NameTaken if a branch other than `but` has this name.
+    """Raise NameTaken if a branch has this name already.
 
-    Until the transaction ends, nobody else can add or rename a branch.
+    If `but` is a branch, that branch may have the name. Until the transaction ends, nobody else can add or
+    rename a branch.
     """
     Library.objects.select_for_update(no_key=True).first()
     if Branch.objects.filter(name__iexact=name).exclude(pk=but and but.pk).exists():

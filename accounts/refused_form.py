@@ -30,7 +30,7 @@ from .waiting_forms import has_waited
 
 NEVER_SAVED_FIELDS = {
     *("csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"),
-    # Fields for a call: the patron's phone number, and the person to ask for.
+    # The fields in which a patron asks for a call. They contain a phone number and the name of a person.
     *("call_number", "ask_for"),
 }
 MAX_CHARACTERS = 200_000

@@ -20,15 +20,17 @@ from bench import figures, searches
 from bench.databases import databases
 from bench.server import CheckIns, Deliveries, Jobs, Server, environment
 
-# The parts of `make bench-large`, which can be measured alone.
+# The parts of `make bench-large`. Each part can be measured alone.
 PARTS = ["conversations", "catalog", "figures"]
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
 # The maximum time to deliver an email, as a multiple of the time that smtplib takes.
 EMAIL_BAR = 3
-# The maximum time to write the emails of due check-ins, as a multiple of the time to insert them in bulk.
+# The maximum time to write the emails of due check-ins, as a multiple of the time to insert these emails in
+# bulk.
 CHECK_INS_BAR = 5
-# The maximum CPU time of a page in the large database, as a multiple of its CPU time in a small database.
+# {page: its maximum CPU time in the large database, as a multiple of its CPU time in a small database}, and
+# the maximum for all other pages and jobs.
 GROWTH_BARS, DEFAULT_GROWTH_BAR = {"queue": 1.15}, 1.3
 
 
@@ -118,7 +120,7 @@ def _large(database, folder):
 
 
 def _measured(pairs, bars):
-    """Measure each pair of pages or jobs in several runs. Return a row for each pair."""
+    """Compare the two pages or jobs of each pair in several runs. Return a row for each pair."""
     runs = {name: [] for name in pairs}
     for run in range(RUNS):
         for name, (base, page) in pairs.items():

@@ -22,9 +22,9 @@ class Page(NamedTuple):
     """A page to measure. bench.set_up prints each Page as JSON.
 
     The browser sends `requests` in turn. If the page changes data, `requests` has one request for each
-    measurement. `bar` limits the CPU time of the page, as a multiple of the CPU time of the minimal page.
-    `p95_bar` limits the time by the clock, in milliseconds, that 95 of 100 requests take in the catalog of a
-    million items.
+    measurement. `bar` is the maximum CPU time of the page, as a multiple of the CPU time of the minimal page.
+    `p95_bar` applies in the catalog of a million items: the server must answer 95 of 100 requests within this
+    many milliseconds.
     """
 
     requests: list
@@ -44,7 +44,7 @@ class Browser:
         }
 
     def ask(self, name, times):
-        """Request a page `times` times over one connection."""
+        """Request a page over one connection. `times` says how often."""
         connection = HTTPConnection("127.0.0.1", self.port)
         connection.connect()
         for _ in range(times):

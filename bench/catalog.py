@@ -22,8 +22,8 @@ from bench.copies import FIRST, copy_rows, new_uuid
 from recommendations.models import Holding, Item, SearchEntry, SearchWord
 from recommendations.search import entries
 
-# The number of items in the catalog, the number that Python creates, and the number that it creates in one
-# transaction. SQL copies the items from Python until the catalog is complete. Each copy has the title of
+# The number of items in the catalog, the number that Python creates, and the number that Python creates in
+# one transaction. SQL then copies these items until the catalog is complete. Each copy has the title of
 # another item.
 ITEMS, INVENTED, AT_ONCE = 1_000_000, 100_000, 5_000
 WORDS, NAMES = 200_000, 120_000
@@ -89,8 +89,8 @@ QUESTIONS = [
 
 # The pages of bench.pages that show items, topics or verdicts.
 PAGES = ["item", "list of 300", "list of 300, printed", "recommendations", "what worked", "record form"]
-# `bar` is the maximum CPU time of a search, as a multiple of the CPU time of the minimal page. `p95_bar` is
-# the maximum time by the clock, in milliseconds, that 95 of 100 searches may take.
+# `bar` is the maximum CPU time of a search, as a multiple of the CPU time of the minimal page. The server
+# must answer 95 of 100 searches within `p95_bar` milliseconds.
 BARS = {"bar": 4, "p95_bar": 50}
 
 
@@ -116,7 +116,7 @@ def _searches():
 
 
 def build():
-    """Build the missing parts of the catalog. If a build was stopped, continue after its last step."""
+    """Build the missing parts of the catalog. If an earlier build was stopped, continue where it stopped."""
     started, done = time.monotonic(), Item.objects.filter(pk__gte=FIRST).count()
     if done >= ITEMS and _is_counted():
         return
@@ -138,7 +138,7 @@ def build():
 
 
 def _is_counted():
-    """Return whether the table of words is filled. This is the last step of building the catalog."""
+    """Return whether the table of words is filled, which is the last step of building the catalog."""
     return SearchWord.objects.filter(word="the", items__gte=ITEMS // 10).exists()
 
 
@@ -236,7 +236,8 @@ def _title(rng, some_words):
 def _vocabulary(seed, number):
     """Return about `number` invented words, and their cumulative weights. The first words are frequent."""
     rng = random.Random(seed)
-    # A dict keeps the order, so the words are the same in each run.
+    # dict.fromkeys removes duplicates and keeps the order of the words. A set would have a new order in each
+    # run.
     words = list(dict.fromkeys("".join(rng.choices(SYLLABLES, k=rng.randint(2, 5))) for _ in range(number)))
     return words, list(accumulate(1 / (place + 30) for place in range(len(words))))
 

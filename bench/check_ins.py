@@ -57,10 +57,10 @@ def _insert(count):
 
 
 def _plan(count):
-    """Plan a check-in that is due today for each of `count` patrons. Create the patrons that are missing."""
+    """Plan one check-in, due today, for each of `count` patrons. Create the patrons that are missing."""
     at, library = timezone.now(), Library.current()
     Library.objects.update(check_ins=True)
-    # Keep the branch open all day. A branch without opening hours in the database is open only from 9 to 5.
+    # Keep the branch open all day. Without opening hours, check-ins would be sent only from 9 to 5.
     OpeningHours.objects.all().delete()
     branch, staff = Branch.objects.first(), User.objects.get(email=pages.STAFF)
     OpeningHours.objects.bulk_create(

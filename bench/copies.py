@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-# The numbers of invented rows begin here, so they don't get in the way of other rows.
+# The first number of an invented row. It is so high that other rows never have the same numbers.
 FIRST = 10**9
 # In block n, a copy takes its mixed columns from another row: n * STEP rows after the row that it copies.
 STEP = 7919
@@ -14,8 +14,8 @@ def copy_rows(model, *, number, block, size, changes=None, mixed=()):
     The rows are in blocks of `size` rows: block 0 has the invented rows, and the copies go to block `block`.
     `number` is the column with the number of a row. The invented rows have the numbers from FIRST to FIRST +
     `size` - 1. In a copy, the number is higher by `block` * `size`. The columns in `mixed` come from another
-    row, so that the copies differ. `changes` is {column: SQL}. All other columns are copied, except an
-    automatic primary key.
+    row, so that the copies differ. `changes` is {column: SQL for its new value}. All other columns are
+    copied, except an automatic primary key.
     """
     columns = [field.column for field in model._meta.concrete_fields]
     if model._meta.pk.column != number:

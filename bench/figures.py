@@ -25,8 +25,8 @@ def measure(database, folder):
             portal.browser.ask(name, 1)
             rows.append(_row(name, [portal.measure(name, 1) for _ in range(REQUESTS)], BAR))
         after = _memory(portal.process.pid)
-        # Each connection of SQLite has a cache that grows up to a limit. So request all pages again, and
-        # measure the memory once more.
+        # Each connection of SQLite has a cache that grows up to a limit. Request all pages again, to see
+        # whether the memory stops growing.
         for name in portal.names:
             portal.browser.ask(name, REQUESTS)
         again = _memory(portal.process.pid)
@@ -44,7 +44,7 @@ def _row(name, measured, bar):
 
 
 def _memory(pid):
-    """Return the megabytes of the process that answers requests."""
+    """Return the memory of the web server's worker process, in megabytes."""
     [worker] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     lines = Path(f"/proc/{worker}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) // 1024

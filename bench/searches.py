@@ -1,8 +1,9 @@
 """Measure searches, pages and imports in a catalog with a million items and a million verdicts.
 
 Compare the CPU time of each search and page with that of the minimal page, and measure how long the server
-takes to answer. A cold search is the first after the file of the database was removed from the cache of the
-system. PostgreSQL also has a cache of its own, so there a cold search is the first of a new server process.
+takes to answer. A cold search is the first search after the database file was removed from the cache of the
+operating system. PostgreSQL also has its own cache, so there a cold search is the first of a new server
+process.
 """
 
 import os

@@ -153,7 +153,10 @@ def _new_id():
 
 
 def _copy(block):
-    """Copy the first half-year to a later one. Some columns of a copy come from another session."""
+    """Copy the sessions of the first half-year to a later half-year.
+
+    Some columns of a copy come from another session.
+    """
     days = block * DAYS_OF_BLOCK
     is_sqlite = connection.vendor == "sqlite"
     later = f"date(kept.happened_on, '+{days} days')" if is_sqlite else f"kept.happened_on + {days}"
@@ -204,7 +207,7 @@ def weighted(rng, weights):
 
 
 def _add_choices(branches):
-    """Add the lists of the record form. Return ({branch: service points}, patron groups, values)."""
+    """Add the lists of the record form. Return ({branch: service points}, patron groups, own values)."""
     points: dict = {}
     for branch in branches:
         for number in range(2):
@@ -234,7 +237,7 @@ def _add_rules(first_day):
 
 
 def _add_verdicts():
-    """Add a recommendation with a verdict to half of the sessions in the last BLOCKS_WITH_VERDICTS blocks."""
+    """Add a recommendation with a verdict to every second session of the last half-years."""
     now = timezone.now()
     items = Item.objects.bulk_create(
         Item(title=f"Item {number}", kind=Item.Kind.BOOK, added_at=now) for number in range(ITEMS)
@@ -263,7 +266,7 @@ def _add_verdicts():
 
 
 def fill_counts():
-    """Write the tables of counts as a rebuild does."""
+    """Fill the tables of counts with the numbers that a rebuild would write."""
     is_sqlite = connection.vendor == "sqlite"
     month = "date(happened_on, 'start of month')" if is_sqlite else "date_trunc('month', happened_on)::date"
     weekday = "(strftime('%w', happened_on) + 6) % 7" if is_sqlite else "extract(isodow from happened_on) - 1"
@@ -339,7 +342,10 @@ def _add_answers(rng, first_day, branches):
 
 
 def _noon(now):
-    """Return noon of this day. At night, `count_contacts` would count all contacts, not only recent ones."""
+    """Return noon of the day of `now`.
+
+    At night, `count_contacts` would count all contacts, not only recent ones.
+    """
     return timezone.localtime(now).replace(hour=12)
 
 

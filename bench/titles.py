@@ -1,4 +1,4 @@
-"""Create a list of 300 titles, and the numbers of what helped, for the pages that show them."""
+"""Create a list of 300 titles, and the numbers that say which items helped, for the pages that show these."""
 
 from django.utils import timezone
 

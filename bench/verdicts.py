@@ -21,8 +21,9 @@ from portal.kits.counting import count_now
 from portal.kits.models import ItemCount
 from recommendations.models import QuestionType, Recommendation, Topic
 
-# The number of verdicts, the number that Python creates, and the number that it creates in one transaction.
-# SQL copies the verdicts from Python until there are enough. Each copy has another patron and colleague.
+# The number of verdicts, the number that Python creates, and the number that Python creates in one
+# transaction. SQL then copies these verdicts until there are enough. Each copy has another patron and another
+# staff member.
 VERDICTS, INVENTED, AT_ONCE = 1_000_000, 50_000, 5_000
 PATRONS, ITEMS_OF_TOPIC = 20_000, 300
 # The maximum age of a verdict, in days.
@@ -54,7 +55,7 @@ def main():
 
 
 def build():
-    """Build the missing verdicts. If a build was stopped, continue after its last step."""
+    """Build the missing verdicts. If an earlier build was stopped, continue where it stopped."""
     started, done = time.monotonic(), Recommendation.objects.filter(pk__gte=FIRST).count()
     if done >= VERDICTS and ItemCount.objects.exists():
         return
@@ -76,7 +77,7 @@ def build():
 
 
 def _copy(block):
-    """Copy the invented recommendations. Each copy was made by another colleague for another patron."""
+    """Copy the invented recommendations. Each copy is by another staff member for another patron."""
     changes = {"public_id": new_uuid(), "visit_number": f"kept.id + {block * INVENTED}"}
     mixed = ["patron_id", "recommended_by_id", "branch_id"]
     copy_rows(Recommendation, number="id", block=block, size=INVENTED, mixed=mixed, changes=changes)

@@ -13,7 +13,7 @@ INVALID = _("Enter the full email address, such as ana@example.org.")
 
 
 def clean_address(text):
-    """Return the address in lowercase, with its domain as the email server will read it.
+    """Return the address in lowercase, with its domain in the spelling to which IDNA normalizes it.
 
     Raises ValidationError if the text isn't an address, or if the part before the @ has one of these:
     - quotes, because "ana"@example.org is the mailbox ana@example.org

@@ -51,7 +51,7 @@ WHAT_STOPS = (
     "authenticator apps stop working"
 )
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
-SCRATCH = ".backup-"  # The name of a temporary folder begins with this text.
+SCRATCH = ".backup-"  # The beginning of the names of our temporary folders.
 
 
 def make(target):
@@ -108,9 +108,10 @@ def make(target):
 def _belongs_in_backups(member):
     """Return the tar `member`, or None if backups leave it out.
 
-    Backups leave out cover images, uploaded desk logs, the mark of the folder, and the temporary folder of a
-    restore that was killed. The worker asks for missing cover images again, so they need no room in each
-    night's archive. Desk logs can contain what people wrote, and are deleted after a day.
+    Backups leave out cover images, uploaded desk logs, the file `MARK` (see data_folder.py), and the
+    temporary folder of a restore that was killed. The worker asks for missing cover images again, so they
+    need no room in each night's archive. Desk logs can contain what people wrote, and are deleted after a
+    day.
     """
     is_left_out = PurePosixPath(member.name).parts[1:2] in {(covers.FOLDER,), (desk_logs.FOLDER,), (MARK,)}
     return None if is_left_out or member.name.startswith(f"private/{SCRATCH}") else member
@@ -159,7 +160,7 @@ def has_same_key(manifest):
 
 @contextmanager
 def _portal_stopped():
-    """Prevent the portal from starting on this host.
+    """Prevent the portal from starting on this host during the `with` block.
 
     Raises BackupError if the portal already runs on this host or on another host.
     """
@@ -234,7 +235,7 @@ def _applied_migrations():
 
 @contextmanager
 def _scratch_next_to(path):
-    """Create a temporary folder on the same disk as `path`, to move files between them by renaming."""
+    """Create a temporary folder next to `path`, on the same disk, so that renaming can move its files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as folder:
         yield Path(folder)
@@ -329,8 +330,8 @@ def _files_swapped(new, *, old):
 
     If the `with` block fails, move all files back. Only the content of the folder is moved, because the
     folder may be a mount, which can't be renamed. The list of erased records is not replaced, because it is
-    newer than the list in the backup. The cover images and the mark of the folder stay, because no backup
-    contains them.
+    newer than the list in the backup. The cover images and the file `MARK` stay, because no backup contains
+    them.
     """
     old.mkdir()
     moves = []

@@ -83,8 +83,8 @@ def through_catalog(item, library):
 def fill(template, values):
     """Return the template with the values of its placeholders, or "" if it can't be filled.
 
-    A parameter of the address is left out if its placeholder has no value. At least one placeholder must
-    remain.
+    A parameter of the address is left out if its placeholder has no value. If no placeholder remains, the
+    template can't be filled.
     """
     if not template.startswith("https://"):
         return ""
@@ -148,7 +148,7 @@ def check_prefix(prefix):
 
 
 def check_address(address):
-    """Return the server of a web address with https. Raise ValidationError if it is not such an address."""
+    """Return the host and port of an https address. Raise ValidationError if the text is no such address."""
     found = re.match(r"https://([^/?#\s]+)", address)
     server = found[1] if found else ""
     if "@" in server:

@@ -55,8 +55,8 @@ def settings_are_safe(app_configs=None, **kwargs):
                 id="afterword.E024",
             )
         )
-    # PortalConfig.ready() also checks the folder, but then reports no other problems. The web server runs the
-    # checks of this module earlier, so that it can report all problems at once.
+    # PortalConfig.ready() also checks the data folder, but then reports no other problems. The web server
+    # runs the checks of this module earlier, so that it can report all problems at once.
     if problem := make_data_folder(settings.DATA_DIR):
         errors.append(checks.Error(problem, hint=FIX, id="afterword.E023"))
     rules = [
@@ -244,7 +244,7 @@ def _backend_problem(name):
     """Return why the email backend can't be used, or "" if it can."""
     try:
         backend = import_string(name)
-    # The module is not ours, so its import may raise anything.
+    # The module of the email backend may not be ours, so importing it can raise any exception.
     except Exception as error:
         return str(error) or type(error).__name__
     return "" if isinstance(backend, type) else "it is not a class"
@@ -254,7 +254,7 @@ def _secret_key():
     try:
         return settings.SECRET_KEY
     except ImproperlyConfigured:
-        # Django raises this error if the key is empty.
+        # Django raises this error if SECRET_KEY is empty.
         return ""
 
 

@@ -18,11 +18,12 @@ from django.core.files.storage import storages
 FIX = (
     "Create the folder and let the user that runs the portal write to it, or set DATA_DIR to another folder."
 )
-# The permission bits that other accounts must not have. NOTHING lets them do nothing. ONLY_ENTER lets them
-# enter a folder, but not read or change it. It is for the data folder, because a proxy may serve static/ in
-# it.
+# The permission bits that other accounts must not have. If the bits NOTHING are off, other accounts can do
+# nothing with the path. If the bits ONLY_ENTER are off, they can enter the folder, but not read or change it.
+# ONLY_ENTER is for the data folder, because a proxy may serve static/ in it.
 NOTHING, ONLY_ENTER = 0o077, 0o066
-# The file in the folder of the private files that says which folder it is.
+# The name of the mark, which is a file with a random id in the folder of the private files. With the mark,
+# the portal notices if another folder is in its place.
 MARK = "folder-mark"
 ANOTHER_FOLDER = "the folder of the private files is another one than before, so a disk may be missing"
 MOUNT_THE_DISK = (
@@ -48,7 +49,7 @@ def make_data_folder(folder):
 
 
 def make_private_folder(**kwargs):
-    """Make the folder of the private files, and a mark in it. This is a receiver of post_migrate.
+    """Make the folder of the private files, and its mark (see `MARK`). This is a receiver of post_migrate.
 
     The data folder has a copy of the mark. If the mark is missing but the copy exists, no new mark is made.
     The folder may then be the empty mount point of a missing disk.

@@ -171,7 +171,7 @@ def env_mail_server():
 
 
 def env_single_sign_on():
-    """Return the provider of single sign-on. If its "issuer" is empty, the library has none."""
+    """Return the provider of single sign-on. If its "issuer" is empty, the library has no single sign-on."""
     return {
         "name": env("SSO_NAME").strip(),
         "issuer": env("SSO_ISSUER").strip().rstrip("/"),
@@ -184,7 +184,7 @@ def env_single_sign_on():
 
 
 def env_ils(ils, *, timeout):
-    """Return the arguments of the adapter for this ILS in accounts/ils/. Return {} if it needs none."""
+    """Return the arguments of the adapter for this ILS in accounts/ils/. Return {} if it has no arguments."""
     sip2 = {
         "host": env("SIP2_HOST"),
         "port": env_port("SIP2_PORT", 6001),

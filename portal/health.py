@@ -104,9 +104,9 @@ def _cache(at):
 
 
 def _disk(at):
-    """Write a few bytes to the database, the data folder and its private folder, once in WRITE_EVERY.
+    """Write a few bytes to the database, the data folder and its private folder, once every WRITE_EVERY.
 
-    The private folder may be on another disk. A failed write is undone and tried again by the next check.
+    The private folder may be on another disk. If a write fails, the next check tries it again.
     """
     if not private_folder().exists():
         return "the folder of the private files is missing"

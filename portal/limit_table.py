@@ -100,7 +100,8 @@ LIMITS = {
         "pages of links to lists and items, whether the link works or not", network="120/m, 1200/h"
     ),
     "list_email": Limit("lists that patrons email to themselves", "10/h, 30/d"),
-    # A search with typing errors costs more than a page. Nobody types fast enough to reach this limit.
+    # A search with typing errors takes the server longer than a page. Nobody types fast enough to reach this
+    # limit.
     "catalog_search": Limit("searches of patrons in the catalog", "40/m, 300/10m", "200/m"),
     "push_device": Limit("devices that get messages", "20/h", "600/h"),
     # The limits for work at the desk. They are far higher than a shift needs, but too low for guessing a code

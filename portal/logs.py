@@ -56,8 +56,8 @@ def log_config(level):
             # Leave out Django's warnings about refused requests. RequestLogMiddleware logs their status.
             "django.request": {"level": "ERROR"},
             "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-            # The warnings of bibtexparser quote the text that staff pasted. The page for pasted records shows
-            # each fault.
+            # Don't log bibtexparser's warnings, because they quote the text that staff pasted. The page for
+            # pasted records shows each fault.
             "bibtexparser": {"level": "CRITICAL"},
             # At the level INFO, fido2 would log each passkey.
             "fido2": {"level": "WARNING"},

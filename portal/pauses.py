@@ -14,8 +14,8 @@ def pause_after_writing():
     """On SQLite, wait after the block for as long as the block took, but at most LONGEST_SECONDS.
 
     The block must run a whole transaction. SQLite allows one writer at a time and has no queue. A process
-    that waits asks again every 100 milliseconds. If another process starts its next transaction at once each
-    time, the waiting process always finds the database locked, and fails after 20 seconds.
+    that waits asks again every 100 milliseconds. If another process always starts its next transaction
+    immediately, the waiting process always finds the database locked, and fails after 20 seconds.
     """
     began = time.monotonic()
     yield

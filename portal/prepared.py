@@ -149,7 +149,7 @@ class CachedCompiler(SQLCompiler):
 
 
 def _with_constants(sql, params):
-    """Return (SQL, the other parameters) with each constant text or whole number in the SQL itself.
+    """Write each parameter that is a text or a whole number into the SQL. Return (SQL, other parameters).
 
     PostgreSQL keeps one plan for all values of the parameters. It can't know from a parameter that the query
     needs only the rows of an index with a condition, such as the planned check-ins.
@@ -268,7 +268,7 @@ def insert_all(common, rows):
     ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Pass each column as an array to one statement. A statement per row would cost the server more.
+            # Pass each column as an array to one statement. A statement per row would take the server longer.
             same = [value for place, value in enumerate(values) if place not in changing]
             cursor.execute(_insertion_of_arrays(type(common), tuple(changing)), [*same, *columns])
         else:

@@ -225,7 +225,7 @@ SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
 # An email address that a provider sends does not prove who the person is.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # In seconds, for each of the three or four requests of a sign-in.
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # In seconds, for each request to the provider.
 
 BORROWED_DEVICE_HOURS = 2  # A sign-in on a borrowed device lasts at most this long.
 SESSION_ENGINE = "accounts.sessions"
@@ -253,8 +253,8 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W009",  # Our check afterword.E002 reports it, and also says how to make a key.
-    "security.W020",  # Our check afterword.E006 reports the same problem.
+    "security.W009",  # Our check afterword.E002 reports a weak SECRET_KEY, and says how to make a key.
+    "security.W020",  # Our check afterword.E006 reports an empty ALLOWED_HOSTS.
     "security.W002",  # The module portal/headers.py already sends X-Frame-Options.
     "templates.W003",  # The module portal/templatetags/i18n.py replaces Django's on purpose.
 ]

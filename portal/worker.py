@@ -227,7 +227,7 @@ class Worker:
         self._run_command("harvest", self.harvest_catalog)
 
     def import_desk_logs(self):
-        """Do the tasks of large desk logs that coordinators uploaded, in a separate process."""
+        """Check, import and undo large desk logs as coordinators have asked, in a separate process."""
         if time.monotonic() < self.next_desk_logs_at:
             return
         self.next_desk_logs_at = time.monotonic() + DESK_LOGS_CHECK_SECONDS
@@ -245,8 +245,8 @@ class Worker:
                 try:
                     process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
-                    # The process is killed before it has saved its current page or batch. The next process
-                    # reads this page or batch again.
+                    # Kill the process, even though it hasn't saved its current page or batch yet. The next
+                    # process reads this page or batch again.
                     process.kill()
             time.sleep(ROUND_SECONDS)
 

@@ -119,8 +119,9 @@ def add_item(**described):
 def add_items(described):
     """Add items that are not in the catalog, and return them in the same order.
 
-    Each value of `described` has the keys `at`, `kind` and `title`, and may have other fields of Item. It may
-    also have `branch`, a branch that has the item, and `call_number`, the item's call number there.
+    `described` has a dict for each item, with the keys `at`, `kind` and `title`, and perhaps other fields of
+    Item. The dict may also have `branch` and `call_number`: a branch that has the item, and the item's call
+    number there.
 
     All items are indexed together, because `entries.index` must be called only once in a transaction.
     """

@@ -12,7 +12,7 @@ from .models import Item, Recommendation
 class ChosenItem:
     """An item that staff chose in the form, either from the search or by describing a new item.
 
-    If `item` is None, the other fields after `starred` describe the new item.
+    If `item` is None, the fields from `kind` to `phone` describe the new item.
     """
 
     item: Item | None = None

@@ -125,7 +125,7 @@ def _scan(text, scheme):
 
 
 def _number(whole, decimals=None, end=None):
-    """Return the part of a sort key for a number. `end` is the letters after it, as in 1990a or 2nd."""
+    """Return the part of a sort key for a number. `end` has the letters after it, such as "a" in 1990a."""
     return (NUMBER, *_whole(whole), (decimals or "").rstrip("0"), end or "")
 
 

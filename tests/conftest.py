@@ -33,9 +33,9 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 # `make test` runs at most this many cases of a test marked `few_cases`. On PostgreSQL, the same limit holds
 # for a test marked `sql`.
 MAX_CASES = 2
-# On PostgreSQL, `make test` runs only the tests whose result may differ between the databases. The mark
-# expression in .ci/test then begins with this text. Modules with such tests match MAY_DIFFER. Sweeps with
-# such tests match MAY_DIFFER_AMONG_SWEEPS.
+# On PostgreSQL, `make test` runs only the tests whose result may differ between the databases. For this run,
+# the mark expression in .ci/test begins with LEAVES_OUT_ONE_DATABASE. The text of a module with such tests
+# matches MAY_DIFFER. The text of a module with such sweeps matches MAY_DIFFER_AMONG_SWEEPS.
 LEAVES_OUT_ONE_DATABASE = "not one_database and "
 MAY_DIFFER = re.compile(r"mark\.sql\b|transaction=True")
 MAY_DIFFER_AMONG_SWEEPS = re.compile(r"mark\.core\b")
@@ -63,7 +63,7 @@ def pytest_ignore_collect(collection_path, config):
 
 @cache
 def has_tests_for_both_databases(path):
-    """Return whether `make test` may run a test of this module on PostgreSQL, judged by its text."""
+    """Return whether the text of this module shows that `make test` may run its tests on PostgreSQL."""
     pattern = MAY_DIFFER_AMONG_SWEEPS if "architecture" in path.parts else MAY_DIFFER
     return path.name.startswith("test_") and bool(pattern.search(path.read_text("utf-8")))
 
@@ -277,7 +277,7 @@ def sign_in():
         session[LAST_USED_ON] = Library.current().today().isoformat()
         if second_factor and user.is_staff:
             session[SECOND_FACTOR] = timezone.now().isoformat()
-            # Without this time, the first request would record the use of the desk.
+            # Without this time, the first request would save the time when the person used the desk.
             session[DESK_USE_WRITTEN_AT] = time.time()
         session.save()
         return client

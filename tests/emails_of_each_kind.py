@@ -32,7 +32,7 @@ from portal.privacy import correction_emails, exports
 from tests.accounts.test_sign_in import ask_for_code
 from tests.factories import HelpSessionFactory, UserFactory, ask_by_email, recommend_in
 
-# {kind of an email: words of its subject}. These emails have the same kind in the outbox.
+# {kind of an email: words of its subject}. In the outbox, all these emails have the kind "account/mail".
 ACCOUNT_EMAILS = {
     "account/login_code": "code",
     "account/sign_in_methods_changed": "Your sign-in at",
@@ -53,7 +53,7 @@ def kinds_of_email():
 
 
 def links_in_emails(world):
-    """Write emails of each kind about the objects of `world`. Return {kind: the addresses in its emails}.
+    """Write emails of each kind about the objects of `world`. Return {kind: the URLs in emails of this kind}.
 
     The outbox must be in use. See tests/mailers.py.
     """

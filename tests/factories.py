@@ -373,7 +373,7 @@ class CallBackFactory(DjangoModelFactory):
 
     @factory.post_generation
     def wait(call, create, extracted, **kwargs):
-        """Add the event, and store since when the conversation waits for the call."""
+        """Store that the patron asked for the call, and since when the conversation waits for it."""
         conversation, at = call.conversation, call.asked_at
         Event.objects.create(
             conversation=conversation, kind="call_asked", side="patron", by=call.by, at=at, shown_from=at

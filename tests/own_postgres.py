@@ -15,8 +15,8 @@ import pytest
 from tests.portal.test_run import free_port, tree
 from tests.processes import MAX_WAIT
 
-# The account of the machine that runs the server, and the name of the server's superuser. PostgreSQL refuses
-# to run as root, so root starts it as this account.
+# The name of PostgreSQL's superuser. If the tests run as root, this is also the system account that runs the
+# server, because PostgreSQL refuses to run as root.
 ACCOUNT = "postgres"
 
 

@@ -5,7 +5,7 @@ import traceback
 
 from django.db import connections
 
-# The seconds that a process waits for the other processes.
+# A process waits at most this many seconds for the other processes.
 MAX_WAIT = 60
 
 

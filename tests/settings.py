@@ -19,7 +19,8 @@ else:
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
 # Hashing a PIN as in production takes a quarter of a second.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# Many tests sign in, so each sign-in takes less time than in production.
+# Each response of the sign-in page takes this long. The time is shorter than in production, because many
+# tests sign in.
 SIGN_IN_SECONDS = 0.04
 # Some tests open all pages. The page for card and PIN exists only if an ILS is set.
 ILS = "demo"

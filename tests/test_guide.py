@@ -115,7 +115,7 @@ def test_backup_service_has_the_same_limits_as_the_portal_but_may_write_backups(
 
 
 def test_proxy_log_contains_no_code_or_token_from_an_address(guide):
-    """Read the configuration of nginx in the guide. Anyone with a code or token can open what it protects."""
+    """Check the guide's configuration of nginx. Anyone who reads a code or token in a log could use it."""
     [block] = [block for block in guide.blocks(guide.documents()["operations.md"]) if "map $uri" in block]
     key = re.compile(re.search(r"~\*(\S+)", block)[1].replace("(?<", "(?P<"), re.IGNORECASE)
     assert block.count("access_log ") == block.count("server {") == 2

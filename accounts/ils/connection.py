@@ -76,7 +76,8 @@ class Connection:
             except Unavailable:
                 # A server without error detection sends no checksum, and may ignore our request to repeat its
                 # response. In this case, raise the error about the missing checksum, because that error names
-                # the setting to change. A response that ends with only a line feed is still in the buffer.
+                # the setting to change. If the response ends with a line feed and not with a carriage return,
+                # it was not received as a line, and is still in the buffer.
                 self._require_checksum(self.buffer if self.buffer.endswith(b"\n") else line)
                 raise
             try:

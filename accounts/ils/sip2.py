@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 # A connection that was idle for more than this many seconds is not used again. Many servers close a
 # connection that was idle for a minute.
 MAX_IDLE_SECONDS = 50
-# At most this many idle connections stay open. A process has four threads, and each uses one at a time.
+# At most this many idle connections stay open. A process has four threads, and each of them uses at most one
+# connection at a time.
 MAX_IDLE_CONNECTIONS = 4
 # The number of the flag "card reported lost" in a patron's status. The portal ignores all other flags, such
 # as the flags about loans and fees.
@@ -186,8 +187,9 @@ class Sip2:
         """Raise WrongCardOrPin if the ILS may have answered another patron's request.
 
         Call this method if the response and the request have different card numbers. If patrons may type an
-        alias of their card number, do nothing. Otherwise log a warning. If error detection is on, the
-        response is accepted all the same, because its sequence number shows which request it answers.
+        alias of their card number, the difference is normal, so do nothing. Otherwise log a warning. With
+        error detection, do no more than that, because the sequence number shows which request the response
+        answers. Without error detection, raise the exception.
         """
         if self.card_aliases:
             return

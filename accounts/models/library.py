@@ -34,7 +34,7 @@ class Library(models.Model):
         OWN = "own", _("in the child's own account")
 
     class StaffFigures(models.TextChoices):
-        """Who sees the figures by staff member. Unless the figures are off, all staff see their own."""
+        """Who sees the numbers of each staff member. Staff see their own numbers, except with OFF."""
 
         OFF = "off", _("Off. Nobody sees these numbers.")
         OWN = "own", _("Staff see only their own numbers.")
@@ -295,7 +295,7 @@ class Branch(models.Model):
 class BranchCode(models.Model):
     """A code that the library's own system (ILS) has for a branch.
 
-    If `branch` is None, an import of the catalog met the code, and nobody has assigned it yet.
+    If `branch` is None, an import of the catalog found the code, and nobody has assigned it to a branch yet.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

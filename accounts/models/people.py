@@ -39,7 +39,7 @@ class User(AbstractBaseUser):
         NOTHING = "nothing", _("don't keep anything")
 
     class CheckIns(models.TextChoices):
-        """How the library may ask this person later how a visit turned out."""
+        """Whether and how the library may ask this person about their visits later."""
 
         EMAIL = "email", _("by email")
         PUSH = "push", _("by message on this phone")

@@ -49,7 +49,7 @@ class InvitationQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
         """Return the invitations to branches whose staff this coordinator manages.
 
-        Leave out an invitation that also names any other branch.
+        Leave out an invitation that also names a branch whose staff this coordinator doesn't manage.
         """
         elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
         return self.exclude(roles__in=elsewhere)

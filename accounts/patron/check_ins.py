@@ -239,7 +239,7 @@ def note_death(person, *, by, at):
 
 @staff_action
 def undo_death(person, *, by, at):
-    """Undo a mistaken record that the patron has died."""
+    """Undo `note_death`, because the patron has not died."""
     return _save_death(person, None, "undid_death", by=by, at=at)
 
 

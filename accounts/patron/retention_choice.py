@@ -69,8 +69,9 @@ def chosen_by(person):
 def due(field, *, at, whose="patron"):
     """Return the condition for rows that are due for deletion at `at`.
 
-    `field` is the name of the model's field that says when the person got the row. `whose` is the name of its
-    foreign key to the person. Visits with a child can be due earlier: `childs_due` finds them.
+    Each row is a visit or a conversation. `field` is the name of the model's field that says when the person
+    got the row. `whose` is the name of the model's foreign key to the person. Visits with a child can be due
+    earlier: `childs_due` finds them.
     """
     library = Library.current()
     its_day = TruncDate(field, tzinfo=library.zone)

@@ -289,7 +289,7 @@ def sign_in_to_open(model=None, *, named_in="", opens_at=""):
 
         # The middleware in accounts.refused_post_middleware reads these attributes.
         guarded.opens = model  # type: ignore[attr-defined]  # functions in the stubs have no such attribute
-        guarded.named_in = named_in  # type: ignore[attr-defined]  # the same
+        guarded.named_in = named_in  # type: ignore[attr-defined]
         return guarded
 
     return decorate

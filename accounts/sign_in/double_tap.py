@@ -43,7 +43,7 @@ def begin(request):
     """Record that this request checks a code. Return False if an identical request had the correct code.
 
     If an identical request is running, wait until it has finished. If the identical request had the correct
-    code, the middleware returns the response of that request to this request too.
+    code, the middleware answers this request with the response of the identical request.
     """
     if not _is_form_of_session(request):
         return True

@@ -146,7 +146,8 @@ def pop_auth_request(request):
     except UpdateError:
         is_first = False
     if not is_first:
-        # The same response has arrived twice at the same time. The first request replaces the session.
+        # Another request with the same response came first. That request replaces the session, so this
+        # request must not save it.
         request.session.modified = False
         return None
     return AuthRequest(

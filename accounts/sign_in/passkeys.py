@@ -41,7 +41,7 @@ from .security_mails import mail_security_notice
 STATE = "passkey"
 CHALLENGE_SECONDS = 5 * 60
 MAX_PASSKEYS_PER_PERSON = 20
-# The WebAuthn standard sets this limit, in bytes.
+# The maximum length of a credential id in bytes, as the WebAuthn standard sets it.
 MAX_CREDENTIAL_ID_LENGTH = 1023
 # The exceptions that reading a malformed response can raise.
 MALFORMED = (

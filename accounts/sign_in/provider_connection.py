@@ -11,9 +11,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..slow_servers import end_at
 
-# The maximum time from the request to the end of the response.
+# The maximum number of seconds from the request to the end of the response.
 MAX_SECONDS = 10
-# The maximum size of a response. Configurations, keys and tokens have only a few thousand bytes.
+# The maximum size of a response, in bytes. Configurations, keys and tokens have only a few thousand bytes.
 MAX_BYTES = 1024 * 1024
 CHUNK = 64 * 1024
 

@@ -76,7 +76,7 @@ def done_after_sign_in(view):
 
 
 def unsent_form(request, *paths):
-    """Return the newest RefusedPost of this page with a text that the signed-in person may see, or None.
+    """Return the newest RefusedPost of this page whose text the signed-in person may see, or None.
 
     `paths` are the page's URLs. The default is the requested page. If no form waits in the browser, no query
     runs.

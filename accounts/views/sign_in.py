@@ -178,7 +178,7 @@ def _resend(request, process):
 def sign_out(request):
     """Sign the person out, close visits that were opened by code, and delete the browser's cached pages.
 
-    On a shared desk computer, the cookies stay, so that the next staff member can unlock it with their PIN.
+    On a shared desk computer, the cookies stay, so that the next staff member can sign in there with a PIN.
     """
     note(request, "signed_out")
     desk = request.shared_desk

@@ -138,8 +138,9 @@ def _invalid(request, error):
 def _path(place, *parts):
     """Return the path of a field, such as "items.0.reason".
 
-    `place` and `parts` say where django-ninja found an error: in the body, the query or the headers. In the
-    body, the first part is the name of the view's argument, so it is left out.
+    `place` is the part of the request with the error, such as "body" or "query". `parts` are the names and
+    indexes that lead to the field. In the body, the first of them is the name of the view's argument, so it
+    is left out.
     """
     return ".".join(str(part) for part in parts[place == "body" :]) or place
 

@@ -17,7 +17,7 @@ from recommendations.models import Recommendation
 
 NUMBERS_EVENT = "answers.day"
 TWO_DAYS = 2 * 24 * 60 * 60
-# No visit and no conversation has a number below this one (recommendations/visit_numbers.py).
+# No visit number is below this one (recommendations/visit_numbers.py).
 WITHOUT_NUMBER = -(10**16)
 
 
@@ -38,7 +38,7 @@ def announce_numbers(*, at):
     )
     verdicts = _verdicts().filter(decided_at__gte=begins, decided_at__lt=ends)
     check_ins = _check_ins().filter(answered_at__gte=begins, answered_at__lt=ends)
-    # A recommendation without a number counts as one visit.
+    # A recommendation without a visit number counts as a separate visit.
     visit = Coalesce("visit_number", WITHOUT_NUMBER - F("pk"))
     numbers = {
         "verdicts": verdicts.aggregate(number=Count("pk"), visits=Count(visit, distinct=True)),
@@ -51,7 +51,7 @@ def announce_numbers(*, at):
 
 def _verdicts():
     given = Recommendation.objects.filter(never_counted=False, patron__child_since=None).exclude(verdict="")
-    # An adult who shares a visit with a child can ask about it, and the answer can have items.
+    # The filter above leaves out children. Also leave out items that an adult got about a visit with a child.
     for model, child in (
         (SessionRecommendation, "help_session__with_child__gt"),
         (MessageRecommendation, "message__conversation__help_session__with_child__gt"),

@@ -12,8 +12,8 @@ from portal.desk.figures.forms import ABOUT_FEW_PEOPLE, EARLIEST, FEWEST_PEOPLE,
 from portal.desk.figures.periods import Period
 from portal.helpsessions.models import OwnField
 
-# The API returns no figures by staff member. Only a page of the desk shows these figures, and no file has
-# them.
+# The API returns no figures by staff member. Only a page of the desk shows such figures, and no file that
+# staff can download has them.
 BREAKDOWNS = {*workload.BY_DAY, *workload.BY_MONTH, workload.GRID, workload.ANSWERS}
 
 

@@ -1,4 +1,4 @@
-"""The tokens with which other systems use the API, and the keys of their latest requests."""
+"""The tokens with which other systems use the API, and the Idempotency-Keys of their latest requests."""
 
 import uuid
 

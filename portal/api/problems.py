@@ -34,7 +34,7 @@ def problem(status, detail, *, errors=None):
 
 
 class ApiMiddleware:
-    """Refuse requests under /api/ whose body is too large. Turn error pages there into problem details."""
+    """Refuse API requests whose body is too large. Turn error pages of the API into problem details."""
 
     def __init__(self, get_response):
         self.get_response = get_response

@@ -11,7 +11,7 @@ EMAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
 # Nine or more digits in a row look like the number of a library card. If there are spaces, dashes or periods
 # between the digits, only eleven or more look like such a number. Fewer digits are probably a phone number.
 LONG_NUMBER = re.compile(r"\d{9,}|\d(?:[ .-]?\d){10,}")
-# Chat systems also separate lines with these tags.
+# A line ends with a line break or with one of these tags, because some chat systems send HTML.
 LINE_ENDS = re.compile(r"\n|<br\s*/?>|</(?:p|div|li|tr)>", re.IGNORECASE)
 TAG = re.compile(r"<[^<>]{0,200}>")
 TIME = r"[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\.?)?[\])]?"

@@ -76,7 +76,7 @@ def record_sent(sent, *, token, key, at):
                 token=token, help_session=help_session.public_id, created_at=at, **key.hashes
             )
     except IntegrityError:
-        # Another process has just recorded a session with the same key, so ours was rolled back.
+        # Another process has just recorded a session with the same key, so our transaction was rolled back.
         if answered := _answered(token, key, at):
             return answered, False
         raise

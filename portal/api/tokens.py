@@ -26,7 +26,7 @@ class TooManyTokens(Exception):
 
 
 class MadeBefore(Exception):
-    """This form made a token some time ago, and the text of that token can't be shown again."""
+    """This form made a token longer than SHOWN_AGAIN ago, so the text of the token can't be shown again."""
 
 
 @staff_action

@@ -44,7 +44,7 @@ class AnswerPage:
         """Return the text of the check-in, or "" if this browser may not open the visit.
 
         The text may quote the patron's question. Some patrons allow titles of items on this page, but that
-        choice doesn't allow such quotes.
+        choice doesn't allow quotes of the question.
         """
         return drafting.letter(self.check_in, by=self.check_in.asked_by) if self.answerer.may_open else ""
 

@@ -134,7 +134,7 @@ def undo_all_helped(check_in, *, answerer, marked_at, at):
 
 @by_link
 def wish(check_in, about, *, answerer, at, **wish):
-    """Save whether the library should write to the patron. `wish` are arguments of `wish_for_answer`."""
+    """Save whether the library should write to the patron. `wish` has arguments for `wish_for_answer`."""
     outcomes.wish_for_answer(about, at=at, **answerer.mark, **wish)
 
 

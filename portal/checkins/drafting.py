@@ -19,7 +19,8 @@ Tone = Branch.Tone
 # A draft names at most this many items. If there are more items, it says how many more.
 MAX_TITLES = 3
 MAX_TITLE = 70
-# The draft depends on these fields of the visit. A saved correction uses the same names.
+# The draft depends on these fields of the visit. If one of them is corrected, `planning.replan` deletes the
+# text that staff wrote for the check-in.
 DRAFTED_FROM = frozenset(
     {"question", "items", "item_order", "happened_on", "language", "branch", "with_child"}
 )

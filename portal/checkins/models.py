@@ -126,7 +126,7 @@ class CheckIn(models.Model):
     class SetBy(models.TextChoices):
         """Who chose the day of a check-in.
 
-        The patron's choice overrides the choice of staff. A choice of either overrides the rules.
+        The patron's choice overrides the choice of staff. Both choices override the rules.
         """
 
         RULE = "rule", _("a rule of the library")

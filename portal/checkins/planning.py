@@ -224,7 +224,7 @@ def ask_later(help_session, *, day, at):
 def leave_out(help_session, *, at, person=None):
     """Let the patron stop the library from asking about this visit, both by message and on pages.
 
-    `person` is None for a viewer by code and for the link in an email.
+    `person` is None if the patron is a viewer by code, or uses the link in an email.
     """
     if choose_for_visit(help_session, HelpSession.CheckIns.NONE, person=person, at=at) is None:
         return
@@ -250,7 +250,8 @@ def got_it(recommendation, *, at, tapped_at=None):
 
     A rule may count the days until the check-in from this time. If the patron tapped offline and the phone
     sent the tap later, `tapped_at` is the time of the tap. Raises ChangedMeanwhile if the patron has undone
-    "I've got it" after the tap. Raises TooOld if the tap is so old that the portal can't tell.
+    "I've got it" after the tap. Raises TooOld if the tap is so old that the portal can't tell whether it was
+    undone.
     """
     is_saved = _save_got_at(recommendation, tapped_at or at, at)
     if is_saved and tapped_at:
@@ -299,7 +300,7 @@ def end_all(help_session, *, at):
 
 @transaction.atomic
 def let_go(help_session, *, at):
-    """End the check-ins that the patron was already asked, and delete their links and unsent emails.
+    """End the check-ins with the status ASKED about this visit, and delete their links and unsent emails.
 
     Call this when the visit is removed from a patron's account. A planned check-in stays planned, for the
     next patron who adds the visit to an account.
@@ -324,7 +325,8 @@ def _end_those(help_session, statuses, *, at):
 def replan_by_rules(**visits):
     """Compute the days of planned check-ins again, after a rule has changed.
 
-    `visits` are filters of help sessions, such as topic=…. Days that staff or patrons chose don't change.
+    `visits` are filters that choose the help sessions, such as topic=…. Days that staff or patrons chose
+    don't change.
     """
     library, rules = Library.current(), Rules.read()
     rows = CheckIn.objects.filter(

@@ -31,7 +31,7 @@ BATCH = 500
 # before its day, and has reviewed its text. If the branch is closed, the email waits in the outbox until the
 # branch is open.
 SENT_NOW_IN_SPITE_OF = frozenset({Why.NOT_DUE, Why.NOT_REVIEWED, Why.CLOSED})
-# The columns of a visit that its email needs.
+# The columns of a visit that are needed to write the email of its check-in.
 READ_OF_VISIT = ["patron", "branch", "staff", "language", "with_child", "created_at", "kept_at"]
 WRITTEN = [
     "status",

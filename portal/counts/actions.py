@@ -20,7 +20,7 @@ from .models import TABLES, CheckInAnswers, CountsLock, DayCount, MonthEmail
 from .outcome_counting import with_answered_check_in
 
 RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_group", "own_value"))
-# During the day, the job only counts the days of contacts that were recorded this recently. At night, it
+# During the day, the job counts only the days of contacts that were recorded within this time. At night, it
 # counts all days.
 RECENT = timedelta(days=2)
 # The hours of the night, in the library's time zone.
@@ -29,9 +29,10 @@ BATCH = 500
 
 
 def count_contacts(*, at):
-    """Count the days and months of recently recorded contacts again. Once a night, count all of them.
+    """Count again the days and months of recently recorded contacts.
 
-    The worker runs this job. Only rows whose numbers have changed are written.
+    Once a night, count all days and months again. The worker runs this job. Only rows whose numbers have
+    changed are written.
     """
     count_sessions_forgotten_before()
     local = at.astimezone(Library.current().zone)
@@ -67,7 +68,7 @@ def rebuild():
 
 
 def _differs(month):
-    """Return whether some rows of the month differ from the sessions. Lock nothing."""
+    """Return whether stored counts of the month differ from a new count of its sessions. Lock nothing."""
     return any(
         {key: numbers for key, (_pk, numbers) in _stored(table, month, None, is_final=False).items()} != rows
         for table, rows in _counted(month).items()
@@ -78,7 +79,7 @@ def _differs(month):
 def count_month(month, days=None):
     """Count the sessions of the month that are not forgotten. Return how many rows changed.
 
-    If `days` is not None, write the table by day only for these days.
+    If `days` is not None, write only these days to DayCount.
     """
     lock_counts()
     return _write(month, days)
@@ -112,8 +113,8 @@ def keeping_counts(sessions):
 def count_sessions_forgotten_before():
     """Count the sessions that were forgotten before the portal had tables of counts.
 
-    Then remove the details that have been counted from these sessions. The function works in batches, until
-    all these sessions are counted.
+    Then delete the counted details of these sessions. The function works in batches, until all these sessions
+    are counted.
     """
     before = HelpSession.objects.filter(forgotten_on__isnull=False, is_counted=False).order_by("pk")
     while _count_some_forgotten_before(before):
@@ -192,7 +193,7 @@ def _write_table(table, month, days, rows):
 
 
 def _stored(table, month, days, *, is_final):
-    """Return {key: (primary key, numbers)} for the month.
+    """Return {key: (primary key, numbers)} for the rows of the month in this table.
 
     If `days` is not None, return only the rows of these days from DayCount.
     """

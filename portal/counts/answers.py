@@ -98,6 +98,6 @@ def _count(rows):
 
 
 def band_of(waited):
-    """Return the upper limit, in minutes, of the band of this waiting time, or LONGER."""
+    """Return the upper limit, in minutes, of the band that has this waiting time, or LONGER."""
     minutes = waited / datetime.timedelta(minutes=1)
     return next((end for end in BANDS if minutes <= end), LONGER)

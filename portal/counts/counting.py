@@ -50,7 +50,7 @@ COLUMNS = {
 
 
 def month_of(day):
-    """Return the first day of the day's month."""
+    """Return the first day of the month that this day is in."""
     return day.replace(day=1)
 
 
@@ -94,7 +94,7 @@ def _key(table, values, month):
 
 
 def _numbers(sessions, columns, names):
-    """Return {values of these columns: numbers}. `names` are the NUMBERS of the table."""
+    """Return {values of `columns`: numbers of the sessions with these values}. `names` is table.NUMBERS."""
     sums = {
         "contacts": CountOf("pk"),
         "sum_of_minutes": Coalesce(Sum("minutes"), 0),

@@ -254,7 +254,7 @@ class AnswerCount(models.Model):
 
 
 class CountedAnswer(models.Model):
-    """A mark that the first answer of this conversation has been counted."""
+    """A row for each conversation whose first answer has been counted."""
 
     conversation = models.OneToOneField(
         Conversation, on_delete=models.CASCADE, primary_key=True, related_name="counted_answer"

@@ -51,9 +51,9 @@ UNNAMED = None
 class Cell(NamedTuple):
     """The numbers of a row.
 
-    `numbers` has a number for each answer. `visits` has the number of different visits for each answer. After
-    these, it has numbers that somebody could find out by subtracting, such as the visits without an answer.
-    The row is shown only if each number in `visits` is 0 or large enough.
+    `numbers` has a number for each answer. `visits` has the number of different visits for each answer. At
+    its end, `visits` has further numbers that somebody could find out by subtracting, such as the number of
+    visits without an answer. The row is shown only if each number in `visits` is 0 or large enough.
     """
 
     numbers: tuple
@@ -235,7 +235,7 @@ def _follow_ups(quarter, counted):
     cells: dict = {name: {} for name in FOLLOW_UPS}
     for branch, visits, given, kept, answered in rows:
         reacted, sent = reacted_at.get(branch, 0), sent_at.get(branch, 0)
-        # For each question, count the visits whose patrons answered only other questions.
+        # For each question, count the visits whose patrons left this question out but answered another one.
         others = [answered - sum(counted[name, NONE][branch][UNNAMED].numbers) for name in OF_VISITS]
         guards = {
             "kept": (kept, visits - kept, given - kept, kept - sent),

@@ -50,7 +50,7 @@ def count_outcomes(*, at):
 
 @transaction.atomic
 def _count_next(at):
-    """Count the next quarter if it is due, and the year that ends with it. Return whether one was due."""
+    """Count the next quarter if it is due, and the year that ends with it. Return whether it was due."""
     lock_counts()
     library = Library.current()
     quarter = next_quarter(library.year_starts_in)

@@ -26,7 +26,7 @@ class Shown:
 def too_small(visits, question):
     """Return whether a row with these `Cell.visits` would reveal a number from 1 to 4.
 
-    If there is no answer at all, there is nothing to protect.
+    Return False if there is no answer at all, because then there is nothing to protect.
     """
     return any(visits[: len(ANSWERS[question])]) and is_small(visits)
 

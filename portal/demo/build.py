@@ -98,7 +98,10 @@ class Builder:
         systems.add(self)
 
     def chosen_values(self, number):
-        """Return the values of the library's own field for the visit with this number, or {}."""
+        """Return the value of the library's own field for a visit. Return {} if staff chose none.
+
+        `number` counts the visits. The result is a value for HelpSession.own_values.
+        """
         value = self.own_values[number % len(self.own_values)] if number % 3 else None
         return {str(value.field_id): value.pk} if value else {}
 

@@ -20,12 +20,12 @@ from .people import person_id
 
 # The maximum age of the visits that get check-ins, in days.
 DAYS = 14
-# What the patrons have chosen about check-ins. After the last choice in this list, the next patron has the
-# first one again. "" means that a patron hasn't chosen yet.
+# What the patrons have chosen about check-ins. The demo gives these choices to its patrons in turn, and then
+# begins again with the first choice. "" means that a patron hasn't chosen yet.
 CHOICES = (User.CheckIns.EMAIL, User.CheckIns.EMAIL, User.CheckIns.PAGES, "", User.CheckIns.NONE)
-# This patron has chosen email. A check-in waits until the first staff member of the demo approves it.
+# This patron has chosen email. One of their check-ins waits until a staff member approves it.
 BY_EMAIL = "victor"
-# This patron has pressed "I've got it" for each book of the visits with check-ins.
+# This patron has pressed "I've got it" for each book of their visits with check-ins.
 HAS_ITEMS = "fern"
 REASON = "when the essay is due"
 REASON_BY_EMAIL = "when the first book is read"

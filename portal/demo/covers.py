@@ -1,7 +1,7 @@
 """Draw covers for some of the demo's books, and store them as if the cover source had sent them.
 
-The drawings don't show the covers that these books really have. So the demo sends no requests to other hosts,
-and the repository needs no image files.
+The real covers of these books look different. The demo draws covers, because it sends no requests to other
+hosts and the repository has no image files.
 """
 
 import io

@@ -18,7 +18,7 @@ NAMES = [
     *("Date", "Time", "Location", "Communication", "Question Type", "Duration", "READ", "Patron Status"),
     *("Topic", "Question"),
 ]
-# {name of the branch in the log: (key of the branch, contacts on an open day, on average)}
+# {name of the branch in the log: (key of the branch, average number of contacts on an open day)}
 PLACES = {
     "Central Library": ("central", 2.4),
     "Harbor Branch": ("harbor", 1.2),
@@ -30,12 +30,12 @@ DURATIONS = {"2": 5, "5": 6, "10": 4, "10-30 min": 2, "15": 2}
 READ_LEVELS = {"1": 7, "2": 6, "3": 4, "4": 2, "": 1}
 GROUPS = {"Residents": 10, "Students": 4, "Visitors": 2, "Teachers": 1, "": 4}
 TOPICS = {"Jobs and careers": 5, "What to read next": 5, "Computers and coding": 3, "": 6}
-# The import leaves out the words of this column.
+# The values of a column with free text, which the import doesn't store.
 QUESTIONS = ["Wanted help with a form", "Asked for the next book of a series", "Could not print"]
 
 
 def make(builder):
-    """Import the log, and save its mapping for the next one."""
+    """Import the log, and save its mapping for the next log."""
     library = Library.current()
     today = library.today(builder.now)
     year, chance = year_of_log(today), random.Random(7)  # noqa: S311  nothing here is secret

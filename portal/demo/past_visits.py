@@ -1,4 +1,4 @@
-"""Add the contacts between the day when the library began to use Afterword and the demo's first visits.
+"""Add the contacts from the day when the library began to use Afterword until the demo's first visits.
 
 These contacts are already forgotten, and patrons have said how most of them turned out. The outcomes of each
 quarter are counted on the day on which the worker would count them.
@@ -19,9 +19,9 @@ from recommendations.visit_numbers import number_of
 
 from .years import FIRST_VISIT_DAYS_AGO, last_counted_quarter, took_up_on
 
-# {branch: contacts on an open day, on average}
+# {branch: average number of contacts on an open day}
 BUSY = {"central": 2.6, "harbor": 1.3, "northfield": 1}
-# {month: contacts in this month, compared with an average month}. Months that are missing here are average.
+# {month: number of contacts in this month, as a multiple of an average month}. Missing months are average.
 SEASONS = {1: 1.2, 2: 1.2, 3: 1.1, 4: 1.2, 6: 0.8, 7: 0.7, 8: 0.8, 10: 1.1, 12: 0.8}
 TALLIES = 0.3  # The share of contacts that are tallies.
 # The visits of a branch get the answers in FOUND, SATISFACTION and WOULD_RETURN in turn. Recommended items
@@ -75,7 +75,7 @@ def add(builder):
     while each <= quarter:
         count_outcomes(at=datetime.datetime.combine(readable_on(each), noon, zone))
         each = each.after
-    # Forgetting a visit deletes its check-in.
+    # Delete the check-ins, as forgetting their visits would.
     CheckIn.objects.filter(pk__in=[check_in.pk for check_in in asked]).delete()
 
 

@@ -140,7 +140,7 @@ def _png(picture):
 
 
 def _pdf(title, lines):
-    """Return a PDF of one page with plain text, without a PDF library."""
+    """Return a PDF of one page with plain text, written without a PDF library."""
     title, *lines = (
         line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in (title, *lines)
     )

@@ -11,7 +11,7 @@ class DemoStep:
     """What the staff member `by` recorded about an item that the patron couldn't get.
 
     It was recorded `days` after the patron's verdict. `until` is the promised day, as a number of days from
-    today. `other` is the key of another item.
+    today. `other` is the key of the item that staff offer instead.
 
     `end` says how the step ended, `end_days` after it was recorded: "arrived", "given", "taken_back", or
     "helped" if the patron gave this verdict. It is "" if the step has not ended.

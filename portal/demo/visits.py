@@ -49,7 +49,7 @@ STEP_ENDS = {
 def tick_sheets():
     """Return a list of (how many days ago, number of contacts of each kind), one pair for each tick sheet.
 
-    Staff of the first branch enter them in the evening.
+    Staff of the first branch enter each sheet in the evening of its day.
     """
     chance = random.Random(9)  # noqa: S311  nothing here is secret
     sheets = []

@@ -1,4 +1,4 @@
-"""The demo library's reporting year, and how it counts for the annual survey.
+"""The demo library's reporting year, and how the library counts for its annual survey.
 
 In the reporting year before the library began to use Afterword, it kept another desk log and estimated its
 numbers from two weeks. Since then it counts every contact.

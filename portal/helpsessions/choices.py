@@ -48,7 +48,7 @@ class NameTaken(Exception):
 
 
 class TooMany(Exception):
-    """The list already has as many choices as it may have."""
+    """The list already has the maximum number of choices."""
 
 
 class KindsChanged(Exception):
@@ -56,7 +56,10 @@ class KindsChanged(Exception):
 
 
 class CardGroupTaken(Exception):
-    """A group on library cards is already mapped to another patron group. The argument is its name."""
+    """A group on library cards is already mapped to another patron group.
+
+    The argument of the exception is the name of the group on the cards.
+    """
 
 
 def sounds_sensitive(name):

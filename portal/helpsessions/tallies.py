@@ -50,7 +50,8 @@ def tally_several(*, by, at, service_point, happened_on, hour, numbers, token):
     except IntegrityError:
         if _contents(_counted_with(token, by)) == _contents(rows):
             return token
-        # Staff have changed the form and sent it again, or another session has this public id.
+        # Staff have changed the form and sent it again, or another session has this public id. So give these
+        # contacts a new public id.
         rows[0].public_id = uuid.uuid4()
         HelpSession.objects.bulk_create(rows)
     return rows[0].public_id

@@ -123,7 +123,7 @@ def _above_quote(lines, number):
 
 
 def _marked(lines):
-    """Return the numbers of the lines that the library's emails begin with, in any language."""
+    """Return the numbers of the lines that contain the first line of an email from the library."""
     markers = [_words(line) for line in first_lines()]
     return {number for number, line in enumerate(lines) if any(mark in _words(line) for mark in markers)}
 

@@ -8,7 +8,7 @@ from recommendations.chosen_items import saved_items
 
 from .models import Kit, KitItem, KitReason, KitWords
 
-# The number of kits of a library that are not retired. The pages state this limit.
+# The maximum number of kits of a library, not counting retired kits. The pages state this limit.
 MAX_KITS = 300
 
 

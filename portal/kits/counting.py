@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
     @property
     def visit(self) -> int:
-        """Return the number of the visit. A recommendation without a number counts as a separate visit."""
+        """Return the number that identifies the visit. If it is unknown, return one that no other row has."""
         return -(10**16) - self.pk if self.visit_number is None else self.visit_number
 
 

@@ -17,13 +17,13 @@ NAME_MAX, DESCRIPTION_MAX, REASON_MAX = 80, 400, 400
 
 class KitQuerySet(models.QuerySet):
     def at_desk_of(self, user):
-        """Return the kits of the staff member's branches and of all branches, and their own kit."""
+        """Return the kits of the staff member's branches, the kits for all branches, and their own kit."""
         return self.filter(at_desk_of(user.pk, user.desk_branch_ids))
 
     def editable_by(self, user):
         """Return the kits that this staff member may edit, without own kits.
 
-        Only coordinators may edit the kits of all branches.
+        Only coordinators may edit the kits for all branches.
         """
         mine = Q(branch__in=user.desk_branch_ids)
         if user.is_coordinator:
@@ -40,7 +40,7 @@ class KitQuerySet(models.QuerySet):
 
 
 def at_desk_of(person, branches):
-    """Return the condition for the kits of these branches and of all branches, and for the person's own kit.
+    """Return the condition for the kits of these branches, the kits for all branches, and this person's kit.
 
     `person` and `branches` are primary keys. They may be Slots of a prepared query.
     """

@@ -1,4 +1,4 @@
-"""Find titles of the catalog that a patron can add to a list. The words are not saved."""
+"""Find titles of the catalog that a patron can add to a list. The typed words are not saved."""
 
 from recommendations.models import Item
 from recommendations.search.finding import search_items

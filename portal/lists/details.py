@@ -15,7 +15,7 @@ def add_details(saved_items, viewer):
 
 
 def fetch_places(saved_items):
-    """Load where the saved items are kept.
+    """Load the places of the saved items: their branches, locations and call numbers.
 
     Leave out the call number of an item added by hand if the title was copied from a link, because staff
     typed this call number for another patron.

@@ -31,7 +31,7 @@ class ListForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """The patron's note about a title. `is_shared` says that a link shows the notes of the list."""
+    """The patron's note about a title. `is_shared` says whether a link shows the notes of the list."""
 
     note = TextField(
         label=_("Your note"),
@@ -100,7 +100,7 @@ def too_many_links(most):
 
 
 def _days():
-    """Return the choices in the language of the page. The form calls this function each time it is shown."""
+    """Return the choices of EndForm.days in the language of the page. Each form calls this function."""
     return [
         (
             days,
@@ -124,7 +124,7 @@ class EndForm(forms.Form):
 
 
 class LinkForm(EndForm):
-    """What visitors of a link see, and when the link ends. A child can't add a name."""
+    """What visitors of a link see, and when the link ends. For a child, the form has no field for a name."""
 
     with_notes = forms.BooleanField(
         label=_("Show my notes too"),

@@ -73,7 +73,7 @@ def _first_place(saved):
 def receipt_height(saved_list, saved_items, *, branch, choices, share_address):
     """Return a height in millimeters that is enough for the list on a receipt, in any font.
 
-    The titles must be arranged. Only browsers without JavaScript use this height. In other browsers,
+    Call `arrange` for the titles first. Only browsers without JavaScript use this height. In other browsers,
     static/js/receipt.js measures the receipt.
     """
     scale = LARGE if choices["large"] else 1

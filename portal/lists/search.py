@@ -1,6 +1,6 @@
 """Find a patron's lists and titles by typed words.
 
-The database finds titles of the catalog, because it stores their folded words (recommendations/search.py). It
+The database finds titles of the catalog, because it stores their folded words (recommendations/search/). It
 doesn't store folded words of texts that patrons write: notes, titles added by hand and names of lists. So
 Python folds these texts at each search. docs/decisions/0029 has the reason.
 """

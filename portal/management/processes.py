@@ -37,13 +37,13 @@ WORKER = "portal.worker"
 
 
 def command(application, *, listener, workers, threads):
-    """Return the command line that serves the application on the listening socket with this number."""
+    """Return the command line that serves the application. `listener` is the socket's file descriptor."""
     module = [sys.executable, "-m", "portal.management.processes", application]
     return [*module, f"--listener={listener}", f"--workers={workers}", f"--threads={threads}"]
 
 
 class Role(NamedTuple):
-    """What a process does. Messages contain the name, and `ps` shows its first word."""
+    """What a process does. Messages contain the whole name, and `ps` shows the first word of the name."""
 
     name: str
     run: Callable[[], None]
@@ -195,8 +195,8 @@ class Processes:
 
     def _end(self):
         """Let the processes finish. Kill those that take too long."""
-        # While any process has the socket open, clients can still connect, but no process would accept their
-        # connections.
+        # Close the socket in this process too. While any process has it open, clients can still connect, but
+        # no process would accept their connections.
         os.close(self.listener)
         for pid in self.running:
             os.kill(pid, signal.SIGTERM)

@@ -73,7 +73,7 @@ def remove_rule_set(rule_set, *, may_change_past=False, by, at):
 
 
 def _changes_past_years(rule_set, day, at):
-    """Return whether a change of this rule set on and after `day` alters numbers of years that have ended.
+    """Return whether changing this rule set from `day` on alters numbers of years that have ended.
 
     It alters no numbers if no rule set was in force on these days before the change.
     """
@@ -98,7 +98,7 @@ def mark_week(starts_on, *, may_change_past=False, by, at):
     Raises ChangesPastYears if an estimate of a year that has ended may use the week, unless `may_change_past`
     is true.
     """
-    # Lock this row, so that two simultaneous requests can't mark overlapping weeks.
+    # Lock the library's row, so that two simultaneous requests can't mark overlapping weeks.
     Library.objects.select_for_update(no_key=True).get()
     near = (starts_on - SIX_DAYS, starts_on + SIX_DAYS)
     other = SampledWeek.objects.filter(starts_on__range=near).first()

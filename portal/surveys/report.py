@@ -133,5 +133,5 @@ def _days_of(week):
 
 
 def _estimate(contacts, weeks, multiplier):
-    """Multiply the contacts of an average week, and round half up."""
+    """Return the contacts of an average week, multiplied by `multiplier` and rounded half up."""
     return (2 * contacts * multiplier + weeks) // (2 * weeks)

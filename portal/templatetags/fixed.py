@@ -21,7 +21,7 @@ register = Library()
 class FixedNode(Node):
     """Content that is rendered once for each language and each combination of `values`, and then reused.
 
-    If `asvar` is set, the result is not output but stored in the variable of that name.
+    If `asvar` is set, the content is stored in the variable of that name, and not written to the page.
     """
 
     def __init__(self, nodelist, values=(), asvar=None):

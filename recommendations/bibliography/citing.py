@@ -22,12 +22,14 @@ from .csl import as_csl
 
 # {style: its name}. The names are the same in every language.
 STYLES = {"apa": "APA 7", "mla": "MLA 9", "chicago": "Chicago 18"}
-# {language of a citation: the locale of citeproc-py with its words and quotation marks}
+# {language of a citation: the locale of citeproc-py, which has the words and quotation marks of this
+# language}
 LOCALES = {"en": "en-US", "es": "es-MX"}
 FOLDER = Path(__file__).parent / "styles"
 # citeproc-py changes the tree of a style while it works, so only one thread may use it.
 LOCK = threading.Lock()
-# Characters of the private use area. LESS replaces "<", which citeproc-py would read as the start of a tag.
+# These characters are in Unicode's private use area. LESS replaces "<", which citeproc-py would read as the
+# start of a tag.
 ITALIC, UPRIGHT, LESS = "\ue000", "\ue001", "\ue002"
 WITHOUT_MARKS = str.maketrans({ITALIC: None, UPRIGHT: None, LESS: None, "<": LESS})
 # An item of one of these kinds is cited without its URL if it has a publisher. The URL in the catalog often

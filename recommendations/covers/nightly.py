@@ -1,4 +1,4 @@
-"""Ask the cover source at night for the covers of ISBNs. Decide on which night to ask for each.
+"""Ask the cover source at night for the covers of ISBNs. Choose the night on which to ask about each ISBN.
 
 The log of the source must not reveal on which day somebody was helped. So the night doesn't depend on
 recommendations or on the day when an item was added. See docs/decisions/0036-covers.md.
@@ -48,7 +48,7 @@ class Batch:
     failures: int = 0
 
     def has_more(self, at):
-        """Return whether the source should be asked now. When a night begins, choose its ISBNs."""
+        """Return whether to ask the source now. The first call in a night also chooses the night's ISBNs."""
         night = _night(at)
         if night != self.night:
             self.night, self.failures = night, 0

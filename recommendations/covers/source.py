@@ -78,7 +78,7 @@ def _get(url, deadline):
             if response.status == 200 and (is_cut or time.monotonic() >= deadline):
                 raise SourceAway("it sent only a part of a picture")
             return response.status, response.headers.get("Location", ""), content
-    # A redirect may lead to an address that can't be requested, which is a ValueError.
+    # A redirect may lead to an address that can't be requested. Requesting it raises a ValueError.
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceAway(f"{type(error).__name__}: {error}"[:200]) from None
     finally:

@@ -50,10 +50,10 @@ def name_of(isbn):
 
 
 def tidy_covers(*, at):
-    """Make the files of covers, the rows of Cover and the field `has_cover` of items agree. Runs once a day.
+    """Correct differences between the files of covers, the rows of Cover and the field `has_cover` of items.
 
-    They can differ after an import, which can change or remove an ISBN. They also differ after a backup is
-    restored, because a backup has no covers.
+    Differences come from an import that changes or removes an ISBN. They also come from restoring a backup,
+    because a backup has no covers. The worker calls this function once a day.
     """
     _forget_unused_isbns()
     _forget_missing_and_stray_files(at)

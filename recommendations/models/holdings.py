@@ -1,4 +1,4 @@
-"""The branches that have an item."""
+"""The model for holdings. A holding says that a branch has an item, and where in the branch it is."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from accounts.models import Branch
 
 
 class Place(NamedTuple):
-    """A branch that has an item, with the item's call number and location there."""
+    """What pages show of one holding: its branch, call number and location."""
 
     branch_id: int
     branch: str
@@ -19,16 +19,13 @@ class Place(NamedTuple):
 
     @property
     def where(self):
-        """Return the branch, the location, and whether the item can't be borrowed there."""
+        """Return a text with the branch and location. It also says if the item can't be borrowed there."""
         words = _("can't be borrowed") if self.not_for_loan else ""
         return ", ".join(filter(None, [self.branch, self.location, str(words)]))
 
 
 class Holding(models.Model):
-    """A branch that has an item, with the item's call number and location there.
-
-    Copies with the same call number and location are one holding.
-    """
+    """The copies of an item at one branch that have the same call number and the same location."""
 
     item = models.ForeignKey("recommendations.Item", on_delete=models.CASCADE, related_name="holdings")
     # The index of Meta begins with the branch, so the branch needs no index of its own.

@@ -28,7 +28,7 @@ class ItemDetails(models.Model):
         OTHER = "other", _("other")
 
     class Form(models.TextChoices):
-        """How people read, hear or watch the item. Blank if the record doesn't say it."""
+        """How people read, hear or watch the item. Blank if the record doesn't say how."""
 
         LARGE_PRINT = "large_print", _("large print")
         BRAILLE = "braille", _("braille")

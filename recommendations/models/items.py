@@ -30,7 +30,7 @@ class QuestionType(models.TextChoices):
 
 class ItemQuerySet(models.QuerySet):
     def of_records(self, source, keys):
-        """Return the items of the records with these keys of an imported source."""
+        """Return the items that were imported from this source, and whose records have one of these keys."""
         # The index leaves out rows without a source. SQLite uses the index only if the query leaves them out
         # too.
         return self.filter(source=source, source_key__in=keys).exclude(source="")
@@ -239,9 +239,9 @@ class RecommendationQuerySet(models.QuerySet):
 
 
 def each_once(rows):
-    """Merge the rows that `with_places` returned, and return each recommendation only once.
+    """Return each recommendation once. `rows` are the rows of `with_places`, one for each holding.
 
-    `item.places` then needs no query.
+    `item.places` has the places from all rows of the recommendation, so it needs no query.
     """
     recommendations, places_of = {}, {}
     for row in rows:

@@ -21,8 +21,8 @@ class ItemMatch(models.Model):
 
     The match moved the recommendations and list entries of `item` to `record`. `recommendations` and
     `saved_items` have the primary keys of the moved rows, so that undoing moves exactly these rows back.
-    `others` has the moved rows of all models besides these two, as {label of a model: primary keys}. The
-    audit trail says who made the match.
+    `others` has the moved rows of all other models, as {label of a model: primary keys}. The audit trail says
+    who made the match.
     """
 
     item = models.ForeignKey("recommendations.Item", on_delete=models.CASCADE, related_name="matches")

@@ -45,9 +45,9 @@ BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *r
 SHARE = 0.005
 # A search needs at least ENOUGH matches. Twice as many are better, because more of them are at one's own
 # branch. The number of matches in a sample of SMALL_SAMPLE entries says how large a second sample must be. If
-# even LARGE_SAMPLE entries have probably too few matches, the index is quicker.
+# even a sample of LARGE_SAMPLE entries probably has too few matches, the index is quicker.
 ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 50, 1000, 20_000
-# A mark is rare if less than this share of the items in a sample have it.
+# A mark (see narrowing.py) is rare if less than this share of the items in a sample have it.
 RARE_MARK = 0.05
 # At most this many words with the same beginning are counted. Counting more words would take longer than the
 # search.
@@ -130,9 +130,9 @@ def begins(column, begin="%s"):
 
 HAS_WORD = "(' ' || {} || ' ') LIKE %s"
 ON_BOTH = "SELECT item_id, title, names, rest FROM recommendations_searchentry "
-# Reads entries from everywhere in the table, because the first items of a catalog can differ from the others.
-# The parameter is the percentage of the entries. The seed is constant, so the same search finds the same
-# items.
+# This clause reads a sample of entries from everywhere in the table, because the first items of a catalog can
+# differ from the others. The parameter is the percentage of the entries. The seed is constant, so the same
+# search finds the same items.
 SAMPLED = "TABLESAMPLE SYSTEM (%s) REPEATABLE (0)"
 
 
@@ -193,9 +193,10 @@ ALL_WORDS = f"array_to_tsvector(array_remove(string_to_array({ALL_TEXTS}, ' '), 
 
 
 def look_up(words, counts, *, in_title=False, marks=()):
-    """Return {item id: Entry} for some entries with these words and marks: at most CANDIDATES of them.
+    """Return {item id: Entry} for entries that have all these words and marks: at most CANDIDATES of them.
 
-    If marks narrow a search for titles, the limit is lower. The last word may be incomplete.
+    The last word may be incomplete. narrowing.py explains the marks. If `in_title` is true, all words must be
+    in the title, and the limit is lower if marks narrow the search.
     """
     limit = 2 * ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
     if connection.vendor == "sqlite":
@@ -228,7 +229,7 @@ def may_be_cut(entries, words, counts, marks=()):
 
 
 def _are_narrow(marks):
-    """Return whether any of the marks excludes many items. All marks do, except IN_CATALOG."""
+    """Return whether any of these marks excludes many items. Only the mark IN_CATALOG excludes few items."""
     return any(mark != IN_CATALOG for mark in marks)
 
 
@@ -240,8 +241,8 @@ def _look_up_on_sqlite(words, counts, in_title, marks, limit):
     last = None if counts.is_finished else words[-1]
     numbers = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
     rare = [word for word in words if word != last and is_counted(word) and numbers[word] <= BROAD_WHOLE]
-    # FTS5 reads the items of all words that it looks up. Few items have two rare words, so it is quicker to
-    # compare these items with the other words.
+    # FTS5 reads the items of all words that it looks up. Few items have two rare words. So it is quicker to
+    # look up only the rare words, and to look for the other words in the few items found.
     sought = rare if len(rare) > 1 else words
     terms = [f'"{word}"{"*" if word == last and not is_whole(word) else ""}' for word in sought]
     asked = f"{'title : ' if in_title else ''}({' AND '.join(terms)})"
@@ -263,8 +264,8 @@ def _look_up_on_postgresql(words, counts, in_title, marks, limit):
     if share_of_whole * counts.total >= 2 * CANDIDATES:
         # Enough items have the last word as a whole word. So don't look up longer words that begin with it.
         last = None
-    # Don't look up the mark for imported items, because nearly all items have it. Compare it afterward
-    # instead.
+    # Don't look up the mark for imported items in the index, because nearly all items have this mark. Check
+    # for the mark afterward instead.
     sought = [mark for mark in marks if mark != IN_CATALOG]
     if sought and _rare(_items_with(words, last, counts, in_title), last):
         sought = _rare_marks(sought, counts.total)
@@ -275,7 +276,7 @@ def _look_up_on_postgresql(words, counts, in_title, marks, limit):
 
 
 def _in_sample(words, last, in_title, marks, limit, total):
-    """Return {item id: Entry} for those entries of a sample that match, up to `limit`."""
+    """Read a sample of the entries. Return {item id: Entry} for at most `limit` entries that match."""
     tests, values = _tests([*words, *marks], last, in_title)
     query = f"{ON_BOTH} {SAMPLED} WHERE {tests} LIMIT %s"
     entries = _entries(query, [_percentage(SMALL_SAMPLE, total), *values, limit])
@@ -359,7 +360,7 @@ def _rare_marks(marks, total):
     """Return the marks that few items in a small sample have.
 
     Only these marks are looked up in the index, because the index would return many items for any other mark.
-    It is quicker to compare the other marks with the items that have the rare words.
+    It is quicker to find the items that have the rare words, and then to check them for the other marks.
     """
     columns = ", ".join(f"count(*) FILTER (WHERE {HAS_WORD.format('rest')})" for _mark in marks)
     query = f"SELECT {columns} FROM recommendations_searchentry {SAMPLED}"
@@ -372,7 +373,8 @@ def _rare_marks(marks, total):
 def _shares(words, counts, in_title):
     """Return two estimates of the share of the items that have all these words.
 
-    The first estimate takes the last word as the beginning of a word. The second takes it as a whole word.
+    For the first estimate, the last word can be the beginning of a longer word. For the second, it is a whole
+    word.
     """
     *finished, last = words
     share = 1.0

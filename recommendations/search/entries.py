@@ -1,4 +1,4 @@
-"""Keep the search index and the table of words.
+"""Keep the search index and the table of words up to date when items change.
 
 No trigger updates them, because SQLite silently loses a table's triggers when a migration alters the table.
 """
@@ -20,14 +20,15 @@ REST_MAX = 4000
 def index(item_ids):
     """Update the search index and the table of words for these items.
 
-    Call this function once in the transaction that changes the items, after all other rows are locked. It
-    locks the rows of all words of these items, and other items have the same words.
+    Call this function only once in a transaction that changes items, after all other rows are locked. It
+    locks the rows of all words of these items. Other transactions may lock the same words, so another order
+    of locks could cause a deadlock.
     """
     with transaction.atomic():
         item_ids = list(item_ids)
         if not item_ids:
             return
-        # Lock the entries before the items are read. So two processes never count the same words twice.
+        # Lock the entries before reading the items, so that two processes never count the same words twice.
         rows = SearchEntry.objects.filter(pk__in=item_ids).select_for_update().order_by("pk")
         before = list(rows.values_list("title", "names", "rest"))
         items = list(Item.objects.filter(pk__in=item_ids, retired_at=None))
@@ -154,9 +155,9 @@ SET items = known.items + excluded.items, titles = known.titles + excluded.title
 
 
 def _count(before, after):
-    """Change the counts of the words.
+    """Update the counts in the table of words after some entries have changed.
 
-    `before` and `after` are the entries before and after the change, as [(title, names, rest)].
+    `before` has the old entries, and `after` the new ones, both as [(title, names, rest)].
     """
     changes = numbers_of([(-1, before), (1, after)])
     rows = [(word, word[::-1], *numbers) for word, numbers in sorted(changes.items()) if any(numbers)]

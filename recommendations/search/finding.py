@@ -112,7 +112,7 @@ def _find(words, counts, limit, branch, narrowing, *, enough=None):
     ranks = {pk: _rank(entry, marks[pk], query) for pk, entry in entries.items()}
     best = sorted(entries, key=lambda pk: (*ranks[pk], pk))
     found: list[Item] = []
-    # Almost always, one round is enough. Another round is needed only after skipping events that are over.
+    # This loop almost always runs once. It runs again only if some of the items are events that are over.
     while best and len(found) < limit:
         asked, best = best[:limit], best[limit:]
         items = {item.pk: item for item in _with_keys(keys=asked)}
@@ -186,7 +186,7 @@ def _candidates(words, counts, limit, branch, narrowing, enough):
 
 
 def _marks(entry):
-    """Return the marks of the entry, which are at the beginning of `rest`."""
+    """Return the marks of the entry (see narrowing.py). They are at the beginning of its `rest`."""
     return MARKS.match(entry.rest)[0].split()  # type: ignore[index]  # the pattern matches every text
 
 
@@ -204,7 +204,7 @@ def _rank(entry, marks, query):
 
 
 def _difference(entry, marks, query):
-    """Return 0 if the title, ISBN, DOI or call number equals the query, and more if it is only similar."""
+    """Return 0 if the title, ISBN, DOI or call number equals the query, or 1 to 3 for less similar items."""
     if entry.title == query.folded or (query.number and _has_number(entry, query.number)):
         return 0
     if query.without_article == _without_article(entry.title):

@@ -1,7 +1,7 @@
 """Narrow a search to a branch, a kind or form of item, or a language.
 
 The search index has a mark for each of these, such as "¤kbook". A mark is a word that nobody can type,
-because `fold` removes the sign ¤. So the database narrows a search as quickly as with another word.
+because `fold` removes the sign ¤. For the database, a mark is only one more word to search for.
 
 Another mark, such as "¤t2", says how many words of the title come before the subtitle.
 """

@@ -18,13 +18,14 @@ from django.db import connection
 
 from .candidates import begins
 
-# Shorter words are not corrected, because too many other words differ from them by only one letter.
+# A word with fewer letters than this is not corrected, because too many other words differ from it by only
+# one letter.
 MIN_LETTERS = 3
-# A correction of a longer word takes more time, so words with more letters than this are not corrected.
-# Nearly all words are shorter.
+# A word with more letters than this is not corrected, because that would take too long. Nearly all words are
+# shorter.
 MAX_LETTERS = 24
 TWO_ERRORS_FROM = 8
-# In words up to this length, one of the two errors may be two letters in the wrong order.
+# If a word has at most this many letters, one of its two errors may be two letters in the wrong order.
 SWAPPED_UP_TO = 16
 # At most CORRECTED words of a query are corrected. A query is split between letters and digits only if this
 # makes at most PARTS parts.
@@ -89,8 +90,8 @@ def _one_changed(words, known, items):
 def _others(word, known, may_be_incomplete, items):
     """Return other spellings of the word, the most likely first.
 
-    `known` is the number of items with the word. `items` is the name of the column of SearchWord that has
-    these numbers.
+    `known` is the number of items with the word. `items` is the name of the column of SearchWord that
+    counts the items with a word.
     """
     found = _ask_for(_one_error(word), items)
     if not found and len(word) >= TWO_ERRORS_FROM:
@@ -107,7 +108,7 @@ def _others(word, known, may_be_incomplete, items):
 
 
 def _alphabet(word):
-    """Return the alphabet of the word, or "" if the word can't be corrected."""
+    """Return all letters of the alphabet in which the word is written, or "" if it can't be corrected."""
     if not MIN_LETTERS <= len(word) <= MAX_LETTERS or any(letter.isdigit() for letter in word):
         return ""
     return next((letters for letters in ALPHABETS if any(letter in letters for letter in word)), "")
@@ -158,7 +159,8 @@ def _beginning_with(beginnings, items, length=None, column="word"):
         query = f"SELECT word, {items} FROM {asked} CROSS JOIN recommendations_searchword WHERE {condition}"
         values = [_as_json(beginnings)]
     else:
-        # Sort the words. Otherwise, their order in the table would decide which of them are read.
+        # Only the first words are read. Sort them, because otherwise the table's order would decide which are
+        # first.
         known = f"""(
             SELECT word, {items} FROM recommendations_searchword WHERE {condition}
             ORDER BY {column} USING ~<~ LIMIT {SAME_BEGINNING}

@@ -66,7 +66,7 @@ def request(user=None):
 
 
 def show(data):
-    """Enter a second factor code, and return whether it was correct."""
+    """Enter a code in the second factor form, and return whether it was accepted. `data` is (user, code)."""
     user, code = data
     with context.request_context(request(user)):
         return SecondFactorForm({"code": code}, user=user).is_valid()
@@ -167,12 +167,12 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
 
     rounds([sign_in] * PROCESSES, ROUNDS, before=new_card, after=check)
-    # Everybody except Rosa has a card, so no sign-in has created a person without saving the card.
+    # Only Rosa has no card. So no sign-in has created a person without saving the card.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
 def identity(subject, number):
-    """Return the Identity of a person. Identities with the same number have the same address."""
+    """Return the Identity of a person. Two identities with the same `number` share an email address."""
     email = f"ana{number}@college.example"
     return openid_connect.Identity(subject, "Ana", email, email_is_proven=True, shown_at=0)
 

@@ -90,7 +90,7 @@ def test_branch_is_covered_by_another_branch_after_one_opening_day_without_staff
     # Hilda, who works at Hill, opens the desk. From then on, nobody covers for Hill.
     record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-27 09:00"))
     assert covered(staff, "2026-11-27 09:00") == []
-    # The weekend doesn't count.
+    # Covering starts at the end of the next opening day. After a Friday, this is the Monday.
     assert covered(staff, "2026-11-30 16:59") == []
     assert covered(staff, "2026-11-30 17:00") == [hill.pk]
 
@@ -153,7 +153,7 @@ def test_attendance_of_a_branch_is_saved_at_most_once_a_day(hilda, hill, django_
     record_attendance(User.objects.get(pk=hilda.pk), at=at)
     person = User.objects.get(pk=hilda.pk)
     assert person.roles[0].branch.last_seen_on == at.date()
-    # The only query reads the library. Nothing is written a second time on this day.
+    # The second call on the same day reads the library with one query, and writes nothing.
     with django_assert_num_queries(1):
         record_attendance(person, at=at + datetime.timedelta(hours=9))
 

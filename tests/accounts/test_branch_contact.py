@@ -54,7 +54,7 @@ def today(branch, library, local, language="en"):
             "Closed today. Opens tomorrow at 9:00 a.m.",
             "Hoy está cerrada. Abre mañana a las 09:00",
         ),
-        # In UTC, it is Sunday already.
+        # At the library it is Saturday. In UTC it is Sunday already.
         (
             "2026-11-28 20:00",
             "Closed today. Opens Monday at 9:00 a.m.",

@@ -126,8 +126,8 @@ def test_card_sign_in_does_not_replace_the_name_that_the_patron_chose_in_the_por
 def test_email_address_from_the_ils_is_suggested_but_does_not_open_an_account(client, ils, patron):
     """The address from the ILS is stored as unverified, so it opens no account.
 
-    If a card has the address of an existing patron, the card doesn't open that patron's account. A code sent
-    to the address doesn't open the account of the card.
+    In the ILS, a card can have an existing patron's address. The card doesn't open that patron's account. A
+    code sent to a card's address doesn't open the account of the person who signed in with the card.
     """
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),

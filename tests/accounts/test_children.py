@@ -162,7 +162,7 @@ def test_child_can_change_their_name_but_not_add_a_surname(library, client, sign
 def test_audit_trail_shows_when_a_childs_record_begins_and_ends(library, staff):
     person = UserFactory(name="Jane Doe")
     children.make_childs_record(person, by=staff, at=timezone.now())
-    # The second call changes nothing.
+    # The record is a child's record already, so this call adds no audit event.
     children.make_childs_record(person, by=staff, at=timezone.now())
     children.end_childs_record(person, by=staff, at=timezone.now())
     assert AuditEvent.objects.filter(patron=person, by=staff).count() == 2

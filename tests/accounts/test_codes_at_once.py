@@ -47,7 +47,7 @@ def _without_limits(transactional_db, monkeypatch):
     call_command("createcachetable")
     for what in ("mailed_code", "mailed_code_try", "passkey", "single_sign_on"):
         monkeypatch.setitem(LIMITS, what, Limit("a thing", network="9999/h"))
-    # On a busy machine, the four processes can be many seconds apart.
+    # Allow more time for a double tap, because on a busy machine the four requests can be many seconds apart.
     monkeypatch.setattr(double_tap, "KEPT_SECONDS", 120)
     monkeypatch.setattr(double_tap, "MAX_WAIT_SECONDS", 60)
 

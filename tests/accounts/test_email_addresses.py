@@ -174,8 +174,8 @@ def test_long_email_addresses_can_wrap_on_every_page(client, patron, sign_in):
     assert missing(link_to(OLD), old) == []
     signed_out = Client()
     code_page = ask_for_code(signed_out, OLD)["Location"]
-    # The period is in the same element as the address, and the style sheet keeps them together. So the period
-    # never begins a line.
+    # The address ends a sentence. The "." is in the same element as the address, and the style sheet keeps
+    # them together, so that no line begins with the ".".
     assert missing(code_page, f"{old}.</strong>", browser=signed_out) == []
     assert not [mail for mail in Notification.objects.all() if "<wbr>" in mail.text]
 
@@ -327,7 +327,7 @@ def test_unconfirmed_address_change_takes_effect_after_a_week(by_passkey, patron
 
 
 def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
-    """The new address could help an abuser who can read the old mailbox to find the patron."""
+    """An abuser may be able to read the old mailbox, and could use the new address to find the patron."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -770,7 +770,7 @@ class TestAtOnce:
             assert (given, AddressChange.objects.count()) == (None, 0)
 
     def test_confirmed_address_change_takes_effect_despite_a_simultaneous_pending_change(self, patron):
-        """Start two confirmed changes and a pending change simultaneously. A confirmed address wins."""
+        """Start two confirmed changes and one pending change at the same time. One confirmed change wins."""
         for _round in range(times(4, 50)):
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)

@@ -63,9 +63,9 @@ def test_promised_time_counts_every_hour_if_the_branch_has_no_opening_hours(bran
 def test_promised_time_respects_daylight_saving_changes(branch):
     OpeningHours.objects.create(branch=branch, weekday=6, opens=datetime.time(0), closes=datetime.time(12))
     branch.promise_hours = 5
-    # This night is an hour longer.
+    # The clocks are set back on this night, so it is an hour longer.
     assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago("2026-11-01 04:00")
-    # This night is an hour shorter.
+    # The clocks are set forward on this night, so it is an hour shorter.
     assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago("2026-03-08 06:00")
 
 

@@ -20,7 +20,7 @@ BLOCKED = Card("20001003", "8642135", "43", "Theo Brandt", blocked=True)
 
 @pytest.fixture
 def check(monkeypatch, library, settings):
-    """Return check(server, card=, pin=, **settings), which runs ils_check and returns the lines of its output.
+    """Return check(server, card, pin, **settings), which runs ils_check and returns the lines of its output.
 
     If the command fails, the last line is "! " and the error.
     """

@@ -352,7 +352,7 @@ def test_accepting_an_invitation_deletes_earlier_passkeys_and_ends_other_sign_in
     assert works_at("noor@example.org") != []
     assert not noor.passkeys.exists()
     assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
-    # An email code is needed, even after an earlier reauthentication.
+    # The person reauthenticated as a patron. As staff, they must reauthenticate again, by email code.
     assert here.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
     assert here.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
     told = Notification.objects.filter(

@@ -99,7 +99,7 @@ def test_staff_can_keep_their_own_patron_pages_but_no_page_of_the_desk(client, s
 
 
 def test_desk_page_contains_the_staff_members_id_only_if_the_browser_keeps_pages(client, sign_in, staff):
-    """Desk pages also load waiting.js, because staff can sign out on desk pages."""
+    """waiting.js uses the id. Desk pages load this script too, because staff can sign out on a desk page."""
     sign_in(client, staff)
     assert "data-writer" not in client.get(reverse("desk")).content.decode()
     keep_pages(client, staff)

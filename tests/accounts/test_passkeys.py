@@ -197,7 +197,7 @@ def test_patron_with_a_deactivated_account_cannot_sign_in_with_a_passkey(own, de
 
 
 def test_existing_passkey_cannot_be_registered_by_another_person(own, device, sign_in, monkeypatch):
-    """Make a hostile device claim a credential id that another person already has."""
+    """Make a hostile device claim the credential id of another person's passkey."""
     browser = Client()
     prove(sign_in(browser, UserFactory()))
     asked = browser.post(ADD_OPTIONS).json()
@@ -242,7 +242,7 @@ def test_malformed_passkey_response_at_sign_in_raises_no_unexpected_error(own, d
         answer[part] = value
     else:
         answer["response"][part] = value
-    # The test fails if this raises another exception than NotAccepted.
+    # The test fails if verify_authentication raises an exception other than NotAccepted.
     with suppress(passkeys.NotAccepted):
         passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
@@ -450,7 +450,7 @@ def test_signing_in_by_passkey_does_not_count_as_the_second_factor(staff, device
 
 
 def make_for(person, device):
-    """Add a passkey after a sign-in by email code, and return the browser."""
+    """Sign the person in by email code, add a passkey on `device`, and return the browser."""
     browser = Client()
     sign_in_by_code(browser, person.email)
     make(browser, device)
@@ -525,7 +525,7 @@ def test_coordinator_can_remove_all_passkeys_of_a_staff_member_who_lost_a_phone(
 
 
 def passkeys_on(page):
-    """Return the lines below the names of the passkeys on the page Me."""
+    """Return the line below each passkey's name on the page Me, such as "Added yesterday"."""
     section = page.partition('id="passkeys-title"')[2].partition("</ul>")[0]
     lines = [re.sub("<[^>]+>", "", line) for line in re.findall('(?s)<p class="meta">(.*?)</p>', section)]
     return [" ".join(line.split()) for line in lines]

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def app_code(secret, *, later=0):
-    """Return the app's current code, or the code that it shows `later` periods of 30 seconds later."""
+    """Return the current code of the app. With `later=1`, return the next code, 30 seconds later."""
     now = list(yield_hotp_counters_from_time())[1]
     return format_hotp_value(hotp_value(secret, now + later))
 

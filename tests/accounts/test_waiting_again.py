@@ -42,7 +42,7 @@ def forget_marks():
 
 @pytest.mark.parametrize("days", [0, 12])
 def test_verdict_sent_again_days_later_changes_nothing(answer, recommendation, staff, sign_in, patron, days):
-    """Let staff answer the conversation about the verdict. The second form must not reopen the question."""
+    """Staff have answered the conversation about the verdict. It must not wait for staff again."""
     assert answer("did_not_help", waited=HOUR) == SENT
     conversation = Conversation.objects.get(recommendation=recommendation)
     conversations.reply(
@@ -155,7 +155,8 @@ def test_form_sent_days_later_saves_the_item_even_if_other_saved_items_were_remo
 
 def test_latest_removal_decides_if_an_item_was_removed_from_two_lists(me, patron, recommendation):
     at = timezone.now() - timedelta(days=4)
-    # In the order of the primary keys, the earlier removal comes last.
+    # The item is removed from the first list three days later than from the second, so the latest removal
+    # isn't the one with the highest primary key.
     for days in (3, 0):
         saved = SavedItemFactory(
             saved_list__patron=patron, saved_list__name=f"List {days}", item=recommendation.item

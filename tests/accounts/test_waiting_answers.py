@@ -33,7 +33,7 @@ def old_recommendation(recommendation):
 
 @pytest.fixture
 def about_visit(me, patron, session):
-    """Return about_visit(fields, **options), which sends an answer that has waited on a phone."""
+    """Return about_visit(fields, **options), which sends answers about a visit. `options` go to `send`."""
 
     def about_visit(fields, *, client=me, **options):
         address = reverse("session_outcome", args=[session.public_id])
@@ -108,7 +108,7 @@ def test_answer_that_the_patron_cleared_after_the_tap_is_not_saved_again(about_v
     outcomes.clear_outcome(session, at=ago(minutes=30))
     assert about_visit({"found": "no"}, waited=HOUR) == CHANGED
     assert rows(HelpSession, "found") == [("",), ("no",)]
-    # The patron taps again after clearing.
+    # The patron tapped again 15 minutes ago. At that time, the answer was already cleared.
     assert about_visit({"found": "part"}, waited=HOUR // 4) == SENT
     assert rows(HelpSession, "found") == [("part",), ("no",)]
 
@@ -145,7 +145,8 @@ def test_all_helped_button_changes_only_items_without_a_verdict_at_the_time_of_t
     given = recommend_in(session, 4)
     Recommendation.objects.update(recommended_at=ago(days=3), starred=True)
     record_verdict(given[0], verdict="partly", at=ago(hours=2))
-    # Half an hour ago, on another device, the patron took back the second verdict. Then staff added an item.
+    # The tap on the phone was an hour ago. After that, the patron took back the verdict about the second item
+    # on another device, and staff recommended the fourth item.
     record_verdict(given[1], verdict="helped", at=ago(hours=2))
     record_verdict(given[1], verdict="", at=ago(minutes=30))
     Recommendation.objects.filter(pk=given[3].pk).update(recommended_at=ago(minutes=20))
@@ -174,7 +175,7 @@ def test_older_verdict_does_not_replace_the_verdict_of_the_all_helped_button(
 
 def test_got_it_form_that_waited_on_a_phone_is_saved_with_the_time_of_the_tap(got_it, recommendation):
     assert got_it(waited=HOUR) == SENT
-    # A second tap doesn't change the time.
+    # A second tap half an hour later doesn't change the saved time.
     assert got_it(waited=HOUR // 2) == SENT
     recommendation.refresh_from_db()
     assert abs(recommendation.got_at - ago(hours=1)) < timedelta(minutes=1)

@@ -41,7 +41,7 @@ HOUR = 3600
 
 
 def send(client, address, fields, *, writer, token=None, waited=HOUR):
-    """Send a form as waiting.js does, and return (status code, text for the patron)."""
+    """Send a form that waited on a phone for `waited` seconds. Return (status code, text for the patron)."""
     response = client.post(
         address,
         fields,
@@ -83,7 +83,7 @@ def me(client, sign_in, patron):
 
 @pytest.fixture
 def reply(me, patron, conversation):
-    """Return reply(body, **options), which sends a reply that has waited on a phone."""
+    """Return reply(body, **options), which sends a reply to the conversation. `options` go to `send`."""
     address = reverse("reply", args=[conversation.public_id])
 
     def reply(body="Thank you.", *, client_token=None, client=me, writer=patron, **options):
@@ -95,7 +95,7 @@ def reply(me, patron, conversation):
 
 @pytest.fixture
 def answer(me, patron, recommendation):
-    """Return answer(verdict, **options), which sends a verdict that has waited on a phone."""
+    """Return answer(verdict, **options), which sends a verdict about the item. `options` go to `send`."""
     address = reverse("verdict", args=[recommendation.public_id])
 
     def answer(verdict="helped", *, fields=None, client=me, writer=patron, **options):

@@ -59,7 +59,7 @@ REDIRECTING_ROUTES = [
 
 
 def redirect_targets(answer):
-    """Return the addresses to which a response sends the browser."""
+    """Return the URLs to which this response sends the browser."""
     return [
         answer.headers.get(name, "")
         for name in ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "Refresh")
@@ -127,7 +127,7 @@ def test_invalid_address_in_a_header_causes_no_server_error(for_staff, world, ow
 
 # Tests of forms with unknown fields.
 
-# Columns that a patron's form must never write. None means all columns.
+# {model: the columns that a patron's form must never write}. None means all columns of the model.
 PROTECTED_COLUMNS = {
     "accounts.User": ["id", "public_id", "email", "is_active", "joined_at", "password", "last_login"],
     "accounts.StaffRole": None,

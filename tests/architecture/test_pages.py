@@ -69,7 +69,8 @@ def texts_of_the_data():
     texts |= {
         f"{question.number} {question.name}" for each in PRESETS.values() for question in each.questions
     }
-    # The database stores the addresses of these links only in encrypted form.
+    # The database has the addresses of links only in encrypted form, so the loop at the end doesn't find
+    # them.
     for model in ("lists.ListLink", "lists.StaffLink"):
         texts |= {address_of(link) for link in apps.get_model(model).objects.all()}
     texts |= {

@@ -53,7 +53,7 @@ SENTENCES_OF = [
     "portal/management/supervisor.py",
 ]
 A_SENTENCE = re.compile(r"(?:[A-Z]|…) ?\S+(?: \S+){3}")
-# {text that the guide need not explain: the reason}. It is no fault, or only part of a sentence.
+# {text that the guide need not explain: the reason}. Such a text is no fault, or only part of a sentence.
 NO_FAULTS = {
     "CommandError: …": "it only passes on the sentence",
     "… …": "it only joins two sentences",
@@ -88,7 +88,7 @@ def pattern(quotation):
 
 
 def spoken(node):
-    """Return the text of a string in the code, with "…" for each value. Return None for any other node."""
+    """Return the string in this syntax node, with "…" for each value. Return None if it isn't a string."""
     if isinstance(node, ast.JoinedStr):
         return "".join(spoken(part) or "…" for part in node.values)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -146,7 +146,7 @@ def said_by_calls(folder, *names):
 
 
 def _name(node):
-    """Return the name of a function with the names before its dots, such as "log.error"."""
+    """Return the name of a called function as the code writes it, such as "log.error"."""
     if isinstance(node, ast.Attribute):
         return f"{_name(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""

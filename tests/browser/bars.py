@@ -16,7 +16,7 @@ LATER = """() => {
     const [{ loadEventStart }] = performance.getEntriesByType('navigation');
     return performance.getEntriesByType('resource').filter(entry => entry.startTime >= loadEventStart).map(entry => entry.name);
 }"""
-# Return whether the pictures in view are loaded. Before the first touch, a page loads at most two.
+# Return whether the pictures in view are loaded. Before the first touch, a page loads at most two of them.
 HAS_PICTURES = """() => {
     const places = [...document.querySelectorAll('a.late')].filter(place => {
         const { top, bottom } = place.getBoundingClientRect();
@@ -167,7 +167,7 @@ def weigh(page, path):
 
 
 def size(answer):
-    """Return the number of gzipped bytes of a response in production, where static files are smaller."""
+    """Return the size of the gzipped response in bytes, as in production, where static files are smaller."""
     name = answer.url.partition("/static/")[2]
     return len(gzip.compress(as_collected(name, answer.body()), 6))
 

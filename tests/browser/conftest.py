@@ -23,9 +23,9 @@ from tests.push_device import PRIVATE_KEY
 # Playwright runs an event loop in the test thread, so Django would refuse queries as asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# The first two features open internal pages with each window. These pages account for a quarter of the time
-# that Chromium takes. DISABLED_FEATURES replaces Playwright's list. So it repeats the features of
-# Playwright's list that affect web pages.
+# The features of Chromium that the tests turn off. The first two would open internal pages with each window,
+# which take a quarter of Chromium's time. The others come from Playwright's own list, which this list
+# replaces. They are the features of that list that affect web pages.
 DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(

@@ -229,7 +229,7 @@ def test_viewer_with_only_a_code_signs_in_and_saves_an_item_in_three_taps(
     title = recommendation.item.title
     page = phone(language=language, javascript=javascript)
     page.goto(f"/c/{code_for(session)}/")
-    # The first tap.
+    # The first tap: the button that saves the item.
     card(page, title).locator("button[id^='save-']").tap()
     expect(page).to_have_url(re.compile(r"/keep/\?save="))
     expect(page.locator("main")).to_contain_text(f"“{title}”" if language == "en" else title)

@@ -41,7 +41,7 @@ def sam(branch):
 
 
 def visit_of(patron, branch, staff):
-    """Record a visit that happened a week ago."""
+    """Return a visit of this patron, who may be None, that happened a week ago."""
     week_ago = timezone.now() - datetime.timedelta(days=7)
     return HelpSessionFactory(
         branch=branch,

@@ -75,7 +75,7 @@ def test_staff_can_answer_a_conversation_using_only_accessible_names(
     page.goto("/desk/")
     page.get_by_role("main").get_by_role("link", name="Question number 0").first.click()
     reader.field("Your answer").fill("On the second floor.")
-    # The names of the buttons end with their keys.
+    # The name of a button ends with its keyboard shortcut, so don't match the whole name.
     reader.press("Send and close", exact=False)
     expect(page.get_by_role("main")).to_contain_text(reader.say("Sent, and closed."))
     row = now_of(conversation)

@@ -45,7 +45,7 @@ def test_visitor_sees_the_new_conversation_after_confirming_an_email_address(
     patron.locator("#send-code").tap()
     expect(patron.locator("#error-summary")).to_be_visible()
     sign_in(patron, "new@example.org", post)
-    # The code that the visitor typed has sent the question.
+    # Typing the code has sent the question.
     expect(patron).to_have_url(re.compile(r"/messages/[0-9a-f-]{36}/$"))
     expect(patron.locator("#notices .notice")).to_be_in_viewport()
     expect(patron.locator(".message.mine .bubble")).to_contain_text(QUESTION)

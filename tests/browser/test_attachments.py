@@ -333,7 +333,8 @@ def test_photographs_stay_blurred_until_the_mouse_moves(show, opened, patron, co
     page.goto(conversation.get_absolute_url())
     picture = page.locator(".files img")
     expect(picture).to_have_js_property("naturalWidth", 96)
-    # Chromium also sends a pointermove event if the page moves under a resting mouse.
+    # Chromium also sends a pointermove event if the page moves under a resting mouse. This event must not
+    # load the photographs.
     page.evaluate("() => dispatchEvent(new PointerEvent('pointermove', { bubbles: true }))")
     expect(picture).to_have_attribute("src", re.compile("size=soft$"))
     page.mouse.move(100, 100)
@@ -366,5 +367,6 @@ def test_photographs_are_shown_without_javascript(show, opened, patron, conversa
     picture.scroll_into_view_if_needed()
     expect(picture).to_have_attribute("alt", "A & <b>")
     expect(picture).to_be_visible()
-    # The gray area takes the place of a picture until a script loads the picture. It isn't needed here.
+    # The gray area takes the place of a picture until a script loads the picture. Without JavaScript, the
+    # area is hidden.
     expect(page.locator(".files svg")).to_be_hidden()

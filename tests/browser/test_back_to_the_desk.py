@@ -32,7 +32,7 @@ VARIANTS = pytest.mark.parametrize(
     [("en", True), ("es", False), ("en", False), ("es", True)],
     ids=["en", "es without JavaScript", "en without JavaScript", "es"],
 )
-# The names of buttons with a key end with the key.
+# {form: (label of its field, beginning of its button's name)}. The name can end with a keyboard shortcut.
 FORMS = {
     "record": ("Question", "Save and give to the patron"),
     "correct": ("Question", "Save the correction"),
@@ -107,7 +107,7 @@ def field_of(reader, form):
 
 
 def saved(form, visit, conversation):
-    """Return the text that the form has saved."""
+    """Return the text that this form has saved in the database."""
     visit.refresh_from_db()
     recorded = HelpSession.objects.filter(status="recorded").order_by("-pk").first()
     return {

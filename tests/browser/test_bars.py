@@ -115,8 +115,8 @@ def problems_of_pages(page, states):
     return missed
 
 
-# A page loads an additional script in a browser that keeps pages for reading offline, so the test uses such a
-# browser. If pictures are much wider than high, more than two of them are in view.
+# The test uses a browser that keeps pages for reading offline, because the page loads an additional script
+# there. The narrow pictures are much wider than high, so that more than two of them are in view.
 @pytest.mark.core
 @pytest.mark.parametrize(
     "pictures",

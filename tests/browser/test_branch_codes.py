@@ -1,4 +1,4 @@
-"""Test that a coordinator assigns a code from an import, removes the code and restores it."""
+"""Test that a coordinator assigns a branch code from an import, removes the code and restores it."""
 
 import pytest
 from django.utils import timezone

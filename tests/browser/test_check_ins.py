@@ -103,7 +103,7 @@ def test_check_ins_approved_by_keyboard_are_sent_in_the_name_of_the_helper(page,
 
 
 def _noon(library):
-    """Return noon of today in the library's time zone. Check-ins of a branch without hours are sent then."""
+    """Return noon of today in the library's time zone. A branch without hours counts as open then."""
     return datetime.datetime.combine(library.today(), datetime.time(12), library.zone)
 
 

@@ -124,7 +124,7 @@ def test_leave_quickly_button_is_always_in_view_on_pages_of_a_quiet_visit(branch
         number.scroll_into_view_if_needed()
         box = number.bounding_box()
         assert min(box["width"], box["height"]) >= 44
-    # Nothing covers the button while the page is scrolled.
+    # The button can be tapped on a scrolled page, because nothing covers it.
     page.evaluate("scrollTo(0, 500)")
     leave.tap()
     expect(page.locator("#open")).to_be_visible()

@@ -60,7 +60,7 @@ def test_staff_member_who_takes_a_conversation_too_late_sees_who_has_taken_it(
     for page in (first, second):
         page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
-    # If the second page polled now, its button would disappear.
+    # Stop the second page from polling, because a poll would remove the button that the test presses.
     with answered(second):
         pause_clock(second)
     first.keyboard.press("m")
@@ -172,6 +172,6 @@ def test_confirmation_of_a_saved_note_disappears_when_the_person_types_again(
     page.locator("h1").click()
     page.keyboard.press("m")
     expect(page.locator("#undo-1")).to_be_visible()
-    # A notice with an undo button stays.
+    # Typing hides a notice, but not a notice with an undo button.
     page.locator("#id_body").press_sequentially("Dear")
     expect(page.locator("#undo-1")).to_be_visible()

@@ -123,7 +123,7 @@ def test_staff_can_correct_and_delete_a_visit_using_only_accessible_names(
     reader = Reader(page, language, act="tap" if screen is PHONE else "click")
     removed, stays = [link.recommendation.item.title for link in visit.recommendation_links.all()]
     page.goto(f"/desk/sessions/{visit.public_id}/")
-    # Names of buttons with a key end with the key.
+    # The name of the link ends with its keyboard shortcut, so don't match the whole name.
     reader.follow("Correct the help session", exact=False)
     reader.field("Summary for the patron").fill("A better summary")
     remove = f"{reader.say('Remove')} {{}}"

@@ -22,7 +22,7 @@ FILLED = """() => [...document.querySelectorAll('.cover > img')].map(picture => 
 
 @pytest.fixture
 def winter(patron):
-    """Return a list with 20 titles that have a real cover."""
+    """Return a saved list of the patron with 20 titles that have a real cover."""
     saved_list = SavedListFactory(patron=patron, name="For winter")
     picture = cover_picture(photo())
     for number in range(20):

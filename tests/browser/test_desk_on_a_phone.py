@@ -51,7 +51,7 @@ def ask(branch):
 def queue(ask, branch, staff):
     """Create six waiting conversations.
 
-    The first is overdue, the second is Omar's, and the last has a very long subject.
+    The first is overdue, the second is assigned to Omar, and the last has a very long subject.
     """
     conversations = [
         ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)

@@ -299,8 +299,8 @@ def test_sent_question_does_not_reappear_if_its_draft_arrives_after_the_question
 
     def send(route):
         response = route.fetch(max_redirects=0)
-        # The draft left the phone before the question, but arrives only now. The response with the next page
-        # comes even later.
+        # The phone sent the draft before the question. Let the draft arrive only now, and the response to the
+        # question even later.
         with page.expect_response("**/draft/"):
             drafts[0].continue_()
         page.wait_for_timeout(200)

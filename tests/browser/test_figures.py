@@ -31,7 +31,7 @@ def test_coordinator_narrows_and_compares_the_figures_and_downloads_them(
     page.locator("#id_by").select_option("mode")
     page.locator("#id_compare").select_option("before")
     page.locator("#show-figures").click()
-    # The row of the phone: contacts, contacts in the month before, and the change.
+    # The row of the mode "phone": contacts, contacts in the month before, and the change.
     cells = page.locator("#figure tbody tr").first.locator("td")
     expect(cells).to_contain_text(["3", "2", "1"])
     with page.expect_download() as downloaded:

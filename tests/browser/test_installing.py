@@ -140,7 +140,7 @@ def test_every_page_works_after_the_service_worker_of_another_release_is_replace
     assert len(new_caches) == 1
     assert new_caches != old_caches
     assert page.evaluate(CACHED) == [f"{site}/offline/"]
-    # Pages that were opened before the change still work.
+    # Pages that were opened before the service worker changed still work.
     page.locator("#found-no").tap()
     expect(page.locator("#wish-visit")).to_be_visible()
     page.locator("#clear-outcome").tap()

@@ -33,7 +33,8 @@ KEPT = """async () => {
     }
     return found.filter(path => !path.startsWith("/static/")).sort();
 }"""
-# Reads the state of the kept pages, or changes it with a function of the state.
+# Changes the stored state of the kept pages as the object `change` says, and returns the state. With an empty
+# object, it only returns the state.
 STATE = """change => new Promise((resolve, reject) => {
     const opening = indexedDB.open("kept", 1);
     opening.onerror = reject;
@@ -476,7 +477,7 @@ def test_new_service_worker_does_not_delete_kept_pages_in_the_same_format(page, 
 
 
 def test_kept_pages_are_deleted_if_the_library_returns_to_an_earlier_release(page, session, monkeypatch):
-    """In an earlier release, people can't stop keeping pages, because that release has no kept devices."""
+    """An earlier release has no kept devices, so people could no longer stop keeping pages there."""
     monkeypatch.setattr("accounts.sign_in.kept_devices.device_here", lambda request: None)
     page.goto("/")
     wait_until_nothing_is_kept(page)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def three(patron):
-    """Return a list with the titles C, B and A."""
+    """Return a saved list of the patron with the titles C, B and A, in this order."""
     saved_list = SavedListFactory(patron=patron)
     for title in "ABC":
         add_title(saved_list, title=title, at=timezone.now())

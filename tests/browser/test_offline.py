@@ -67,7 +67,7 @@ def test_offline_page_is_in_the_language_of_the_account(page, patron, show):
 
 
 WORDS = "Is it on Thursday?"
-# Sending one of these forms loads a page: {name: (selector of a field, selector of the button)}.
+# The forms that load a page when they are sent: {name: (selector of a field, selector of the button)}.
 FIELDS = {
     "ask": ("#id_body", "#send"),
     "follow-up": ("#id_body", "#send"),

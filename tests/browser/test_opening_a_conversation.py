@@ -56,7 +56,7 @@ def check_readable(page, locator):
         const { left, top } = element.getBoundingClientRect();
         return element.contains(document.elementFromPoint(left + 12, top + 12));
     }"""
-    # The page scrolls to the message when its script runs, and again when it is loaded.
+    # The page scrolls to the message twice: when the script of the page runs, and when the page is loaded.
     eventually(page, lambda: locator.evaluate(is_readable), True)
 
 
@@ -146,7 +146,7 @@ def test_writing_an_answer_does_not_move_the_page(conversation, staff, opened, s
 
 
 def test_one_click_sends_an_answer_typed_before_the_scripts_ran(branch, patron, staff, opened, show):
-    # In a short conversation, the buttons of the composer move down when it grows.
+    # In a short conversation, the buttons of the composer move down when the composer grows.
     conversation = actions.ask(
         by=patron,
         at=timezone.now(),

@@ -1,4 +1,4 @@
-"""Paste a bibliography at the desk, and correct an item by hand that the catalog got later."""
+"""Test pasting a bibliography at the desk, and matching an item added by hand with an imported record."""
 
 import re
 

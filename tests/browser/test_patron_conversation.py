@@ -183,7 +183,8 @@ def test_conversation_cannot_be_closed_before_the_response_to_a_reply_arrives(pa
     page.locator("#send").tap()
     while not answers:
         page.wait_for_timeout(20)
-    # If the button worked, the response to the reply would arrive last, and would show the reply twice.
+    # If the patron could close the conversation now, the response to the reply would arrive last, and would
+    # show the reply twice.
     expect(page.locator("#sorted")).to_be_disabled()
     [(route, answer)] = answers
     route.fulfill(response=answer)
@@ -206,7 +207,7 @@ def test_conversation_closes_on_the_page_even_if_a_poll_runs_at_the_same_time(
     def respond(name):
         eventually(page, lambda: name in held, True)
         route, response = held[name]
-        with suppress(Error):  # The page may no longer wait for this response.
+        with suppress(Error):  # The page may have given up this request already.
             route.fulfill(response=response)
         page.wait_for_timeout(200)
 

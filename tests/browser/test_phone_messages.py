@@ -71,7 +71,10 @@ def _worker_with_notifications(library, monkeypatch):
 
 
 class Phone:
-    """A patron's phone with a page and a service worker. `devices` are the subscriptions that it will get."""
+    """A patron's phone with a page and a service worker.
+
+    `devices` are the subscriptions that the push service will give to this phone.
+    """
 
     def __init__(self, page, devices, **permission):
         self.page = page

@@ -89,7 +89,7 @@ def test_queue_with_long_subjects_shows_enough_rows(full_queue, staff, opened, s
     assert page.evaluate(ROWS_IN_VIEW) >= rows
     assert page.evaluate(HEIGHT) <= TWO_LINES
     assert page.evaluate(MENU_LINES) == 1
-    # The search has a visible word at every width.
+    # The button for the search has a visible label at every width.
     assert page.locator("#queue-find > span").bounding_box()["width"] > 30
 
 

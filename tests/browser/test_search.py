@@ -25,7 +25,7 @@ def visit(branch, staff, patron):
 
 @pytest.fixture
 def long(patron):
-    """Return a list with 45 titles. One of them has a note."""
+    """Return a saved list of the patron with 45 titles. One of the titles has a note."""
     long = SavedListFactory(patron=patron, name="For winter")
     for number in range(45):
         saved = add_title(long, title=f"Novel {number:02}", creators="Olga Tokarczuk", at=timezone.now())

@@ -96,11 +96,11 @@ def test_colleagues_on_a_shared_computer_write_under_their_own_names(
     other_tab = page.context.new_page()
     other_tab.goto("/desk/cards/")
     page.bring_to_front()
-    # The page warns after four and a half minutes, and locks half a minute later. Its clock
-    # keeps running.
+    # The page warns after four and a half minutes, and locks half a minute later. Move the clock to just
+    # after the warning. The clock keeps running.
     page.clock.run_for(4 * 60_000 + 31_000)
     expect(page.locator("#soon-locked")).to_be_visible()
-    # The page must not lock while it is checked.
+    # Stop the clock, because the page must not lock while `problems` checks the page.
     now = page.evaluate("Date.now() / 1000")
     page.clock.set_fixed_time(now)
     assert problems(page) == []

@@ -53,7 +53,8 @@ def test_invited_colleague_can_use_the_desk_until_the_role_ends(
     desk.locator("[id^=end-]").click()
     desk.locator("#end-role").click()
     expect(desk.locator("#notices .notice")).to_contain_text("Noor Bakker")
-    # Make the colleague's open page poll. The page may have polled already, and may be opening another page.
+    # Make the colleague's open page poll. This raises an error if the page is already opening the sign-in
+    # page.
     with suppress(Error):
         theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(theirs).to_have_url(re.compile("/sign-in/"))

@@ -1,4 +1,4 @@
-"""Test that a coordinator makes a token for another system, which then records a session, and revokes it."""
+"""Test that another system can record a session with a token, until a coordinator revokes the token."""
 
 import re
 

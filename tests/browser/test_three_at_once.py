@@ -228,8 +228,8 @@ def test_staff_member_takes_back_an_answer_with_an_item_by_keyboard(at_desk, sta
     expect(page.locator("#q")).to_be_focused()
     page.keyboard.type("Printers")
     page.clock.run_for(300)
-    # Wait for the results of the whole word before pressing ArrowDown. Otherwise they could replace the result
-    # that has the focus.
+    # Wait for the results of the whole word before pressing ArrowDown. Otherwise new results could replace
+    # the result that has the focus.
     expect(page.locator("[data-query=Printers] .found-item")).to_have_count(1)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

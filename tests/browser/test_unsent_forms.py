@@ -281,7 +281,7 @@ def test_waiting_verdict_shows_its_label_if_the_network_fails_during_the_request
 
 
 def test_patron_cannot_clear_the_reported_outcome_offline(page, session, given):
-    """A line on kept pages says that such a button needs a connection."""
+    """Clearing the outcome needs a connection, as a line on kept pages says."""
     session.found, session.found_at, session.answered_at = "all", timezone.now(), timezone.now()
     session.save()
     page.goto(session.get_absolute_url())

@@ -1,4 +1,4 @@
-"""Test forms that are sent offline: they wait on the phone and are sent later, once each and in order."""
+"""Test forms that are sent offline: they wait on the phone, and are sent later, in order and only once."""
 
 import re
 import threading
@@ -211,7 +211,7 @@ def test_reply_is_saved_once_even_if_the_response_of_the_server_is_lost(page, co
     until(page, COUNT, 0)
     assert bodies() == ["Where is it?", "Thank you."]
     assert len(tries) == (2 if lost == "first" else 3)
-    assert len(set(tries)) == 2  # The first request has no token. All later ones have the same.
+    assert len(set(tries)) == 2  # The first request has no token. All later requests have the same token.
 
 
 @pytest.fixture

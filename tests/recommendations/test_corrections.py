@@ -159,7 +159,7 @@ def test_search_for_long_words_tries_few_other_spellings():
     assert candidates("gardne") > 0
     assert candidates("abcdefghij" * 8) == 0
     assert candidates(("abcdefghij" * 8 + " ") * 5) == 0
-    # The first is the longest word that is corrected. The second is the word with the most spellings to try.
+    # No longer word than the first one is corrected. For the second one, the search tries the most spellings.
     longest, slowest = candidates("abcdefghijklmnopqrstuvwx"), candidates("abcdefghijklmnop")
     assert longest < 5_000
     assert slowest < 20_000

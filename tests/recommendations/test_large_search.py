@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 ON_POSTGRESQL = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="SQLite asks its index in the same way for all searches"
 )
-# This text is so long that a few entries fill one of PostgreSQL's pages.
+# This text is so long that a few entries with it fill one page of PostgreSQL's table.
 SUMMARY = " ".join(f"word{n}" for n in range(120))
 
 

@@ -202,7 +202,8 @@ def test_corrected_search_runs_the_same_number_of_queries_for_one_and_thirty_res
 ):
     for number in range(rows):
         ItemFactory(title=f"Rivers {number}")
-    # The limit is higher than the number of rows, because a corrected search ends when enough titles match.
+    # A corrected search ends early if `limit` titles match. So the limit here is higher than the number of
+    # rows.
     with django_assert_num_queries(9):
         found = search_items("rivesr", limit=40)
     assert (len(found.items), found.corrected) == (rows, "rivers")
@@ -390,7 +391,7 @@ def test_one_typing_error_is_corrected_and_two_are_corrected_in_longer_words(typ
 
 
 def test_search_may_stop_early_only_if_its_words_are_frequent_outside_of_titles():
-    """In this case, PostgreSQL reads a sample of the entries and stops when it has enough candidates."""
+    """Frequent words make PostgreSQL read a sample of the entries, and stop when it has enough candidates."""
     counts = Counts({"fiction": (50_000, 10)}, (50_000, 10), 100_000)
     some = dict.fromkeys(range(CANDIDATES // 2))
     assert (is_enough(some, ["fiction"], counts), may_be_cut(some, ["fiction"], counts)) == (False, True)

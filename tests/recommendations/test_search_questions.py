@@ -1,4 +1,4 @@
-"""Questions as people ask them, each with the title that must come first. The catalog is in this module."""
+"""Searches as people type them, each with the title that must come first, and a catalog to search."""
 
 import pytest
 
@@ -115,7 +115,7 @@ QUESTIONS = {
     "lord of the fl": "The Lord of the Flies",
     "fahr": "Fahrenheit 451",
     "sla": "Slaughterhouse-five",
-    # Searches for a title, sometimes with other words, order or spelling.
+    # Searches for a title. Some have different words than the title, or a different order or spelling.
     "secret garden": "The secret garden",
     "the cat in the hat": "The cat in the hat",
     "cat hat": "The cat in the hat",

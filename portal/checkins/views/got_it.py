@@ -47,7 +47,7 @@ def got_it(request, public_id):
         request.done = _("Undone: you don't have “%(title)s” yet.") % title
     else:
         if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
-            # The patron has the item now, so staff do nothing more about it.
+            # The patron has the item now. Change the verdict, so that staff do nothing more about the item.
             _remember_reason(request, recommendation)
             _take(request, recommendation, Verdict.NOT_TRIED)
         planning.got_it(recommendation, at=timezone.now(), tapped_at=tapped_at(request))

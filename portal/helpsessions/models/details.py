@@ -12,7 +12,7 @@ from .sessions import HelpSession
 
 class SessionRecommendationQuerySet(models.QuerySet):
     def not_removed(self):
-        """Leave out the links to items that staff have removed from the session."""
+        """Leave out the rows of items that staff have removed from the session."""
         return self.filter(removed_at=None)
 
 

@@ -24,9 +24,9 @@ def offline(request):
 def service_worker(request):
     """Return the script of the service worker.
 
-    The URL of the script is at the root of the site, so that the service worker covers every page. The script
-    contains a hash of the offline page and the language of the person. If either changes, the script changes
-    too, and the browser stores the offline page again.
+    The URL of the script is at the root of the site, so that the service worker works for every page. The
+    script contains a hash of the offline page and the language of the person. If either changes, the script
+    changes too, and the browser stores the offline page again.
     """
     page = hashlib.sha256(render_to_string("errors/offline.html", request=request).encode()).hexdigest()
     return render(

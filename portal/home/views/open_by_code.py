@@ -36,7 +36,7 @@ from portal.security_log import note
 from portal.text import uuid_or_none
 
 CODES_PER_BROWSER_MAX = 50
-# {error: (key of the reason that the page shows, HTTP status)}
+# {error: (key in TITLES of the reason that the page shows, HTTP status)}
 REFUSALS = {
     CodeKept: ("used", 410),
     CodeExpired: ("expired", 410),

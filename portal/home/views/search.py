@@ -13,7 +13,7 @@ from ..search import find, has_anything
 @sensitive_post_parameters("words")
 @require_http_methods(["GET", "HEAD", "POST"])
 def search(request):
-    """Show the form for searching, and what was found after a POST.
+    """Show the form for searching. After a POST, also show what was found.
 
     The search text never appears in a URL or in the session, and nothing is saved.
     """

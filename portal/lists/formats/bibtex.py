@@ -36,7 +36,7 @@ ESCAPED = str.maketrans(
         **{character: f"\\{character}" for character in "#$%&_"},
     }
 )
-# LaTeX joins two of these characters: "--" becomes a dash, and "?`" becomes "¿".
+# Matches between two characters that LaTeX would join: "--" becomes a dash, and "?`" becomes "¿".
 LIGATURE = re.compile(r"(?<=[-`'?!])(?=[-`'])")
 # BibTeX separates two names with the word "and", so a name that contains this word gets braces.
 AND = re.compile(r"\band\b", re.IGNORECASE)
@@ -89,7 +89,10 @@ def _author(name):
 
 
 def _date(item):
-    """Return the days of an event or course in EDTF, such as "2027-05-03/2027-05-05", or "" for none."""
+    """Return the days of an event or course in EDTF, such as "2027-05-03/2027-05-05".
+
+    Return "" if the item has no day.
+    """
     return "/".join(day.isoformat() for day in (item.starts_on, item.ends_on) if day)
 
 

@@ -1,4 +1,4 @@
-"""Collect the data about each title of a list that a downloaded file contains."""
+"""Collect what a downloaded file says about each title of a list."""
 
 import re
 from dataclasses import dataclass

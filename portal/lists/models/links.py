@@ -14,10 +14,10 @@ from recommendations.models import Item
 from .lists import SavedList
 
 LINK_NAME_MAX = 80
-# The number of working links that one patron can have. The pages state this limit.
+# The maximum number of working links that one patron can have. The pages state this limit.
 MAX_LINKS = 20
-# The number of working links that one staff member can have. The pages state this limit, too. It is higher,
-# because staff share items with many people.
+# The maximum number of working links that one staff member can have. The pages state this limit, too. It is
+# higher than the limit for patrons, because staff share items with many people.
 MAX_STAFF_LINKS = 100
 
 

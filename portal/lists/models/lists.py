@@ -20,7 +20,7 @@ NAME_MAX = 80
 MAX_LISTS = 50
 MAX_ITEMS = 500
 NOTE_MAX = 2000
-# A removed list or title can be restored until the end of the day this long after the day of the removal.
+# A list or title can be restored for this long after the day of its removal.
 RESTORE_FOR = timedelta(days=30)
 
 

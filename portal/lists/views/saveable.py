@@ -34,8 +34,8 @@ def saveable(request, item_id):
 def keep_first(request, recommendation):
     """Return a redirect to the page that adds the visit to an account, or None if the viewer can save items.
 
-    Only an account has lists. After the visit is added, the item is also saved. A quiet visit can't be added.
-    A warning then says that the items of this visit can't be saved.
+    Only an account has lists. After the visit is added, the item is also saved. If the visit is quiet, it
+    can't be added, and a warning says that its items can't be saved.
     """
     session = request.viewer.session_of(recommendation)
     if has_waited(request):

@@ -46,7 +46,7 @@ def signed_in(ils, card=SAM):
 def test_sip2_checksum_matches_the_standard():
     """Check the two messages that ask for a resend: the portal's and the ILS's.
 
-    Both messages always have the same bytes, so their checksums are known.
+    Neither message has any variable part, so the checksum of each is known.
     """
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
@@ -101,7 +101,7 @@ def test_sip2_connection_that_was_idle_too_long_is_replaced(ils, server, monkeyp
 
 
 def test_second_sip2_response_to_one_request_is_ignored(ils, server):
-    """The second response must not become the response to the next sign-in."""
+    """Otherwise the portal would take the second response for the response to the next sign-in."""
     server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
     assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
     assert server.connections == 2

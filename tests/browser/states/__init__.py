@@ -13,7 +13,7 @@ __all__ = ["HOSTILE", "Built", "State", "Words", "build"]
 
 
 def build(branch, staff, patron, words):
-    """Build rows of every kind for `patron`, and list the states of all pages."""
+    """Build rows of every kind for `patron`, and return them with the states of all pages, as Built."""
     rows = Rows(branch, staff, patron, words)
     rebuild()
     steps = Steps(rows, words)

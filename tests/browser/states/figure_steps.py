@@ -20,7 +20,7 @@ def with_later_entries(page):
 
 
 def with_estimates(locator):
-    """Return a function that shows the page with minutes of an imported desk log that are estimates."""
+    """Return a function that shows the page with estimated minutes from an imported desk log."""
 
     def do(page):
         with imported_estimates(timezone.localdate()):

@@ -77,7 +77,7 @@ def with_phones(page):
     page.evaluate("navigator.serviceWorker.ready.then(found => found.unregister())")
     page.reload()
     page.locator("#try").wait_for()
-    # In all other states, the browser gets no messages.
+    # Undo this, because the other states need a browser that gets no messages.
     remove_from_session(page, PUSH)
     PushSubscription.objects.filter(person=person).delete()
 

@@ -31,7 +31,7 @@ class Steps:
         self.words = words
 
     def save_an_old_form(self, page):
-        """Save the form as if it had been opened before a colleague's corrections."""
+        """Save the form as if a colleague had corrected the session after the form was opened."""
         page.locator("#id_version").evaluate("field => { field.value = '0'; }")
         page.locator("#id_was").evaluate(
             "field => { field.value = JSON.stringify({...JSON.parse(field.value), question: 'Before'}); }"
