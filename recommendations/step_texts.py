@@ -57,7 +57,7 @@ def _sentence(step, recommendation):
     if step.is_late:
         return _("It's taking longer than we promised. We have not forgotten you.")
     if step.kind == Kind.RESERVED and item.kind in NOT_GOTTEN:
-        return _("We've reserved a place for you. You can expect it by %(day)s.") % words
+        return _("We've reserved a place for you. You can expect your place by %(day)s.") % words
     return {
         Kind.RESERVED: _("We've reserved it for you. You can expect it by %(day)s."),
         Kind.ORDERED: _("We've ordered it. You can expect it by %(day)s."),

@@ -8,8 +8,8 @@ from ..models import Consent
 def sentence():
     """Return the sentence that people read before they turn messages on."""
     return _(
-        "Apple, Google, Mozilla or Microsoft will learn that this device gets messages from the library, but "
-        "not what they say. Others may see your screen."
+        "Apple, Google, Mozilla or Microsoft will learn that this device gets messages from the library, "
+        "but not what the messages say. Others may see your screen."
     )
 
 

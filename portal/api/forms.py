@@ -17,7 +17,7 @@ class TokenForm(forms.Form):
         error_messages={"required": _("Enter the name of the system.")},
     )
     scopes = forms.MultipleChoiceField(
-        label=_("The system may"),
+        label=_("What the system may do"),
         choices=ApiToken.Scope.choices,
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose what the system may do.")},

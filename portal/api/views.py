@@ -40,7 +40,7 @@ def api_tokens(request):
                 None,
                 _(
                     "This token was made before, and can't be shown again. If you didn't copy it, revoke it "
-                    "and press the button again."
+                    "and press “Make the token” again."
                 ),
             )
     context = {

@@ -59,8 +59,8 @@ class AskLaterForm(forms.Form):
         label=_("Day"),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         error_messages={
-            "required": _("Choose a day, then press the button again."),
-            "invalid": _("Choose a day, then press the button again."),
+            "required": _("Choose a day, then press “Ask me on this day” again."),
+            "invalid": _("Choose a day, then press “Ask me on this day” again."),
         },
     )
 

@@ -85,7 +85,7 @@ class AboutForm(forms.Form):
         if not self.visits:
             del self.fields["about"]
             return
-        something_new = _("Something else") if person else _("Something else (answer by email)")
+        something_new = _("Something else") if person else _("Something else (we'll answer by email)")
         self.fields["about"].choices = [
             *((key, visit.title) for key, visit in self.visits.items()),
             (self.NEW, something_new),

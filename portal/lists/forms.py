@@ -44,13 +44,13 @@ class NoteForm(forms.Form):
         super().__init__(*args, **kwargs)
         if is_shared:
             words = _now(
-                "Anyone with your link to this list can read this note. The note stays when the visit is "
-                "deleted. At most %(most)s characters."
+                "Anyone with your link to this list can read this note. The note stays even after your "
+                "visit is deleted. At most %(most)s characters."
             )
         else:
             words = _now(
-                "Only you can read this note. The note stays when the visit is deleted. At most %(most)s "
-                "characters."
+                "Only you can read this note. The note stays even after your visit is deleted. At most "
+                "%(most)s characters."
             )
         most = grouped(NOTE_MAX)
         self.fields["note"].help_text = words % {"most": most}
@@ -85,9 +85,9 @@ class CopyForm(ListForm):
             "name",
             ngettext_lazy(
                 "“%(list)s” has no room for %(count)d more title. A list can have %(most)d titles. "
-                "Choose another name.",
+                "Enter the name of another list.",
                 "“%(list)s” has no room for %(count)d more titles. A list can have %(most)d titles. "
-                "Choose another name.",
+                "Enter the name of another list.",
                 count,
             )
             % {"list": saved_list.title, "count": count, "most": MAX_ITEMS},
@@ -116,7 +116,7 @@ class EndForm(forms.Form):
     """The number of days after which a link ends."""
 
     days = forms.TypedChoiceField(
-        label=_("The link works for"),
+        label=_("How long the link works"),
         coerce=int,
         choices=_days,
         initial=DEFAULT_DAYS,

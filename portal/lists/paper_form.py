@@ -17,7 +17,7 @@ class PaperForm(forms.Form):
         label=_("Paper"),
         choices=[("a4", "A4"), ("letter", _("US Letter")), ("receipt", _("Receipt printer (80 mm)"))],
     )
-    branch = forms.ChoiceField(label=_("Sort in the order of the shelves at"))
+    branch = forms.ChoiceField(label=_("Sort in the order of the shelves at this branch"))
     covers = forms.BooleanField(label=_("Covers"), required=False)
     with_notes = forms.BooleanField(label=_("Your notes"), required=False)
     large = forms.BooleanField(label=_("Large print"), required=False)

@@ -101,19 +101,19 @@ class NoticesForm(KindsForm):
     TIMES = ["daily_at", "quiet_from", "quiet_until", "time_zone", "when_closed"]
 
     daily_at = forms.TypedChoiceField(
-        label=_("When the daily email comes"),
+        label=_("Time of the daily email"),
         required=False,
         coerce=time.fromisoformat,
         empty_value=None,
     )
     quiet_from = forms.TimeField(
-        label=_("Quiet from"),
+        label=_("Quiet hours begin at"),
         required=False,
         widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
         help_text=_("During quiet hours, notices wait. Codes and security notices always come right away."),
     )
     quiet_until = forms.TimeField(
-        label=_("Quiet until"),
+        label=_("Quiet hours end at"),
         required=False,
         widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
     )
@@ -161,7 +161,8 @@ class NoticesForm(KindsForm):
         if end is None and begin is not None and "quiet_until" in cleaned:
             self.add_error("quiet_until", _("Enter when your quiet hours end, or leave both times blank."))
         if begin is not None and begin == end:
-            self.add_error("quiet_until", _("Enter a different time than in “Quiet from”."))
+            same = _("Your quiet hours can't begin and end at the same time. Change one of the two times.")
+            self.add_error("quiet_until", same)
         return cleaned
 
 

@@ -90,14 +90,14 @@ KINDS = {
         ),
         Kind(
             "conversations/promise_moved",
-            _("The library will answer on a different day"),
+            _("The library will answer on a different day than promised"),
             _(
                 "You're getting this email because you wrote to the library. To protect your privacy, this "
                 "email doesn't say what you wrote about."
             ),
             lambda count: ngettext(
-                "The library will answer %(count)d conversation on a different day.",
-                "The library will answer %(count)d conversations on different days.",
+                "The library will answer %(count)d conversation on a different day than promised.",
+                "The library will answer %(count)d conversations on different days than promised.",
                 count,
             ),
             AT_ONCE,

@@ -173,8 +173,9 @@ ACRL = Preset(
             "65",
             "Consultations",
             _(
-                "How many one-to-one or small-group appointments were there, away from the service point, "
-                "for which staff prepared or used earlier experience?"
+                "How many appointments with one person or a small group did staff have away from the "
+                "service point? An appointment counts if staff prepared for it or could use earlier "
+                "experience."
             ),
             counts=(CONSULTATION,),
         ),

@@ -130,9 +130,8 @@ def begins(column, begin="%s"):
 
 HAS_WORD = "(' ' || {} || ' ') LIKE %s"
 ON_BOTH = "SELECT item_id, title, names, rest FROM recommendations_searchentry "
-# This clause reads a sample of entries from everywhere in the table, because the first items of a catalog can
-# differ from the others. The parameter is the percentage of the entries. The seed is constant, so the same
-# search finds the same items.
+# Reads a sample of entries from everywhere in the table, because the first items of a catalog can differ from
+# the others. The parameter is a percentage. With a constant seed, the same search finds the same items.
 SAMPLED = "TABLESAMPLE SYSTEM (%s) REPEATABLE (0)"
 
 
@@ -195,8 +194,8 @@ ALL_WORDS = f"array_to_tsvector(array_remove(string_to_array({ALL_TEXTS}, ' '), 
 def look_up(words, counts, *, in_title=False, marks=()):
     """Return {item id: Entry} for entries that have all these words and marks: at most CANDIDATES of them.
 
-    The last word may be incomplete. narrowing.py explains the marks. If `in_title` is true, all words must be
-    in the title, and the limit is lower if marks narrow the search.
+    The last word may be incomplete. If `in_title` is true, all words must be in the title, and the limit is
+    lower if marks (see narrowing.py) narrow the search.
     """
     limit = 2 * ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
     if connection.vendor == "sqlite":
@@ -241,8 +240,8 @@ def _look_up_on_sqlite(words, counts, in_title, marks, limit):
     last = None if counts.is_finished else words[-1]
     numbers = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
     rare = [word for word in words if word != last and is_counted(word) and numbers[word] <= BROAD_WHOLE]
-    # FTS5 reads the items of all words that it looks up. Few items have two rare words. So it is quicker to
-    # look up only the rare words, and to look for the other words in the few items found.
+    # FTS5 reads the items of all words that it looks up. Few items have two rare words. So it is quicker to look
+    # up only these, and to look for the other words in the few items found.
     sought = rare if len(rare) > 1 else words
     terms = [f'"{word}"{"*" if word == last and not is_whole(word) else ""}' for word in sought]
     asked = f"{'title : ' if in_title else ''}({' AND '.join(terms)})"
@@ -264,8 +263,7 @@ def _look_up_on_postgresql(words, counts, in_title, marks, limit):
     if share_of_whole * counts.total >= 2 * CANDIDATES:
         # Enough items have the last word as a whole word. So don't look up longer words that begin with it.
         last = None
-    # Don't look up the mark for imported items in the index, because nearly all items have this mark. Check
-    # for the mark afterward instead.
+    # Nearly all items have the mark for imported items. So check for it afterward, and not in the index.
     sought = [mark for mark in marks if mark != IN_CATALOG]
     if sought and _rare(_items_with(words, last, counts, in_title), last):
         sought = _rare_marks(sought, counts.total)
@@ -373,8 +371,7 @@ def _rare_marks(marks, total):
 def _shares(words, counts, in_title):
     """Return two estimates of the share of the items that have all these words.
 
-    For the first estimate, the last word can be the beginning of a longer word. For the second, it is a whole
-    word.
+    The last word can be the beginning of a longer word in the first estimate, and is whole in the second.
     """
     *finished, last = words
     share = 1.0

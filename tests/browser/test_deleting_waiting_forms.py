@@ -91,7 +91,7 @@ def test_offline_page_hides_waiting_text_if_the_phone_may_no_longer_keep_pages(
     page.evaluate(STORE_SCRIPTS)
     page.context.set_offline(True)
     page.goto("/lists/")
-    expect(page.locator("#waiting [data-part=count]")).to_contain_text("Waiting on this phone: 1")
+    expect(page.locator("#waiting [data-part=count]")).to_contain_text("Waiting on this phone to be sent: 1")
     expect(page.locator(FORM)).to_have_count(0)
     assert "Thank you." not in page.content()
 

@@ -167,7 +167,7 @@ def test_kept_pages_and_the_offline_page_show_the_waiting_reply(page, conversati
     expect(page.locator("#id_body")).to_have_value("")
     page.goto("/")
     expect(page.locator("#main > [data-waiting=list] summary")).to_have_text(
-        "Waiting on this phone: 1 of at most 50"
+        "Waiting on this phone to be sent: 1 of at most 50"
     )
     page.goto("/me/")
     expect(page.locator("h1")).to_have_text("You're offline")
@@ -443,7 +443,9 @@ def test_form_of_a_signed_out_person_waits_until_they_sign_in_again(page, patron
     page.context.set_offline(False)
     expect(page.locator(f"{FORM} [data-part=state]")).to_have_text("Waits on this phone. Sign in to send it.")
     page.goto("/sign-in/")
-    expect(page.locator("[data-waiting=list] summary")).to_have_text("Waiting on this phone: 1 of at most 50")
+    expect(page.locator("[data-waiting=list] summary")).to_have_text(
+        "Waiting on this phone to be sent: 1 of at most 50"
+    )
     expect(page.locator("[data-waiting=list] p")).to_have_text(
         "Sign in to send what is waiting on this phone. If someone else signs in first, it is deleted."
     )
@@ -503,7 +505,7 @@ def test_signing_out_asks_whether_to_send_or_delete_the_waiting_forms(page, conv
     sign_out(page)
     asked = page.locator("[data-waiting=leaving]")
     expect(asked.locator("[data-part=count]")).to_have_text(
-        "Still waiting on this phone: 1. If you go on, everything that waits is deleted."
+        "Still waiting on this phone to be sent: 1. If you go on, everything that waits is deleted."
     )
     asked.locator("[data-do=send]").tap()
     expect(asked.locator("[data-part=failed]")).to_be_visible()
@@ -583,7 +585,7 @@ def test_text_stays_on_the_page_if_the_phone_cannot_store_the_form(page, patron,
     page.evaluate(WAITING, rows)
     page.reload()
     expect(page.locator("[data-waiting=list] summary")).to_have_text(
-        "Waiting on this phone: 50 of at most 50"
+        "Waiting on this phone to be sent: 50 of at most 50"
     )
     write(page, "Thank you.")
     expect(page.locator("#failed")).to_be_visible()

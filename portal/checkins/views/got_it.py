@@ -44,7 +44,7 @@ def got_it(request, public_id):
         if is_untried and next_steps.can_be_resumed(recommendation, at=timezone.now()):
             why = request.session.get(REASONS, {}).get(str(public_id))
             _take(request, recommendation, Verdict.COULD_NOT_GET_IT, why=why)
-        request.done = _("Undone: you don't have “%(title)s” yet.") % title
+        request.done = _("Undone. We know that you don't have “%(title)s” yet.") % title
     else:
         if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
             # The patron has the item now. Change the verdict, so that staff do nothing more about the item.

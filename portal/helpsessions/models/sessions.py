@@ -58,10 +58,7 @@ class HelpSessionQuerySet(models.QuerySet):
         return self.filter(status=HelpSession.Status.RECORDED)
 
     def unfinished(self):
-        """Return the unfinished sessions.
-
-        The oldest session comes first, because staff remember it least.
-        """
+        """Return the unfinished sessions. The oldest comes first, because staff remember it least."""
         return self.filter(status=HelpSession.Status.UNFINISHED).order_by("created_at", "pk")
 
     def latest_first(self):

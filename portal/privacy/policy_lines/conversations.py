@@ -166,8 +166,8 @@ LINES = {
             "there"
         ),
         _(
-            "Kept for {0} after one refused email. After a second one, kept until you try the address"
-            " again or change it."
+            "Kept for {0} after one refused email. After a second refused email, kept until you try the "
+            "address again or change it."
         ),
         _("so that we don't write to an address that doesn't exist"),
         Group.EMAILS,

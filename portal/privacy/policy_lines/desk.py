@@ -79,8 +79,8 @@ LINES = {
     ),
     "conversations.DeskEvent": Line(
         _(
-            "which staff members took, assigned, transferred or snoozed a conversation, or changed "
-            "when its answer is due, and when they did so"
+            "which staff members took, assigned, transferred or snoozed a conversation or changed its due "
+            "day, and when"
         ),
         _("Kept until the conversation is deleted."),
         _("so that other staff can continue to help you"),

@@ -33,9 +33,9 @@ LINES = {
             "question that you started but haven't sent yet"
         ),
         _(
-            "Kept until you sign out, or for {0} after you last used the device. A question that "
-            "you haven't sent is kept until you send it, for {1} at most. If you delete it, you can undo "
-            "that for the same time."
+            "Kept until you sign out, or for {0} after you last used the device. A question that you "
+            "haven't sent is kept until you send it, for {1} at most. During this time, you can restore it "
+            "if you delete it."
         ),
         _("so that you can come back without a new code"),
         Group.DEVICES,
@@ -97,8 +97,8 @@ LINES = {
     "notifications.PushSubscription": Line(
         _("the address at Apple, Google, Mozilla or Microsoft where we send messages for your device"),
         _(
-            "Kept until you turn messages off or sign out. Deleted earlier if the code that opened the visit "
-            "stops working, or {0} after you last used the device."
+            "Kept until you turn messages off or sign out, for {0} after you last used the device at most. "
+            "If the messages are about a visit that you opened with a code, kept only while the code works."
         ),
         _("to notify that device of answers"),
         Group.DEVICES,

@@ -14,8 +14,8 @@ LINES = {
     "helpsessions.HelpSession": Line(
         _(
             "your question, the summary written for you, how the visit turned out, and the patron group "
-            "for which it counts. We keep your name, and the name of an adult who shares the visit, only "
-            "after you add the visit to your account."
+            "for which the visit counts. We keep your name, and the name of an adult who shares the visit, "
+            "only after you add the visit to your account."
         ),
         _(
             "Kept for {0} after you add the visit to your account, or as long as you choose. A child's "

@@ -123,7 +123,7 @@ def test_check_in_page_says_which_answers_staff_read_and_which_are_only_counted(
     check_in, url = linked
     page = text_of(client.get(url)).replace("&#x27;", "'")
     branch = check_in.help_session.branch
-    assert f"Staff at {branch} can read your answers, except where it says “Only counted”." in page
+    assert f"Staff at {branch} can read your answers, except those marked “Only counted”." in page
     counted = "Only counted: staff see totals, not your answer."
     questions = ["Did you find what you needed?", "How was the help?", "Would you come back"]
     found, satisfaction, would_return = (page.index(question) for question in questions)

@@ -335,7 +335,7 @@ class TestEmails:
         assert (email.to_address, email.recipient, email.subject) == (
             patron.email,
             patron,
-            "We'll answer you on a different day",
+            "We'll answer you on a different day than promised",
         )
         assert "You can expect our answer by Thursday, March 5." in email.text
         for text in (email.text, email.html):
@@ -366,7 +366,7 @@ class TestEmails:
         )
         change(branch, close_on("Wed"), by=coordinator, email=True)
         email = Notification.objects.get()
-        assert email.subject == "We'll call you on a different day"
+        assert email.subject == "We'll call you on a different day than promised"
         assert "We'll call you by Thursday, March 5." in email.text
         assert "414" not in email.text + email.html
 

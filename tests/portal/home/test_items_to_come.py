@@ -113,7 +113,11 @@ def test_child_and_adult_of_a_shared_visit_both_read_the_next_step(client, sign_
     ("kind", "item_kind", "sentence"),
     [
         ("reserved", "book", "We've reserved it for you. You can expect it by Friday, March 6."),
-        ("reserved", "course", "We've reserved a place for you. You can expect it by Friday, March 6."),
+        (
+            "reserved",
+            "course",
+            "We've reserved a place for you. You can expect your place by Friday, March 6.",
+        ),
         ("on_its_way", "book", "It's on its way from another branch. You can expect it by Friday, March 6."),
         ("on_loan", "book", "It's on loan until Friday, March 6. You can expect it then."),
     ],

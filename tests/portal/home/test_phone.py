@@ -29,8 +29,8 @@ from tests.portal.pages import text
 from tests.push_device import PRIVATE_KEY, PushDevice
 
 SENTENCE = (
-    "Apple, Google, Mozilla or Microsoft will learn that this device gets messages from the library, but not what they "
-    "say. Others may see your screen."
+    "Apple, Google, Mozilla or Microsoft will learn that this device gets messages from the library, but "
+    "not what the messages say. Others may see your screen."
 )
 PAGE = "/me/phone/"
 ANDROID = {"User-Agent": "Mozilla/5.0 (Android 15; Mobile) Firefox/150.0"}

@@ -724,7 +724,7 @@ def test_person_without_an_email_address_gets_a_message_about_a_new_promised_day
     emails, [message] = work(1)
     content = json.loads(device.decrypt(message.body))
     assert emails == []
-    assert content["body"] == "We'll answer you on a different day"
+    assert content["body"] == "We'll answer you on a different day than promised"
     assert content["url"].endswith(moved[0].conversation.get_absolute_url())
 
 
@@ -757,7 +757,7 @@ def test_viewer_with_only_a_code_gets_one_message_about_several_new_promised_day
     assert emails == []
     assert content == {
         "title": "Harbour Library",
-        "body": "We'll answer you on a different day",
+        "body": "We'll answer you on a different day than promised",
         "url": f"http://localhost:8000{page.get_absolute_url()}",
         "badge": 0,
     }
