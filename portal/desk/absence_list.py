@@ -29,13 +29,13 @@ def absences_context(request):
 
 
 def _is_absence_of_cover(other, absence):
-    """Return whether `other` is an absence of the covering colleague on some of the days of `absence`."""
+    """Return whether `other` belongs to the colleague who covers during `absence`, and overlaps with it."""
     overlaps = other.first_day <= absence.last_day and other.last_day >= absence.first_day
     return other.person_id == absence.cover_id and overlaps
 
 
 def days_in_words(absence):
-    """Return the days of an absence in words, for the middle of a sentence."""
+    """Return the days of an absence as a part of a sentence, such as "from May 3 to May 5"."""
     first, last = day_in_a_sentence(absence.first_day), day_in_a_sentence(absence.last_day)
     if absence.first_day == absence.last_day:
         return pgettext("a day away", "on %(day)s") % {"day": first}

@@ -16,7 +16,7 @@ from portal.desk import shown_today
 from portal.headers import split_address
 from portal.prepared import prepared
 
-# While a page stays open, its polls add a line to the log at most once in this time.
+# The polls of an open page add at most one line to the log in each period of this length.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where

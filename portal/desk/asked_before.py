@@ -113,10 +113,10 @@ def _kits(user, topic, words):
 
 
 def _own_visits(user, topic, words):
-    """Return past visits of the staff member: first those that share words with the question.
+    """Return past visits that the staff member recorded. Visits with words of the question come first.
 
-    After these visits come visits about the topic, latest first. Quiet visits, visits with a child, visits
-    about a sensitive topic, and forgotten visits are left out.
+    Visits about the topic follow, latest first. Quiet visits, visits with a child, visits about a sensitive
+    topic, and forgotten visits are left out.
     """
     found = _sharing_words(user, words) if words else []
     if topic and len(found) < MAX_VISITS:

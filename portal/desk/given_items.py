@@ -43,7 +43,7 @@ def given_in(conversation, timeline):
 
 
 def given_at(help_session):
-    """Return the recommendations of a help session, in their order, without the removed ones."""
+    """Return the recommendations of a help session, sorted by position, without the removed ones."""
     links = help_session.recommendation_links.not_removed()
     given = Recommendation.objects.filter(sessionrecommendation__in=links)
     return given.order_by("sessionrecommendation__position", "pk")

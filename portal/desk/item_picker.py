@@ -176,7 +176,7 @@ class ItemPicker:
         return self._checked.is_valid()
 
     def chosen(self, *, by):
-        """Return the ChosenItems that the staff member `by` chose. Call this only after `check` was True."""
+        """Return the ChosenItems of the staff member `by`. Call this only after `check` has returned True."""
         return with_their_kits(self._checked.chosen(), by)
 
     @property

@@ -33,8 +33,8 @@ def found_context(query, branch, *, narrow="", as_typed=False):
     """Return the context of the partial "found" in desk/items.html.
 
     `narrow` says how staff narrowed the search (portal/desk/narrowing.py). If `as_typed` is true, typing
-    errors are not corrected. If such a search finds nothing, the context offers the corrected words as
-    `instead`.
+    errors are not corrected. If the search then finds nothing, the value of `instead` in the context is the
+    corrected words.
     """
     narrowing = read_narrowing(narrow, branch)
     found = search_items(query, limit=MAX_FOUND, branch=branch, narrowing=narrowing, as_typed=as_typed)
@@ -57,9 +57,10 @@ def found_context(query, branch, *, narrow="", as_typed=False):
 
 
 def _branch_to_offer(branch, narrowing, items):
-    """Return the branch if narrowing the search to it would leave out some of the found items, or else None.
+    """Return the branch if the page offers to narrow the search to this branch, or else None.
 
-    If the page is full, the items that it doesn't show are unknown, so the branch is offered.
+    The page doesn't offer this if it shows all found items and the branch has all of them. If the search is
+    narrowed to the branch already, the page still offers the branch, so that staff can undo this.
     """
     if branch is None or narrowing.branch or len(items) >= MAX_FOUND:
         return branch

@@ -100,7 +100,7 @@ def rows_of_kit(kit, language):
             "item": str(row.item.public_id),
             "reason": row.reason_in(language),
             "starred": "on" if row.starred else "",
-            # Own kits have no published numbers, so their items don't name the kit that they come from.
+            # The kit is only needed to count how often a kit helped. Own kits are not counted.
             "kit": "" if kit.owner_id else str(kit.public_id),
         }
         for row in usable

@@ -53,7 +53,7 @@ def editable_kits(user):
 
 
 def shown_items(kit):
-    """Return the items of the kit, in their order."""
+    """Return a ShownItem for each item of the kit, sorted by position."""
     rows = items_of(kit)
     fetch_holdings([row.item for row in rows])
     add_recorded([row.item for row in rows], timezone.localdate())

@@ -34,7 +34,7 @@ class Fact(NamedTuple):
 def facts_of(item, record):
     """Return what is known about the item added by hand and about the record, as Facts.
 
-    Leave out empty lines.
+    Leave out a Fact if both of its values are empty.
     """
     both = [each for each in (item, record) if each]
     fetch_holdings(both)

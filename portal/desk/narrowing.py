@@ -1,7 +1,7 @@
 """The choices that narrow an item search to the current branch, or to a form, kind or language.
 
-Forms and URLs contain the choices as one text, such as "here.flarge_print.kbook.len". In it, f is before a
-form, k before a kind, and l before a language.
+Forms and URLs contain the choices as one text, such as "here.flarge_print.kbook.len". In this text, f is
+before a form, k before a kind, and l before a language.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from recommendations.models import Item
 from recommendations.search.languages import LANGUAGES
 from recommendations.search.narrowing import Narrowing
 
-# The maximum number of words that the page offers.
+# The page offers at most this many choices.
 MAX_CHOICES = 8
 # The value 'large_print' is a part of this statement, and not a parameter. After five runs, PostgreSQL plans
 # a statement once for all values of its parameters. Such a plan can't use the index of items in large print.
@@ -47,10 +47,11 @@ def read_narrowing(text, branch):
 def choices(narrowing, marks, branch, *, is_cut=False):
     """Return the Choices for a search. Those that staff have chosen come first.
 
-    `marks` are the marks of the found items. Kinds are offered if the found items have several kinds, or if
-    staff chose a kind. The same is true for languages. If `branch` is None, no branch is offered. The form
-    *print* comes last, because people seldom ask for it. If `is_cut` is true, the search found too many items
-    to look at all of them. Then large print is offered if the catalog has any item in large print.
+    `marks` are the search marks of the found items. They say which branches, forms, kinds and languages these
+    items have. Kinds are offered if the found items have several kinds, or if staff chose a kind. Languages
+    are offered in the same way. If `branch` is None, no branch is offered. The form *print* comes last,
+    because people seldom ask for it. If `is_cut` is true, the search found too many items to look at all of
+    them. Then large print is offered if the catalog has any item in large print.
     """
     here = branch and (narrowing.branch or marks.intersection(Narrowing(branch.pk).marks))
     offered = [("here", gettext("At %(branch)s") % {"branch": branch.name}, narrowing.branch)] if here else []

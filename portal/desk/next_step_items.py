@@ -13,7 +13,7 @@ from recommendations.models import NextStep, Recommendation
 
 @dataclass(frozen=True)
 class ItemToGet:
-    """One item. `step` is its NextStep or None, and `words` says what staff have recorded, or is "".
+    """An item to get. `step` is its NextStep or None, and `words` says what staff have recorded, or is "".
 
     `seen` is the primary key of the last event about the item, or 0. Forms send it, so that the portal knows
     what the staff member saw.

@@ -14,7 +14,7 @@ Reason = IncomingEmail.Reason
 
 
 def count_not_matched(user):
-    """Count the emails that were not matched. Without reply addresses, return 0 and run no query."""
+    """Count the emails that were not matched. If no reply addresses are set up, return 0 without a query."""
     return IncomingEmail.objects.not_matched_for(user).count() if is_configured() else 0
 
 

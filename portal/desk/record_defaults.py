@@ -38,7 +38,7 @@ def defaults(user, library, at, *, shared_desk=None):
 
 
 def default_point(shared_desk, *, branch_id, day):
-    """Return the initial values of the service point, if a shared desk computer at this branch has one."""
+    """Return {field: value} for the service point of a shared desk computer at this branch, or {}."""
     if shared_desk is None or shared_desk.branch_id != branch_id:
         return {}
     point = choices.point_named(shared_desk.name, branch_id)

@@ -14,14 +14,14 @@ from .given_items import given_at
 
 
 def items_of_answer(conversation, message_id, *, at):
-    """Return the items of this answer, in their order. Return [] if the patron can't see the answer yet."""
+    """Return the items of this answer, sorted by position, or [] if the patron can't see the answer yet."""
     answers = Message.objects.filter(conversation=conversation, side=Side.STAFF).shown(at)
     rows = MessageRecommendation.objects.filter(message__in=answers.filter(public_id=message_id))
     return [row.recommendation.item for row in rows.select_related("recommendation__item")]
 
 
 def items_of_session(help_session):
-    """Return the items of a visit, in their order, without the removed ones."""
+    """Return the items of a visit, sorted by position, without the removed ones."""
     return [given.item for given in given_at(help_session).select_related("item")]
 
 

@@ -21,7 +21,8 @@ from portal.text import uuid_or_none
 from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry, outcome_entry
 
 MESSAGES_PER_PAGE = 12
-# The page shows MESSAGES_PER_PAGE messages. If more are unread or unanswered, it shows up to this many.
+# The page shows MESSAGES_PER_PAGE messages. If more are unread or unanswered, it shows up to
+# MAX_UNREAD_ON_PAGE.
 MAX_UNREAD_ON_PAGE = 60
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 

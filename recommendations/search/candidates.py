@@ -240,8 +240,8 @@ def _look_up_on_sqlite(words, counts, in_title, marks, limit):
     last = None if counts.is_finished else words[-1]
     numbers = {word: counts.words.get(word, (0, 0))[in_title] for word in words}
     rare = [word for word in words if word != last and is_counted(word) and numbers[word] <= BROAD_WHOLE]
-    # FTS5 reads the items of all words that it looks up. Few items have two rare words. So it is quicker to look
-    # up only these, and to look for the other words in the few items found.
+    # FTS5 reads the items of all words that it looks up. Few items have two rare words. So it is quicker to
+    # look up only the rare words, and to look for the others in the found items.
     sought = rare if len(rare) > 1 else words
     terms = [f'"{word}"{"*" if word == last and not is_whole(word) else ""}' for word in sought]
     asked = f"{'title : ' if in_title else ''}({' AND '.join(terms)})"
@@ -355,9 +355,8 @@ def _rare(items, last):
 
 
 def _rare_marks(marks, total):
-    """Return the marks that few items in a small sample have.
+    """Return the marks that few items in a small sample have. Only these are looked up in the index.
 
-    Only these marks are looked up in the index, because the index would return many items for any other mark.
     It is quicker to find the items that have the rare words, and then to check them for the other marks.
     """
     columns = ", ".join(f"count(*) FILTER (WHERE {HAS_WORD.format('rest')})" for _mark in marks)
@@ -371,7 +370,7 @@ def _rare_marks(marks, total):
 def _shares(words, counts, in_title):
     """Return two estimates of the share of the items that have all these words.
 
-    The last word can be the beginning of a longer word in the first estimate, and is whole in the second.
+    In the first estimate, the last word can be the beginning of a longer word. In the second, it is whole.
     """
     *finished, last = words
     share = 1.0

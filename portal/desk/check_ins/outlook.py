@@ -12,7 +12,8 @@ from portal.checkins.eligibility import Why, with_why
 # These reasons only say that a check-in can't be sent today. This module ignores them, because the list shows
 # the day of each check-in.
 NOT_TODAY = frozenset({Why.NOT_DUE, Why.CLOSED})
-# Reasons not to send an email or a push message. The portal's pages may still ask the patron.
+# If one of these reasons applies, the library sends no email or push message about the check-in. It can still
+# ask the patron on a page of the portal.
 MESSAGE_ONLY = list(Why)[list(Why).index(Why.NOT_KEPT) :]
 
 

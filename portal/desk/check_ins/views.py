@@ -67,7 +67,8 @@ def check_ins_of_tomorrow(request):
     log_sessions_read(request, [row.visit for row in opened], at=at)
     context = {
         "days": by_day(rows),
-        # Each link that opens one more check-in has this text in its URL, so that the others stay open.
+        # Each link that opens one more check-in has this text in its URL. So the check-ins that are already
+        # open stay open.
         "opened": "".join(f"open={row.check_in.public_id}&" for row in opened),
         "to_approve": sum(row.may_be_approved for row in rows),
     }

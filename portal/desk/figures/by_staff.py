@@ -1,4 +1,4 @@
-"""How many contacts each staff member recorded. Only the page shows these numbers: no file or report does.
+"""How many contacts each staff member recorded. Only the page shows these numbers, and no file or report.
 
 The numbers are counted from the help sessions, because the tables of counts name nobody. A forgotten session
 no longer says who helped. So the numbers of earlier periods are incomplete.
@@ -18,7 +18,7 @@ from portal.helpsessions.models import HelpSession
 from . import labels
 from .workload import TOTAL, Figure, Row
 
-# The name of the breakdown, and the names of its numbers.
+# The name of the breakdown by staff member, and the names of its numbers.
 STAFF, OF_STAFF = "staff", ("contacts", "minutes")
 StaffFigures = Library.StaffFigures
 
@@ -27,7 +27,8 @@ def figure_by_staff(period, branches, *, user, sees_all, library):
     """Count the contacts of each staff member that `user` may see, and return a Figure.
 
     `branches` are primary keys of branches that the user may see. `sees_all` is true for a coordinator who
-    has shown the second factor. Everybody sees their own numbers. The library's setting says who sees more.
+    has shown the second factor. Everybody sees their own numbers. The library's setting says who also sees
+    the numbers of others.
     """
     sessions = HelpSession.objects.filter(
         happened_on__range=(period.first, period.last),
@@ -57,6 +58,6 @@ def complete_from(today):
     """Return the day from which the figures by staff member are complete.
 
     The library keeps sessions for at least SHORT_PERIOD, so the sessions of this day and of later days
-    still say who helped. Sessions that were erased earlier are missing.
+    still say who helped. A session that somebody has erased since then is missing.
     """
     return today - SHORT_PERIOD + timedelta(days=1)

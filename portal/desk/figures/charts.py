@@ -1,7 +1,7 @@
 """Draw a figure as SVG, and say in one sentence what it shows.
 
 A chart has no colors of its own: `desk.css` gives them. The earlier period is drawn as an outline, so nobody
-needs to see colors to tell the two apart.
+needs to see colors to tell the two periods apart.
 """
 
 from dataclasses import dataclass
@@ -67,10 +67,10 @@ def bars_of(numbers):
 
 
 def sentence_of(figure):
-    """Return sentences about a figure: how many contacts, how many earlier, and which row has the most.
+    """Return sentences about a figure: its contacts, the earlier contacts, and the row with most contacts.
 
-    If several rows have the most, or if the rows are people, name no row. For first answers, say the median,
-    the 90th percentile and how many came in time.
+    If several rows have the most, or if the rows are people, no row is named. For first answers, say how many
+    were given in the promised time, and the median and the 90th percentile of the waits.
     """
     if figure.by == ANSWERS:
         return _sentence_of_answers(figure)

@@ -153,7 +153,7 @@ class FigureForm(forms.Form):
 
 @prepared()
 def _counted_days():
-    """Return a list with one row, the first and the last day with contacts, or an empty list."""
+    """Return [(first day with contacts, last day with contacts)], or an empty list if nothing is counted."""
     days = DayCount.objects.order_by("happened_on")
     # On SQLite, one aggregate with Min and Max would read the whole table.
     last = Subquery(DayCount.objects.order_by("-happened_on").values("happened_on")[:1])

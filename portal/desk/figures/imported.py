@@ -1,4 +1,4 @@
-"""Which imported desk logs are in a figure."""
+"""Find the imported desk logs whose contacts a figure counts."""
 
 from portal.counts.models import LogImport, PointTotal
 

@@ -1,7 +1,7 @@
-"""The period and the comparison that the links between the pages of figures keep.
+"""Keep the chosen period and comparison in the links between the pages of figures.
 
-The links have the parameters of the page about how much work there was. A page that can't show such a period
-shows its usual period, but its links still keep the parameters.
+The links have the same parameters as the page about how much work there was. If a page can't show the period
+that they name, it shows its usual period. Its own links still keep the parameters.
 """
 
 import datetime
@@ -12,7 +12,7 @@ from portal.counts.quarters import Quarter
 
 from .periods import Period
 
-# Staff can only type days between these two, so that a mistyped year can't ask for thousands of years.
+# Staff can only type days between these two. A figure of thousands of years would have too many rows.
 EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2199, 12, 31)
 DAYS = ("dates", "first_day", "last_day")
 
@@ -21,7 +21,7 @@ def query_of(params, period=None, *, year_starts_in):
     """Return the query for the links between the pages of figures, such as "?dates=2026&compare=year".
 
     `params` are the parameters of the request. A page that has its own parameter for the period, such as the
-    year of an annual survey, passes the `period`. It replaces the days in `params`.
+    year of an annual survey, passes the chosen `period`. This period then replaces the one in `params`.
     """
     kept = {name: params[name] for name in (*DAYS, "compare") if params.get(name)}
     if period:

@@ -19,7 +19,7 @@ from recommendations.models import QuestionType, Topic, topic_names
 
 
 def of_breakdown(breakdown):
-    """Return the heading of the first column."""
+    """Return the label of a breakdown, which is the heading of the first column of its table."""
     if breakdown.startswith("own-"):
         return next((field.name for field in OwnField.objects.filter(pk=breakdown.removeprefix("own-"))), "")
     return breakdowns()[breakdown]
@@ -47,7 +47,7 @@ def breakdowns():
 
 
 def of_number(name):
-    """Return the heading of a column of numbers. `name` is a text, or a day of the week from 0 for Monday."""
+    """Return the heading of a column. `name` is the name of a number, or a weekday (0 is Monday)."""
     if isinstance(name, int):
         return capfirst(str(WEEKDAYS_ABBR[name]))
     return {
@@ -106,7 +106,7 @@ def of_time(minutes):
 
 
 def of(breakdown, keys, *, period, earlier, branches, year_starts_in):
-    """Return the keys with their labels as [(key, label)], in the order of the rows."""
+    """Return [(key, label)] for the `keys` of a figure's rows, in the order in which the rows are shown."""
     if breakdown == "time":
         return _of_time(keys, period, earlier, year_starts_in)
     if breakdown in ORDERED:
@@ -184,7 +184,7 @@ CHOICES = {"mode": _modes, "question_type": question_types, "read_level": _read_
 
 
 def _of_rows(breakdown, keys, branches):
-    """Return [(key, label)] for keys of rows in the database."""
+    """Return [(key, label)] for languages, or for a breakdown whose labels are in the database."""
     if breakdown == "tally_kind":
         return _of_tally_kinds(keys)
     if breakdown == "language":

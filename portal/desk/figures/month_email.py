@@ -1,7 +1,7 @@
 """The monthly email for coordinators, and the marks on pages for numbers that changed after the email.
 
-The email has the numbers of the page, from the same function. It has no names, no outcomes and nothing about
-single staff members.
+The same function counts the numbers of the email and of the page of figures. The email has no names, no
+outcomes and nothing about single staff members.
 """
 
 import hashlib

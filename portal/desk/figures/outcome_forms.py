@@ -26,7 +26,7 @@ class OutcomeForm(forms.Form):
     by = forms.ChoiceField(label=_("Break down by"), widget=LongSelect, required=False)
 
     def __init__(self, data, *, branches, library):
-        """`branches` are the branches that the person may see. Everybody may see the whole library."""
+        """`branches` are those that the person may see. Everybody may see the whole library's numbers."""
         self.counted = {
             _key(period): period for period in OutcomePeriod.objects.order_by("-first_day", "-pk")
         }
@@ -46,7 +46,7 @@ class OutcomeForm(forms.Form):
         self.fields["by"].choices = breakdowns()
 
     def _key_of(self, kept):
-        """Return the value of the field `period` for the Period of a link, or None if it doesn't fit."""
+        """Return the value of the field `period` for this Period, or None if the form doesn't offer it."""
         for key, row in (self.counted | self.waiting).items():
             if kept and (row.first_day, row.last_day) == (kept.first, kept.last):
                 return key

@@ -84,7 +84,10 @@ class Table:
 
 
 def tables_of(period, branch, breakdown):
-    """Return the Tables of an OutcomePeriod: what patrons found, the help, coming back, and the verdicts.
+    """Return one Table of an OutcomePeriod for each question that the library asks patrons.
+
+    The questions are whether patrons found what they needed, how the help was, whether they would come back,
+    and whether the items worked out.
 
     `branch` is None for the whole library. If a question doesn't have this breakdown, its Table has only the
     sum.

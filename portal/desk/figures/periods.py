@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from accounts.reporting_year import ReportingYear
 
-# A period of up to MOST_DAYS shows its days. Up to MOST_MONTHS, it shows its months, and otherwise its years.
+# A figure by time has a row for each day if the period has at most MOST_DAYS days. It has a row for each
+# month if the period has at most MOST_MONTHS months. Otherwise, it has a row for each year.
 MOST_DAYS = 62
 MOST_MONTHS = 36
 
@@ -117,7 +118,7 @@ class Period:
 
     @property
     def step(self):
-        """Return "day", "month" or "year", whichever divides the period into a readable number of rows."""
+        """Return "day", "month" or "year": what one row shows in a figure of this period by time."""
         if self.days <= MOST_DAYS:
             return "day"
         return "month" if self.months <= MOST_MONTHS else "year"

@@ -3,7 +3,7 @@
 No number below MIN_PEOPLE may be shown. Nobody may be able to calculate one either, by subtracting a branch
 from the library, months from their year, or one breakdown from another. So a number that is large enough can
 be hidden too. What is hidden depends only on the counts of the whole reporting year at all branches. It
-doesn't depend on who asks, so two people who compare their tables can't calculate such a number either.
+doesn't depend on who asks. So two people who compare their tables can't calculate a small number either.
 
 A cell is (month, branch). If the month is None, the cell is for the whole year. If the branch is None, the
 cell is for all branches.
@@ -26,7 +26,8 @@ class YearTable:
     def __init__(self, counted, totals):
         self.counts: dict = defaultdict(Counter)
         self.totals: Counter = Counter()
-        # {(a cell, "months", "branches" or "cells"): the cells that add up to this cell}
+        # {(cell, name): other cells that add up to this cell}. The name says which cells these are: its
+        # "months", its "branches", or its single "cells".
         self.lines: dict = defaultdict(set)
         for month, branch in counted.keys() | totals.keys():
             cell, of_month, of_branch = (month, branch), (month, None), (None, branch)
@@ -70,8 +71,9 @@ class YearTable:
         for cell, counts in self.counts.items():
             hidden = self.hidden[cell]
             shown = [key for key, contacts in counts.items() if contacts and key not in hidden]
-            # Check `described` by itself too, because *Other* also has the quiet sessions and the visits with
-            # a child. Their number is the same in each breakdown, so two breakdowns could reveal `described`.
+            # *Other* also has the quiet sessions and the visits with a child. Their number is the same in
+            # each breakdown. So another breakdown could reveal this number, and then also `described`. So
+            # neither `described` nor *Other* may be too small.
             described = sum(counts[key] for key in hidden)
             other = self.totals[cell] - sum(counts[key] for key in shown)
             if shown and (0 < described < MIN_PEOPLE or 0 < other < MIN_PEOPLE):

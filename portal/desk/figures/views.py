@@ -58,7 +58,7 @@ def figures_csv(request):
     """Send the table of the page as a CSV file."""
     form = _form(request)
     if not form.is_valid() or form.is_by_staff:
-        # Redirect to the page, which shows what is wrong. Figures by staff member have no file.
+        # Redirect to the page. It shows the errors, or the figures by staff member, which have no file.
         return redirect(f"{reverse('figures')}?{request.GET.urlencode()}")
     figure = form.figure()
     name = f"{figure.by}-{figure.period.first}-{figure.period.last}.csv"

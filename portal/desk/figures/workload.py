@@ -34,16 +34,17 @@ from . import labels
 from .small_numbers import YearTable, shown_numbers
 
 NUMBERS = ("contacts", "minutes", "handed_over", "check_ins")
-# What is counted for each row. Estimated minutes are a part of the minutes, and are shown only if there are
-# any.
+# What is counted for each row. The estimated minutes are included in the minutes, and have a column of their
+# own only if there are any.
 ESTIMATED = "estimated_minutes"
 COUNTED = (*NUMBERS, ESTIMATED)
 # The breakdown of first answers by the time that patrons waited, and the names of its numbers.
 ANSWERS, OF_ANSWERS = "answers", ("answers", "in_time")
 # The breakdown by hour with a number for each day of the week. Monday is 0.
 GRID, OF_GRID = "hour_weekday", ("contacts", *range(7))
-# Breakdowns for any days: {name: (the columns that make a key, the table of whole months)}. DAY is a day or a
-# month. Only HourTotal has a column WEEKDAY. `_folded` combines the keys into the rows of the figure.
+# Breakdowns for any days: {name: (columns that together are the key of a count, table of whole months)}. DAY
+# is a day or a month. Only HourTotal has a column WEEKDAY. `_folded` combines the keys into the rows of the
+# figure.
 DAY, WEEKDAY = "day", "weekday"
 BY_DAY: dict = {
     "time": ((DAY,), PointTotal),
@@ -104,7 +105,7 @@ class Figure:
 
     @cached_property
     def has_estimates(self):
-        """Return whether some minutes are estimates. Then the table has a column with their number."""
+        """Return whether some minutes are estimates. If so, the table has a column for these minutes."""
         return any(row.estimated for row in [*self.rows, self.total])
 
     @property

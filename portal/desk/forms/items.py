@@ -122,8 +122,8 @@ class TypedItem(DescribesItem):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            # The page shows the field only for items of these kinds. If none is named here, the page shows
-            # the field for all kinds.
+            # The page shows the field only for the kinds of items in this text. If the text is empty, the
+            # page shows the field for all kinds.
             field.only_for = " ".join(sorted(self.only_for.get(name, ())))
 
 
@@ -131,7 +131,7 @@ class ItemRow(DescribesItem):
     """One chosen item.
 
     If the item is in the catalog, the field `item` contains the public id. If staff typed or pasted the item,
-    the fields from `kind` to `phone` contain what describes it.
+    the fields from `kind` to `phone` describe the item.
     """
 
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -161,5 +161,5 @@ class ItemRow(DescribesItem):
         return data
 
     def filled_fields(self):
-        """Return the hidden fields that have a value. The page leaves out the empty ones, which are most."""
+        """Return the hidden fields that have a value. The page leaves out the empty ones to save space."""
         return [field for field in self.hidden_fields() if field.value() not in (None, "", False)]

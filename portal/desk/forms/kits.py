@@ -75,7 +75,7 @@ class AskedBeforeForm(forms.Form):
 
 
 def too_many_kits():
-    """Return the error message for a library that has as many kits as it can have."""
+    """Return the error message that says that the library can't have more kits."""
     return gettext("The library has %(most)d kits, and can't have more. Retire one first.") % {
         "most": MAX_KITS
     }

@@ -36,7 +36,7 @@ class ListFields(forms.Form):
         self._offer("service_point", points, gettext("not recorded"), _with_branch if are_at_several else str)
 
     def offer_own_fields(self, values):
-        """Add the library's own fields with these values."""
+        """Add the library's own fields. `values` are the choices of these fields, sorted by field."""
         self.own_names = []
         for field, of_field in groupby(values, key=lambda value: value.field):
             name = f"{OWN}{field.pk}"
@@ -89,7 +89,7 @@ def _with_branch(point):
 
 
 def own_values_as_text(own_values):
-    """Return the value of HelpSession.own_values as a text, such as "3:7 4:9"."""
+    """Return the value of HelpSession.own_values as a text, such as "3:7 4:9" for {"3": 7, "4": 9}."""
     return " ".join(f"{field}:{value}" for field, value in sorted(own_values.items()))
 
 

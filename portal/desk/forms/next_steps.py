@@ -15,7 +15,7 @@ MAX_FOUND = 8
 
 
 class NextStepForm(forms.Form):
-    """The next step, its promised day, and the other item if staff recommend one.
+    """The next step, its promised day, and the item that staff recommend instead, if any.
 
     `found` has the items that match the words in `other`. If staff choose "another item" and no item, the
     page shows the items in `found`.

@@ -52,6 +52,6 @@ class TallySheetForm(forms.Form):
 
     @property
     def numbers(self):
-        """Return {TallyKind: number} without the kinds whose number is 0."""
+        """Return {TallyKind: number of contacts}. Leave out the kinds whose number is 0."""
         numbers = {kind: self.cleaned_data.get(f"kind-{kind.pk}") for kind in self.kinds}
         return {kind: number for kind, number in numbers.items() if number}

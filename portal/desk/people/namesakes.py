@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from accounts.models import NameWord, User
 from portal.folding import fold
 
-# At most this many names are compared, because very many names can begin with the letters of a short name.
+# At most this many names are compared. If a name is short, such as "Li", its letters can occur in very many
+# other names.
 MAX_COMPARED = 1000
 
 

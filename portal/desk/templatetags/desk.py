@@ -32,7 +32,7 @@ from recommendations.templatetags.items import no_longer_there
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
 register = template.Library()
-# A web address may continue on the next line at these places.
+# A line may end before one of these characters in a web address.
 BETWEEN_PARTS = re.compile(r"(?<=\w)(?=[./?=_-])")
 
 Why = Recommendation.Why

@@ -90,6 +90,6 @@ def _kept_year(request, first_month):
 
 
 def _addends(by_type):
-    """Return the contacts behind an answer as [(label of the question type, contacts)], without zeros."""
+    """Return the numbers that add up to an answer, as [(label of a question type, contacts)]. Omit zeros."""
     kinds = [(question_type, label) for (_is_tally, question_type), label in labels.question_types()]
     return [(label, by_type[kind]) for kind, label in kinds if by_type.get(kind)]

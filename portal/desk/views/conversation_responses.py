@@ -25,8 +25,8 @@ from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 from portal.text import parse_moment
 
-# An update of an open page returns all entries since this long before the previous update. So the page can
-# remove answers that were taken back, and add messages that were saved late.
+# An update of an open page also returns the entries of the last minute before the previous update. So the
+# page can remove answers that were taken back, and add messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 

@@ -115,6 +115,6 @@ def _about_answers(request, branches, dates):
 
 
 def _address_of_table(figure, dates):
-    """Return the address of the table behind the chart. The page has no room for the table."""
+    """Return the address of the page of figures that shows the numbers of the chart in a table."""
     asked = {"dates": dates} | ({"compare": "year"} if figure.earlier else {})
     return f"{reverse('figures')}?{urlencode(asked)}"

@@ -12,7 +12,7 @@ from portal.text import uuid_or_none
 from recommendations.holdings import fetch_holdings
 from recommendations.models import Item
 
-# The path of the pictures on desk pages.
+# On desk pages, the addresses of covers begin with this path.
 COVERS_AT = "/desk/covers"
 
 

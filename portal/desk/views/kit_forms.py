@@ -44,9 +44,9 @@ def add_kit(request):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_kit(request, public_id):
-    """Show the form of a kit in one language. On POST, save the kit.
+    """Show the form of a kit. On POST, save the kit.
 
-    `language` in the URL says which language.
+    `language` in the URL is the language of the texts in the form.
     """
     kit = _editable_or_404(request, public_id)
     if request.method == "POST":
@@ -63,8 +63,8 @@ def kit_from_session(request, public_id):
     """Show the form of a kit with the items of a visit. No word of the visit is copied.
 
     `to` in the URL is the public id of the kit that gets the items, or "new". If `to` is missing, ask which
-    kit, or show the form of a new kit if the person can edit none. The kit doesn't store the visit of the
-    items. Nothing is saved until staff send the form.
+    kit. If there is no kit that the person can edit, show the form of a new kit. The kit doesn't store which
+    visit its items come from. Nothing is saved until staff send the form.
     """
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
     help_session = get_object_or_404(
@@ -200,10 +200,10 @@ def _form_page(request, kit, form, picker, *, status=200, back=None):
 
 
 def _language(request, kit):
-    """Return the language of the words in the form.
+    """Return the language in which the form shows the name, the description and the reasons.
 
-    The language in the URL comes first. Then comes the language of the page, if the kit has words in it.
-    Otherwise, it is any language in which the kit has words.
+    Use the language in the URL. If the URL has none, use the language of the page, if the kit has a name in
+    it. Otherwise, use any language in which the kit has a name.
     """
     asked = request.GET.get("language", "")
     if asked in dict(language_choices()):
@@ -213,7 +213,7 @@ def _language(request, kit):
 
 
 def _languages(kit):
-    """Return the languages in which the kit has words, and the languages of the portal."""
+    """Return the languages in which the kit has a name, and the languages of the portal."""
     if kit is None:
         return []
     return list(dict.fromkeys([*kit.languages, *(code for code, _name in settings.LANGUAGES)]))

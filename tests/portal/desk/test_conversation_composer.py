@@ -376,7 +376,7 @@ def test_only_the_author_of_a_pending_answer_sees_the_take_back_button(
     own, theirs = (
         browser.get(address(conversation)).content.decode() for browser in (desk, sign_in(Client(), omar))
     )
-    # The author can take the answer back for 14 of the 15 seconds.
+    # The author can take the answer back in the first 14 seconds of the undo window, which has 15.
     assert "You can take the answer back for <b data-left>11</b> s" in own
     assert "Take the answer back" in own
     assert "Sending. The patron sees this answer in <b data-left>12</b> s" in theirs

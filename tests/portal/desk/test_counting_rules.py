@@ -293,7 +293,7 @@ def test_marking_a_sampled_week_shows_a_warning_if_a_past_estimate_can_change(de
     warning = f"The week from {whole_day(past)} can change the estimate of a year that has ended."
     assert warning in text(response)
     assert not SampledWeek.objects.exists()
-    # Another day needs another warning.
+    # The warning was about the week that starts on `past`. A week with another first day needs a new warning.
     warned = posted(response)
     assert desk.post(WEEKS, warned | {"starts_on": past - DAY}).status_code == 200
     assert not SampledWeek.objects.exists()
@@ -432,7 +432,7 @@ def test_button_copies_a_large_number_without_a_thousands_separator(desk, branch
 
 
 def sum_behind(response):
-    """Return the rows of the table below the first number as [(label, number)]."""
+    """Return [(label, number)] from the table that explains the first number of the page."""
     table = response.content.decode().partition('id="sum-1"')[2].partition("</table>")[0]
     cells = [" ".join(cell.split()) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", table, re.DOTALL)]
     return list(zip(cells[2::2], cells[3::2], strict=True))

@@ -23,7 +23,7 @@ def desk(client, coordinator, sign_in):
 
 @pytest.fixture
 def months(branch):
-    """Record contacts in March 2025 and 2026, and count them."""
+    """Record contacts in February and March of 2025 and 2026, and count them."""
     west = BranchFactory(name="West")
     for year, count in ((2025, 4), (2026, 7)):
         HelpSessionFactory.create_batch(

@@ -53,7 +53,7 @@ def year(built_once, tmp_path_factory):
 
 
 def check_contacts(year):
-    """Compare the figures for periods of any days: at all branches, at each branch, and at two branches."""
+    """Compare figures for periods of any days with plain SQL: at all branches, at each one, and at two."""
     some = [year.branches, *([branch] for branch in year.branches), year.branches[1:]]
     for period, branches in [*itertools.product(PERIODS[:1], some), *((each, some[0]) for each in PERIODS)]:
         for by in workload.BY_DAY:
@@ -66,7 +66,7 @@ def check_contacts(year):
 
 
 def check_months(year):
-    """Compare the figures that hide small numbers, and every cell of the tables that these figures read.
+    """Compare the figures that hide small numbers, and all cells of the tables behind them, with plain SQL.
 
     Return how many rows the figures showed.
     """
@@ -177,7 +177,7 @@ def test_figures_of_the_parts_of_a_period_add_up_to_the_figure_of_the_whole_peri
 
 
 def added(periods, branches, by):
-    """Return {key: numbers} of a breakdown. Add up the figures of each period at each list of branches."""
+    """Add up the figures of all periods for all lists in `branches`. Return {key of a row: numbers}."""
     found: dict = {}
     for period, some in itertools.product(periods, branches):
         for row in workload.figure(period, some, by).rows:

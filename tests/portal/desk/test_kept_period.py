@@ -39,7 +39,7 @@ def links(page):
 
 
 def period_of(name, page):
-    """Return the (first day, last day) that a page shows."""
+    """Return (first day, last day) of the period that a page shows, as texts."""
     if name == "annual_survey":
         year = page.context["year"]
         return str(year.first_day), str(year.last_day)
@@ -49,13 +49,13 @@ def period_of(name, page):
 
 
 def shown_after(desk, name, asked):
-    """Open a page, and return {name of a page: the period that it shows when a person follows its link}."""
+    """Open a page and follow its links. Return {name of a linked page: the period that this page shows}."""
     top = links(desk.get(reverse(name), asked))
     return {other: period_of(other, desk.get(address)) for other, address in top.items()}
 
 
 YEAR, MAY = ("2024-01-01", "2024-12-31"), ("2025-05-01", "2025-05-31")
-# The usual periods of the pages on March 4, 2026. The last contacts are in November 2025.
+# The periods that the pages show by default on March 4, 2026. The last contacts are in November 2025.
 LAST_QUARTER, LAST_YEAR, LAST_MONTH = (
     ("2025-10-01", "2025-12-31"),
     ("2025-01-01", "2025-12-31"),

@@ -398,7 +398,7 @@ def test_branch_name_must_be_unique(desk, branch):
 def test_branch_form_says_that_the_name_is_taken_if_a_colleague_saves_this_name_first(
     desk, branch, coordinator, monkeypatch, saves, is_new
 ):
-    """The colleague's form is saved after this form was checked, and before it is saved."""
+    """The colleague's form is saved after the posted form is checked, but before the posted form is saved."""
     save = operator.attrgetter(saves)(branch_views)
 
     def save_after_a_colleague(*args, **kwargs):

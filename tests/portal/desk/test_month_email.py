@@ -80,7 +80,7 @@ def words_of(email):
 
 def test_monthly_email_is_sent_once_and_not_before_the_third_morning(march, coordinator, sent):
     for at in (AT - 20 * DAY, AT - 2 * DAY, AT - DAY, AT - MINUTE):
-        # The email about February comes in March, because the library had contacts before.
+        # The email about February is sent in March, because the library has contacts from a year before.
         assert [email.subject for email in sent(at).values()] == ["The desk's figures for February 2026"] * (
             at == AT - 20 * DAY
         )

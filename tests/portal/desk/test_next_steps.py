@@ -36,7 +36,7 @@ def missed(patron, staff, branch, clock):
 
 
 def miss(patron, staff, branch, clock, **fields):
-    """Return a recommendation of an item that the patron couldn't get. The queue already shows its row."""
+    """Return a recommendation of an item that the patron couldn't get. The queue already shows it."""
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, created_at=NOW - DAY)
     [recommendation] = recommend_in(visit, **fields)
     verdicts.take_verdict(
@@ -164,7 +164,7 @@ def test_nothing_can_be_recorded_about_an_item_that_was_removed_from_its_visit(d
     assert "Record what happens next" not in text(desk.get(page_of(row, "desk_conversation")))
     page = desk.post(page_of(row), ORDERED, follow=True)
     assert "No item in this conversation is marked “Could not get it”. Nothing was recorded." in text(page)
-    # The action itself refuses too, in case the item is removed while a request is handled.
+    # The action refuses the step too, in case the item is removed after the view has checked it.
     with pytest.raises(next_steps.NothingToDo):
         next_steps.record(row, missed, Step("ordered", FRIDAY), by=staff, at=NOW)
     assert not NextStep.objects.exists()

@@ -92,7 +92,7 @@ def read_everything(client):
 
 
 def read_figures(client, token):
-    """Return every file about the work of the desk, and every answer of the API."""
+    """Return every file about the work of the desk, and every API response about it."""
     read = {}
     for by in (*workload.BY_DAY, *workload.BY_MONTH, workload.GRID, workload.ANSWERS):
         read["file", by] = client.get(reverse("figures_csv"), {"dates": "2026-08", "by": by}).content

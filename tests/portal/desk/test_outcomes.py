@@ -26,7 +26,7 @@ QUEUE = "/desk/"
 
 @pytest.fixture
 def at():
-    """Return the time of the patron's answer, an hour ago. So the queue shows the answer already."""
+    """Return the time of the patron's answer: an hour ago, because the queue hides an answer for a minute."""
     return timezone.now() - timedelta(hours=1)
 
 

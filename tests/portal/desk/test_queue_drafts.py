@@ -270,7 +270,7 @@ def test_counting_conversations_for_the_page_title_runs_six_queries_for_0_1_and_
     with django_assert_num_queries(6):
         answer = desk.get(reverse("desk_waiting"))
     assert (answer.content.decode(), answer["Content-Type"]) == (f"{number}", "text/plain; charset=utf-8")
-    # The number includes the conversations of an absent colleague that this staff member covers for.
+    # The staff member covers for an absent colleague, so the number includes the colleague's conversations.
     waiting(absent.staff_roles.get().branch, assignee=absent)
     AbsenceFactory(person=absent, cover=staff)
     assert desk.get(reverse("desk_waiting")).content.decode() == f"{number + 1}"

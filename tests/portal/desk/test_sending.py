@@ -341,7 +341,7 @@ def want_no_answer(*conversations):
 def test_send_and_next_button_skips_conversations_whose_patrons_want_no_answer(desk, three):
     url = open_from_queue(desk, 0)
     want_no_answer(three[1])
-    # The page's link to the next conversation doesn't skip this conversation.
+    # Unlike the button, the link to the next conversation leads to one whose patron wants no answer.
     assert str(three[1].public_id) in desk.get(url).context["queue"]["next"]
     response = desk.post(
         address(three[0], "reply/"),

@@ -132,7 +132,7 @@ def test_staff_of_another_branch_can_open_a_visit_by_code_until_the_next_day(
     assert client.get(f"/desk/sessions/{other.public_id}/").status_code == 404
     assert AuditEvent.objects.filter(action="opened_by_code", by=elsewhere, patron=patron).count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):
-        # The second factor is valid for a day, so sign in again.
+        # After a day, the second factor has expired, so sign in again.
         sign_in(client, elsewhere)
         assert client.get(answer.url).status_code == 404
 

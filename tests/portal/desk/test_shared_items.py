@@ -198,7 +198,7 @@ def test_patrons_and_staff_of_another_branch_cannot_share_the_items(
 
 
 def _private(what, branch, staff, patron):
-    """Return a visit whose items staff can't share. `what` says why."""
+    """Return a visit whose items staff can't share. `what` is one of the reasons in PRIVATE."""
     own = {"branch": branch, "staff": staff}
     if what == "quiet":
         return QuietSessionFactory(**own)
@@ -480,7 +480,7 @@ def test_link_does_not_change_after_its_visit_or_conversation_or_patron_is_delet
 ):
     link = make(desk, share_url(answer))
     manage = reverse("desk_link", args=[link.public_id])
-    desk.get(manage)  # Only the first page after the link was made shows a message about this.
+    desk.get(manage)  # The first page shows a message that the link was made. Later pages do not.
     before = everything_about(link), part(Client().get(address_of(link)), "shown"), text(desk.get(manage))
     if gone == "person erased":
         erase(patron, language="en", at=timezone.now())

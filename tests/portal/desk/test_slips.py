@@ -30,7 +30,7 @@ def session(staff, branch):
 
 
 def shown(response):
-    # An address can continue after a <wbr>.
+    # The HTML of an address has a <wbr> wherever a line may end.
     return response.content.decode().replace("<wbr>", "")
 
 

@@ -113,7 +113,7 @@ def spring(branch, patron, own_value):
 
 
 def sums_in_sql(by, period, branches):
-    """Count the rows of sessions in plain SQL. Return {key: [contacts, minutes, handed over, check-ins]}."""
+    """Count help sessions in SQL. Return {key: [contacts, minutes, handed over, check-ins]}."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -162,9 +162,10 @@ def test_figure_has_the_same_numbers_as_plain_sql(spring, branch, period):
 
 
 def by_place(days, period, by):
-    """Add up the numbers of days as a figure does, and return {key of a row: numbers}.
+    """Change {day: numbers} into {key of a figure's row: numbers}.
 
-    `days` is {day: numbers}. A key is a weekday, or the number of days since the first day of the period.
+    If `by` is "weekday", the key is the weekday. Otherwise, it is the number of days since the first day of
+    the period. Add up the numbers of days with the same key.
     """
     places = {}
     for day, numbers in days.items():
@@ -357,7 +358,7 @@ def test_figures_file_has_the_same_cells_as_the_page(spring, desk, branch, compa
 
 @pytest.fixture
 def estimates(branch):
-    """Import 3 contacts with 45 minutes, 20 of which are an estimate. Count 1 contact that staff recorded."""
+    """Import 3 contacts with a sum of 45 minutes, 20 of them estimated. Record 1 more contact at the desk."""
     log = LogImport.objects.create(started_at=AT, ended_at=AT, file_key="1")
     counts = {"branch": branch, "is_final": True, "log_import": log, "handed_over": 0, "check_ins": 0}
     counts |= {"contacts": 3, "minutes": 45, "estimated_minutes": 20}
@@ -514,7 +515,7 @@ def rows_by_staff(client, user, sign_in, **asked):
 
 @pytest.fixture
 def shared_work(branch, staff, coordinator):
-    """Record contacts by two colleagues, by a colleague at another branch, and by nobody. Return Ana."""
+    """Record contacts by three colleagues at two branches, and one that names no staff member. Return Ana."""
     colleague, elsewhere = StaffFactory(name="Ana", branch=branch), StaffFactory(name="Wes")
     made(branch, MARCH, 3, staff=staff, minutes=5)
     made(branch, MARCH, 2, staff=colleague, minutes=None)

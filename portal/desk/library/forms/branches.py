@@ -160,7 +160,7 @@ class HoursForm(forms.Form):
                 label=capfirst(WEEKDAYS[weekday]),
                 required=False,
                 max_length=100,
-                # A line of text on a phone is too short for two periods.
+                # On a phone, two periods don't fit on one line, so the field has a line for each period.
                 widget=forms.Textarea(
                     attrs={"autocomplete": "off", "rows": len(self.saved.get(weekday, [])) or 1}
                 ),
@@ -245,7 +245,7 @@ class HoursField(forms.CharField):
             return True
 
     def _pair(self, text, *, after):
-        """Return (opens, closes). `after` is the closing time of the period before this one, or None."""
+        """Read one period. Return (opens, closes). `after` is when the period before it closes, or None."""
         times = text
         for time, word in WORDS.items():
             times = word.sub(time, times)

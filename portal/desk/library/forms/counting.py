@@ -181,7 +181,7 @@ class SampledWeekForm(forms.Form):
         return self.cleaned_data["warned_day"] == self.cleaned_data["starts_on"].isoformat()
 
     def warn(self):
-        """Warn that the week can change an estimate. If the form is sent again, the week is marked."""
+        """Warn that the week can change an estimate. If the form is posted again, the week is added."""
         day = self.cleaned_data["starts_on"]
         self.data = self.data.copy()
         self.data["warned_day"] = day.isoformat()

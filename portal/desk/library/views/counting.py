@@ -134,10 +134,10 @@ def _save(form, survey, found, *, by):
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def sampled_weeks(request):
-    """List the sampled weeks and mark one.
+    """List the sampled weeks. On POST, add a week to the list.
 
-    If the request has the primary key of a `week`, remove the mark of this week instead. If a new or removed
-    mark may change an estimate of a year that has ended, the page warns first.
+    If the request has the primary key of a `week`, remove this week from the list instead. If the change may
+    alter an estimate of a year that has ended, the page warns first.
     """
     form, by, warned = SampledWeekForm(), {"by": request.user, "at": timezone.now()}, None
     if request.method == "POST":

@@ -72,7 +72,7 @@ def _change_group(request, group, form):
 
 
 def _unmapped_card_groups(offered):
-    """Return the groups on library cards that no offered patron group is mapped to."""
+    """Return the groups on library cards that count as no offered patron group."""
     mapped = {name.casefold() for group in offered for name in group.card_groups}
     names = LibraryCard.objects.exclude(patron_group="").order_by("patron_group").distinct()
     names = names.values_list("patron_group", flat=True)
@@ -127,7 +127,7 @@ def tally_kinds(request, slug):
         try:
             choices.save_kinds(point, kinds=form.typed, seen=seen, by=request.user, at=timezone.now())
         except choices.KindsChanged:
-            # Check what was typed again, with the kinds that a colleague has just saved.
+            # A colleague has just saved other kinds. Check the posted values again, with these kinds.
             form = TallyKindsForm(request.POST, kinds=list(point.tally_kinds.offered()))
             continue
         messages.success(request, _("Kinds of tallies saved."))

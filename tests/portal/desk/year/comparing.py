@@ -21,7 +21,7 @@ FEWEST = 5
 
 
 def by_day(year, period, branches, breakdown, earlier=None):
-    """Return two dicts of {key: numbers} of a breakdown for any days: from the figure, and from the SQL."""
+    """Return {key: numbers} of a breakdown for any days twice: from the figure, and from the SQL."""
     figure = workload.figure(period, branches, breakdown, earlier=earlier)
     wanted = _numbers_by_day(year, period, branches, breakdown)
     found = {_key(breakdown, row.key): row.numbers for row in figure.rows if _is_known(row.numbers)}
@@ -65,7 +65,7 @@ def _key(breakdown, key):
 
 
 def grid(year, period, branches):
-    """Return two dicts of {(hour, weekday): contacts}: from the figure, and from the SQL."""
+    """Return {(hour, weekday): contacts} twice: from the figure, and from the SQL."""
     figure = workload.figure(period, branches, workload.GRID)
     found = {
         (row.key, weekday): number
@@ -109,16 +109,17 @@ def cells(table, column, month, branch):
 
 
 def rows_of(table):
-    """Return {key: numbers} of a table, as the sum of forgotten, imported and other contacts."""
+    """Return {key: numbers} of a table of counts. Add up the rows that have the same key."""
     rows = table.objects.order_by().values_list(*table.KEY).annotate(*map(Sum, table.NUMBERS))
     size = len(table.KEY)
     return {row[:size]: row[size:] for row in rows}
 
 
 def answers(year, period, branches):
-    """Return two dicts of {end of a band: (number of answers, number given in time)}.
+    """Return {upper limit of a band: (answers, answers in the promised time)} twice.
 
-    The first is from the figure, and the second from the SQL. If they agree, also check the figure's sentence.
+    The first dict is from the figure, and the second from the SQL. If they are equal, also check the figure's
+    sentence.
     """
     figure = workload.figure(period, branches, workload.ANSWERS)
     waits = year.ledger.waits(period.first, period.last, branches)
@@ -137,7 +138,7 @@ def answers(year, period, branches):
 
 
 def by_staff(year, branches):
-    """Return two dicts of {staff member: (contacts, minutes)}: from the figure, and from the SQL.
+    """Return {staff member: (contacts, minutes)} twice: from the figure, and from the SQL.
 
     The period begins on the first day for which the figure is complete.
     """
@@ -179,7 +180,7 @@ def _survey_of(year, name, method, reporting_year):
 
 
 def _estimate(year, name, first, last, rules):
-    """Return {counts as: estimate} from the marked weeks that are over, or None if these are too few."""
+    """Return {counts as: estimate} from the sampled weeks that are over, or None if too few are over."""
     weeks = [
         starts
         for (starts,) in SampledWeek.objects.values_list("starts_on")

@@ -173,7 +173,7 @@ class Desk:
             noted["quiet"] = int(not visit.quiet)
             group = changed.get("patron_group", visit.patron_group)
             if not visit.quiet and visit.is_group_from_card and group == visit.patron_group:
-                # Nothing of the patron stays in a quiet visit, not even the group of their card.
+                # A visit that becomes quiet loses all data about its patron, even the group from their card.
                 noted["patron_group"] = None
         version = Correction.objects.filter(help_session=visit).count()
         given = {"by": self.pick(self.staff), "at": self.at, "version": version, "items": [], "note": ""}
@@ -195,14 +195,14 @@ class Desk:
         assert actions.undo_record(visit, by=by, at=self.at)
 
     def remove_patron(self):
-        """Remove a wrong patron. The new visit counts, but without the group from this patron's card."""
+        """Remove a wrong patron. The new visit counts, but without the group from the wrong patron's card."""
         visit = self.some_visit(patron__isnull=False, with_child="")
         if visit is None:
             return
         from_card = visit.is_group_from_card
         new, _code = remove_wrong_patron(visit, visit.patron, by=self.pick(self.staff), at=self.at)
-        # The check-ins of the old visit aren't counted anymore. In the ledger, they keep the old number, so
-        # the new visit has none.
+        # The check-ins of the old visit aren't counted anymore. In the ledger, only the contact gets the id
+        # of the new visit. The check-ins keep the old id, so they belong to no contact.
         self.ledger.renumber(visit.pk, new.pk)
         self.ledger.change(new.pk, handed=1, **({"patron_group": None} if from_card else {}))
         self.visits.append(new.pk)

@@ -7,7 +7,7 @@ change a figure, so they don't change the ledger.
 
 from django.db import connection
 
-# A contact. Imported rows have negative numbers. `source` is the import that added the row. `replaced_by` is
+# A contact. Imported rows have negative ids. `source` is the import that added the row. `replaced_by` is
 # the import that replaced the row. `weekday` is 0 on Mondays.
 CONTACT = {
     **{"id": "bigint", "source": "varchar(40)", "replaced_by": "varchar(40)", "day": "varchar(10)"},
@@ -41,7 +41,8 @@ COUNTED = "FROM year_contact c WHERE c.replaced_by = ''"
 DESCRIBED = f"{COUNTED} AND c.is_tally = 0 AND c.quiet = 0 AND c.child = 0"
 NUMBERS = """COUNT(*), COALESCE(SUM(c.minutes), 0), SUM(c.handed),
     SUM((SELECT COUNT(*) FROM year_check_in i WHERE i.contact = c.id))"""
-# {breakdown: the SQL of its key}. A tally has no question type and no READ level of its own.
+# {breakdown: the SQL of its key}. In the breakdowns by question type and by READ level, all tallies share one
+# key.
 KEYS = {
     "branch": "c.branch",
     "service_point": "c.point",
@@ -60,7 +61,7 @@ KEYS = {
 
 
 class Ledger:
-    """The tables of the ledger. They are temporary, and end with the transaction of the test."""
+    """The tables of the ledger. They are temporary, and disappear when the transaction of the test ends."""
 
     def __init__(self):
         with connection.cursor() as cursor:
@@ -113,7 +114,7 @@ class Ledger:
         self.run("UPDATE year_contact SET replaced_by = '' WHERE replaced_by = %s", source)
 
     def note_check_ins(self):
-        """Copy the check-ins that were sent, before something deletes their rows."""
+        """Copy the sent check-ins into the ledger, because the portal can delete their rows later."""
         self.run(
             """
             INSERT INTO year_check_in (id, contact)
@@ -130,9 +131,10 @@ class Ledger:
     # Methods that read the ledger.
 
     def contacts(self, first, last, branches, *keys):
-        """Return {keys: (contacts, minutes, handed over, check-ins)}.
+        """Group the contacts by `keys`. Return {group: (contacts, minutes, handed over, check-ins)}.
 
-        If `keys` is a single key, the dictionary has this key instead of a tuple.
+        `keys` are names in KEYS. A group is a tuple with a value for each of these keys. If there is only one
+        key, the group is its value.
         """
         return self._grouped(NUMBERS, COUNTED, first, last, branches, keys)
 
@@ -141,12 +143,12 @@ class Ledger:
         return {keys: number for keys, (number,) in found.items()}
 
     def described(self, first, last, branches, *keys):
-        """Return {keys: contacts} without quiet sessions, visits with a child and tallies."""
+        """Return {group: contacts} by `keys`, without quiet sessions, visits with a child and tallies."""
         found = self._grouped("COUNT(*)", DESCRIBED, first, last, branches, keys)
         return {key: number for key, (number,) in found.items()}
 
     def own(self, first, last, branches, field):
-        """Return {value: contacts} of an own field."""
+        """Return {value: contacts} of one of the library's own fields."""
         rows = self.run(
             f"""
             SELECT o.value, COUNT(*) {DESCRIBED.replace("WHERE", "JOIN year_own o ON o.contact = c.id WHERE")}
@@ -159,7 +161,7 @@ class Ledger:
         return dict(rows)
 
     def recorded(self, first, last, branches):
-        """Return the number of contacts without tallies."""
+        """Return the number of contacts that are not tallies."""
         sql = f"SELECT COUNT(*) {COUNTED} AND c.is_tally = 0 AND {self._where(branches)}"
         return self.run(sql, first.isoformat(), last.isoformat())[0][0]
 
@@ -176,7 +178,7 @@ class Ledger:
         return {staff: tuple(map(int, numbers)) for staff, *numbers in rows}
 
     def waits(self, first, last, branches):
-        """Return [(branch, seconds of opening hours that a patron waited for the first answer)], in order."""
+        """Return [(branch, opening seconds that a patron waited for a first answer)], shortest wait first."""
         rows = self.run(
             f"""
             SELECT a.branch, SUM(CASE WHEN o.branch IS NULL THEN 0 ELSE

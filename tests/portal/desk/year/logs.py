@@ -20,12 +20,17 @@ TIMES = {"": None, "9:15 AM": 9, "2:30 PM": 14}
 
 
 class DeskLog:
-    """Two logs. Rows of `with_numbers` have ticket numbers and can be edited. `without` can repeat rows."""
+    """Two logs, each a list of rows.
+
+    Rows of `with_numbers` have ticket numbers, and can be edited later. Rows of `without` have no ticket
+    numbers, and the same row can occur twice.
+    """
 
     def __init__(self, year, folder):
         self.year, self.file = year, folder / "log.csv"
         self.with_numbers, self.without = [], []
-        # {place of a row in its log: (the number of its contact in the ledger, the cells that were imported)}
+        # {(whether the log has ticket numbers, position of a row in the log): imported versions of this row}.
+        # A version is (id of its contact in the ledger, its cells).
         self.known: dict = {}
         self.last_contact = 0
 

@@ -8,7 +8,8 @@ from portal.surveys.presets import PRESETS
 from recommendations.models import QuestionType
 
 DAY = datetime.timedelta(days=1)
-# The method of each survey. An estimate needs WEEKS sampled weeks. It is their average times MULTIPLIER.
+# The method of each survey. An estimate needs at least WEEKS sampled weeks. It is the average of these weeks,
+# multiplied by MULTIPLIER.
 METHODS = {"pls": "count", "arl": "estimate", "acrl": "count"}
 WEEKS, MULTIPLIER = 2, 47
 
@@ -21,7 +22,7 @@ class Rules:
             self._save(None, survey, datetime.date(2025, 1, 1), rules, {}, "neither", False)
 
     def change(self):
-        """Add rules of one survey that start on a day near today. If there are many, remove some instead."""
+        """Add a survey rule set that starts on a day near today. If there are many, remove one instead."""
         year, survey = self.year, self.year.pick(Survey.values)
         later = RuleSet.objects.filter(survey=survey, starts_on__year=2026).order_by("starts_on")
         if len(later) > 2:
@@ -66,7 +67,7 @@ class Rules:
             ledger.insert("year_tally_rule", survey=survey, starts=starts, kind=kind, counts_as=counts_as)
 
     def mark_a_week(self):
-        """Mark a week that overlaps with no marked week, or remove the mark of a week."""
+        """Add a sampled week, unless it overlaps with another one. If there are many, remove one instead."""
         year = self.year
         marked = list(SampledWeek.objects.order_by("starts_on"))
         if len(marked) > 6:
