@@ -213,5 +213,10 @@ def _breakdowns(*, with_branch, with_staff):
         del names["branch"]
     if not with_staff:
         del names[STAFF]
-    own = [(f"{workload.OWN}{row.pk}", row.name) for row in OwnField.objects.order_by(*OwnField.ORDER)]
+    own = [(f"{workload.OWN}{row.pk}", row.name) for row in _own_fields()]
     return [*names.items(), *own]
+
+
+@prepared()
+def _own_fields():
+    return OwnField.objects.order_by(*OwnField.ORDER)

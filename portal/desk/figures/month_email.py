@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import DateField
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -20,6 +21,7 @@ from portal.counts.actions import claim_month_email, count_month
 from portal.counts.models import MonthEmail, PointTotal
 from portal.notifications.writing import notify, save_all
 from portal.pauses import pause_after_writing
+from portal.prepared import prepared
 
 from . import labels, workload
 from .charts import sentence_of
@@ -73,9 +75,10 @@ def entered_later(figure, branches):
     `branches` are the primary keys of the branches that the figure counts.
     """
     period = figure.period
-    email = MonthEmail.objects.filter(month=period.first).first() if period.is_month else None
-    if email is None:
+    emails = _email_about(month=period.first) if period.is_month else []
+    if not emails:
         return None
+    [email] = emails
     has_all = figure.names == workload.NUMBERS
     now = (figure if has_all else workload.figure(period, branches, "branch")).total.numbers
     of_branches = [email.numbers[str(pk)] for pk in branches if str(pk) in email.numbers]
@@ -86,6 +89,11 @@ def entered_later(figure, branches):
         if number != before
     ]
     return EnteredLater(email.written_at, changed) if changed else None
+
+
+@prepared(month=DateField())
+def _email_about(month):
+    return MonthEmail.objects.filter(month=month)
 
 
 def _numbers_of_branches(month):

@@ -4,6 +4,7 @@ from django.db.models import Q
 
 from portal.counts.models import LogImport
 from portal.imports.models import LogUpload
+from portal.prepared import prepared
 
 IMPORT, UNDO = "import", "undo"
 
@@ -15,10 +16,19 @@ def unfinished_import(user):
     """
     if not user.is_coordinator:
         return ""
-    unfinished = LogImport.objects.filter(Q(ended_at=None) | ~Q(undo_asked_at=None))
-    undone_from = list(unfinished.values_list("undo_asked_at", flat=True))
+    undone_from = _unfinished_imports()
     if any(undone_from):
         return UNDO
-    if undone_from or LogUpload.objects.filter(task=LogUpload.Task.IMPORT).exists():
-        return IMPORT
-    return ""
+    return IMPORT if undone_from or _waiting_uploads() else ""
+
+
+@prepared()
+def _unfinished_imports():
+    """Return the time at which somebody asked for the undo, or None, for each import that isn't complete."""
+    unfinished = LogImport.objects.filter(Q(ended_at=None) | ~Q(undo_asked_at=None))
+    return unfinished.values_list("undo_asked_at", flat=True)
+
+
+@prepared()
+def _waiting_uploads():
+    return LogUpload.objects.filter(task=LogUpload.Task.IMPORT).values_list("pk", flat=True)
