@@ -10,7 +10,7 @@ import dj_database_url
 MALFORMED: dict[str, str] = {}
 # The variables that the settings have read.
 KNOWN: set[str] = set()
-# Two names that are this similar, from 0 to 1, can be typing mistakes for each other. With this value,
+# An unknown name that is this similar to a known one, from 0 to 1, is probably misspelled. With this value,
 # EMAIL_PASSWORD is similar to EMAIL_HOST_PASSWORD, and TEST_DATABASE_URL isn't similar to DATABASE_URL.
 MIN_SIMILARITY = 0.84
 

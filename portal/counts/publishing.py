@@ -1,7 +1,8 @@
 """Decide which rows of outcomes may be shown, so that nobody can compute a number from 1 to 4.
 
-A quarter has a table of the whole library and tables of some branches, each with its sum. A year has tables
-in addition to those of its quarters. These functions test only some combinations of rows.
+Each quarter has a table of the whole library, and may have a table of each branch. Every table also shows its
+sum. A year has tables of its own, from which somebody could subtract the rows of the quarters. These
+functions test only some combinations of rows.
 docs/decisions/0051-outcomes-are-counted-once.md explains why this is enough.
 """
 

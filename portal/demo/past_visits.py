@@ -1,7 +1,8 @@
-"""Add the contacts from the day when the library began to use Afterword until the demo's first visits.
+"""Add contacts for the time before the demo's first visits.
 
-These contacts are already forgotten, and patrons have said how most of them turned out. The outcomes of each
-quarter are counted on the day on which the worker would count them.
+The first of these contacts is from the day when the library began to use Afterword. All are already
+forgotten, and patrons have said how most of them turned out. The outcomes of each quarter are counted on the
+day on which the worker would count them.
 """
 
 import datetime

@@ -71,8 +71,8 @@ def add_rules(builder):
         )
     for month, day in SAMPLED:
         number = year.number + (month < YEAR_STARTS_IN)
-        # The library marked the weeks when it began to use Afterword. The year of its old log had ended by
-        # then, so this changes a past year.
+        # The library marks its sampled weeks on the day on which it begins to use Afterword. The weeks are in
+        # the year of its old log, which has ended by then. So may_change_past is needed.
         mark_week(_monday_after(datetime.date(number, month, day)), may_change_past=True, by=by, at=at)
 
 

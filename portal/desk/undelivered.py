@@ -29,7 +29,7 @@ TITLES = {
     "notifications/desk_digest": _("Notices about the desk"),
     "notifications/digest": _("Several notices"),
     "helpsessions/hand_over": _("Visit code"),
-    "incoming/not_read": _("Reply to an email that couldn't be read"),
+    "incoming/not_read": _("Notice that an email couldn't be read"),
     "lists/list": _("List of titles"),
     "privacy/corrected": _("Corrected visit"),
     "privacy/erased": _("Receipt for an erased record"),

@@ -103,7 +103,7 @@ def _settle_for_browsers(row, at, sources):
 
 
 def _digest_again(digest, at, sources):
-    """Return a digest that a mail server has refused before, without the notices that no longer apply.
+    """Take the notices that no longer apply out of a digest that a mail server refused. Return the digest.
 
     Return None if no email is sent now. Delete the digest if none of its notices applies anymore, or if the
     person may no longer get the digest.

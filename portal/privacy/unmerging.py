@@ -260,7 +260,7 @@ def _exists(field, row):
 
 
 def _end_sharing_that_the_child_ended(person, into, *, at):
-    """End the sharing that the child ended after the merge, because unmerging has restored it."""
+    """End a sharing again that unmerging has restored, if the child ended it after the merge."""
     visits = HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True)
     for visit in visits.order_by("pk"):
         sharing.end_sharing(visit, at=at)

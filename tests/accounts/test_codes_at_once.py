@@ -119,7 +119,7 @@ def test_four_identical_simultaneous_forms_with_an_email_code_make_one_session(s
     assert UserSession.objects.count() == Session.objects.count() == ROUNDS
 
 
-def test_only_one_of_four_different_simultaneous_forms_with_one_email_code_signs_in(sam):
+def test_four_different_simultaneous_forms_with_the_same_email_code_sign_in_only_once(sam):
     def ask():
         browser = Client()
         ask_for_code(browser, sam.email)
@@ -130,7 +130,7 @@ def test_only_one_of_four_different_simultaneous_forms_with_one_email_code_signs
     assert UserSession.objects.count() == ROUNDS
 
 
-def test_only_one_of_four_simultaneous_forms_with_one_passkey_response_signs_in(sam, sign_in):
+def test_four_simultaneous_forms_with_the_same_passkey_response_sign_in_only_once(sam, sign_in):
     device, own = Device("http://testserver"), Client()
     prove(sign_in(own, sam))
     make(own, device)

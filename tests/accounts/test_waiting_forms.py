@@ -201,8 +201,8 @@ def test_list_change_that_is_sent_twice_is_made_once(me, patron, recommendation)
     [saved] = SavedItem.objects.all()
     for name, removed in [("remove_saved", True), ("restore_saved", False)]:
         token, address = uuid.uuid4(), reverse(name, args=[saved.public_id])
-        # The patron removes the item and then restores it. So the form that restores it has waited for less
-        # time.
+        # The form that removes the item is the older one, so it has waited longer than the form that restores
+        # the item.
         waited = {"remove_saved": 600, "restore_saved": 300}[name]
         for _ in range(2):
             assert send(me, address, {}, writer=patron, token=token, waited=waited) == SENT

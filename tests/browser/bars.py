@@ -105,8 +105,8 @@ FILLED = """() => {
         .map(e => e.outerHTML.slice(0, 90));
 }"""
 
-# Find buttons, links and fields that the bar at the bottom covers only in part. First wait until app.js has
-# put a strip above the bar. The strip hides the rest of such an element.
+# Find buttons, links and fields that are only partly hidden by the bar at the bottom and by the strip above it.
+# app.js makes the strip high enough to hide such an element completely, so wait for the strip first.
 CUT_TARGETS = """async () => {
     const dock = document.querySelector('.dock');
     if (!dock || getComputedStyle(dock).position !== 'sticky') return [];

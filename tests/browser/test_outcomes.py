@@ -63,7 +63,7 @@ def test_patron_who_wanted_no_answer_can_ask_for_one_later(
     assert row.messages.filter(side="staff").count() == 1
 
 
-def test_answer_is_shown_again_and_not_sent_if_the_patron_meanwhile_wants_none(
+def test_answer_is_not_sent_but_shown_again_if_the_patron_no_longer_wants_one(
     staff, patron, session, opened, show
 ):
     at = timezone.now() - datetime.timedelta(hours=1)

@@ -180,7 +180,7 @@ def test_promise_that_becomes_overdue_during_the_request_is_not_moved(
 
 
 @both_ways
-def test_saving_a_removed_item_adds_a_new_row_if_its_last_day_ends_during_the_request(
+def test_saving_a_removed_item_adds_a_row_if_the_time_to_restore_it_ends_during_the_request(
     outcome, library, patron, waits
 ):
     item = ItemFactory()

@@ -25,11 +25,11 @@ ORDERS = (DAY_FIRST, MONTH_FIRST)
 NO_DAY = {
     "": gettext_lazy("“%(text)s” is not a day of the calendar. Correct the date"),
     DAY_FIRST: gettext_lazy(
-        "“%(text)s” is not a day of the calendar, if the dates are written with the day first. Correct the "
+        "“%(text)s” is not a day of the calendar. The dates of this column have the day first. Correct the "
         "date"
     ),
     MONTH_FIRST: gettext_lazy(
-        "“%(text)s” is not a day of the calendar, if the dates are written with the month first. Correct the "
+        "“%(text)s” is not a day of the calendar. The dates of this column have the month first. Correct the "
         "date"
     ),
 }

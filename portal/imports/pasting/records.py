@@ -175,7 +175,7 @@ def _finished(number, source, values, *, had_doi):
 
 
 def _outside():
-    return _("This text is not part of an entry. Paste it again without the other entries.")
+    return _("This text is outside the entries. If it names an item, paste only this text.")
 
 
 def _unreadable():

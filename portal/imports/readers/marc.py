@@ -132,7 +132,8 @@ def _read_piece(piece, number, layout, dropped):
         if _is_shifted(piece):
             return Fault(number, "its directory doesn't lead to its fields. Export it again")
         if b"\x1b" in piece:
-            # Only MARC-8 has escape sequences, so change the leader, which may say UTF-8.
+            # Only MARC-8 has escape sequences. So the record is in MARC-8, even if its leader says UTF-8.
+            # Make the leader say MARC-8.
             piece = piece[:9] + b" " + piece[10:]
         readable, damaged = DAMAGED_SUBFIELD.subn(_with_unused_code, piece)
         found = draft(_from_piece(readable), number, piece, layout)

@@ -340,7 +340,7 @@ class TestBatchApproval:
         desk.post(TOMORROW, {"approve": [f"{other.public_id}.{version_of(other)}", "nonsense", ""]})
         assert not CheckIn.objects.exclude(reviewed_at=None)
 
-    def test_covering_colleague_can_approve_only_an_opened_check_in(self, desk, staff, branch):
+    def test_covering_colleague_can_approve_a_check_in_only_after_opening_it(self, desk, staff, branch):
         covered = of_colleague(branch, cover=staff)
         page = desk.get(TOMORROW)
         assert page.context["to_approve"] == 0

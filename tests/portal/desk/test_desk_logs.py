@@ -297,7 +297,7 @@ def failed_again(desk, commits):
     return b"".join(answer.streaming_content).replace(b"long", b"7").replace(b"13/6/", b"3/6/")
 
 
-def test_corrected_rows_are_imported_with_the_answers_of_their_import(desk, failed_again):
+def test_corrected_rows_are_imported_with_the_mapping_of_the_import_in_which_they_failed(desk, failed_again):
     without_name = b"".join(line for line in failed_again.splitlines(True) if b"Maria" not in line)
     page = upload(desk, without_name, "failed rows.csv")
     assert "These rows failed in the import of “year.csv”, so your answers from that import are used" in text(

@@ -75,7 +75,7 @@ def look_up(desk, typed, **fields):
 
 
 def agreed(desk, for_whom, **fields):
-    """Look up the patron, and return the fields that the form posts if the patron agrees to the text."""
+    """Look up the patron. Return the fields that the form posts if the patron agrees to the consent text."""
     page = look_up(desk, for_whom, **fields).content.decode()
     mark = re.search(r'name="shown" value="([^"]+)"', page)[1]
     return {"for_whom": for_whom, "agreed": "on", "shown": mark, **fields}

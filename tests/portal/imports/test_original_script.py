@@ -222,7 +222,7 @@ def test_printed_slip_shows_the_original_script(client, sign_in, staff, branch, 
 
 
 @pytest.mark.parametrize("name", ["recommendations", "list_items"])
-def test_copy_of_a_patrons_data_contains_the_original_script(patron, item, visit, name):
+def test_copy_of_a_patrons_data_contains_titles_and_names_in_the_original_script(patron, item, visit, name):
     SavedItemFactory(saved_list__patron=patron, item=item)
     [row] = contents.entries(contents.TABLES[name], patron, timezone.now())
     assert (row["original_title"], row["original_by"]) == ("שירים & <b>", "עמיחי, יהודה")

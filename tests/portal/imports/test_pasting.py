@@ -126,7 +126,7 @@ def test_text_outside_the_ris_records_is_reported():
     entries, _unit = read_pasted(
         f"Persuasion | Jane Austen\n{record}@book{{a, title={{Beloved}}}}\n\n{record}"
     )
-    fault = "This text is not part of an entry. Paste it again without the other entries."
+    fault = "This text is outside the entries. If it names an item, paste only this text."
     assert [(entry.number, entry.source, entry.fault) for entry in entries] == [
         (1, "Persuasion | Jane Austen", fault),
         (2, record.strip(), ""),
@@ -182,7 +182,7 @@ def test_broken_bibtex_entry_does_not_affect_other_entries():
             "The DOI of this entry is not valid, so we left the DOI out.",
         ),
         (5, {}, "This entry has the same field twice. Remove one of the two.", ""),
-        (6, {}, "This text is not part of an entry. Paste it again without the other entries.", ""),
+        (6, {}, "This text is outside the entries. If it names an item, paste only this text.", ""),
         (7, {}, "This entry has no title. Add the title and try again.", ""),
     ]
 

@@ -71,7 +71,7 @@ def test_new_conversation_is_announced_with_its_kind_branch_and_hour(receiver, a
     assert not WebhookEvent.objects.exists()
 
 
-def test_later_message_and_answer_are_not_announced(receiver, ask, staff, patron):
+def test_answer_and_reply_in_an_announced_conversation_create_no_webhook_event(receiver, ask, staff, patron):
     conversation = ask()
     WebhookEvent.objects.all().delete()
     for side, person in (("staff", staff), ("patron", patron)):

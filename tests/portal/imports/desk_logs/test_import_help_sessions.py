@@ -588,7 +588,7 @@ def test_column_of_times_is_read_if_all_dates_are_at_midnight(run):
         ({"Date": ""}, "Date: the date is missing. Enter it, or delete the row"),
         ({"Date": "soon"}, "Date: “soon” is not a date. Write it like 2025-12-31"),
         ({"Date": "3/14/1924"}, "Date: “3/14/1924” is before 1970. Correct the date"),
-        ({"Date": "2/30/2024"}, "if the dates are written with the month first. Correct the date"),
+        ({"Date": "2/30/2024"}, "The dates of this column have the month first. Correct the date"),
         ({"Date if not today": "2/30/2024"}, "Date if not today: “2/30/2024” is not a day of the calendar"),
         ({"Minutes": "2000"}, "Minutes: “2000” is longer than 600 minutes. Correct it, or empty the cell"),
         ({"Minutes": "30-10"}, "Minutes: “30-10” is not a duration. Write minutes, such as 15,"),
