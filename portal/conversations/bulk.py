@@ -58,7 +58,7 @@ def close_many(seen, *, by, at):
 
 @staff_action
 def snooze_many(seen, *, until, by, at):
-    """Snooze the conversations until the day `until`. `seen` is the same as for close_many."""
+    """Snooze the conversations until the day `until`. `seen` means the same as in close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -85,7 +85,7 @@ def take_many(seen, *, by, at):
 
 @staff_action(also="to")
 def assign_many(seen, *, to, by, at):
-    """Assign the conversations to a colleague. `seen` is the same as for close_many."""
+    """Assign the conversations to a colleague. `seen` means the same as in close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.branch_id in to.queue_branch_ids or to.is_coordinator:

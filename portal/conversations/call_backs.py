@@ -43,7 +43,7 @@ class TooLate(Exception):
 class CallChanged(Exception):
     """The number was replaced, or an outcome was recorded, after the page was loaded.
 
-    `has_new_number` is whether the number was replaced.
+    `has_new_number` says whether the number was replaced.
     """
 
     def __init__(self, *, has_new_number):

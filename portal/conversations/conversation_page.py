@@ -246,7 +246,7 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 
 
 def messages_before(conversation, at, public_id):
-    """Return up to PAGE_SIZE messages before the first message on the open page, which is `public_id`.
+    """Return up to PAGE_SIZE messages before `public_id`, the first message on the open page.
 
     Return None if there is no such message, or no message before it.
     """

@@ -18,7 +18,7 @@ BATCH_SIZE = 500
 class Ends:
     """The conversations, help sessions and drafts that a staff member loses if one of their roles ends."""
 
-    # Whether the person has no other role.
+    # Whether the role that ends is the person's only role.
     is_last: bool
     # The number of open conversations that will be unassigned.
     open_conversations: int

@@ -277,8 +277,8 @@ def erase(conversation, *, by, at):
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw_announcement(mail_id)
     NextStep.objects.filter(recommendation__in=conversation.verdicts()).delete()
-    # Recommendations of one visit share a number. The patron's visit is not erased, so its number would still
-    # connect these recommendations with the patron.
+    # Recommendations of one visit share a `visit_number`. The patron's visit is not erased, so its number
+    # would still connect the recommendations of this conversation with the patron.
     recommendations.update(patron=None, reason="", comment="", visit_number=unlinked_number())
     _erase_contacts(conversation)
     _delete_rows(conversation)

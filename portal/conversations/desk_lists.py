@@ -124,8 +124,9 @@ def compiled(rows):
     sql, _params = compiler.as_sql()
     if connection.vendor == "postgresql":
         # PostgreSQL finds a good join order for at most eight tables, and a page of the queue joins nine.
-        # With IN, it would join all conversations first and then choose the 26 conversations of the page.
-        # With an array, it reads the 26 primary keys first, which takes less than half the time.
+        # With a list of primary keys after IN, it would join all conversations first and then choose the 26
+        # conversations of the page. With an array of primary keys, it reads these 26 rows first, which takes
+        # less than half the time.
         sql = sql.replace(f"IN ({NO_KEYS})", f"= ANY(ARRAY({NO_KEYS}))")
     return compiler, sql
 

@@ -102,7 +102,7 @@ def save_draft(
     key = {"conversation": conversation, "person": person, "side": side, "kind": kind}
     kept = Draft.objects.filter(**key).first()
     if kept and (kept.sequence, kept.client_token, kept.body) == (sequence, client_token, body):
-        # The browser has posted the same draft twice.
+        # The browser has posted the same draft twice, so the draft is saved already.
         return
     if kept and kept.sequence >= sequence:
         raise NewerDraft(kept)
@@ -221,7 +221,7 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
 
 
 def discard_for_now(draft, *, at):
-    """Mark the draft as deleted. `restore` can undo this for UNDO_FOR. Then the worker deletes the draft."""
+    """Mark the draft as deleted. `restore` can undo this for UNDO_FOR. Later, the worker deletes it."""
     Draft.objects.filter(pk=draft.pk).update(discarded_at=at)
 
 
@@ -229,7 +229,8 @@ def discard_for_now(draft, *, at):
 def restore(person, *, client_token, at):
     """Undo `discard_for_now`. Return False if it is too late.
 
-    If the person has begun a new draft of this kind in the same conversation, add the text to that draft.
+    If the person has begun a new draft of this kind in the same conversation, add the text of the deleted
+    draft to the new one.
     """
     discarded = Draft.with_discarded.select_for_update().filter(
         person=person, client_token=client_token, discarded_at__gt=at - UNDO_FOR

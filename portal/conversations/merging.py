@@ -43,7 +43,7 @@ def merge(conversation, *, into, by, at):
     unanswered. If either was unread, `into` is unread. Raises CannotMerge, Erased, RoleEnded.
     """
     locked = {}
-    # Lock the rows in one order, so that two merges can't deadlock.
+    # Always lock the rows in the same order, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
         # Don't lock a conversation that was already merged. `lock_conversation` would lock it first, and then
         # the conversation that it was merged into, which can have a lower key. Two requests that lock in

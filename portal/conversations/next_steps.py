@@ -97,7 +97,7 @@ def _end(conversation, recommendation, kind, by, at, seen):
     conversation, recommendation = _lock(conversation, recommendation, at)
     last = step_history.events_of(recommendation).last()
     if seen is not None and last and last.pk > seen and (last.kind, last.by_id) == (kind, by.pk):
-        # The form was sent twice.
+        # The form was sent twice, so the action is recorded already.
         return conversation
     _check_seen(recommendation, seen)
     now = step_of(recommendation)
@@ -131,7 +131,7 @@ def _of(row):
 
 
 def _change(conversation, recommendation, kind, by, step):
-    """Add the event, and change the conversation and the NextStep. Return the conversation."""
+    """Add an event of this kind, and change the conversation and the NextStep. Return the conversation."""
     at = conversation.changed_at
     leaves_queue = step_history.waits_for_items_only(conversation, recommendation)
     event = add_event(

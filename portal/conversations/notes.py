@@ -70,7 +70,7 @@ def mentioned_in(body, conversation):
 
 
 def unknown_names(body, conversation):
-    """Return the words after an @ that don't match exactly one colleague."""
+    """Return the words after an @ that match no colleague, or several colleagues."""
     _people, unknown = _look_up(body, conversation)
     return unknown
 

@@ -213,7 +213,7 @@ def _set_wish(conversation, wanted, at, by_link):
     conversation = lock_conversation(conversation, at)
     is_answered = conversation.messages.filter(side=STAFF).exists()
     # If the patron wrote a message while signed in, staff must answer it. So a person who uses the link in an
-    # email can't choose "no answer" then.
+    # email can't choose "no answer" in this case.
     must_answer = by_link and conversation.messages.filter(side=PATRON, by_link=False).exists()
     if must_answer and not wanted:
         return conversation

@@ -176,7 +176,7 @@ def forget_removed_words(*, at):
 
 
 def rebuild():
-    """Write the whole index again. After every thousand conversations, yield how many are done so far."""
+    """Write the whole search index again. After every thousand conversations, yield how many are done."""
     done, last = 0, 0
     while conversations := list(
         Conversation.objects.filter(pk__gt=last, merged_into=None)

@@ -353,7 +353,7 @@ def _history(conversation, shown_at):
 def _steps(conversation, shown):
     """Yield the events about next steps.
 
-    An event doesn't count if the patron has changed the verdict on its item since then.
+    Events about an item are left out if the patron has changed the verdict on the item since then.
     """
     rows = conversation.events.filter(kind__in=Event.STEPS, **shown).order_by("at", "pk")
     counting: dict = {}

@@ -30,7 +30,7 @@ class BrowserViewer(Viewer):
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer for `person` who has opened these help sessions, without reading the database."""
+        """Return a viewer for `person` whose `opened_sessions` are `sessions`. No query runs."""
         viewer = cls(person, ())
         viewer.opened_sessions = sessions
         return viewer

@@ -4,7 +4,8 @@ import re
 
 from portal.imports.records import Unreadable
 
-# The number of bytes to read from the beginning of a file. A zip archive has its first file names there.
+# The number of bytes to read from the beginning of a file. These bytes contain the first file names of a zip
+# archive.
 SEEN = 64 * 1024
 
 UNPACK = "Unpack it, and import the file that it contains."

@@ -14,7 +14,7 @@ from stdnum.exceptions import ValidationError
 
 ROUNDED = re.compile(r"9[.,]7([89]?\d*)[eE]\+?12")
 FIRST_NUMBER = re.compile(r"[\s:='\"]*([0-9][0-9\s‐-―−-]*[0-9xX]|[0-9])")
-# An ISBN anywhere in a text, such as in "ISBN13: 9780306406157" or "[0306406152]".
+# Matches an ISBN anywhere in a text, such as in "ISBN13: 9780306406157" or "[0306406152]".
 NUMBER = re.compile(r"(?<!\d)(?:97[89][\s‐-―−-]?)?(?:\d[\s‐-―−-]?){9}[\dXx](?!\w)", re.ASCII)
 SOFT_HYPHEN = "\u00ad"
 # An ISBN-10 that lost its leading zeros must have at least this many digits left. With fewer digits, the

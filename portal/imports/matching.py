@@ -17,8 +17,8 @@ from portal.lists.models import SavedItem, StaffLinkItem
 from recommendations.models import Item, ItemMatch, NextStep, Recommendation
 from recommendations.search import entries
 
-# A match points these foreign keys to the imported item too, because pages show the items that they point to.
-# A NextStep is made from an Event, so both must point to the same item.
+# A match also points these foreign keys to the imported item, because pages show the item that such a key
+# points to. A NextStep is made from an Event, so both must point to the same item.
 OTHERS = [(Event, "other_item"), (NextStep, "other_item"), (StaffLinkItem, "item")]
 
 
@@ -44,7 +44,7 @@ def imported_records():
 def match(item, record, *, by, at):
     """Move everything from the item added by hand to the imported record, and return the ItemMatch.
 
-    If a list contains both, both entries stay as they are. Raises CannotMatch.
+    If a list contains the item and the record, the two entries stay as they are. Raises CannotMatch.
     """
     _lock_lists_with(SavedItem.objects.filter(item=item))
     item, record = _locked(item, record)
@@ -107,7 +107,7 @@ def _lock_lists_with(saved_items):
 
 
 def _locked(item, record):
-    """Lock the item and the record, and return their rows.
+    """Lock the item and the imported record, and return their rows.
 
     While the two are locked, patrons can still save them in lists.
     """

@@ -63,7 +63,7 @@ class Refused(Exception):
 
 
 class Unreadable(Exception):
-    """The file can't be read. The text of the exception says what the person who imports it can do."""
+    """The file can't be read. The text of the exception says what the person who imports the file can do."""
 
 
 @dataclass(frozen=True)

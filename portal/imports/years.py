@@ -16,14 +16,14 @@ IN_NUMERALS = re.compile(
     r"(?<![〇零○一二三四五六七八九十百千])[一二][〇零○一二三四五六七八九]{3}(?![〇零○一二三四五六七八九十百千])"
 )
 YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
-# The Gregorian or corrected year, which catalogers put in brackets, or after "i.e." or "=". Brackets after a
-# dash, as in "1998-[2003]", contain the last year and don't match.
+# Matches the Gregorian or corrected year, which catalogers put in brackets, or after "i.e." or "=". Brackets
+# after a dash, as in "1998-[2003]", contain the last year and don't match.
 CONVERTED = re.compile(r"(?:(?<![-–—])(?<![-–—]\s)[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
-# A year with digits in brackets that the cataloger has added, such as "18[64]" or "[19]64".
+# Matches a year with digits in brackets that the cataloger has added, such as "18[64]" or "[19]64".
 COMPLETED = re.compile(r"(?<!\d)(?:(\d{1,3})\[(\d{1,3})\??\]|\[(\d{1,3})\](\d{1,3}))(?!\d)")
 # Matches a sign that a year in brackets is the year of copyright or of a later printing, not of publication.
 NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
-# A year that is known only to the decade or the century, such as "196-" or "19--".
+# Matches a year that is known only to the decade or the century, such as "196-" or "19--".
 UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")
 # A year that is marked as a year of another calendar, such as "1384 H", "A.H. 1384" or "2021 B.S.".
 CALENDAR = r"(?:A\.?\s?[HM]|B\.?\s?[ES]|V\.?\s?S|H|هـ?|[Ss]h|[Hh]ijri|[Ss]a[ṃm]vat|[ŚS]aka)(?!\w)\.?"

@@ -119,7 +119,7 @@ def mark_delivered(notification, *, at):
         return
     changes = {
         "state": Notification.State.DELIVERED,
-        # The reply address is a secret, and is no longer needed.
+        # The reply address is a secret and no longer needed, so don't keep it.
         "headers": {name: value for name, value in notification.headers.items() if name != "Reply-To"},
         "delivered_at": at,
         "leased_until": None,

@@ -19,8 +19,9 @@ PURPOSE = "envelope of an email"
 # address is signed.
 ID_BYTES = 8
 RETURNED = "The mail server took the email, and reported later that it did not arrive:"
-# Status codes of class 5 that don't count as hard failures, because the recipient's address is not the cause.
-# 5.7 is about the sender: the server doesn't accept our emails. 5.2.2 is a full mailbox. See decision 19.
+# Status codes of permanent errors (class 5) that don't count as hard failures, because the recipient's
+# address is not the cause. 5.7 is about the sender: the server doesn't accept our emails. 5.2.2 is a full
+# mailbox. See decision 19.
 NOT_ABOUT_ADDRESS = ("5.7.", "5.2.2")
 
 # The minimum time between two failures that stop notices to an address. Failures on one day may come from a
@@ -56,7 +57,7 @@ def note_hard_failure(person_id, email, *, at):
 
 
 def is_about_address(status):
-    """Return whether an error of class 5 counts as a hard failure of the address.
+    """Return whether a permanent error (class 5) counts as a hard failure of the address.
 
     `status` is the enhanced status code, such as "5.1.1", or a text that begins with it. An error without
     such a code counts.
@@ -106,8 +107,8 @@ def note_report(address, *, status, at):
     """Count a report that an email did not arrive, and return whether it was counted.
 
     `address` is the address that the report was sent to. `status` is the report's status code, such as
-    "5.1.1". A report counts only if its status is of class 5 and if `envelope_for` made the address. Each
-    email counts once.
+    "5.1.1". A report counts only if its status says that the failure is permanent (class 5), and if
+    `envelope_for` made the address. Each email counts once.
     """
     email = email_of_report(address)
     if email is None or not status.startswith("5."):

@@ -34,7 +34,10 @@ class Choices:
         return self._own.get((False, kind, None)) or KINDS[kind].default
 
     def of(self, kind, branch=None):
-        """Return the person's choice for this branch, or else for every branch, or else the default."""
+        """Return the Choice for this kind.
+
+        The person's choice for this branch comes first, then their choice for every branch, then the default.
+        """
         return self.own(kind, branch) or self.own(kind) or self.default(kind)
 
 

@@ -66,7 +66,8 @@ SEND, DROP = Decision(send=True), Decision()
 
 def decide(facts, at):
     """Return the Decision about a notice at the time `at`."""
-    # Because of abs(), a time far in the future doesn't count. It was stored while a clock was fast.
+    # A time far in the future was stored while a clock was fast. Because of abs(), it doesn't count as using
+    # the desk.
     uses_desk = facts.at_desk_at is not None and abs(at - facts.at_desk_at) < AT_DESK
     if not facts.is_wanted or facts.choice.channel == Channel.NONE:
         return DROP

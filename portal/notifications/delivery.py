@@ -173,7 +173,8 @@ class Outgoing:
             # If a server closes a connection, there is something to read: the reply 421 or the end of the
             # stream.
             is_quiet = smtp and smtp.sock and not select.select([smtp.sock], [], [], 0)[0]
-            # Sending NOOP takes time, so do it only after a pause.
+            # NOOP asks the server whether the connection still works. Each NOOP takes time, so send one only
+            # after a pause.
             if is_quiet and (time.monotonic() - self.used_at < ALIVE_SECONDS or smtp.noop()[0] == OK):
                 return True
         self.close()

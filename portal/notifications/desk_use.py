@@ -9,7 +9,8 @@ from portal.prepared import update_rows
 from .deciding import USE_STORED_EVERY
 from .models import DeskUse
 
-# The session stores the time of the last write under this key, in seconds. This saves a query per request.
+# Under this key, the session stores when the use of the desk was last saved, in seconds. So a request needs
+# no query to find that out.
 WRITTEN_AT = "desk_use_written_at"
 
 

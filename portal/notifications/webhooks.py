@@ -50,7 +50,7 @@ class NotSent(Exception):
 
 
 def is_set_up():
-    """Return whether the library sends events."""
+    """Return whether the library sends events to another system."""
     return bool(settings.WEBHOOK_URL)
 
 
@@ -98,7 +98,7 @@ def deliver(event, *, at):
 
 
 def correct_times_of_events(*, at):
-    """Make events due if their time was set while a clock was fast. The worker runs this job."""
+    """Make events due now if their `due_at` was set while a clock was fast. The worker runs this job."""
     WebhookEvent.objects.filter(leased_until__gt=at + LEASE * 2).update(leased_until=None)
     WebhookEvent.objects.filter(due_at__gt=at + RETRY_AFTER[-1] * 2).update(due_at=at)
 
@@ -112,7 +112,7 @@ def signature(message_id, seconds, body):
 
 
 def _post(body, event, at):
-    """Send the body. Raises NotSent. A redirect is not followed."""
+    """Send the body of an event. Raises NotSent. A redirect is not followed."""
     url, message_id = urlsplit(settings.WEBHOOK_URL), f"msg_{event.public_id.hex}"
     seconds = int(at.timestamp())
     headers = {

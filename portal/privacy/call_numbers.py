@@ -24,8 +24,8 @@ def remove(numbers, *, at):
     """
     if numbers.exists():
         _delete(numbers)
-        # The remaining numbers are under a hold. If staff undo an action, a number is shown again if its
-        # `done_at` is the time of this action. A new `done_at` prevents this.
+        # The remaining numbers are under a legal hold. If staff undo an action, the number whose `done_at` is
+        # the time of that action is shown again. A new `done_at` keeps the number hidden.
         numbers.update(done_at=at)
 
 

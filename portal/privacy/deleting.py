@@ -61,7 +61,7 @@ def _delete_session(help_session, by, at):
     handover.withdraw_emails(help_session)
     push.end_for_visits(help_session)
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).delete()
-    # Keep the code itself. If the patron types it, the page can say that the visit was deleted.
+    # Keep the row of the code. If the patron types the code, the page can say that the visit was deleted.
     ClaimCode.objects.filter(help_session=help_session).update(
         state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
     )

@@ -29,19 +29,19 @@ PERSON, CONVERSATION = "person", "conversation"
 # HELP_SESSION is a help session that staff deleted. VISIT is a help session that was erased with its patron,
 # so that only a count remains.
 HELP_SESSION, VISIT = "help_session", "visit"
-# How long a record stays on the list. A backup can be a day older than BACKUPS_KEPT, because only the next
-# backup deletes it.
+# How long a record stays on the erased list. A backup can be a day older than BACKUPS_KEPT, because only the
+# next backup deletes it.
 KEPT_FOR = settings.BACKUPS_KEPT + timedelta(days=2)
 
 
 def remember(kind, *public_ids):
-    """Add records to the list when the transaction commits. A full disk doesn't prevent an erasure."""
+    """Add records to the erased list when the transaction commits. A full disk doesn't prevent an erasure."""
     names = [f"{FOLDER}/{kind}-{public_id}" for public_id in public_ids]
     transaction.on_commit(lambda: _write(names), robust=True)
 
 
 def erase_again(*, at):
-    """Erase each record on the list that a restored backup has brought back.
+    """Erase each record on the erased list that a restored backup has brought back.
 
     Return (a Counter of erased records by kind, a list of what could not be erased and what to do).
     """
@@ -80,7 +80,7 @@ def erase_again(*, at):
 
 
 def forget_erased(*, at):
-    """Remove a record from the list when no backup contains the record anymore. The worker runs this job."""
+    """Remove a record from the erased list when no backup contains it anymore. The worker runs this job."""
     for name in _names():
         path = f"{FOLDER}/{name}"
         if private_storage().get_modified_time(path) < at - KEPT_FOR:
@@ -89,13 +89,13 @@ def forget_erased(*, at):
 
 def _write(names):
     for name in names:
-        # Write the file again, because its age must count from the latest erasure.
+        # If the record's file exists, write it again, because its age must count from the latest erasure.
         private_storage().delete(name)
         private_storage().save(name, ContentFile(b""))
 
 
 def _remembered(kind):
-    """Return the public ids of the records of this kind."""
+    """Return the public ids of the records of this kind on the erased list."""
     found = []
     for name in _names():
         of_kind, _hyphen, public_id = name.partition("-")

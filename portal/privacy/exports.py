@@ -39,8 +39,8 @@ LEASE = datetime.timedelta(minutes=5)
 AGAIN_AFTER = datetime.timedelta(hours=1)
 ATTEMPTS_MAX = 3
 RETRY_AFTER = datetime.timedelta(minutes=1)
-# How old a file without a row must be before it is deleted. A newer file may still get a row, because a
-# worker writes the file before it saves the file's name.
+# A file that no Export row names is deleted when the file is older than this. A newer file's name may not be
+# saved yet, because a worker writes the file first.
 STRAY_AFTER = datetime.timedelta(hours=1)
 CHUNK = 256 * 1024
 
@@ -113,7 +113,7 @@ def forget_old_exports(*, at):
 
 
 def forget_stray_exports(*, at):
-    """Delete files without a row. A full disk or a killed worker can leave such files behind."""
+    """Delete files that no Export row names. A full disk or a killed worker can leave such files behind."""
     storage = private_storage()
     names = [f"{FOLDER}/{name}" for name in storage.listdir(FOLDER)[1]] if storage.exists(FOLDER) else []
     old = [name for name in names if storage.get_modified_time(name) < at - STRAY_AFTER]

@@ -100,7 +100,7 @@ def rows_to_compare(going, into):
         *HelpSession.objects.filter(patron__in=both, shared_with__in=both),
         *Participation.objects.filter(person=into),
         *Draft.objects.filter(person=into),
-        # A merge can change the names of the lists that it moves.
+        # A merge can rename the lists that it moves, so compare these lists too.
         *SavedList.objects.filter(patron=going),
         *SavedItem.objects.filter(saved_list__patron=into),
         *Attachment.objects.filter(client_token__in=drafts.values("client_token"), message=None),

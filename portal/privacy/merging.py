@@ -256,7 +256,7 @@ def _merge_saved_items(saved_list, own):
 def _move_passkeys(going, into, model, field):
     """Move passkeys, but not to a staff record.
 
-    The passkeys of `going` were added without a second factor, so they must not open the desk.
+    The passkeys of the record `going` were added without a second factor, so they must not open the desk.
     """
     if not into.is_staff:
         _move(going, into, model, field)
@@ -292,12 +292,14 @@ def _move_check_ins(going, into, model, field):
 
 # The foreign keys whose rows can't simply be moved, each with the function that handles its rows.
 MERGED_BY = {
-    # If the record `into` gets the email address of `going`, _take_name_and_address moves this row later.
+    # If the record `into` gets the email address of `going`, _take_name_and_address moves the row of this
+    # address.
     ("account.EmailAddress", "user"): _leave_to_end,
     # No row exists at this point, because merge_people refuses a record with a pending change of address.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("incoming.EmailReader", "person"): _leave_to_end,
-    # If the record `into` gets the email address of `going`, _take_name_and_address moves this row too.
+    # If the record `into` gets the email address of `going`, _take_name_and_address also moves the failures
+    # of this address.
     ("notifications.FailingAddress", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,

@@ -44,8 +44,8 @@ from .locks import lock_person_rows
 from .merging import CannotMerge, merge_people
 from .models import LegalHold, MergedRecords
 
-# The choices about check-ins, in an order: the first one allows the library the least, and the last one the
-# most. "" means that the person hasn't chosen.
+# The choices about check-ins, from the one that allows the library the least to the one that allows the most.
+# "" means that the person hasn't chosen.
 LESS_FIRST = ("none", "pages", "", "push", "email")
 CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
 
@@ -114,7 +114,8 @@ def unmerge(merged, *, by, at, now):
     shared = HelpSession.objects.filter(shared_with=OuterRef("pk"))
     people = User.objects.filter(pk__in=[into.pk, person.pk])
     people.update(has_shared_visits=Exists(shared))
-    # The names were restored without User.save(), which would have indexed their words.
+    # The names were restored without User.save(), which would have indexed their words. So index the words
+    # here.
     NameWord.objects.index(people)
     audit.record("unmerged_people", into, by=by, patron=into, at=at)
     audit.record("unmerged_people", person, by=by, patron=person, at=at)
@@ -175,8 +176,8 @@ def _restore_email(into, before, *, since):
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
     email, is_confirmed = before["address"]
-    # Since the merge, somebody else may have added the old address to their record. The record `into` then
-    # gets no address.
+    # Since the merge, somebody else may have added the earlier address of `into` to their record. The record
+    # `into` then gets no address.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None
     User.objects.filter(pk=into.pk).update(email=email)
@@ -212,8 +213,8 @@ def _move_back(label, field, row, person, into):
         # A change of address after the merge has deleted this EmailAddress, so insert it again.
         _restore_row(label, row)
     elif label == CheckIn._meta.label:
-        # A link that was sent after the merge went to the address of `into`, so it must not open this
-        # person's visit. The link from before the merge works again.
+        # A check-in link that was sent after the merge went to the address of `into`, so it must not open
+        # this person's visit. The link from before the merge works again.
         now.filter(asked=into).update(asked=person, token_hmac=row["token_hmac"])
     else:
         now.filter(**{field: into}).update(**{field: person})
@@ -272,7 +273,10 @@ def _conversations_of(before, person):
 
 
 def _keys_of(before, model):
-    """Return the primary keys of the person's visits or conversations (`model`) that the merge moved."""
+    """Return the primary keys of the person's rows of `model` that the merge moved.
+
+    `model` is HelpSession or Conversation.
+    """
     moved = [
         keys for label, field, keys in before["moved"] if (label, field) == (model._meta.label, "patron")
     ]
@@ -377,7 +381,8 @@ def _end_new_access(into, *, since):
 def _end_new_links(person, into, *, since, at):
     """End the links to lists that were made after the merge, and delete their addresses.
 
-    Either person may have made them. A person must no longer be able to open a list of the other person.
+    Either person may have made these links. A person must no longer be able to open a list of the other
+    person.
     """
     links = ListLink.objects.filter(saved_list__patron__in=[person, into], made_at__gt=since, ended_at=None)
     links.filter(ends_at__gt=at).update(ends_at=at, token_hmac=None, token_sealed="")

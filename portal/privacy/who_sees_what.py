@@ -10,7 +10,7 @@ from .policy_lines.line import Group
 
 
 class Role(Enum):
-    """A kind of person who may see data. The value is the heading of the role's column in the table."""
+    """A kind of person who may see data. The value is the heading of a column in docs/who-sees-what.md."""
 
     PERSON = "the person it is about"
     CODE = "a viewer by code"

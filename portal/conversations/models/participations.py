@@ -8,7 +8,7 @@ from accounts.models import User
 
 
 class Side(models.TextChoices):
-    """One side of a conversation."""
+    """One of the two sides of a conversation: the patron or the library."""
 
     PATRON = "patron", _("the patron")
     STAFF = "staff", _("the library")

@@ -61,7 +61,7 @@ ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 @shows_unsent_text(for_everybody=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
-    """Show the form on GET. Send the question on POST, or store it until the person signs in."""
+    """Show the question form on GET. Send the question on POST, or store it until the person signs in."""
     visits = opened_visits(request)
     if request.method != "POST":
         unsent = unsent_form(request)
@@ -301,7 +301,7 @@ def _begun(request, unsent):
 
 
 def _ask_page(request, form, *, waiting="", unsent=None, status=200):
-    """Show the form.
+    """Show the page with the question form.
 
     `waiting` is the text of a question that the browser session stores from a different form, or "". The page
     warns that the new question replaces this text.
@@ -336,7 +336,7 @@ def _send_page(request, form, address_form=None, *, kept, status=200):
 
 
 def _ask_about(request, about, *, begun="", for_helper=False, **shown):
-    """Show the form on GET, and send the question on POST.
+    """Show the question form on GET, and send the question on POST.
 
     `begun` is the text that the form has at first. If `for_helper` is true, the question goes to the helper.
     `shown` are further arguments for `_about_page`.

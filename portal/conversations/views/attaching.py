@@ -92,7 +92,7 @@ def with_words(post, conversation, *, by, side, client_token):
 
 
 def _counted(request, conversation, name, file, why):
-    """Count a patron's upload toward the limit, and return the arguments (name, file, why).
+    """Count a patron's upload toward the limit, and return the upload as (name, file, why).
 
     If the limit is reached, return None in place of `file`, and "too_often" in place of `why`. Call this
     function before the file is decoded, because decoding is expensive.

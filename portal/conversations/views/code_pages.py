@@ -51,7 +51,7 @@ def send_reading_code(request):
 
 
 def _page(request, kept, *, words, kind, pages, question):
-    """Show the page. After the right code, send the question.
+    """Show the page for the emailed code. After the right code, send the question.
 
     `pages` has the names of two pages: the page to write the question on, and the page with a button to send
     it.

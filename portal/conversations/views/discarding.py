@@ -19,13 +19,13 @@ def discard_question(request):
 
 @require_POST
 def discard_reading(request):
-    """Delete everything that the person filled in, without sending it."""
+    """Delete the stored answers to *Find me something to read*, without sending them."""
     return _discard(request, pending_questions.READING)
 
 
 @require_POST
 def restore_discarded(request):
-    """Undo the last deletion, and show the page with the button that sends the text."""
+    """Restore the text that was deleted last, and show the page with the button that sends this text."""
     kind = pending_questions.restore(request)
     if kind is None:
         messages.warning(request, _("This can't be undone anymore."))

@@ -69,7 +69,7 @@ CLOCK = re.compile(
     re.IGNORECASE,
 )
 HOUR_ONLY = re.compile(r"(?:^|\s)(\d{1,2})\s*([ap])(?:\.?\s*m\.?)?$", re.IGNORECASE)
-# A date at midnight. Spreadsheets and other programs write a date without a time in this way.
+# Matches a date at midnight. Spreadsheets and other programs write a date without a time in this way.
 MIDNIGHT = re.compile(
     r".*[T\s](?:0?0[:.h]00(?:[:.]00(?:[.,]0+)?)?(?:\s*a\.?\s*m\.?)?|12:00(?::00)?\s*a\.?\s*m\.?)"
     r"\s*(?:Z|[+-]\d{2}:?\d{2})?",
@@ -271,9 +271,9 @@ class Duration(NamedTuple):
 
     @property
     def in_fingerprints(self):
-        """Return the duration as fingerprints of rows have it, with half a minute rounded up.
+        """Return the Duration for a row's fingerprint. Half a minute is rounded up, as in earlier releases.
 
-        Earlier releases rounded all middles up. Without this, rows that they imported would look new.
+        With any other rounding, rows that an earlier release imported would look new.
         """
         low, high = self.band or (0, None)
         return self if high is None else self._replace(minutes=int((low + high) / 2 + 0.5))

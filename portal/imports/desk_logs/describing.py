@@ -201,7 +201,7 @@ def _examples(bands):
 
 
 def _of_repeats(result):
-    """Say that each row of the file counts, also a row that equals an earlier one."""
+    """Say that a row counts as a contact even if it equals an earlier row of the file."""
     if count := result.equal:
         yield ngettext(
             "%(count)s row is equal to an earlier row of the file in everything that is counted. "

@@ -43,5 +43,5 @@ class FailedRows:
         return before or f"import {self.log_import.pk} row {row.number}"
 
     def close(self):
-        """Finish writing. The binary file stays open."""
+        """Finish writing the rows. The binary file stays open."""
         self._text.detach()

@@ -52,10 +52,10 @@ class Mapping:
     """What a person has decided about a log. The portal guesses what is missing, or asks the person.
 
     `columns` is {field: [names of columns]}. A field with an empty list has no column. `values` is {field:
-    {folded value: our value}}. `order` is one of ORDERS or "". `usual_order` is the order in the earlier file
-    for which the mapping was saved. It is used if the dates of this file don't show their order. In a file of
-    failed rows, `other_order` is the order in the column of "other_day". `branch` is the slug of the branch
-    for rows that name no branch.
+    {value as `fold` returns it: our value}}. `order` is one of ORDERS or "". `usual_order` is the order in
+    the earlier file for which the mapping was saved. It is used if the dates of this file don't show their
+    order. In a file of failed rows, `other_order` is the order in the column of "other_day". `branch` is the
+    slug of the branch for rows that name no branch.
     """
 
     columns: dict = field(default_factory=dict)
@@ -199,7 +199,7 @@ class Places:
         return recognized(name_of_field, value)
 
     def is_right(self, name_of_field, ours):
-        """Return whether `ours` is still a value of the library."""
+        """Return whether values in this field can still be mapped to `ours`."""
         if ours == LEFT_OUT:
             return True
         if ours == NOTHING:
@@ -238,7 +238,7 @@ class Plan:
     # {field: name} for each own field of the library that a column of this log is mapped to.
     own_fields: dict = field(default_factory=dict)
     left_out: list = field(default_factory=list)
-    # The fields with dates whose column has no times, see Evidence.has_only_days.
+    # The date fields whose columns have no times of day, see Evidence.has_only_days.
     only_days: frozenset = frozenset()
     # The order of day and month in the column of the field "other_day".
     other_order: str = ""

@@ -22,8 +22,8 @@ FOLDER = "desk-logs"
 class Notes:
     """The notes about one upload. `preview` is empty, or a result of `preview_of`.
 
-    If the file has rows that failed in an earlier import, `answers_of` is the name of that import's file, as
-    long as its answers are used.
+    If the file has rows that failed in an earlier import, and the answers of that import are used,
+    `answers_of` is the name of that import's file.
     """
 
     overview: Overview

@@ -16,7 +16,7 @@ from .values import CHOICES, GUESSES, LAYOUTS, MAX_VALUES, NEVER_NAMES, UNUSED
 
 # The row with the names of the columns must be one of this many first rows. A title can be above it.
 HEADER_ROWS = 25
-# The two columns that a file of failed rows has in addition. Neither of them is imported.
+# A file of failed rows has the columns of its log, and these two columns, which are not imported.
 REASON, ORIGIN = "Why it was not imported", "Import and row"
 TOTAL = re.compile(
     r"(?:grand |sub ?|sub-)?(?:totals?|totales|summe|gesamt)(?:\s+[^\W\d]+){0,2}[\s:=]*[\d.,]*$",
@@ -138,7 +138,7 @@ class Overview:
 
 
 def plain(name):
-    """Return the folded name up to its first bracket or colon. Known names are returned whole."""
+    """Return the name up to its first bracket or colon, or a known name as a whole, as `fold` returns it."""
     folded = fold(name)
     if folded in NEVER_NAMES or any(folded in guesses for guesses in GUESSES.values()):
         return folded

@@ -11,13 +11,13 @@ from .dates import NotRead, read_day, read_duration, read_hour
 from .overview import is_total
 
 # A cell in the column overview.ORIGIN: the primary key of the import and the number of the row. In files of
-# earlier releases, it is like 3-15, which spreadsheets turn into a date.
+# earlier releases, such a cell looks like 3-15, which spreadsheets turn into a date.
 ORIGIN = re.compile(r"(?:import )?(\d{1,15})(?: row |-)\d{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The values of one row that the portal counts.
+    """The values that the portal counts from one row of a desk log.
 
     writing.py makes fingerprints of `content` and `number`.
     """
@@ -36,7 +36,7 @@ class Contact:
     topic: int | None
     # The primary keys of the values of the library's own fields.
     own_values: tuple
-    # The fields of values.NEEDED that are empty in the row. The Plan says which value such a row counts with.
+    # The fields of values.NEEDED that are empty in the row. The Plan has the default values of these fields.
     empty: tuple
     content: str
     number: str
@@ -102,7 +102,8 @@ def read_row(row, plan, *, today, zone):
     group, topic = found.get("patron_group"), found.get("topic")
     return Contact(
         day=day,
-        # The fingerprint has the hour as it is written, as in earlier releases.
+        # If the column of days has no times, the hour is not counted. But the fingerprint contains the hour,
+        # as in earlier releases.
         hour=None if is_only_day else hour,
         branch=branch,
         service_point=point,

@@ -1,4 +1,4 @@
-"""Save mappings: under a name for the next file, and with an import for the file of its failed rows."""
+"""Save mappings for later files: under a name, or with an import for the file of its failed rows."""
 
 from portal.counts.models import LogImport
 from portal.imports.models import SavedMapping
@@ -39,8 +39,8 @@ def save_mapping(name, mapping, *, order="", at):
 def answers_of(mapping, plan):
     """Return what the import with this Plan stores for the file of its failed rows, as JSON.
 
-    Values that look like names are left out. Fewer rows could lead to other guesses, so the columns and the
-    order of day and month are those of the plan.
+    Values that look like names are left out. The columns and the order of day and month are those of the
+    Plan. Otherwise, the portal would guess them again from only the failed rows, and could guess differently.
     """
     stored = _without_names(mapping)
     fields = sorted({*GUESSES, *mapping.columns, *plan.positions})
@@ -54,7 +54,8 @@ def answers_of(mapping, plan):
 def earlier_answers(overview):
     """Return (LogImport, Mapping) if this is a file of failed rows. Otherwise, return None.
 
-    The import is the one in which the rows failed. If it was undone, its answers are gone.
+    The LogImport is the import in which the rows failed. If that import was undone, return None too, because
+    its answers are gone.
     """
     column = overview.named(ORIGIN)
     origin = import_of(next(iter(column.values), "")) if column else None
@@ -65,7 +66,7 @@ def earlier_answers(overview):
 
 
 def _without_names(mapping):
-    """Return the mapping as JSON that can be stored in the database."""
+    """Return the mapping as JSON for the database. Values that look like names are left out."""
     stored, known_words = mapping.as_json(), Places().words
     stored["values"] = {
         name: {

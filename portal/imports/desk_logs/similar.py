@@ -14,9 +14,9 @@ def plain_name(name):
 
 
 def by_plain_name(names):
-    """Return {plain name: ours} for {name: ours}.
+    """Return {plain name: our value} for `names`, which is {name: our value}.
 
-    If two names are similar and mean different things, neither of them is in the result.
+    If two names have the same plain name and different values, neither of them is in the result.
     """
     found = defaultdict(set)
     for name, ours in names.items():

@@ -8,9 +8,9 @@ from .values import CHOICES
 def suggested_columns(overview, places, *, fields, columns):
     """Return {field: name of a column} for columns whose values are mostly values of the library.
 
-    More than half of the rows with a value must have one that the library knows, and at least two of its
-    values must occur. `fields` and `columns` are the fields, and the folded names of the columns, that are
-    already decided.
+    A column is suggested only if more than half of its filled cells have a value of the library, and if at
+    least two different values of the library occur. `fields` are the fields that need no suggestion.
+    `columns` has the names of columns that need none, as `fold` returns them.
     """
     found = []
     for column in overview.columns:
@@ -22,7 +22,7 @@ def suggested_columns(overview, places, *, fields, columns):
             if name not in fields and len(set(known.values())) > 1 and rows * 2 > column.filled:
                 found.append((rows, name, column.name))
     chosen: dict[str, str] = {}
-    # If a column fits two fields, or a field two columns, the one with more known rows is chosen.
+    # If a column fits two fields, or two columns fit one field, choose the pair with more recognized rows.
     for _rows, name, column in sorted(found, key=lambda each: -each[0]):
         if name not in chosen and column not in chosen.values():
             chosen[name] = column

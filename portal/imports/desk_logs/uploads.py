@@ -15,7 +15,7 @@ from .notes import FOLDER, Notes, write_notes
 from .saved import save_mapping
 from .undoing import ReplacedLater, later_imports
 
-# The name of the action in the audit trail.
+# In the audit trail, this is the name for undoing an import.
 UNDID = "undid_import_of_desk_log"
 # How many files a coordinator can have at once. Each can have 40 MB.
 MAX_UPLOADS = 5
@@ -53,7 +53,7 @@ def add_upload(file, *, name, language, by, at):
 
 @staff_action
 def save_columns(upload, mapping, *, mapping_name="", notes, by, at):
-    """Save what each column means, or the answers so far. Raises Busy and LogUpload.DoesNotExist."""
+    """Save what each column means, or the answers given so far. Raises Busy and LogUpload.DoesNotExist."""
     upload = _lock(upload)
     _replace_notes(upload, Notes(notes.overview, mapping, mapping_name))
     upload.checked_at = None

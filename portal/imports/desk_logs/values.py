@@ -87,9 +87,9 @@ MAX_VALUES = 30
 # The library's own fields are choice lists too. In a mapping, such a field is called OWN followed by its
 # primary key.
 OWN = "own-"
-# If a value of the log is mapped to this, the rows with this value are left out.
+# If a value of the log is mapped to LEFT_OUT, the rows with this value are left out.
 LEFT_OUT = "-"
-# If a value of the log is mapped to this, the rows with this value are counted without this field.
+# If a value of the log is mapped to NOTHING, the rows with this value are counted, but without the field.
 NOTHING = "0"
 
 
@@ -213,7 +213,8 @@ DESK_WORDS = frozenset(fold(" ".join([*MODE_WORDS.values(), *TYPE_WORDS.values()
 def looks_personal(value, known_words=frozenset()):
     """Return whether the value looks like a person's name, an address or a phone number.
 
-    `known_words` has the folded words of the library's own names, such as those of its branches.
+    `known_words` has the words of the library's own names, such as those of its branches, as `fold` returns
+    them.
     """
     if PERSONAL.search(value):
         return True

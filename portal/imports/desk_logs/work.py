@@ -40,7 +40,7 @@ LEASE = timedelta(minutes=3)
 WAIT = timedelta(seconds=20)
 # How often the progress is saved, in seconds.
 PROGRESS_EVERY = 1
-# A file without a row is deleted when it is older than this.
+# A private file that no LogUpload names is deleted when the file is older than this.
 STRAY_AFTER = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def do_all(*, is_stopping=lambda: False):
 
 
 def do_now(upload):
-    """Do the task of a small upload, and the next one if the file has all its answers already.
+    """Do the task of a small upload. If all questions about the file are answered, do the next task too.
 
     The worker does the tasks of a large upload.
     """
@@ -243,7 +243,7 @@ def undo_now(log_import):
 
 
 def forget_log_uploads(*, at):
-    """Delete uploads that are a day old, and files without a row. The worker runs this job."""
+    """Delete uploads that are a day old, and files that no upload names. The worker runs this job."""
     with transaction.atomic():
         due = LogUpload.objects.filter(kept_until__lte=at).exclude(leased_until__gt=at)
         forget(LogUpload.objects.filter(pk__in=list(due.select_for_update().values_list("pk", flat=True))))

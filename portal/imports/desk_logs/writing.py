@@ -29,12 +29,12 @@ from .rows import LEFT_OUT, TOTALS, Failed, read_row
 BATCH = 500
 # How many failed rows a Result lists, and how many different reasons it counts.
 FAILED_SHOWN, REASONS_MAX = 50, 200
-# The name of the action in the audit trail.
+# In the audit trail, this is the name for an import of a desk log.
 IMPORTED = "imported_desk_log"
 PURPOSE = "row of a desk log"
 SEAL = "sealed row of a desk log"
-# Each row is encrypted with a different key, which is made of its number and content. So the nonce can be the
-# same.
+# Each row is encrypted with a different key, which is made of its ticket number and content. So all rows can
+# have the same nonce.
 NONCE = bytes(12)
 DAYS_MAX = 5_000
 
@@ -57,7 +57,8 @@ class Result:
     without_time: int = 0
     estimated: int = 0
     with_number: int = 0
-    # How many added contacts equal an earlier row of the file, and how many of them have its number.
+    # `equal` counts the added contacts without a ticket or chat number that equal an earlier row of the file.
+    # `same_number` counts the added contacts with the same number as an earlier row of the file.
     equal: int = 0
     same_number: int = 0
     # {band of minutes of an added contact: the minutes that it counts as}
@@ -135,8 +136,8 @@ def _note_failure(result, row, failed):
 class _Made(NamedTuple):
     """The fingerprints of a row: one identity, and one content, for each SECRET_KEY of the library.
 
-    `numbered` is the row's ticket number, or else its content, and how many equal rows came before. If
-    `is_repeated` is true, an earlier row of this file is equal.
+    `numbered` is a text: the row's ticket number, or else its content, followed by how many earlier rows have
+    the same ticket number or content. `is_repeated` is true if one of these earlier rows is in this file.
     """
 
     identities: list
@@ -172,7 +173,7 @@ class _Writer:
             self._save(new, edited)
 
     def _fingerprints(self, contact):
-        """Return the fingerprints of this row of the file, as _Made.
+        """Return the fingerprints of this row of the file, as a _Made.
 
         The base is the row's ticket number, or else its content. The count is the number of earlier rows with
         the same base.
@@ -193,10 +194,10 @@ class _Writer:
         return _Made(identities, contents, numbered, is_repeated)
 
     def _count_before(self, base, failed_in):
-        """Return how many rows with this base were imported until the row failed.
+        """Return how many rows with this base were imported, up to the import in which this row failed.
 
-        The import in which the row failed is included. The corrected row gets the next number. So if it
-        equals an imported row, it still counts as one more contact. `base` is as in `_fingerprints`.
+        `base` is made of the row's ticket number, or else of its content. Because the corrected row is
+        counted after these rows, it is one more contact, even if it equals one of them.
         """
         count = 0
         while ImportedRow.objects.filter(
@@ -323,9 +324,9 @@ def _short(text):
 
 
 def end_import(log_import, *, answers, at):
-    """Mark the import as complete. If it has added nothing, delete it.
+    """Mark the import as complete. If the import has added nothing, delete it.
 
-    `answers` are kept for the file of its failed rows, as `saved.answers_of` returns them.
+    `answers` is a result of `saved.answers_of`, and is stored for the file of the failed rows.
     """
     if log_import.added:
         LogImport.objects.filter(pk=log_import.pk).update(ended_at=at, answers=answers)
@@ -358,7 +359,7 @@ def _seal_keys(numbered, content):
 
 
 def days_with_contacts(result, branches):
-    """Return [(day, contacts recorded here, imported contacts)] for the days that get contacts."""
+    """Return [(day, contacts recorded here, imported contacts)] for the days in `result.days`."""
     if not result.days:
         return []
     counted = (HelpSession.Status.RECORDED, HelpSession.Status.TALLY)

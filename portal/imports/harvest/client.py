@@ -54,7 +54,7 @@ class Client:
         return names
 
     def records(self, **arguments):
-        """Return a Page of records. The arguments are those of OAI-PMH."""
+        """Return a Page of records. The arguments are those of the OAI-PMH request ListRecords."""
         if "resumptionToken" not in arguments:
             arguments["metadataPrefix"] = settings.OAI_PREFIX
         return self._ask(read_page, verb="ListRecords", **arguments)

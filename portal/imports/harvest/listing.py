@@ -71,7 +71,7 @@ class Lists:
         self.repeats = 0
 
     def _after(self, error):
-        """Handle an OAI-PMH error that the server has answered.
+        """Handle an OAI-PMH error in the server's answer.
 
         Return an empty Page if the error says that the list is empty. Return None if the caller should send
         another request.
@@ -83,7 +83,7 @@ class Lists:
             return Page([])
         if error.code == "badResumptionToken" and harvest.token:
             self.restarts += 1
-            # Begin at the start of the list again, in this run or in the next one.
+            # The token has expired. So begin at the start of the list again, in this run or in the next one.
             harvest.token, harvest.listed = "", 0
             if self.restarts > MAX_RESTARTS:
                 raise Stopped(

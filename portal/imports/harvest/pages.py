@@ -18,7 +18,7 @@ NO_NUMBER = "sha256:"
 
 
 def save_page(page, harvest, *, lock, at):
-    """Bring a page of the list into the catalog. Save in `harvest` where the next run continues."""
+    """Import a page of the server's list. Save in `harvest` where the next run continues."""
     harvest.read += len(page.records)
     harvest.listed += len(page.records)
     harvest.list_size = page.list_size or harvest.list_size
@@ -135,7 +135,9 @@ def _import(records, faults, harvest, lock):
 
 
 def _save_rows(listed, known, records, harvest, at):
-    """Save which item belongs to each record of the server. Withdraw items, or bring them back.
+    """Save which item belongs to each record of the server.
+
+    Withdraw items that have lost their record, and bring back withdrawn items that have one again.
 
     Return (number of withdrawn items, number of items brought back).
     """

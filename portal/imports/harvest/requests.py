@@ -40,7 +40,7 @@ class Unreachable(Exception):
 
 
 def get(arguments):
-    """Return the bytes that the server answers to a request with these arguments. Raises Unreachable."""
+    """Return the bytes of the server's answer to a request with these arguments. Raises Unreachable."""
     separator = "&" if urlsplit(settings.OAI_URL).query else "?"
     address = f"{settings.OAI_URL}{separator}{urlencode(arguments)}"
     deadline = time.monotonic() + MAX_SECONDS

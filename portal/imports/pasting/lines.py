@@ -37,7 +37,7 @@ class Wrong(Exception):
 
 
 def read_lines(text):
-    """Return an Entry for each line that isn't empty. Its number also counts the empty lines."""
+    """Return an Entry for each line that isn't empty. The numbers of the Entries count empty lines too."""
     return [
         _read(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
     ]

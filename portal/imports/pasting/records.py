@@ -85,7 +85,8 @@ def _read_ris(number, part):
     import rispy
 
     # Each record is read alone and gets an ER line. Without an ER line, rispy would add the fields of the
-    # next record. Some programs write one space before the hyphen, or none after it.
+    # next record. START_OF_FIELD repairs lines in which a program has written one space before the hyphen, or
+    # none after it.
     record = START_OF_FIELD.sub(r"\1  - ", part)
     record = END_OF_RECORD.sub("", record).rstrip() + "\nER  - \n"
     try:

@@ -29,7 +29,7 @@ from .entries import first_isbn, shortened
 Kind = Item.Kind
 # The time limit in seconds for looking up all DOIs of one preview.
 MAX_SECONDS = 6
-# Answers can be this long, because some contain the whole list of references of an article.
+# The maximum size of the resolver's answer. Some answers contain an article's whole list of references.
 MAX_ANSWER_BYTES = 1024 * 1024
 # How long a looked-up title is cached, so that adding the items doesn't ask the resolver again.
 KEPT_SECONDS = 600

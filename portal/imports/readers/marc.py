@@ -55,7 +55,7 @@ ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 # alphabet, such as Cyrillic in Windows-1251.
 OTHER_ALPHABET = re.compile(rb"[\xc0-\xff]{4}")
 
-# This hides the warning that pymarc logs for each missing indicator.
+# Hide the warning that pymarc logs for each missing indicator.
 logging.getLogger("pymarc").setLevel(logging.ERROR)
 
 
@@ -132,8 +132,8 @@ def _read_piece(piece, number, layout, dropped):
         if _is_shifted(piece):
             return Fault(number, "its directory doesn't lead to its fields. Export it again")
         if b"\x1b" in piece:
-            # Only MARC-8 has escape sequences. So the record is in MARC-8, even if its leader says UTF-8.
-            # Make the leader say MARC-8.
+            # Only MARC-8 has escape sequences, and this record contains one. So the record is in MARC-8, even
+            # if its leader says UTF-8. Make the leader say MARC-8.
             piece = piece[:9] + b" " + piece[10:]
         readable, damaged = DAMAGED_SUBFIELD.subn(_with_unused_code, piece)
         found = draft(_from_piece(readable), number, piece, layout)

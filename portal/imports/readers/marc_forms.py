@@ -6,7 +6,7 @@ from recommendations.models import Item
 
 Form, Kind = Item.Form, Item.Kind
 # The codes for the form of item in field 008 and 006. "s" (electronic) and "q" (on a disc or another carrier)
-# are in `_coded`.
+# are handled in `_coded`.
 CODES = {
     "a": Form.MICROFORM,
     "b": Form.MICROFORM,

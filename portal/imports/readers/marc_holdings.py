@@ -9,7 +9,7 @@ from portal.imports.loans import is_not_for_loan, restricts
 from portal.imports.readers.marc_titles import text_of
 from portal.imports.records import Held, Unreadable
 
-# Koha's codes for branches have at most 10 characters and no spaces.
+# Matches a branch code of Koha, which has at most 10 characters and no spaces.
 KOHA_CODE = re.compile(r"\S{1,10}")
 # Koha's 952 has at least one of these subfields: the barcode, the item type or the item number. A local note
 # in 952 has none of them.

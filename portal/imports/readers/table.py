@@ -36,7 +36,7 @@ DATE = re.compile(r"\d{1,2}-[^\W\d_]{3}(?:-\d{2,4})?|[^\W\d_]{3}-\d{2}|\d{4}-\d\
 def read_table(file, *, mapping):
     """Yield the Records and Faults of a CSV file, in order. `mapping` is {our field: [columns]}.
 
-    Raises Unreadable if `mapping` has an unknown field or column, or if no column is the title.
+    Raises Unreadable if `mapping` has an unknown field or column, or if no column has the title.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="windows letters", newline="")
     lines = lines_of(text, skips_long=True)
@@ -97,8 +97,8 @@ def _read_rows(rows, lines, mapping):
         if isinstance(row, list) and not any(cell.strip() for cell in row):
             continue
         number += 1
-        # The generator `lines` is closed if the CSV reader has asked for a line after the end of the file.
-        # The reader does this if the last cell has no closing quotation mark.
+        # If the last cell has no closing quotation mark, the CSV reader asks for one more line at the end of
+        # the file. This closes the generator `lines`.
         is_open = inspect.getgeneratorstate(lines) == inspect.GEN_CLOSED
         if isinstance(row, list) and (
             is_open or (is_tabbed and any("\t" in cell and "\n" in cell for cell in row))
@@ -110,7 +110,7 @@ def _read_rows(rows, lines, mapping):
 def _joined(records):
     """Join records that follow each other, have the same key, and say at which branch the item is.
 
-    Lists of copies have a row for each copy.
+    In a list of copies, an item has a row for each of its copies.
     """
     last = None
     for record in records:

@@ -191,7 +191,7 @@ def email_instead(*, at):
 
 
 def correct_times_of_messages(*, at):
-    """Make messages due if their time was set while a clock was fast. The worker runs this job."""
+    """Make messages due now if their `due_at` was set while a clock was fast. The worker runs this job."""
     PushMessage.objects.filter(leased_until__gt=at + LEASE * 2).update(leased_until=None)
     PushMessage.objects.filter(due_at__gt=at + MAX_WAIT * 2).update(due_at=at)
 

@@ -1,4 +1,4 @@
-"""Collect what pages about notices show about push messages."""
+"""Gather the facts about push messages that the pages about notices show."""
 
 from dataclasses import dataclass
 

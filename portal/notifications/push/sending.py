@@ -96,7 +96,7 @@ def send(subscription, content, *, topic, seconds):
 
 
 def _post(url, body, headers):
-    """Send the request, and return (HTTP status, wait). Raises NotNow.
+    """Send the request to the push service, and return (HTTP status, wait). Raises NotNow.
 
     `wait` is how long the service asks us to wait, or None.
     """
@@ -108,7 +108,7 @@ def _post(url, body, headers):
         path = url.path + (f"?{url.query}" if url.query else "")
         connection.request("POST", path or "/", body, headers)
         response = connection.getresponse()
-        # Read the beginning of the answer, so that the service doesn't see a broken connection.
+        # Read the beginning of the response. Otherwise, the push service would see a broken connection.
         with suppress(OSError, http.client.HTTPException):
             response.read(ANSWER_BYTES)
         return response.status, _wait(response.headers.get("Retry-After", ""))

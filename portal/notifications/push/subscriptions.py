@@ -20,7 +20,7 @@ from .keys import decode, encode, is_set_up, key_id
 # long.
 KEPT_UNCHECKED = timedelta(days=400)
 # The maximum number of devices for a person, or for a visit that was opened by code. An additional device
-# replaces the one whose last confirmation is the oldest.
+# replaces the one that confirmed its subscription longest ago.
 MAX_DEVICES = 10
 AUTH_BYTES, PUBLIC_KEY_BYTES = 16, 65
 
@@ -187,7 +187,7 @@ def _checked_key(text):
         content = decode(text)
         if len(content) != PUBLIC_KEY_BYTES:
             raise ValueError
-        # This raises ValueError if the point isn't on the curve.
+        # This raises ValueError if the key is not a point on the curve.
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), content)
     except ValueError:
         raise InvalidSubscription from None

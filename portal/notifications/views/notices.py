@@ -16,7 +16,7 @@ from portal.notifications.push.on_pages import push_on_page
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def notices(request):
-    """Show the choices. A POST saves them."""
+    """Show the person's choices about notices. A POST saves the choices."""
     person, kinds = request.user, kinds_to_choose(staff=False)
     times = NoticeTimes.objects.filter(person=person).first()
     push = push_on_page(request)

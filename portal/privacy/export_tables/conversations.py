@@ -78,7 +78,8 @@ def _own_numbers(person):
     """
     unnamed = Q(by=None, done_at=None, conversation__patron=person)
     shared = Q(conversation__help_session__with_child=Library.Children.SHARED)
-    # A merge moves the numbers of one conversation to the other. So check the visits of both conversations.
+    # A merge moves the phone numbers of one conversation to the other. So check the visits of both
+    # conversations.
     kept_later = Conversation.objects.filter(
         Q(pk=OuterRef("conversation")) | Q(merged_into=OuterRef("conversation")),
         Q(help_session__kept_at=None) | Q(help_session__kept_at__gt=OuterRef("asked_at")),

@@ -20,7 +20,7 @@ from portal.privacy.retention_preview import effect
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def remember(request):
-    """Show the form. If the URL contains a choice, also show what the choice would do.
+    """Show the form for the retention choice. If the URL contains a choice, also show its effect.
 
     A POST saves the choice. The "Undo" button sends the earlier choice as a POST.
     """

@@ -29,7 +29,7 @@ from recommendations.models import Topic
 SOME_FAILED, NOTHING_READ, STOPPED = 1, 2, 130
 DAYS_SHOWN, IMPORTS_SHOWN = 20, 20
 LOG_EVERY = 10_000
-# {field of a Question: how to answer it}
+# {field of a Question: the option of this command that answers the question}
 ANSWERS = {
     "day": "--map day=COLUMN",
     "order": "--day-first or --month-first",

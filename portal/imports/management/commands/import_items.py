@@ -87,7 +87,7 @@ class Command(BaseCommand):
         except (AlreadyRunning, LockLost) as error:
             raise CommandError(printable(error), returncode=NOTHING_READ) from None
         except CommandError as error:
-            # The message may contain text from the file, which may contain control characters.
+            # The message may contain text from the file, and this text may contain control characters.
             raise CommandError(printable(error), returncode=error.returncode) from error
         except KeyboardInterrupt:
             raise CommandError(
