@@ -96,6 +96,20 @@ def test_html_template_lines_have_at_most_110_characters():
     )
 
 
+def test_template_tags_end_on_the_line_on_which_they_begin():
+    """Django doesn't recognize a tag with a line break, and writes it onto the page."""
+    root = ROOT / "templates"
+    fail_if_any(
+        [
+            f"templates/{template}:{number}"
+            for template in TEMPLATES
+            for number, line in enumerate((root / template).read_text("utf-8").splitlines(), start=1)
+            if line.count("{%") != line.count("%}")
+        ],
+        "Remove the line break from the tag. A line with only one tag may be longer than the limit.",
+    )
+
+
 def test_every_static_file_is_used():
     fail_if_any(
         [f"static/{file}" for file in STATIC if not is_static_file_used(file)],

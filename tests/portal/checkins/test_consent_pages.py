@@ -335,7 +335,7 @@ def test_page_about_check_ins_mentions_the_leave_out_button_only_if_the_button_e
     patron.check_ins = choice
     patron.save()
     sign_in(client, patron)
-    assert ("at the end of the visit's page" in text(client.get(reverse("check_ins")))) == mentions
+    assert ("at the end of its page" in text(client.get(reverse("check_ins")))) == mentions
     assert ('id="leave-out"' in client.get(visit.get_absolute_url()).content.decode()) == mentions
 
 
