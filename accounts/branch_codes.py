@@ -42,7 +42,7 @@ class BranchFinder:
         self.unknown: Counter[str] = Counter()
 
     def find(self, code):
-        """Return the primary key of the branch, or None."""
+        """Return the primary key of the branch that has this code, name or slug, or None."""
         return self._branches.get(_key(code))
 
     def count_unknown(self, code):
@@ -108,7 +108,7 @@ def add_code(code, *, branch, by, at):
 
 @staff_action
 def remove_code(row, *, by, at):
-    """Delete the code. The next import whose file has the code stores it as unknown."""
+    """Delete the code. If the file of a later import has the code, the import stores the code as unknown."""
     audit.record("removed_branch_code", row, by=by, at=at)
     BranchCode.objects.filter(pk=row.pk).delete()
 

@@ -187,9 +187,9 @@ def may_wait(request, person, fields):
     the next person who signs in could see the text, for example the name of a new list. Such a form must be
     short, and the rate limit must not be reached.
 
-    A button by an unknown author may wait. If the button is about an object, the object must be in somebody's
-    library account. So no button about a quiet visit is saved, and none about a visit that nobody has added
-    to an account.
+    A form that is only a button may wait even if its author is unknown. If it is about an object, the object
+    must be in somebody's library account. So no button about a quiet visit is saved, and none about a visit
+    that nobody has added to an account.
 
     If the last sign-in in this browser was on a borrowed device, no form by an unknown author may wait.
     """

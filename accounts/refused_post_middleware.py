@@ -100,7 +100,7 @@ class KeepRefusedPostMiddleware:
         if not request.user.is_authenticated:
             return
         if is_borrowed(request):
-            # The device belongs to somebody else. Its owner must not find what this person typed.
+            # The owner of the borrowed device must not find what this person typed.
             if LAST_PERSON in request.COOKIES:
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
             if not was_borrowed(request):
@@ -157,8 +157,8 @@ class KeepRefusedPostMiddleware:
         if page and fields is not None and DESK_TOKEN not in request.COOKIES:
             return self._leave_in_browser(request, response, refused_to, person, page, fields)
         at_desk = request.path_info.startswith("/desk/")
-        # A patron's form without `page` has only a choice, and no text. It isn't saved: the person can choose
-        # again after signing in.
+        # A patron's form without `page` has only a choice, and no text. The form isn't saved: the person can
+        # choose again after signing in.
         can_wait = page or at_desk
         if person and can_wait and any(any(values) for values in fields.values()):
             path = request.get_full_path_info()
@@ -227,7 +227,7 @@ def _to_sign_in(request, response, refused_to, url):
     elif not request.user.is_authenticated:
         url = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': url})}"
     answer = HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
-    # One of the cookies can contain a notice for the next page.
+    # Keep the cookies, because one of them can contain a notice for the next page.
     answer.cookies = response.cookies
     return answer
 

@@ -95,7 +95,7 @@ BARS = {"bar": 4, "p95_bar": 50}
 
 
 def set_up(count):
-    """Build the missing parts of the catalog and its verdicts. Return {search or page: Page}."""
+    """Build the missing parts of the catalog and its verdicts. Return {name of a search or page: Page}."""
     build()
     verdicts.build()
     measured = pages.set_up(count)

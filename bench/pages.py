@@ -134,8 +134,8 @@ def set_up(count):
 def library():
     """Return (branches, staff, topics). `staff[n]` works at `branches[n % len(branches)]`.
 
-    The small and the large database have the same number of branches, staff and topics. Otherwise, these rows
-    would also make the pages of the large database slower.
+    The small and the large database have the same number of branches, staff and topics. More of these rows in
+    the large database would also make its pages slower.
     """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]

@@ -43,7 +43,7 @@ from recommendations.models import Item, QuestionType, Recommendation
 # The number of sessions, the number in each half-year, the number that Python creates, and the number of rows
 # in a batch. A half-year has 26 whole weeks (DAYS_OF_BLOCK), so copies of a session are on the same weekday.
 SESSIONS, PER_BLOCK, INVENTED, AT_ONCE = 1_000_000, 50_000, 10_000, 5_000
-# The columns that a copy takes from another session.
+# A copy of a session takes these columns from a session other than the original.
 MIXED = [
     *("happened_on", "hour", "topic_id", "language", "minutes", "patron_group_id", "found", "satisfaction"),
     "staff_id",
@@ -188,7 +188,8 @@ def _session(rng, pk, first_day, branches, staff, topics, choices):
     if is_tally:
         row.tally_kind = rng.choice(list(point.tally_kinds.all()))
         return row
-    # Without words, the rows would be so short that PostgreSQL reads the table instead of an index.
+    # Without a question and a summary, the rows would be so short that PostgreSQL reads the table instead of
+    # an index.
     row.question, row.summary = pages.WORDS[:67], pages.WORDS
     row.mode, row.read_level = weighted(rng, MODES), weighted(rng, READ)
     row.question_type, row.topic = rng.choice(QuestionType.values), rng.choice(topics)
@@ -350,7 +351,7 @@ def _noon(now):
 
 
 def _new_session(now):
-    """Record a session today, so that there is something to count."""
+    """Record a session today, so that `count_contacts` has something new to count."""
     row = HelpSession.objects.order_by("-pk").first()
     row.pk, row.public_id = None, None
     row.public_id = HelpSession._meta.get_field("public_id").get_default()

@@ -22,8 +22,8 @@ from portal.kits.models import ItemCount
 from recommendations.models import QuestionType, Recommendation, Topic
 
 # The number of verdicts, the number that Python creates, and the number that Python creates in one
-# transaction. SQL then copies these verdicts until there are enough. Each copy has another patron and another
-# staff member.
+# transaction. SQL then copies these verdicts until there are enough. Each copy has a different patron and
+# staff member than its original.
 VERDICTS, INVENTED, AT_ONCE = 1_000_000, 50_000, 5_000
 PATRONS, ITEMS_OF_TOPIC = 20_000, 300
 # The maximum age of a verdict, in days.
@@ -77,7 +77,7 @@ def build():
 
 
 def _copy(block):
-    """Copy the invented recommendations. Each copy is by another staff member for another patron."""
+    """Copy the invented recommendations, each time for a different patron and by different staff."""
     changes = {"public_id": new_uuid(), "visit_number": f"kept.id + {block * INVENTED}"}
     mixed = ["patron_id", "recommended_by_id", "branch_id"]
     copy_rows(Recommendation, number="id", block=block, size=INVENTED, mixed=mixed, changes=changes)

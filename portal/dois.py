@@ -7,7 +7,7 @@ import re
 from urllib.parse import quote
 
 PREFIX = re.compile(r"^(?:https?://)?(?:www\.)?(?:dx\.)?doi\.org/|^doi:\s*", re.IGNORECASE)
-# A registrant such as 10.1000 or 10.1000.10, a slash, and any characters.
+# Matches a DOI: a registrant such as 10.1000 or 10.1000.10, a slash, and any characters.
 DOI = re.compile(r"10\.\d{4,9}(?:\.\d{1,9})*/\S+", re.ASCII)
 MAX_LENGTH = 200
 

@@ -78,7 +78,8 @@ def env_database(name, default, *, synchronous):
     """Return the database in the variable's URL, as a value for Django's DATABASES.
 
     If the URL can't be read, return a database to which nothing can connect. The URL of a PostgreSQL database
-    may contain options, which replace ours. `synchronous` is the PRAGMA of that name for SQLite.
+    may contain options, which replace the portal's options. `synchronous` is the PRAGMA of that name for
+    SQLite.
     """
     try:
         database = dj_database_url.parse(env(name) or default)

@@ -54,7 +54,7 @@ MAX_COVER_BYTES = 2_400
 MIN_COVER_SIDE = 40
 MAX_COVER_PIXELS = 16_000_000
 # A picture is cut to the shape of a cover if its width divided by its height is between these two numbers.
-# Any other picture is shown whole, such as that of a square compact disc.
+# Any other picture is shown whole, such as the square cover of a compact disc.
 COVER_RATIOS = (0.6, 0.82)
 
 # With this lock, each process decodes only one picture at a time, because decoding briefly needs a hundred

@@ -32,14 +32,14 @@ NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
 # From this code point on, marks are vowels that belong to the word. Scripts with lower code points, such as
 # Latin and Arabic, have accents and vowel marks that people often leave out.
 FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
-# A letter of a script that is written without spaces: Thai, Lao, Burmese, Khmer, kana or Han. Each such
-# letter is treated as a word.
+# Matches a letter of a script that is written without spaces: Thai, Lao, Burmese, Khmer, kana or Han. Each
+# such letter is treated as a word.
 WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-# A word. It ends at an ASCII character that is neither a letter nor a digit, as in the FTS5 tokenizer
-# "ascii".
+# Matches a word, up to an ASCII character that is neither a letter nor a digit, as the FTS5 tokenizer "ascii"
+# does.
 WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
 # Matches usual punctuation, and characters of scripts that don't write vowels as marks. Most texts have only

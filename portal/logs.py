@@ -16,16 +16,16 @@ SECRETS = [
         ),
         r"\1: …",
     ),
-    # A claim code. It may have spaces or hyphens between its digits.
+    # Matches a claim code, which may have spaces or hyphens between its digits.
     (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),
-    # The end of a path, if it is a secret: a code that a person typed, or the token of a link in an email.
+    # Matches the secret end of a path: a code that a person typed, or the token of a link in an email.
     (
         re.compile(r"(?i)/(c|how|shared|invitation|not-me|unsubscribe)/[^\s?\"'][^?\"'\n]*"),
         r"/\1/…",
     ),
-    # A query string.
+    # Matches the query string of a URL.
     (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),
-    # A token. The pattern excludes the ids of rows and requests, because these ids help to find an error.
+    # Matches a token, but no id of a row or a request, because such an id helps to find an error.
     (
         re.compile(
             r"(?<![\w-])(?=[\w-]*\d)(?![0-9a-f]{8}-[0-9a-f]{4}-)(?![0-9a-f]{32}\b)[\w-]{22,}", re.ASCII
@@ -48,7 +48,7 @@ def log_config(level):
             "django": {"handlers": [], "propagate": True},
             # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
-            # A form with too much data is not an error of the portal.
+            # A form with too much data is no error of the portal, so log it without a traceback.
             **{
                 f"django.security.{name}": {"filters": ["warning_without_trace"]}
                 for name in ("RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")

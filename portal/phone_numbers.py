@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import mark_safe
 
 INTERNATIONAL = r"\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}"
-# An area code, an exchange and a line number: (414) 555-0134, 1-414-555-0134, 414.555.0134
+# Matches a number with an area code, such as (414) 555-0134, 1-414-555-0134 or 414.555.0134.
 WITH_AREA = r"(?:1[ .-])?(?:\([2-9]\d{2}\) ?\d{3}[ .-]\d{4}|[2-9]\d{2}(?P<by>[ .-])\d{3}(?P=by)\d{4})"
 LOCAL = r"[2-9]\d{2}-\d{4}"
 # Numbers of three digits, such as 911 and 988, become links only after a word such as "call", "dial" or
@@ -24,7 +24,7 @@ PHONE = re.compile(
 
 DIGIT = re.compile("[0-9]")
 
-# A number that a patron types for a call: digits with separators, and perhaps an extension such as "ext. 12".
+# Matches a number that a patron types for a call: digits, separators, and perhaps an extension ("ext. 12").
 TYPED = re.compile(
     r"(?P<main>\+? ?[\d(][\d ().\-/]*)"
     r"(?:[ ,]*(?:x|ext\.?|extension|extensión|int\.?) ?\.?(?P<extension>\d{1,6}))?",

@@ -62,7 +62,7 @@ def mark_database(*, at):
 
 
 def accept_key():
-    """Write the mark with the current key, even if the earlier one was made with an unknown key."""
+    """Write the mark with the current key, even if the earlier mark was made with an unknown key."""
     salt = secrets.token_hex(16)
     _library().objects.update(key_mark=f"{salt}:{keys.fingerprint(KEY_PURPOSE, salt)}")
 

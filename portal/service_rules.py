@@ -19,9 +19,9 @@ from django.core.validators import validate_email
 LOCAL_LETTERS = frozenset(string.ascii_letters + string.digits + "._-")
 # The maximum number of characters before the @ (RFC 5321), and the number that the "+" and the token need.
 LOCAL_PART_MAX, TOKEN_LENGTH = 64, 43
-# A host name, or "*." and the end of a host name.
+# Matches a host name, or "*." and the end of a host name.
 PUSH_HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)+[a-z0-9-]+")
-# The characters of a metadata prefix of OAI-PMH.
+# Matches a metadata prefix of OAI-PMH.
 OAI_NAME = re.compile(r"[A-Za-z0-9\-_.!~*'()]{1,80}")
 
 

@@ -213,8 +213,8 @@ USERSESSIONS_TRACK_ACTIVITY = False
 ILS = env("ILS", "demo" if DEMO else "")
 # The time limit, in seconds, for all requests to the ILS during one sign-in.
 ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)
-# An earlier version read these pairs. A migration of the app `accounts` copies them to the table of branch
-# codes, and nothing else reads them.
+# The pairs of a branch code and a branch that an earlier version of the portal read. A migration of the app
+# `accounts` copies them to the table of branch codes. Nothing else reads them.
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
 ILS_SETTINGS = env_ils(ILS, timeout=ILS_TIMEOUT)
 
@@ -222,10 +222,10 @@ ILS_SETTINGS = env_ils(ILS, timeout=ILS_TIMEOUT)
 # sign-in page does not mention single sign-on.
 SSO: dict = env_single_sign_on()
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
-# An email address that a provider sends does not prove who the person is.
+# An email address from the provider of single sign-on does not prove who the person is.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # In seconds, for each request to the provider.
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # The time limit for a request to the sign-in provider, in seconds.
 
 BORROWED_DEVICE_HOURS = 2  # A sign-in on a borrowed device lasts at most this long.
 SESSION_ENGINE = "accounts.sessions"
@@ -253,10 +253,10 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W009",  # Our check afterword.E002 reports a weak SECRET_KEY, and says how to make a key.
-    "security.W020",  # Our check afterword.E006 reports an empty ALLOWED_HOSTS.
-    "security.W002",  # The module portal/headers.py already sends X-Frame-Options.
-    "templates.W003",  # The module portal/templatetags/i18n.py replaces Django's on purpose.
+    "security.W009",  # Silenced, because our check afterword.E002 reports a weak SECRET_KEY.
+    "security.W020",  # Silenced, because our check afterword.E006 reports an empty ALLOWED_HOSTS.
+    "security.W002",  # Silenced, because portal/headers.py already sends X-Frame-Options.
+    "templates.W003",  # Silenced, because portal/templatetags/i18n.py replaces Django's tags on purpose.
 ]
 
 # The maximum sizes of request bodies, including files. 6 MB is enough for the library's logo (5 MB), and 11
@@ -325,7 +325,7 @@ IMAP = env_mailbox("IMAP_URL", password=env("IMAP_PASSWORD"))
 
 # The key for push messages, which `manage.py push_keys` makes. Without a key, no page mentions push messages.
 PUSH_PRIVATE_KEY = env("PUSH_PRIVATE_KEY").strip()
-DEMO_PUSH_KEY_FILE = DATA_DIR / "demo-push-key"  # The command build_demo makes this key.
+DEMO_PUSH_KEY_FILE = DATA_DIR / "demo-push-key"  # The file with the demo's push key, which build_demo makes.
 if DEMO and not PUSH_PRIVATE_KEY and DEMO_PUSH_KEY_FILE.exists():
     PUSH_PRIVATE_KEY = DEMO_PUSH_KEY_FILE.read_text().strip()
 # Where the push services can reach the library: an https address, or "mailto:" and an email address.
@@ -371,7 +371,8 @@ TIME_ZONE = "UTC"  # The module accounts.middleware activates the library's own 
 
 STATIC_URL = "static/"
 STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # If true, collectstatic isn't needed.
+# If true, the server finds static files in their source folders, so collectstatic isn't needed.
+WHITENOISE_USE_FINDERS = MODE in {"development", "test"}
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     # No file is public. All uploads go to "private".

@@ -14,12 +14,12 @@ from django.conf import settings
 from . import keys
 
 SIGNATURE_BYTES = 8
-# The shortest token has a signature and one byte of content.
+# The minimum length of a token. It is enough for a signature and one byte of content.
 MIN_TOKEN = 15
-# The longest token. The part of an address before the "@" has at most 64 characters.
+# The maximum length of a token. The part of an address before the "@" has at most 64 characters.
 MAX_TOKEN = 64
-# The shortest token if nothing else is before the "@". A shorter text before the "@" may be the name of a
-# mailbox.
+# The minimum length of a token if the address has nothing else before the "@". A shorter text there may be
+# the name of a mailbox.
 MIN_TOKEN_ALONE = 40
 # How emails write "+" and "@": as they are, in quoted-printable text, and in URLs.
 PLUS, AT = "(?:[+]|=2B|%2B)", "(?:@|=40|%40)"

@@ -21,8 +21,8 @@ TAGS = (
 )
 # Tags such as {% url … as address %} store their result in a variable.
 TAG = rf"\{{% (?:(?:{'|'.join(TAGS)})(?: [^%\n]*)?|\w+ [^%\n]* as \w+ )%\}}"
-# A line that begins with an {% if %} without {% else %} and ends with its {% endif %}. If the condition is
-# false, the page doesn't get the line break either.
+# Matches a line that begins with an {% if %} without {% else %} and ends with its {% endif %}. If the
+# condition is false, the page doesn't get the line break either.
 ONE_IF = re.compile(r"^(\{% if (?:(?!\{% (?:if|elif|else)\b)[^\n])*?)\{% endif %\}\n", re.MULTILINE)
 ONLY_TAGS = re.compile(rf"^(?:(?:{TAG}|\{{#[^\n]*?#\}}) ?)+\n", re.MULTILINE)
 
@@ -32,8 +32,8 @@ class Loader(filesystem.Loader):
 
     def get_contents(self, origin):
         contents = super().get_contents(origin)
-        # With DEBUG, the line numbers of Django's debug page must be right. Emails and <pre> need their white
-        # space.
+        # Keep the white space with DEBUG, because the line numbers of Django's debug page must be right. Also
+        # keep it in emails and in templates with <pre>, because people see it there.
         is_page = origin.name.endswith(".html") and "/email/" not in origin.name
         if settings.DEBUG or not is_page or "<pre" in contents:
             return contents

@@ -9,7 +9,7 @@ from django.core.files.uploadhandler import FileUploadHandler, SkipFile, Tempora
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_FILES = 10
-# {name of a form field: the most bytes of its file}
+# {name of a form field: the maximum size of its file, in bytes}
 MAX_BYTES_BY_FIELD = {"desk_log": 40 * 1024 * 1024}
 
 log = logging.getLogger(__name__)

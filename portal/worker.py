@@ -37,7 +37,7 @@ ROUND_SECONDS = 1
 # unreachable, the worker tries again after EMAIL_RETRY_SECONDS.
 PUSH_HOST_PAUSE_SECONDS = 60
 EMAIL_RETRY_SECONDS = 15
-# The worker checks this often whether there is other work, such as a harvest at night.
+# How often the worker checks whether there are covers to ask for, a harvest to run, or desk logs to import.
 COVERS_CHECK_SECONDS = 60
 HARVEST_CHECK_SECONDS = 60
 DESK_LOGS_CHECK_SECONDS = 2
@@ -170,7 +170,7 @@ class Worker:
             self.push_pauses[host] = time.monotonic() + PUSH_HOST_PAUSE_SECONDS
 
     def send_events(self):
-        """Send all events that are due now to another system. Stop at the first one that it refuses."""
+        """Send all due events to another system. Stop at the first event that the system refuses."""
         while not self.stopping and webhooks.is_set_up():
             self._note_progress(self.send_events)
             at = timezone.now()

@@ -44,7 +44,7 @@ def _in_words(saved):
 
 @prepared(person=BigAutoField(), items=BigAutoField())
 def _saved(person, items):
-    """Return a row for each SavedItem: (primary key of its item, its public id, name of its list)."""
+    """Return (primary key of the item, public id of the SavedItem, name of the list) for each SavedItem."""
     rows = User.objects.filter(
         pk=person,
         saved_lists__removed_at=None,

@@ -10,8 +10,8 @@ from portal.happening import happening
 def titles_as_text(items, *, library, branch=None, words=()):
     """Return a text with a paragraph for each item: title, author, call number at `branch`, and link.
 
-    `words` are paragraphs to put before the items. They may be private, so the caller must ask the patron
-    first. If `branch` is given, the holdings of the items must be loaded.
+    `words` are paragraphs to put before the items. They may be private, so the caller must first ask the
+    patron whether to include them. If `branch` is given, the holdings of the items must be loaded.
     """
     paragraphs = [*words, *(_paragraph(item, library, branch) for item in items)]
     paragraphs.append(_("From %(library)s") % {"library": library.name})

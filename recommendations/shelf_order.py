@@ -93,7 +93,7 @@ def _parts(text):
 
 
 def _in_collection(prefix, text):
-    """Return the parts of a call number after the prefix of its collection, such as FIC or J DVD."""
+    """Return the parts of the sort key for the text after the prefix of a collection, such as FIC."""
     if prefix not in BEFORE_AUTHORS or DEWEY_NUMBER.match(text):
         scheme, parts = _parts(text)
         return parts if scheme != CONGRESS or _has_cutter(parts) else _scan(text, LOCAL)
@@ -105,10 +105,10 @@ def _has_cutter(parts):
 
 
 def _scan(text, scheme):
-    """Return the parts that follow the class number.
+    """Return the parts of the sort key for the text after the class number.
 
     In a local scheme, digits after letters are a whole number. In the other schemes, they are the decimals of
-    a Cutter number. Dewey has author marks without digits in the same place.
+    a Cutter number. In Dewey, an author mark without digits can replace the Cutter number.
     """
     parts = []
     for found in PARTS.finditer(text):
@@ -130,7 +130,7 @@ def _number(whole, decimals=None, end=None):
 
 
 def _mark(letters, whole=None, end=None):
-    """Return a part of a key for letters, with or without a whole number, such as LEE, v.2 or op.7."""
+    """Return the part of a sort key for letters with or without a number, such as LEE, v.2 or op.7."""
     return (MARK, letters, *_whole(whole), end or "")
 
 

@@ -10,7 +10,7 @@ from .models import Item, NextStep
 from .verdicts import NOT_GOTTEN, ONLINE
 
 Kind = NextStep.Kind
-# Staff can't order a person, or send a class from another branch.
+# Staff can't order a person or an event, or have them sent from another branch.
 NOT_FOR_PLACES = {Kind.ORDERED, Kind.ON_ITS_WAY, Kind.ON_LOAN}
 NOT_ONLINE = {Kind.RESERVED, Kind.ON_ITS_WAY, Kind.ON_LOAN}
 

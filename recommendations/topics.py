@@ -26,9 +26,9 @@ STARTING = [
     ("Small business", {"es": "Pequeños negocios"}),
     ("Technology", {"es": "Tecnología"}),
 ]
-# Topics with these words are private: health, law, immigration, housing, money and abuse. Nobody should be
-# asked about such a topic by email, because others may read the email. The words are English and Spanish,
-# without accents. Most of them are beginnings of words.
+# Topics with these words are private: they are about health, law, immigration, housing, money or abuse.
+# Nobody should be asked about such a topic by email, because others may read the email. The words are English
+# and Spanish, without accents. Most of them are beginnings of words.
 SENSITIVE = re.compile(
     r"\b(health|medic|illness|disease|mental|addict|pregnan|disab|hiv\b|sexual|gender|lgbt|laws?\b|lawyer"
     r"|legal|court|crime|crimin|prison|police|divorce|custody|immigra|asylum|refugee|citizen|visas?\b|deport|housing"

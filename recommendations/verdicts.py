@@ -44,7 +44,7 @@ WORDS_FOR_READERS = {
     Kind.PERSON: FOR_INFORMATION,
     **dict.fromkeys((Kind.COURSE, Kind.EVENT), FOR_AN_EVENT),
 }
-# The kinds of item that people read, watch or attend from beginning to end. They can stop before the end.
+# The kinds of item that people read, watch or attend from beginning to end. People can stop before the end.
 HAS_AN_END = {
     *(Kind.BOOK, Kind.AUDIOBOOK, Kind.SOUND, Kind.SCORE, Kind.VIDEO, Kind.SERIAL, Kind.ARTICLE, Kind.COURSE),
 }

@@ -34,8 +34,8 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 # for a test marked `sql`.
 MAX_CASES = 2
 # On PostgreSQL, `make test` runs only the tests whose result may differ between the databases. For this run,
-# the mark expression in .ci/test begins with LEAVES_OUT_ONE_DATABASE. The text of a module with such tests
-# matches MAY_DIFFER. The text of a module with such sweeps matches MAY_DIFFER_AMONG_SWEEPS.
+# the mark expression in .ci/test begins with LEAVES_OUT_ONE_DATABASE. A module has tests for this run if its
+# text matches MAY_DIFFER. In tests/architecture/, the text must match MAY_DIFFER_AMONG_SWEEPS instead.
 LEAVES_OUT_ONE_DATABASE = "not one_database and "
 MAY_DIFFER = re.compile(r"mark\.sql\b|transaction=True")
 MAY_DIFFER_AMONG_SWEEPS = re.compile(r"mark\.core\b")
@@ -53,8 +53,8 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_ignore_collect(collection_path, config):
     """Ignore a module if all its tests have the marker one_database, and the run leaves out this marker.
 
-    `make test` runs a fifteenth of the tests on PostgreSQL. Collecting all of them would take seven seconds in
-    each process.
+    `make test` runs a fifteenth of the tests on PostgreSQL. Collecting all modules would take seven seconds
+    in each process.
     """
     if config.getoption("markexpr").startswith(LEAVES_OUT_ONE_DATABASE) and collection_path.suffix == ".py":
         return not has_tests_for_both_databases(collection_path) or None
@@ -107,7 +107,7 @@ def further_cases(items, marker):
 
 
 def cases_of_each_test(items, marker):
-    """Return a list of the cases of each test that has the marker."""
+    """Return the cases of the tests that have the marker, in one list for each test."""
     tests = defaultdict(list)
     for item in items:
         if item.get_closest_marker(marker):
@@ -277,7 +277,7 @@ def sign_in():
         session[LAST_USED_ON] = Library.current().today().isoformat()
         if second_factor and user.is_staff:
             session[SECOND_FACTOR] = timezone.now().isoformat()
-            # Without this time, the first request would save the time when the person used the desk.
+            # Without this session value, the first request would save when the person last used the desk.
             session[DESK_USE_WRITTEN_AT] = time.time()
         session.save()
         return client

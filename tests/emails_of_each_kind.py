@@ -32,7 +32,7 @@ from portal.privacy import correction_emails, exports
 from tests.accounts.test_sign_in import ask_for_code
 from tests.factories import HelpSessionFactory, UserFactory, ask_by_email, recommend_in
 
-# {kind of an email: words of its subject}. In the outbox, all these emails have the kind "account/mail".
+# {kind of an email: part of its subject}. In the outbox, all these emails have the kind "account/mail".
 ACCOUNT_EMAILS = {
     "account/login_code": "code",
     "account/sign_in_methods_changed": "Your sign-in at",
@@ -144,7 +144,7 @@ def _write_check_in(world, *, has_titles, at):
 
 
 def _digest_of(world, kind, *, at):
-    """Write a digest with a line about notices of this kind, and return its row."""
+    """Write a digest with a line about notices of this kind, and return the digest's Notification."""
     lines = [{"text": "2 notices", "url": settings.BASE_URL + reverse(kind.list_page)}]
     digest = notify(
         DIGESTS[kind.for_staff],

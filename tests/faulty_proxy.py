@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class FaultyProxy:
-    """A running proxy in front of the server at `port`. Without `fault`, it passes everything on.
+    """A running proxy in front of the server at `port`. Without `fault`, the proxy passes everything on.
 
-    `fault` is a function that makes the response to a request. It gets the arguments of the request as a
-    dictionary, and a function that asks the server. It returns the bytes to send, (status, headers, bytes),
-    or None to end the connection. `requests` has the arguments of all requests.
+    `fault` is a function that makes the response to a request. It is called with a dictionary of the
+    arguments in the URL, and with a function that asks the server. It returns the bytes to send, (status,
+    headers, bytes), or None to end the connection. `requests` has the arguments of all requests.
     """
 
     def __init__(self, port):

@@ -83,7 +83,7 @@ def test_guide_runner_passes_exported_variables_to_later_commands(run):
     assert run.bash('echo "$NAME"') == (0, "two words\n")
 
 
-def test_guide_runner_fills_in_the_printed_key_and_answers_prompts(run):
+def test_guide_runner_fills_in_the_key_that_a_command_printed_and_answers_prompts(run):
     run.step("echo token_urlsafe made-key")
     assert run.filled_in("export SECRET_KEY=… BASE_URL=x") == "export SECRET_KEY=made-key BASE_URL=x"
     assert run.bash('test -t 0 && read -r name && echo "$name"') == (0, "Example Library\n")

@@ -215,7 +215,7 @@ class Sip2:
         return ils_id.upper() if self.id_field == "AA" else ils_id
 
     def _remarks(self, answer, card):
-        """Yield (ok, sentence) for each unusual thing in a response."""
+        """Yield (whether it is harmless, sentence) for each unusual thing in a response."""
         fields = answer.fields
         if is_alias(card, fields.get("AA", "")):
             yield (

@@ -290,7 +290,7 @@ class RefusedPost(models.Model):
     }
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    # None if nobody was signed in and the last signed-in person is unknown.
+    # The author. None if nobody was signed in and the last signed-in person is unknown.
     person = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     # An HMAC of the token in the browser's cookie.
     browser = models.CharField(max_length=64, blank=True, default="", db_index=True)
@@ -333,7 +333,7 @@ class RefusedPost(models.Model):
 
     @property
     def texts(self):
-        """Return the texts in the form that aren't empty."""
+        """Return what the person typed into the text fields of the form. Leave out empty fields."""
         return [value for name, value in self.pairs if value and name.rpartition("-")[2] in self.TEXT_FIELDS]
 
     @property

@@ -58,12 +58,12 @@ def offers_push(person, library):
 
 
 def is_asked(person, library):
-    """Return whether the portal asks this person to choose: they may be asked and have not chosen yet."""
+    """Return whether to ask for a choice about check-ins: this person may be asked and has not chosen yet."""
     return not person.check_ins and may_be_asked(person, library)
 
 
 def may_be_asked(person, library):
-    """Return whether the library may ask this person to choose.
+    """Return whether the library may ask this person for a choice about check-ins.
 
     If the library doesn't email children, a child is not asked. The child can still choose on the page "Me".
     A patron who has died is not asked.
@@ -74,7 +74,7 @@ def may_be_asked(person, library):
 
 
 def sentences(*, by_email=True, by_push=False, aloud=False):
-    """Return the sentences that a person reads before they choose.
+    """Return the sentences that a person reads before they make a choice about check-ins.
 
     `by_email` is what `offers_email` returns, and `by_push` is what `offers_push` returns. `aloud` is true
     for the text that staff read aloud, which never offers messages on a phone.
@@ -95,12 +95,12 @@ def sentences(*, by_email=True, by_push=False, aloud=False):
 
 
 def sentences_for(person, library):
-    """Return the sentences that this person reads on a page. `person` is None if nobody is signed in."""
+    """Return the `sentences` that this person reads on a page. `person` is None if nobody is signed in."""
     return sentences(by_email=offers_email(person, library), by_push=offers_push(person, library))
 
 
 def wording(choice, *, by_email=True, by_push=False, aloud=False):
-    """Return the text of the consent to this choice, in the current language.
+    """Return the text of the consent to this choice about check-ins, in the current language.
 
     The text has the sentences that the person has read, and the label of the choice. The other arguments are
     those of `sentences`.
@@ -110,7 +110,7 @@ def wording(choice, *, by_email=True, by_push=False, aloud=False):
 
 
 def wording_for(choice, person, library):
-    """Return the text of the consent to this choice, as the person reads it on a page.
+    """Return the text of the consent to this choice about check-ins, as the person reads it on a page.
 
     `person` is None if nobody is signed in.
     """

@@ -19,7 +19,7 @@ Remember = User.Remember
 # This period applies to quiet visits, and to visits that nobody has added to an account. It also applies to
 # visits that a person adds after they have chosen "don't keep anything".
 SHORT_PERIOD = timedelta(days=30)
-# This period applies to people who have never made a choice.
+# This period applies to people who have never chosen how long the library keeps their visits.
 DEFAULT_PERIOD = timedelta(days=365)
 CHILD_PERIOD = timedelta(days=90)
 PERIODS = {

@@ -118,7 +118,7 @@ def end_here(request):
 
 
 def end(device):
-    """Stop keeping pages on this device. The device deletes them when it next connects to the portal."""
+    """Stop keeping pages on this device, which deletes its kept pages when it next connects."""
     KeptDevice.objects.filter(pk=device.pk).delete()
 
 

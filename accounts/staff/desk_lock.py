@@ -77,7 +77,7 @@ class SharedDeskMiddleware:
             request.session[USED_AT] = now
 
     def _refuse(self, request):
-        """Return a redirect if the person may not open this page. Otherwise return None.
+        """Return a redirect if the person may not open the requested page. Otherwise return None.
 
         Also set request.shared_desk if the computer is unlocked.
         """

@@ -36,7 +36,7 @@ def kept(request):
         and any(post.path.startswith("/desk/") for post in posts)
         and not may_open_desk(request)
     ):
-        # If these forms were sent without the second factor, the desk would refuse them again.
+        # If the person sent the saved desk forms without the second factor, the desk would refuse them again.
         return redirect_to_second_factor(request)
     context = {"posts": [(post, button_of(post)) for post in posts]}
     return render(request, "accounts/refused_post.html", context)

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 
 CONTENT_TYPE = "application/problem+json"
 API = "/api/"
-# A session with 20 items and texts of the maximum length has about 50,000 bytes.
+# The largest valid request has about 50,000 bytes: a session with 20 items and texts of the maximum length.
 MAX_BODY_BYTES = 128 * 1024
 # The texts of errors that Django would show as a web page. Programmers read these texts, so they aren't
 # translated.

@@ -15,14 +15,14 @@ LONG_NUMBER = re.compile(r"\d{9,}|\d(?:[ .-]?\d){10,}")
 LINE_ENDS = re.compile(r"\n|<br\s*/?>|</(?:p|div|li|tr)>", re.IGNORECASE)
 TAG = re.compile(r"<[^<>]{0,200}>")
 TIME = r"[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\.?)?[\])]?"
-# A date such as "2026-05-01" or "12/31/25," before a time.
+# Matches a date before a time, such as "2026-05-01" or "12/31/25,".
 DATE = r"[\[(]?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},?[ T]"
-# A line such as "10:42 Hello", "[10:42:07 p.m.] Hello" or "2026-05-01 10:42 Hello".
+# Matches the start of a line such as "10:42 Hello", "[10:42:07 p.m.] Hello" or "2026-05-01 10:42 Hello".
 TIMED_LINE = re.compile(rf"(?:{DATE})?{TIME}\s", re.IGNORECASE)
 SPEAKER = r"[^\W\d][\w .'-]{0,30}?"
-# A line such as "Patron: Hello", "Patron (10:42): Hello" or "Patron 10:42 AM: Hello".
+# Matches the start of a line such as "Patron: Hello" or "Patron (10:42): Hello" or "Patron 10:42 AM: Hello".
 SPOKEN_LINE = re.compile(rf"({SPEAKER})(?: {TIME})?:\s", re.IGNORECASE)
-# "10:42 Patron: Hello", also in the middle of a line.
+# Matches a time and a speaker, such as "10:42 Patron: ", even in the middle of a line.
 TIMED_SPEAKER = re.compile(rf"(?<!\d){TIME}\s(?:- )?{SPEAKER}:\s", re.IGNORECASE)
 
 
@@ -41,8 +41,8 @@ def _looks_like_transcript(text):
     """Return whether three lines begin with a time, or four lines begin with the name of a speaker.
 
     There must be two or more speakers, and one of them must have two or more lines. So a list with lines such
-    as "Title: …" and "Author: …" is no transcript. If the text has no lines, three times that are followed by
-    a speaker are enough.
+    as "Title: …" and "Author: …" is no transcript. A text without line breaks is a transcript if it has
+    a time and then a speaker in three places.
     """
     lines = [TAG.sub("", line).strip() for line in LINE_ENDS.split(text)]
     if sum(bool(TIMED_LINE.match(line)) for line in lines) >= 3 or len(TIMED_SPEAKER.findall(text)) >= 3:

@@ -99,7 +99,7 @@ def with_why(check_ins, *, at, but=frozenset()):
 
 
 def without_reasons(check_ins, *, late_before, closed_after, but=frozenset()):
-    """Leave out the check-ins about which the library may ask neither by message nor on a page.
+    """Leave out the check-ins that the library may neither send as a message nor show on a page.
 
     The reasons in `but` are ignored. For `late_before` and `closed_after`, see `too_late`. The caller must
     also check the day of the check-in, and when the retention period of the visit ends.
@@ -183,7 +183,7 @@ def everything_answered():
 
 
 def _by_message(library, at):
-    """Return (reason, condition) for each reason that forbids a message but no question on a page.
+    """Return (reason, condition) for each reason that forbids messages, but not questions on a page.
 
     The reason is a Why. The condition is a Q that matches the check-ins for which the reason applies. A
     missing email address is no reason if the patron chose messages on the phone. A missing device is no

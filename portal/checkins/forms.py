@@ -26,7 +26,7 @@ BEFORE = "was-"
 
 
 class WordsForm(forms.Form):
-    """The patron's text. `client_token` prevents saving the same text twice."""
+    """The form for a text to the library. `client_token` prevents saving the same text twice."""
 
     body = TextField(
         label=_("Tell us more"),

@@ -1,4 +1,7 @@
-"""Make the links in check-in emails, and find the check-in for a link. The database stores only HMACs."""
+"""Make the links in check-in emails, and find the check-in for a link.
+
+The database stores only the HMACs of these links.
+"""
 
 from datetime import timedelta
 

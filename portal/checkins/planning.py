@@ -279,7 +279,7 @@ def _save_got_at(recommendation, got_at, at):
     help_session = sessions.select_for_update(no_key=True, of=("self",)).first()
     changed = Recommendation.objects.filter(pk=recommendation.pk).exclude(got_at=got_at)
     if got_at is not None:
-        # If the patron presses the button a second time on an old page, the saved time doesn't change.
+        # If the patron presses "I've got it" a second time on an old page, the saved time doesn't change.
         changed = changed.filter(got_at=None)
     if not changed.update(got_at=got_at):
         return False

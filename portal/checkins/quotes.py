@@ -21,7 +21,7 @@ class NotShared(Exception):
 
 
 def wording(help_session):
-    """Return the text of the consent, in the current language."""
+    """Return the text that a patron agrees to when sharing words about a visit, in the current language."""
     return _(
         "Only %(name)s may read these words. My name isn't shown. I can take the words back at any time."
     ) % {"name": help_session.staff.display_name}
@@ -31,8 +31,8 @@ def wording(help_session):
 def share_words(help_session, *, person, words, wording, language, at):
     """Share the text `words` with the staff member who helped, and save the consent. Raises NotShared.
 
-    The new text replaces the text that the person shared about the visit before. `wording` is the text of the
-    consent, in `language`.
+    If the person has shared a text about this visit already, the new text replaces it. `wording` is the text
+    of the consent, in `language`.
     """
     help_session = _lock(help_session)
     if help_session is None or not help_session.may_share_words(person):

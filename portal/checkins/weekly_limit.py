@@ -1,4 +1,4 @@
-"""Correct the limit of one email a week if an email is not sent or if its address moves to another record.
+"""Keep the limit of one email a week right if an email is not sent, or its address moves to another record.
 
 `User.check_in_sent_at` is the time when the last email to the patron was written. The next email must be
 written at least a week later.

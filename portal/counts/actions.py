@@ -23,15 +23,15 @@ RELATED = frozenset(("branch", "service_point", "tally_kind", "topic", "patron_g
 # During the day, the job counts only the days of contacts that were recorded within this time. At night, it
 # counts all days.
 RECENT = timedelta(days=2)
-# The hours of the night, in the library's time zone.
+# The hours in which the job counts all days, in the library's time zone.
 NIGHT = range(0, 6)
 BATCH = 500
 
 
 def count_contacts(*, at):
-    """Count again the days and months of recently recorded contacts.
+    """Recount the days and months of recently recorded contacts.
 
-    Once a night, count all days and months again. The worker runs this job. Only rows whose numbers have
+    Once a night, recount all days and months. The worker runs this job. Only rows whose numbers have
     changed are written.
     """
     count_sessions_forgotten_before()
@@ -153,7 +153,7 @@ def _add_to_final(sessions):
 
 
 def _keep_check_in_answers(sessions):
-    """Add the number of these sessions with an answered check-in to CheckInAnswers."""
+    """Count the sessions that have an answered check-in, and add their number to CheckInAnswers."""
     recorded = [session.pk for session in sessions if session.status == HelpSession.Status.RECORDED]
     counted = Counter((month_of(day), branch) for _visit, day, branch in with_answered_check_in(recorded))
     for (month, branch), number in counted.items():

@@ -37,7 +37,7 @@ ANSWERS = {
 # readers know how many visits there were, how many were given to the patron and how many check-ins were sent.
 # They can subtract the answers from these numbers, so the results must be 0 or large enough too.
 GUARDS = {**dict.fromkeys(OF_VISITS, 4), VERDICTS: 0, "kept": 3, "answered": 5, "check_ins": 2}
-# BREAKDOWNS is {question: its breakdowns}. NONE is the table with only the sum.
+# BREAKDOWNS is {question: its breakdowns}. The table of the breakdown NONE has only the sum.
 NONE, TOPIC, QUESTION_TYPE, ITEM = "", "topic", "question_type", "item"
 BREAKDOWNS = {
     **dict.fromkeys(OF_VISITS, (NONE, TOPIC, QUESTION_TYPE)),
@@ -113,7 +113,7 @@ def _of_visits(quarter, breakdown):
         # under no topic.
         if breakdown == QUESTION_TYPE and row is UNNAMED:
             _add(without_row[branch, value], visits, given)
-            # Subtract the visits from the row UNNAMED, so that the rows still add up to the sum.
+            # Subtract these visits from the row UNNAMED, so that the rows still add up to the sum.
             _add(without_row[branch, UNNAMED], -visits, -given)
             for question in OF_VISITS:
                 _add(sums[question][branch][value][""], 0, 0)
@@ -173,7 +173,7 @@ def _given_in_visits(quarter):
 
 
 def _given_later(quarter, zone):
-    """Yield a Given for each verdict on an item in a conversation without a visit.
+    """Yield a Given for each verdict on an item recommended in a conversation without a visit.
 
     A conversation belongs to the quarter of its first recommendation.
     """

@@ -1,8 +1,8 @@
 """Decide which rows of outcomes may be shown, so that nobody can compute a number from 1 to 4.
 
-Each quarter has a table of the whole library, and may have a table of each branch. Every table also shows its
-sum. A year has tables of its own, from which somebody could subtract the rows of the quarters. These
-functions test only some combinations of rows.
+Each quarter has a table of the whole library, and may have a table of each branch. Every table also shows the
+sum of its rows. A year has tables of its own, from which somebody could subtract the rows of the quarters.
+These functions test only some combinations of rows.
 docs/decisions/0051-outcomes-are-counted-once.md explains why this is enough.
 """
 
@@ -138,8 +138,8 @@ def shown_in_year(parts, keys, question, breakdown):
 def _risky_key(parts, keys, shown, where, question, breakdown):
     """Return a key that the year must not show, or None if the year is safe.
 
-    `where` is {key: indexes of the parts that hide the key}. The year also shows the sum of the rows that are
-    not in `shown`, so this sum is tested like a row.
+    `where` is {key: the indexes of those `parts` of the year that hide the key}. The year also shows the sum
+    of the rows that are not in `shown`, so this sum is tested like a row.
     """
     others = frozenset().union(*(where[key] for key in keys if key not in shown))
     for chosen in _choices(len(parts)):
@@ -151,7 +151,7 @@ def _risky_key(parts, keys, shown, where, question, breakdown):
             return given_away[-1]
         staying &= {*shown}
         if others <= chosen and too_small(_visits_in_parts(of_chosen, staying, breakdown), question):
-            # Add the smallest row to this sum, so that the sum reveals less.
+            # Hide the smallest shown row too. The sum of the hidden rows then includes it, and reveals less.
             return shown[-1]
     return None
 

@@ -96,7 +96,7 @@ def _send(conversation, sender, text, *, at, subject=SUBJECT, address_sent_at=No
     email = EmailMessage()
     email["From"], email["Subject"] = sender, subject
     email["To"] = known or settings.REPLY_ADDRESS
-    # The id is the same in each build of the demo.
+    # The Message-ID is the same in each build of the demo.
     email["Message-ID"] = f"<{at:%Y%m%d%H%M}.{sender}>"
     email.set_content(text)
     receive(email.as_bytes(), at=at, recipient=email["To"], sender=sender)

@@ -17,8 +17,10 @@ class DemoBranch(NamedTuple):
     address: str
     phone: str
     promise_hours: int
-    hours: dict[str, tuple[int, int]]  # {"012": (9, 17)} means Monday to Wednesday, 9 a.m. to 5 p.m.
-    closed: dict[int, str]  # {days from today: why the branch is closed on this day}
+    # {weekdays: (opening hour, closing hour)}. The weekdays "012" are Monday to Wednesday.
+    hours: dict[str, tuple[int, int]]
+    # {number of days from today: why the branch is closed on that day}
+    closed: dict[int, str]
 
 
 BRANCHES = [

@@ -51,7 +51,10 @@ ENDPOINT = "https://updates.push.services.mozilla.com/wpush/v2/demo"
 
 
 def add(builder):
-    """Add the choices, failures and devices. Call this after the demo's emails were marked as delivered."""
+    """Add people's choices about notices, and what happened to their addresses and devices.
+
+    Call this after the demo's emails were marked as delivered.
+    """
     _choose(builder)
     _return_emails(builder.people[GETS_NO_EMAILS])
     at, rosa = builder.now, builder.people["rosa"]

@@ -58,7 +58,7 @@ def settle_outcomes(*, at):
                 at=at,
                 language=visit.language,
                 body=QUESTIONS.get(visit.language, QUESTIONS["en"]) if wanted else "",
-                # The token is the same in each build of the demo.
+                # The token of this message is the same in each build of the demo.
                 client_token=uuid.UUID(int=number),
             )
     _share_words(at=at)

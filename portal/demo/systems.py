@@ -1,4 +1,4 @@
-"""Let other systems use the API of the demo library. Nobody knows their tokens."""
+"""Let other systems use the API of the demo library. Nobody knows the tokens of these systems."""
 
 import datetime
 import uuid

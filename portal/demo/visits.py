@@ -28,8 +28,9 @@ from .scenarios.work import WORK
 from .years import FIRST_VISIT_DAYS_AGO
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *OLD, *SHARED]
-SESSIONS = 150  # The number of visits, unfinished sessions and tallies.
-# The number of recommendations in SMALL_VISITS that get the verdict "not tried yet".
+# SESSIONS is the number of visits, unfinished sessions and tallies. NOT_TRIED_YET is the number of
+# recommendations in SMALL_VISITS that get the verdict "not tried yet".
+SESSIONS = 150
 NOT_TRIED_YET = 19
 CODE_CARDS = 10
 # The text that patrons agree to when they add a visit to their account.
@@ -112,7 +113,7 @@ class Visits:
         return [self._chosen_item(recommendation) for recommendation in recommendations]
 
     def plan_verdicts(self, planned, recommendations, patron, since):
-        """Schedule the patron's verdicts on these recommendations, and the saving of items in a list.
+        """Schedule when the patron gives verdicts on these recommendations, and when they save items.
 
         `planned` are the DemoRecommendations from which the recommendations were made.
         """

@@ -19,7 +19,7 @@ from portal.surveys.presets import PLS
 YEAR_STARTS_IN = 7
 # The demo's own visits begin this many days before the build.
 FIRST_VISIT_DAYS_AGO = 90
-# The sampled weeks begin on the Monday after these days of the log's year.
+# (month, day) for each sampled week, in the year of the old log. The week begins on the next Monday.
 SAMPLED = ((10, 11), (4, 10))
 SAMPLED_WEEKS = len(SAMPLED)
 
@@ -40,7 +40,7 @@ def took_up_on(today):
 
 
 def year_of_log(today):
-    """Return the ReportingYear before the library began to use Afterword."""
+    """Return the ReportingYear that ended when the library began to use Afterword."""
     return ReportingYear.of(took_up_on(today), YEAR_STARTS_IN).before
 
 

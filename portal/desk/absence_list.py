@@ -29,7 +29,7 @@ def absences_context(request):
 
 
 def _is_absence_of_cover(other, absence):
-    """Return whether `other` belongs to the colleague who covers during `absence`, and overlaps with it."""
+    """Return whether `other` is an absence of the covering colleague on some of the days of `absence`."""
     overlaps = other.first_day <= absence.last_day and other.last_day >= absence.first_day
     return other.person_id == absence.cover_id and overlaps
 

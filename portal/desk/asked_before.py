@@ -17,7 +17,7 @@ from .kit_rows import offered_kits
 
 MAX_ITEMS, MAX_KITS, MAX_VISITS = 6, 5, 5
 KEY = BigAutoField()
-# Shorter words, such as "for" and "how", say little about a question, so they are ignored.
+# Words with fewer letters than this, such as "for" and "how", say little about a question. They are ignored.
 MIN_LETTERS = 4
 # At most this many words of a question are compared with past visits.
 MAX_WORDS = 8

@@ -32,7 +32,7 @@ def conversation_for_page(request, public_id):
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The query loads the conversation's branch, but not the visit's. Usually both have the same branch.
+        # The query loads only the conversation's branch. The visit has the same branch, so it needs no query.
         session.branch = conversation.branch
     return conversation
 

@@ -1,8 +1,8 @@
 """Find a conversation that a staff member opened while their branch covered for another branch.
 
 When the cover ends, the staff member can no longer open the conversation. If the access log shows that the
-staff member opened it before, the portal says that the cover has ended. It also saves what the staff member
-has typed.
+staff member opened it before, the portal says that the cover has ended, and saves what the staff member has
+typed.
 """
 
 from accounts.models import AuditEvent

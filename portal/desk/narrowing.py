@@ -14,7 +14,7 @@ from recommendations.models import Item
 from recommendations.search.languages import LANGUAGES
 from recommendations.search.narrowing import Narrowing
 
-# The page offers at most this many choices.
+# The page offers at most this many choices that narrow a search.
 MAX_CHOICES = 8
 # The value 'large_print' is a part of this statement, and not a parameter. After five runs, PostgreSQL plans
 # a statement once for all values of its parameters. Such a plan can't use the index of items in large print.
@@ -24,7 +24,7 @@ IN_LARGE_PRINT = "SELECT 1 FROM recommendations_item WHERE form = 'large_print' 
 class Choice(NamedTuple):
     """A word on the page. Staff press it to narrow the search, and press it again to undo this.
 
-    `value` is the text of all choices after staff press the word.
+    `value` is a text with all choices that apply after staff press the word.
     """
 
     label: str
@@ -105,7 +105,7 @@ def _has_large_print():
 
 
 def _pressed(code, chosen):
-    """Return the text of all choices after staff press the word with this code.
+    """Return a text with all choices that apply after staff press the word with this code.
 
     `chosen` are the codes that are chosen now. A second form, kind or language replaces the first.
     """

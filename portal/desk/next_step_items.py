@@ -13,7 +13,9 @@ from recommendations.models import NextStep, Recommendation
 
 @dataclass(frozen=True)
 class ItemToGet:
-    """An item to get. `step` is its NextStep or None, and `words` says what staff have recorded, or is "".
+    """An item that the patron couldn't get. `step` is its NextStep or None.
+
+    `words` is a text that says what staff have recorded about the item, or "".
 
     `seen` is the primary key of the last event about the item, or 0. Forms send it, so that the portal knows
     what the staff member saw.
@@ -47,7 +49,7 @@ def _item_to_get(recommendation):
 
 
 def recorded_words(step):
-    """Return what staff have recorded, such as "Ordered. Promised by Thursday, December 3."."""
+    """Return what staff recorded about an item, such as "Ordered. Promised by Thursday, December 3."."""
     day = {"day": day_in_a_sentence(step.promised_on)}
     if step.arrived_at:
         return _("The item has arrived for the patron.")

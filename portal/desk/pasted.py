@@ -52,7 +52,7 @@ class Pasted:
 
     @property
     def rows(self):
-        """Return the rows that can be added."""
+        """Return the rows of the item picker for the pasted items that can be added."""
         return [understood.row for understood in self.preview if understood.row]
 
     @property

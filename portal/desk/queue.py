@@ -79,13 +79,13 @@ class QueueQuery:
     """
 
     tab: str = FIRST
-    # The slug of a branch.
+    # The slug of the branch to show, or "" for all.
     branch: str = ""
-    # The primary key of a topic.
+    # The primary key of the topic to show, or "" for all.
     topic: str = ""
     # A Conversation.Reason, or FAILED for all conversations where a patron said that the help failed.
     reason: str = ""
-    # The text of a search.
+    # The text that staff search for, or "".
     q: str = ""
     # "1" to show only conversations with a draft answer by this staff member.
     drafts: str = ""

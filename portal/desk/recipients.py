@@ -94,10 +94,14 @@ class Recipient:
         )
 
     def check_shown(self, form):
-        """Add an error to the form if the page has not shown this patron, or if the patron has not agreed."""
+        """Add an error to the form if the page has not shown this patron yet.
+
+        Also add an error if the patron has an account and has not agreed to the consent text.
+        """
         was_shown = form.was_shown == self.fingerprint
         if not was_shown:
-            # The patron can't have agreed to the text that the page shows now, so clear the check boxes.
+            # The page will now show a text for the first time. The patron can't have agreed to this text, so
+            # clear the check boxes.
             form.data = form.data.copy()
             form.data.pop("agreed", None)
             form.data.pop("check_ins", None)

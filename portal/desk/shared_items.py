@@ -21,7 +21,7 @@ def items_of_answer(conversation, message_id, *, at):
 
 
 def items_of_session(help_session):
-    """Return the items of a visit, sorted by position, without the removed ones."""
+    """Return the items of a visit, sorted by position, without items that staff removed from the visit."""
     return [given.item for given in given_at(help_session).select_related("item")]
 
 

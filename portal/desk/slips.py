@@ -93,7 +93,7 @@ def base_url():
 
 
 def typed_at():
-    """Return the URL of the page where patrons type a code. It has no scheme, so that it is easy to type."""
+    """Return the URL where patrons type a code. The URL has no scheme, so that it is easy to type."""
     return (base_url() + reverse("open_code")).partition("://")[2]
 
 

@@ -198,7 +198,10 @@ def _call_in_words(event):
 
 
 def _step_in_words(event):
-    """Return the text about an item that the patron couldn't get. `until` is the promised day."""
+    """Return a sentence about the event. The event concerns an item that the patron couldn't get.
+
+    `event.until` is the promised day.
+    """
     kind = Event.Kind
     words = {
         kind.STEP_RECORDED: _("%(by)s recorded about “%(title)s”: %(what)s, promised by %(day)s"),

@@ -13,13 +13,13 @@ from portal.prepared import prepared
 
 from .models import OwnField, OwnValue, PatronGroup, ServicePoint, TallyKind
 
-# The stored name of the group for everything else. Pages show it in their own language.
+# The stored name of the patron group *Other*. Pages show this name in their own language.
 OTHER = "Other"
-# The most groups that a library can offer. With more groups, a group would soon describe one person.
+# The maximum number of patron groups. With more groups, a group would soon describe one person.
 MAX_GROUPS = 12
-# The most kinds of tallies of a service point.
+# The maximum number of kinds of tallies at one service point.
 MAX_KINDS = 12
-# The most own fields that a library can add, and the most values of one own field.
+# The maximum number of own fields of a library, and the maximum number of values of one own field.
 MAX_FIELDS, MAX_VALUES = 5, 20
 # The page that counts contacts uses these keys itself, so no kind of tally can have them.
 RESERVED_KEYS = frozenset("tvz")

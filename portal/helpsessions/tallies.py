@@ -13,7 +13,7 @@ from recommendations.models import QuestionType
 from .models import HelpSession
 from .unfinished import day_and_hour
 
-# The most contacts of one kind that staff can count at once.
+# The maximum number of contacts of one kind that staff can count at once.
 MAX_AT_ONCE = 500
 
 

@@ -1,4 +1,4 @@
-"""Find what was recommended to a viewer, with one verdict or in one visit."""
+"""Find what was recommended to a viewer. A filter can choose one verdict or one visit."""
 
 from django.db.models import BigAutoField, CharField, DateTimeField, Exists, OuterRef, Q
 

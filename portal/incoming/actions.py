@@ -27,7 +27,7 @@ from .own_text import own_text
 from .polite_replies import reply_to
 from .reading import MAX_HEADER_BYTES, parse, read
 
-# The size limit in bytes. A larger email is refused, or only its beginning is read.
+# The size limit of an email, in bytes. A larger email is refused, or only its beginning is read.
 MAX_BYTES = 25 * 1024 * 1024
 PURPOSE = "incoming email"
 TOKENS = uuid.UUID("6f0f2f2e-3f6a-4d1c-9a53-1f9d1c0f6c52")
@@ -260,7 +260,8 @@ def _enter(email_id, found, body, usable, refused, columns):
         draft_sequence=NO_DRAFT,
         by_email=Message.ByEmail.OWN,
     )
-    # If the patron no longer has the conversation, `reply` has saved the message without an author.
+    # `reply` saves a message without an author if the patron no longer has the conversation. Match the email
+    # again in this case.
     if message.author_id != person.pk:
         raise _MatchChanged
     _row, is_new = IncomingEmail.objects.get_or_create(

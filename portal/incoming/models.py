@@ -101,7 +101,7 @@ class IncomingEmail(models.Model):
         EMPTY = "empty", _("The email has no text.")
         TOO_LARGE = "too_large", _("The email is too large, so the library read only its beginning.")
 
-    # Staff can add an email to its conversation if it was not matched for one of these reasons.
+    # If one of these reasons kept an email from being matched, staff can add the email to its conversation.
     ADDABLE = (
         Reason.EXPIRED,
         Reason.OTHER_SENDER,

@@ -15,8 +15,8 @@ from portal.conversations.reply_addresses import first_lines
 # time for a search grows at least quadratically with the length of a line.
 PROBED_LINE_LENGTH = 300
 PROBED_LINES = 3000
-# A line that is a part of a line from the library's email counts as copied if it has at least this many
-# characters. A shorter line could be the sender's own words.
+# A line that is only a part of a line from the library's email must have at least this many characters to
+# count as copied. A shorter line could be the sender's own words.
 KNOWN_LENGTH = 12
 RUNS = re.compile(r"([ \t*])[ \t*]+")
 LINKS = re.compile(r"<[^<>\s]*>|https?://\S+|\[image:[^\]]*\]")
@@ -51,8 +51,8 @@ def own_text(text, *, sent=()):
     theirs = quoted | headers | markers | known
     own = {n for n in range(begin, len(lines)) if n not in theirs and DECORATION.sub("", lines[n])}
     if not sent and not quoted:
-        # The lines of the quote have no ">", and the library's email is unknown. So nothing shows which of
-        # the lines below are the sender's own.
+        # The lines of the quote have no ">", and the library's email is unknown. So nothing shows which lines
+        # after the start of the quote are the sender's own.
         own = set()
     if not own:
         while begin and not DECORATION.sub("", lines[begin - 1]):
@@ -131,8 +131,8 @@ def _marked(lines):
 def _known(lines, sent):
     """Return the numbers of the lines that are copied from the library's emails in `sent`.
 
-    A mail program may break a line into two. So a short line is also known if the emails contain it together
-    with the line before or after it.
+    A mail program may break a line into two. So a short line also counts as copied if the library's emails
+    contain it together with the line before or after it.
     """
     whole = "\n".join(_words(text) for text in sent)
     single = {line.strip() for text in sent for line in text.split("\n") if line.strip()}

@@ -33,7 +33,7 @@ MAX_PARTS = 200
 # The maximum number of lines in an email, because each line takes time. An email of 25 MB has about 350,000
 # lines of base64.
 MAX_LINES = 500_000
-# Longer text is cut. The original email still has all of it.
+# A longer text of an email is cut. The original email still has the whole text.
 MAX_TEXT = 20_000
 MAX_TEXT_BYTES = 1024 * 1024
 # Python's names of the charsets that mail programs use. Other codecs of Python, such as punycode, are slow or
@@ -304,7 +304,7 @@ def _decoded(part):
     for charset in (str(part.get_content_charset() or "")[:MAX_CHARSET_NAME], "utf-8"):
         with suppress(LookupError, ValueError):
             if CHARSETS.fullmatch(codecs.lookup(charset).name):
-                # An incremental decoder accepts an incomplete last character.
+                # Use an incremental decoder, because it accepts an incomplete last character.
                 return codecs.getincrementaldecoder(charset)().decode(beginning, beginning == content)
     raise Unreadable(beginning.decode("utf-8", "replace"))
 

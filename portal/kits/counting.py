@@ -27,9 +27,9 @@ Verdict = Recommendation.Verdict
 # At least this many visits of a group remain if a staff member subtracts the visits that they recorded
 # themselves.
 STEP = 5
-# Verdicts of people who have tried the item.
+# The verdicts that say that the person has tried the item.
 TRIED = [Verdict.HELPED, Verdict.PARTLY, Verdict.DID_NOT_HELP]
-# The hours of the night, in the library's time zone.
+# The hours in which the worker counts what helped, in the library's time zone.
 NIGHT = range(1, 6)
 # The quantile of the normal distribution for Wilson's interval with a confidence of 95 percent.
 Z = 1.96

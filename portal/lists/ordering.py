@@ -80,7 +80,7 @@ def copy_to_list(saved_item, saved_list, *, at):
 
 
 def _neighbor(moved, others, to):
-    """Return the titles for `before` and `after` of `place`. Both are None if it can't move further."""
+    """Return `before` and `after` for `place`. Both are None if the title can't move further."""
     above, below = others.filter(position__lt=moved.position), others.filter(position__gt=moved.position)
     return {
         "up": (above.order_by("-position").first(), None),

@@ -93,7 +93,7 @@ def receipt_height(saved_list, saved_items, *, branch, choices, share_address):
         words = height(item.title, item.original_title, names, item.url, *places)
         words += height(_("No longer in the catalog")) if item.retired_at else 0
         words += height(saved.note) if choices["with_notes"] else 0
-        # A location may be printed as a heading, on a separate line.
+        # A location may also be printed as a heading, so add the height of its line.
         words += height(item.places[0].location, share=1) if item.places else 0
         total += max(words, COVER * scale if choices["covers"] else 0) + PARAGRAPH_GAP
     return math.ceil(total)

@@ -140,7 +140,7 @@ class Processes:
         self.running: dict[int, Child] = {}
 
     def run(self):
-        """Run the processes until a signal arrives or the parent of this process dies. Return the status."""
+        """Run the processes until a signal arrives or this process's parent dies. Return the exit status."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), self._stop)
         # Processes must not share a connection to the database.

@@ -34,7 +34,8 @@ BYTES_PER_SECOND = 100_000
 SECONDS_WITHOUT_PROGRESS = 30
 # How long unused connections stay open while the server stops. A client may already be sending a request.
 SECONDS_TO_LINGER = 2
-MAX_BODY_BYTES = 51 * 1024 * 1024  # The portal's settings have lower limits for bodies.
+# The web server's own limit for the body of a request. The limits in the portal's settings are lower.
+MAX_BODY_BYTES = 51 * 1024 * 1024
 MAX_HEADER_BYTES = 64 * 1024
 # The maximum number of simultaneous connections. Each may have three open files: a socket, a file for its
 # request and a file for its response. Most systems allow a process 1,024 open files.
@@ -50,7 +51,7 @@ def serve(application, listener, *, threads, access_log=False, ready=lambda: Non
     `ready` is called when the server accepts connections.
     """
     logging.getLogger("waitress").setLevel(logging.WARNING)
-    # Waitress would warn about each request that waits for a thread.
+    # At the level WARNING, waitress would log each request that waits for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     if access_log:
         application = _with_access_log(application)
@@ -109,7 +110,7 @@ class NoBuffer:
 
 
 class Channel(HTTPChannel):
-    """One connection."""
+    """One connection of a client."""
 
     parser_class = Request
 

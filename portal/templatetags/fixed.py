@@ -74,7 +74,7 @@ class IconNode(Node):
 
 @register.tag
 def url(parser, token):
-    """Do what Django's tag does, but look up most URLs only once.
+    """Do what Django's tag {% url %} does, but look up most URLs only once.
 
     These are the URLs without arguments, and the URLs whose only argument is a UUID.
     """

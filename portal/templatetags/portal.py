@@ -237,7 +237,7 @@ def _choice(name, value, label, is_pressed, needs_push):
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
-# An email address, and the punctuation after it.
+# Matches an email address, and the punctuation after it.
 EMAIL = re.compile(r"(?<![\w.+-])([\w.+-]+@[\w-]+(?:\.[\w-]+)+)([.,;:!?]*)")
 
 

@@ -10,7 +10,8 @@ from recommendations.models import Item
 from .names import names_of
 
 Kind = Item.Kind
-# {kind: type}. Zotero reads all of these types. It doesn't read CSL's types for periodicals and scores.
+# {kind of item: type in CSL}. Zotero reads all of these types, but not CSL's types for periodicals and
+# scores.
 TYPES = {
     Kind.BOOK: "book",
     Kind.AUDIOBOOK: "song",

@@ -12,8 +12,8 @@ from recommendations.models import Cover, Item
 
 FOLDER = "covers"
 ENDING = ".webp"
-# A file without a row is deleted when it is older than this. A newer file may still get a row, because the
-# file is written before the row.
+# A picture file without a row of Cover is deleted when the file is older than this. A newer file may still
+# get a row, because the file is written before the row.
 STRAY_FOR = datetime.timedelta(hours=1)
 
 
@@ -67,7 +67,7 @@ def _forget_unused_isbns():
 
 
 def _forget_missing_and_stray_files(at):
-    """Delete files without a row. Also delete rows without a file, so that the source is asked again."""
+    """Delete pictures without a row of Cover. Also delete rows without a picture, to ask the source again."""
     storage = private_storage()
     names = set()
     with suppress(FileNotFoundError):

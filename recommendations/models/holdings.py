@@ -43,7 +43,7 @@ class Holding(models.Model):
                 fields=["item", "branch", "call_number", "location"], name="one_holding_per_location"
             )
         ]
-        # A search in one branch reads the items of the branch in this order.
+        # A search in one branch reads the items of the branch in the order of this index.
         indexes = [models.Index(fields=["branch", "item"], name="items_of_branch")]
 
     def __str__(self):

@@ -86,7 +86,7 @@ class ItemDetails(models.Model):
 
     @property
     def for_whom(self):
-        """Return the audience of the item and the record's note about it, or ""."""
+        """Return the audience of the item and the record's note about the audience, or ""."""
         label = str(self.Audience(self.audience).label) if self.audience in self.Audience.values else ""
         return " · ".join(filter(None, [label, self.audience_note]))
 

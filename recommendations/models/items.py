@@ -362,7 +362,7 @@ class Recommendation(models.Model):
                 name="undecided_by_patron",
                 condition=Q(starred=True, verdict=""),
             ),
-            # The worker counts the verdicts every night in this order.
+            # The worker reads the verdicts in the order of this index when it counts them every night.
             models.Index(
                 fields=["topic", "question_type", "item"],
                 name="counted_verdicts",

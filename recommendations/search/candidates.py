@@ -130,7 +130,7 @@ def begins(column, begin="%s"):
 
 HAS_WORD = "(' ' || {} || ' ') LIKE %s"
 ON_BOTH = "SELECT item_id, title, names, rest FROM recommendations_searchentry "
-# Reads a sample of entries from everywhere in the table, because the first items of a catalog can differ from
+# Read a sample of entries from everywhere in the table, because the first items of a catalog can differ from
 # the others. The parameter is a percentage. With a constant seed, the same search finds the same items.
 SAMPLED = "TABLESAMPLE SYSTEM (%s) REPEATABLE (0)"
 
@@ -200,8 +200,8 @@ def look_up(words, counts, *, in_title=False, marks=()):
     limit = 2 * ENOUGH if in_title and _are_narrow(marks) else CANDIDATES
     if connection.vendor == "sqlite":
         if in_title and len(words) == 1 and _begins_years_or_isbns(words[0]):
-            # The word is a number such as 19 or 978, which nearly all items contain. FTS5 would read all of
-            # them. `titles_beginning_with` finds the titles that begin with the number.
+            # Nearly all items have a number that begins with this word, such as 19 or 978. FTS5 would read
+            # all of these items. `titles_beginning_with` finds the titles that begin with the word.
             return {}
         return _look_up_on_sqlite(words, counts, in_title, marks, limit)
     return _look_up_on_postgresql(words, counts, in_title, marks, limit)

@@ -186,7 +186,7 @@ def _candidates(words, counts, limit, branch, narrowing, enough):
 
 
 def _marks(entry):
-    """Return the marks of the entry (see narrowing.py). They are at the beginning of its `rest`."""
+    """Return the marks of the entry (see narrowing.py), which are at the beginning of the entry's `rest`."""
     return MARKS.match(entry.rest)[0].split()  # type: ignore[index]  # the pattern matches every text
 
 

@@ -48,7 +48,7 @@ class Narrowing(NamedTuple):
 
 
 def here(branch):
-    """Return the mark of the items that this branch has. `branch` is its primary key."""
+    """Return the mark that the items of a branch have. `branch` is the primary key of the branch."""
     return f"{SIGN}b{branch}"
 
 

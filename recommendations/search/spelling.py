@@ -68,7 +68,7 @@ def corrections(words, counts, *, has_found):
     doubtful = [word for word in dict.fromkeys(doubtful) if _alphabet(word)][:CORRECTED]
     if doubtful:
         others = [_others(word, known[word], word == last, counts.columns[0]) for word in doubtful]
-        # An unknown word without other spellings stays, because it may be in a description.
+        # An unknown word without other spellings is searched as typed, because it may be in a description.
         choices = [found or [word] for word, found in zip(doubtful, others, strict=True)]
         for choice in islice(product(*choices), TRIES):
             changes = dict(zip(doubtful, choice, strict=True))

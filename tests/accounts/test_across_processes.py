@@ -227,7 +227,8 @@ def test_attempts_are_counted_across_processes_for_every_kind_of_limit(by, rosa,
         return "undone" if number % 2 else "done"
 
     outcomes = []
-    # In a single round, attempts that are undone later can use up the limit, so run several rounds.
+    # An attempt counts until it is undone. Such attempts can use up the limit in a single round, so run
+    # several rounds.
     for _round in range(20):
         outcomes += run_simultaneously(*[partial(do, number) for number in range(PROCESSES)])
     assert outcomes.count("done") == 9

@@ -88,7 +88,7 @@ def test_sign_in_on_a_borrowed_device_ends_after_two_hours(client, way, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         way(client, borrowed="on")
         clock.shift(3600)
-        # Using the session does not extend it.
+        # A request by the signed-in patron does not extend the session.
         client.post(reverse("me"), {"name": "Sam"})
         clock.shift(3599)
         assert is_signed_in(client)

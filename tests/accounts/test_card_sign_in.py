@@ -411,7 +411,8 @@ def test_adding_an_address_to_a_card_account_requires_the_pin(client, ils, monke
     for module in ("views.reauthenticate", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
-    # The patron has just signed in with the PIN, so this page doesn't ask for the PIN again.
+    # The patron has just signed in with the PIN, so the page for adding an address doesn't ask for the PIN
+    # again.
     assert client.get(reverse("add_address")).status_code == 200
     session = client.session
     session["account_authentication_methods"] = []

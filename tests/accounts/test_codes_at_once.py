@@ -148,7 +148,7 @@ def test_four_simultaneous_forms_with_the_same_passkey_response_sign_in_only_onc
     assert UserSession.objects.count() == ROUNDS
 
 
-def test_four_simultaneous_forms_with_one_code_reauthenticate_the_person(sam, sign_in):
+def test_four_identical_simultaneous_forms_with_an_email_code_reauthenticate_the_person(sam, sign_in):
     def ask():
         browser = sign_in(Client(), sam)
         browser.post(REAUTHENTICATE, {"send": "1"})
@@ -189,14 +189,14 @@ def test_single_sign_on_response_sent_four_times_simultaneously_makes_one_sessio
 
 
 @pytest.mark.only_long
-def test_only_one_of_eight_processes_can_claim_a_key(transactional_db):
+def test_only_one_of_eight_processes_can_claim_the_same_key(transactional_db):
     def check(_number, outcomes):
         assert sorted(outcomes) == [False] * 7 + [True]
 
     rounds([lambda number: claim("a thing", str(number), seconds=60)] * 8, ROUNDS, after=check)
 
 
-def test_four_simultaneous_forms_with_one_authenticator_code_open_the_desk(
+def test_four_identical_simultaneous_forms_with_an_app_code_open_the_desk(
     transactional_db,
 ):
     branch = BranchFactory()

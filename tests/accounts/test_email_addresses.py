@@ -225,7 +225,7 @@ def test_address_change_needs_no_second_code_if_the_old_address_was_verified_rec
         assert address_of(patron) == OLD
         reauthenticate_by_code(client)
         assert "It can now replace sam@example.org" in text(client.get(CHANGE))
-        # Opening the page changes nothing.
+        # Opening the page does not change the address. Only its button does.
         assert address_of(patron) == OLD
         client.post(CHANGE)
     assert address_of(patron) == NEW
@@ -403,7 +403,8 @@ def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, p
     )
     assert [OLD in text or patron.name in text for text in (notice.text, notice.html)] == [False, False]
     begin_pending_change(by_passkey, "first@example.org")
-    # If the patron begins the same change again, the new address gets no email.
+    # If the patron begins a change to the same address again, that address gets no email about a canceled
+    # change.
     begin_pending_change(by_passkey, "first@example.org")
     assert subjects_to("first@example.org") == []
     begin_pending_change(by_passkey, "second@example.org")
@@ -469,7 +470,7 @@ def test_confirmed_address_change_cancels_an_earlier_pending_change(by_passkey, 
 @pytest.mark.slow
 def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
     begin_pending_change(by_passkey)
-    # The second attempt does nothing, because the code is used up.
+    # Choosing to wait a second time does nothing, because the code is used up.
     by_passkey.post(CHANGE, {"wait": "1"})
     assert len(subjects_to(OLD)) == 1
     for number in range(4):
@@ -686,7 +687,7 @@ def test_emails_to_an_unconfirmed_new_address_are_deleted_after_delivery(by_pass
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
 class TestAtOnce:
-    """Changes that several processes make at the same time."""
+    """Tests of address changes that several processes make at the same time."""
 
     @pytest.fixture
     def begin_due_change(self, patron):
@@ -743,7 +744,7 @@ class TestAtOnce:
 
     @pytest.mark.core
     def test_only_one_of_several_people_can_take_the_same_address(self, patron, begin_due_change):
-        """Make two address changes and a sign-in compete for one address. Only one of them gets it."""
+        """Make two address changes and a sign-in compete for one address, which only one of them gets."""
         for _round in range(times(4, 50)):
             begin_due_change()
             other = UserFactory(email="other@example.org")
@@ -757,7 +758,7 @@ class TestAtOnce:
             assert User.objects.filter(email=NEW).count() == 1
             other.delete()
 
-    def test_pending_change_is_canceled_if_the_person_becomes_staff_at_the_same_time(
+    def test_pending_address_change_is_canceled_if_the_person_becomes_staff_simultaneously(
         self, patron, branch, coordinator
     ):
         for _round in range(times(4, 50)):

@@ -28,17 +28,17 @@ def nine_to_five(branch):
 @pytest.mark.parametrize(
     ("hours", "since", "until"),
     [
-        # The promised time is on the same day.
+        # The promised time is on the day on which the patron asks.
         (4, "2026-11-25 10:00", "2026-11-25 14:00"),
         # The branch closes at the promised time.
         (8, "2026-11-25 09:00", "2026-11-25 17:00"),
         # The branch closes before the promised time, and opens again the next morning.
         (4, "2026-11-25 15:00", "2026-11-26 11:00"),
-        # A weekend comes before the promised time.
+        # A weekend comes between the question and the promised time.
         (4, "2026-11-27 15:00", "2026-11-30 11:00"),
         # The patron asks on a Saturday, when the branch is closed.
         (1, "2026-11-28 12:00", "2026-11-30 10:00"),
-        # The patron asks at night.
+        # The patron asks at night, when the branch is closed.
         (1, "2026-11-25 23:59", "2026-11-26 10:00"),
         # 24 opening hours are three days of eight hours. A weekend comes between these days.
         (24, "2026-11-25 12:00", "2026-11-30 12:00"),
@@ -63,9 +63,9 @@ def test_promised_time_counts_every_hour_if_the_branch_has_no_opening_hours(bran
 def test_promised_time_respects_daylight_saving_changes(branch):
     OpeningHours.objects.create(branch=branch, weekday=6, opens=datetime.time(0), closes=datetime.time(12))
     branch.promise_hours = 5
-    # The clocks are set back on this night, so it is an hour longer.
+    # The clocks are set back on this night, so the night is an hour longer.
     assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago("2026-11-01 04:00")
-    # The clocks are set forward on this night, so it is an hour shorter.
+    # The clocks are set forward on this night, so the night is an hour shorter.
     assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago("2026-03-08 06:00")
 
 

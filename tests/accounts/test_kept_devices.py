@@ -265,7 +265,7 @@ def test_account_page_says_which_devices_keep_pages_and_when_each_last_connected
     assert "last connected to the library Wed, May 5" in devices
 
 
-def test_only_a_get_request_for_the_page_list_updates_the_time_of_the_last_connection(phone, patron):
+def test_only_a_get_request_for_the_list_of_kept_pages_updates_the_last_connection(phone, patron):
     phone.post(PAGE)
     long_ago = timezone.now() - datetime.timedelta(days=3)
     KeptDevice.objects.update(reached_at=long_ago)

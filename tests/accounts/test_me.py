@@ -194,10 +194,10 @@ def test_patron_can_sign_out_one_other_device(patron):
     here, phone, tablet = (signed_in_browser(patron, system) for system in ("Windows", "Android", "iPad"))
     strangers_browser = signed_in_browser(UserFactory(), "Linux")
     marks = devices_on(here)
-    # The current device comes first.
+    # The current device is the first in the list of devices.
     assert list(marks)[0] == "Chrome on Windows"
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
-    # This view never signs out the current device.
+    # The view `sign_out_elsewhere` never signs out the current device.
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})
     here.post(reverse("sign_out_elsewhere"), {"device": devices_on(strangers_browser)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})

@@ -73,7 +73,7 @@ def test_patron_can_add_a_passkey_and_sign_in_with_it(own, device, patron):
     assert signed_in_as(phone) == str(patron.pk)
     own.refresh_from_db()
     assert own.last_used_on == own.added_on
-    # The passkey also counts as reauthentication.
+    # Signing in with the passkey also counts as reauthentication.
     assert phone.get(ADD).status_code == 200
     assert list(AuditEvent.objects.filter(patron=patron).values_list("action", "subject")) == [
         ("added_passkey", str(own.public_id))
@@ -402,7 +402,7 @@ def test_passkey_is_offered_again_unless_the_patron_answered_never(client, patro
     if no:
         client.cookies[NO_OFFER] = no.value
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
-    # The choice applies to one browser. Another browser still offers a passkey.
+    # The answer counts only in the browser where it was given. Another browser still offers a passkey.
     assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
 
 

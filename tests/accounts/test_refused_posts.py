@@ -63,7 +63,7 @@ def test_page_of_saved_forms_asks_for_files_again_only_if_a_file_was_chosen(
     assert ("add them again" in text(page)) is has_file
 
 
-def test_signing_in_after_a_refused_choice_leads_back_to_the_page_of_the_choice(client, patron, sign_in):
+def test_signing_in_after_a_choice_was_refused_opens_the_page_with_that_choice(client, patron, sign_in):
     sign_in(client, patron).get(reverse("me"))
     client.session.flush()
     page = reverse("remember")

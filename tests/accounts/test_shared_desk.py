@@ -271,7 +271,7 @@ def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
     assert not desk_pins._is_right(rosa, ROSA)
     settings.SECRET_KEY_FALLBACKS = [key]
     assert desk_pins._is_right(rosa, ROSA)
-    # The successful check above hashed the PIN again with the new key.
+    # The check with the old key as a fallback has hashed the PIN again with the new key.
     settings.SECRET_KEY_FALLBACKS = []
     assert desk_pins._is_right(User.objects.get(pk=rosa.pk), ROSA)
 
@@ -459,7 +459,7 @@ def test_staff_signed_in_by_pin_cannot_change_or_set_up_a_second_factor(computer
         == "/second-factor/?next=%2Fsecond-factor%2Fchange%2F"
     )
     assert computer.post(reverse("add_passkey_options"))["Location"].startswith("/second-factor/")
-    # Daniel has no second factor, and a PIN can't set one up.
+    # Daniel has no second factor, and a sign-in by PIN is not enough to set one up.
     response = computer.get(reverse("second_factor"))
     assert response["Location"] == "/sign-in/?next=%2Fsecond-factor%2F"
     assert not at_desk(computer)
@@ -538,13 +538,13 @@ def test_five_wrong_pins_block_one_staff_member_on_one_desk_computer(computer, r
     assert "Use your second factor before you try" in page
     open_by_pin(computer, daniel, DANIEL)
     assert not at_desk(computer)
-    # Other people are not blocked.
+    # Rosa can still sign in with her PIN on the computer where Daniel is blocked.
     assert open_by_pin(computer, rosa, ROSA).status_code == 302
     computer.post(reverse("lock"))
     other, token = shared_desks.unlock(branch=branch, name="Other desk", by=rosa, at=timezone.now())
     elsewhere = Client()
     elsewhere.cookies[DESK_TOKEN] = token
-    # Daniel is not blocked on another computer.
+    # Daniel can still sign in with his PIN on another computer.
     assert open_by_pin(elsewhere, daniel, DANIEL).status_code == 302
     desk_pins.reset_pin_tries(daniel)
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
@@ -672,8 +672,8 @@ def test_only_the_expected_views_count_as_background_requests():
         "renew_phone",
         "desk_news",
         "desk_leave",
-        # A page that was opened before the portal was updated polls this old URL. The URL redirects to a new
-        # URL, whose view decides whether the poll counts as use.
+        # A page that was opened before an update of the portal still polls an old URL. The old URL redirects
+        # to a new one, whose view decides whether the poll counts as use.
         "desk_old_address",
         "conversation_news",
         # Opening the link in a check-in email changes nothing, not even the browser's session.

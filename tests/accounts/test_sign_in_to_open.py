@@ -55,7 +55,7 @@ def addresses(session, conversation):
 
 @pytest.fixture
 def by_other_code(branch, staff, show_code):
-    """Return a browser that opened another visit by its code."""
+    """Return a browser that opened a visit by its code, but not the visit `session`."""
     return show_code(Client(), code_for(HelpSessionFactory(branch=branch, staff=staff)))
 
 

@@ -293,7 +293,7 @@ def test_single_sign_on_does_not_open_an_existing_account_with_the_same_address(
     assert "You already have an account" in page.content.decode()
     assert ANA["email"] in page.content.decode().replace("<wbr>", "")
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
-    # Submitting the page does not create a second account.
+    # A POST to the page for the first single sign-on creates no second account with this address.
     assert client.post(response["Location"]).status_code == 200
     assert User.objects.get() == there
     assert SocialAccount.objects.count() == 0

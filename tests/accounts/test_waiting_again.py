@@ -42,7 +42,7 @@ def forget_marks():
 
 @pytest.mark.parametrize("days", [0, 12])
 def test_verdict_sent_again_days_later_changes_nothing(answer, recommendation, staff, sign_in, patron, days):
-    """Staff have answered the conversation about the verdict. It must not wait for staff again."""
+    """The conversation about the verdict must not wait for staff again, because staff have answered it."""
     assert answer("did_not_help", waited=HOUR) == SENT
     conversation = Conversation.objects.get(recommendation=recommendation)
     conversations.reply(
@@ -88,7 +88,7 @@ def test_removal_sent_again_days_later_does_not_replace_a_newer_choice(me, patro
     assert send(me, address, {}, writer=patron) == SENT
     forget_marks()
     saved.refresh_from_db()
-    # Two days later, the patron saves the item again.
+    # Two days after the removal, the patron saves the item again.
     saved.removed_at, saved.changed_at = None, timezone.now() + timedelta(days=2)
     saved.save()
     with time_machine.travel(timezone.now() + timedelta(days=12), tick=False):
@@ -100,7 +100,7 @@ def test_removal_sent_again_days_later_does_not_replace_a_newer_choice(me, patro
 
 @pytest.mark.parametrize("has_arrived", [True, False], ids=["sent again", "sent late"])
 @pytest.mark.parametrize("is_forgotten", [True, False], ids=["row deleted", "row not deleted yet"])
-def test_form_sent_days_later_does_not_restore_an_item_removed_since_the_tap(
+def test_form_sent_days_after_the_tap_does_not_restore_an_item_removed_in_between(
     me, patron, recommendation, sign_in, has_arrived, is_forgotten
 ):
     address = reverse("save_item", args=[recommendation.item.public_id])
@@ -123,9 +123,7 @@ def test_form_sent_days_later_does_not_restore_an_item_removed_since_the_tap(
     assert not SavedItem.objects.in_lists().exists()
 
 
-def test_form_sent_days_later_saves_an_item_that_was_removed_before_the_tap(
-    me, patron, recommendation, saved
-):
+def test_form_sent_days_after_the_tap_saves_an_item_removed_before_the_tap(me, patron, recommendation, saved):
     remove(saved, at=timezone.now() - timedelta(days=3))
     delete_now(saved, at=timezone.now() - timedelta(days=3))
     retention.forget(at=timezone.now())
@@ -135,7 +133,7 @@ def test_form_sent_days_later_saves_an_item_that_was_removed_before_the_tap(
     assert SavedItem.objects.in_lists().get().item == recommendation.item
 
 
-def test_form_sent_days_later_saves_the_item_even_if_other_saved_items_were_removed(
+def test_form_sent_days_after_the_tap_is_saved_if_only_other_saved_items_were_removed(
     me, patron, recommendation
 ):
     at = timezone.now() - timedelta(days=2)
@@ -153,7 +151,7 @@ def test_form_sent_days_later_saves_the_item_even_if_other_saved_items_were_remo
     assert SavedItem.objects.in_lists().get().item == recommendation.item
 
 
-def test_latest_removal_decides_if_an_item_was_removed_from_two_lists(me, patron, recommendation):
+def test_latest_removal_counts_for_an_item_that_was_removed_from_two_lists(me, patron, recommendation):
     at = timezone.now() - timedelta(days=4)
     # The item is removed from the first list three days later than from the second, so the latest removal
     # isn't the one with the highest primary key.
@@ -241,7 +239,7 @@ def test_phone_does_not_get_the_id_of_an_unmerged_record(patron, staff, sign_in,
 def test_form_sent_again_after_the_secret_key_changed_is_saved_once(reply, settings):
     token, at_first = uuid.uuid4(), settings.SECRET_KEY
     assert reply(token=token) == SENT
-    # The fallback key keeps the session and the CSRF token valid.
+    # SECRET_KEY_FALLBACKS keeps the session and the CSRF token valid.
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new " * 20, [at_first]
     assert reply(token=token) == SENT
     assert rows(Message, "body") == [("Where is it?",), ("Thank you.",)]

@@ -108,12 +108,12 @@ def test_answer_that_the_patron_cleared_after_the_tap_is_not_saved_again(about_v
     outcomes.clear_outcome(session, at=ago(minutes=30))
     assert about_visit({"found": "no"}, waited=HOUR) == CHANGED
     assert rows(HelpSession, "found") == [("",), ("no",)]
-    # The patron tapped again 15 minutes ago. At that time, the answer was already cleared.
+    # The patron tapped again 15 minutes ago, which was after the answer was cleared.
     assert about_visit({"found": "part"}, waited=HOUR // 4) == SENT
     assert rows(HelpSession, "found") == [("part",), ("no",)]
 
 
-def test_clearing_the_answers_about_another_visit_does_not_block_an_answer(about_visit, session):
+def test_clearing_the_answers_about_one_visit_does_not_block_answers_about_another(about_visit, session):
     other = HelpSessionFactory(branch=session.branch, staff=session.staff, patron=session.patron)
     outcomes.take_outcome(other, by=session.patron, at=ago(hours=2), found="no")
     outcomes.clear_outcome(other, at=ago(minutes=30))
@@ -193,7 +193,7 @@ def test_got_it_form_is_refused_if_the_patron_has_undone_the_answer_since_the_ta
     assert got_it(waited=HOUR // 4) == SENT
 
 
-def test_form_that_undoes_got_it_cannot_wait_on_a_phone(got_it, recommendation):
+def test_form_that_undoes_the_got_it_answer_cannot_wait_on_a_phone(got_it, recommendation):
     got_it()
     assert got_it({"undo": ""}) == (
         403,

@@ -43,8 +43,8 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for module, name in CACHED_FUNCTIONS:
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
-    # The tags in portal/templatetags/fixed.py reuse rendered texts. Texts from earlier tests may have no
-    # marks.
+    # The tags in portal/templatetags/fixed.py reuse rendered texts. Texts that earlier tests rendered may
+    # lack the marks ⟦ and ⟧.
     monkeypatch.setattr(fixed.FixedNode, "text", lambda node, context: node.nodelist.render(context))
 
 

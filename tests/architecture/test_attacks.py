@@ -281,7 +281,7 @@ def test_browser_session_without_sign_in_or_visit_code_expires_within_a_day(worl
 
 # Tests of hostile text in every column of every table.
 
-# The text for every column. The short element <i x> comes first, so that short columns contain an element too.
+# The text for every column. The short element <i x> comes first, so that it fits into short columns.
 HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"
 SYSTEM_FIELDS = {
     "slug",

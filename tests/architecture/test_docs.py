@@ -85,7 +85,7 @@ def requirements(level):
 
 
 def rows():
-    """Return (numbers, subject, answer, evidence) for each row of the tables in docs/asvs.md."""
+    """Return (numbers of requirements, subject, answer, evidence) for each table row in docs/asvs.md."""
     lines = [line for line in ASVS.read_text("utf-8").splitlines() if re.match(r"\| \**\d", line)]
     return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
 

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 
 DOCS = settings.BASE_DIR / "docs"
 GUIDES = ["operations.md", "importing.md"]
-# Messages of SQLite and of the operating system, and the names of Python exceptions.
+# Messages that the guides quote but the portal doesn't write: those of SQLite and of the operating system,
+# and the names of Python exceptions.
 OF_OTHERS = {
     "attempt to write a readonly database",
     "database or disk is full",
@@ -118,7 +119,8 @@ def all_that_is_printed():
 def is_printed(quotation):
     """Return whether the portal prints this message.
 
-    A health check prints the part and its fault, as in "disk: files can't be written".
+    A health check prints a part of the portal and the fault of this part, as in "disk: files can't be
+    written".
     """
     part, _colon, fault = quotation.partition(": ")
     texts = all_that_is_printed()

@@ -57,7 +57,8 @@ STRANGERS = [
     rarely("staff elsewhere without second factor"),
     rarely("coordinator elsewhere"),
 ]
-# The visitors without a sign-in. One of them has opened another visit by its code.
+# The strangers who aren't signed in. The "holder of another code" has opened a visit by its code, but not the
+# patron's visit.
 SIGNED_OUT = {"nobody", "holder of another code"}
 METHODS = ["get", "post"]
 NOT_THIS_METHOD = 405

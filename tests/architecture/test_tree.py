@@ -123,7 +123,7 @@ def is_static_file_used(file):
 
 
 def is_filled_init(path):
-    """Return whether this is an __init__.py with code. In packages named "models", code is allowed."""
+    """Return whether this is an __init__.py with code, in a package that isn't named "models"."""
     return path.name == "__init__.py" and path.parent.name != "models" and bool(path.read_text())
 
 

@@ -101,7 +101,7 @@ def build_for(branch, patron, staff, coordinator):
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
     # Coordinators name the staff who see emails that were not matched.
     EmailReader.objects.create(person=staff, named_by=coordinator, named_at=timezone.now())
-    # This patron has a shared visit of a child in their account, but may open none of the objects above.
+    # The other patron is the adult of a shared visit, but may open no other object of `patron`.
     other_patron = UserFactory(name="Somebody Else", email="else@example.org")
     SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
     saved_item = SavedItemFactory(saved_list__patron=patron, item=recommendation.item)

@@ -78,7 +78,7 @@ def test_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     write(page, SAM.card, SAM.pin)
     expect(page).to_have_url(re.compile(r":\d+/$"))
     [session] = [cookie for cookie in page.context.cookies() if cookie["name"] == "sessionid"]
-    # The cookie expires when the browser closes.
+    # The cookie of this sign-in expires when the browser closes.
     assert session["expires"] == -1
     assert "last_person" not in {cookie["name"] for cookie in page.context.cookies()}
 

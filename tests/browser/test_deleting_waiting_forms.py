@@ -62,7 +62,7 @@ def test_leaving_a_conversation_page_at_the_desk_deletes_no_waiting_form(page, c
 
 def test_leave_quickly_button_works_before_its_script_is_loaded(page, conversation, patron, branch, staff):
     make_wait(page, conversation, patron)
-    page.context.route("**/waiting*.js", lambda route: None)  # The request for the script hangs.
+    page.context.route("**/waiting*.js", lambda route: None)  # The request for the button's script hangs.
     page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     page.goto(
         f"/c/{code_for(QuietSessionFactory(branch=branch, staff=staff))}/", wait_until="domcontentloaded"

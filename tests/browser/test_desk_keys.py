@@ -179,9 +179,10 @@ def test_shortcut_list_of_a_conversation_has_exactly_the_keys_that_work(page, co
     page.keyboard.press("?")
     page.keyboard.press("e")
     expect(page.locator("#notices")).to_contain_text("Conversation closed.")
-    # The list has the key c, because the desk asks whether the closed conversation was a contact.
+    # The shortcut list has the key c, because the desk asks if the closed conversation was a contact.
     assert listed(page) == ["Ctrl", "r", "Alt", "a", "n", "i", "/", "c", "z", "j", "u", "Esc", *both]
-    # A conversation that was not opened from the queue has no next conversation, so the list lacks the key j.
+    # A conversation that was not opened from the queue has no next conversation. So the shortcut list lacks
+    # the key j, which opens the next one.
     page.goto(f"/desk/conversations/{conversations[2].public_id}/")
     assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "u", "Esc", *both]
 

@@ -27,7 +27,7 @@ def test_coordinator_imports_a_desk_log_after_correcting_a_mistake_in_the_mappin
     log = {"name": "old log.csv", "mimeType": "text/csv", "buffer": as_csv(ROWS)}
     page.locator("#id_desk_log").set_input_files(log)
     page.locator("#upload-log").click()
-    # The mistake: the kind of question is left out at first.
+    # The coordinator makes a mistake: they choose no meaning for the column with the kind of question.
     page.locator("#id_column-0").select_option("day")
     page.locator("#to-values").click()
     page.locator("#to-preview").click()
@@ -53,7 +53,7 @@ def test_coordinator_imports_a_desk_log_after_correcting_a_mistake_in_the_mappin
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_enter_key_on_the_page_of_values_leads_to_the_preview_and_a_button_to_service_points_and_back(
+def test_enter_key_opens_the_preview_after_a_service_point_was_added_for_the_log(
     coordinator, branch, scripts, phone, show
 ):
     rows = [["Date", "Type", "Location"], ["3/14/2024", "Reference", "Front"]]

@@ -143,7 +143,7 @@ def is_offline_page(page, path):
 
 
 def opens_offline(page, path):
-    """Return whether the page at `path` opens from the phone. The phone is online before and after."""
+    """Return whether the phone can open the page at `path` offline. Then connect the phone again."""
     page.context.set_offline(True)
     is_kept = not is_offline_page(page, path)
     if is_kept:
@@ -383,7 +383,7 @@ def test_kept_pages_are_deleted_if_the_clock_is_set_back(page, session):
     assert not opens_offline(page, session.get_absolute_url())
 
 
-def test_reading_a_kept_page_offline_does_not_extend_the_7_days(page, session):
+def test_phone_does_not_keep_a_page_longer_because_the_page_was_read_offline(page, session):
     page.evaluate(STATE, dict.fromkeys(("at", "clock", "seen"), -2 * DAY))
     before = page.evaluate(STATE, {})
     page.context.set_offline(True)

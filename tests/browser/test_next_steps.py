@@ -37,7 +37,7 @@ def test_staff_promise_a_day_for_an_item_that_the_patron_could_not_get(
     home.goto(visit.get_absolute_url())
     say(home, missed.item.title, "could_not_get_it")
 
-    # The row in the queue leads to the form.
+    # The row in the queue leads to the form that records a next step.
     desk.goto("/desk/")
     desk.locator(".queue .to-step").tap()
     desk.locator("[name=kind][value=ordered]").check()
@@ -60,7 +60,7 @@ def test_staff_promise_a_day_for_an_item_that_the_patron_could_not_get(
     home.goto("/messages/")
     expect(home.locator("main .rows")).to_have_count(0)
 
-    # The day passes, and the row is in the queue again.
+    # The promised day passes, and the conversation is in the queue again.
     for rows in (NextStep.objects.all(), Event.objects.filter(kind="step_recorded")):
         rows.update(promised_on=timezone.localdate() - 2 * DAY)
     next_steps.return_late_items(at=timezone.now())

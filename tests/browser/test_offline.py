@@ -99,7 +99,7 @@ def addresses(patron, branch, staff):
 
 @pytest.mark.parametrize(
     ("which", "javascript"),
-    # With JavaScript, a reply doesn't load a page.
+    # With JavaScript, sending a reply doesn't load a page, so the reply is only tested without JavaScript.
     [
         ("ask", True),
         ("name", True),

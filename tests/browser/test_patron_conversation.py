@@ -207,7 +207,7 @@ def test_conversation_closes_on_the_page_even_if_a_poll_runs_at_the_same_time(
     def respond(name):
         eventually(page, lambda: name in held, True)
         route, response = held[name]
-        with suppress(Error):  # The page may have given up this request already.
+        with suppress(Error):  # The page may have aborted this held request already.
             route.fulfill(response=response)
         page.wait_for_timeout(200)
 

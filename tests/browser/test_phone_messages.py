@@ -405,7 +405,7 @@ def test_browser_tells_the_server_that_the_push_service_replaced_its_subscriptio
     assert phone.endpoint() == new.endpoint == PushSubscription.objects.get().endpoint
 
 
-def test_subscription_ends_at_the_next_page_after_the_patron_blocks_push_messages(phone_with, patron):
+def test_opening_a_page_ends_the_subscription_if_the_patron_has_blocked_push_messages(phone_with, patron):
     phone = phone_with(patron)
     turn_on(phone)
     phone.set("permission", "denied")
@@ -532,7 +532,7 @@ def answer(conversation, staff):
 
 
 @pytest.mark.core
-def test_answer_reaches_the_phone_encrypted_and_opens_the_conversation(
+def test_push_message_about_an_answer_is_encrypted_and_opens_the_conversation(
     phone_with, patron, staff, branch, service
 ):
     device = service.device()
@@ -575,7 +575,7 @@ def test_answer_reaches_a_browser_that_opened_the_visit_by_code(phone_with, staf
     expect(phone.page.locator("#entries")).to_contain_text("Yes, on Thursday.")
 
 
-def test_browser_learns_at_the_next_page_that_its_push_service_ended_the_subscription(
+def test_opening_a_page_clears_a_subscription_that_the_push_service_has_ended(
     phone_with, patron, staff, branch, service
 ):
     phone = phone_with(patron, devices=[service.device("410")])

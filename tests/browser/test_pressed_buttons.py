@@ -51,7 +51,7 @@ def conversation(session, patron):
 
 
 def hold(page, method="POST", *, count=2):
-    """Hold back the first `count` requests with this method, as a very slow network would.
+    """Hold back the first `count` requests with this HTTP method, as a very slow network would.
 
     Return a list, to which each held route is added. Drafts are saved as usual.
     """
@@ -171,8 +171,8 @@ def test_tapped_button_on_a_phone_does_not_look_chosen(which, conversation, patr
     page.goto(path)
     color = "button => getComputedStyle(button).backgroundColor"
     before = page.locator(selector).evaluate(color)
-    # Phones apply :hover to the element that was tapped last. After a failed request, this button would look
-    # as if it were chosen.
+    # Phones apply :hover to the element that was tapped last. After a failed request, the tapped button would
+    # look as if it were chosen.
     tools = page.context.new_cdp_session(page)
     for name in ("DOM", "CSS"):
         tools.send(f"{name}.enable")

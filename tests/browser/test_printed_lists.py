@@ -110,7 +110,7 @@ def test_receipt_of_a_list_has_one_page_with_the_height_of_its_content(printed, 
         rarely(12, "paper=receipt&large=on&covers=on", "", [("W" * 400, "W" * 300)]),
     ],
 )
-def test_receipt_of_a_list_without_javascript_has_one_page(
+def test_receipt_of_a_list_has_one_page_without_javascript(
     printed, count, address, note, titles, monkeypatch
 ):
     monkeypatch.setattr(printing, "address_for_paper", lambda _list, **_now: SHARED)

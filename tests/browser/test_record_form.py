@@ -272,7 +272,7 @@ def test_consent_box_is_still_checked_after_the_rest_of_the_form_is_filled_in(
     page.locator("#id_minutes").fill("5")
     page.locator("#kept p").wait_for()
     expect(page.locator("#id_agreed")).to_be_checked()
-    # Another patron has to hear the text and agree again.
+    # If staff name another patron, this patron must hear the consent text and agree too.
     who.fill("nobody@example.org")
     who.press("Enter")
     expect(page.locator("#id_agreed")).to_have_count(0)

@@ -316,7 +316,7 @@ def test_saving_an_item_of_a_visit_opened_by_code_adds_the_visit_to_an_account(
 
 
 @VARIANTS
-def test_adding_a_visit_to_an_account_also_adds_the_verdict_and_the_question(
+def test_verdict_and_question_about_a_visit_are_added_to_the_account_with_the_visit(
     reader, session, recommendation, post
 ):
     page = reader.page

@@ -247,7 +247,7 @@ def test_outcome_that_a_patron_reports_offline_waits_on_the_phone(page, session,
     outcome = page.locator(f"#outcome {FORM}")
     expect(outcome.locator("[data-part=text]")).to_have_text("Did you find what you needed? No")
     assert outcome.locator("[data-part=about]").inner_text() == f"Your answer about “{session.title}”"
-    # Only the latest answer to a question waits.
+    # Only the patron's latest answer to each question waits on the phone.
     page.locator("#found-all").tap()
     expect(outcome.locator("[data-part=text]")).to_have_text("Did you find what you needed? Yes, everything")
     page.locator("#satisfaction-good").tap()

@@ -201,9 +201,9 @@ def test_title_that_looks_like_html_keeps_every_character(title):
     assert apa.text == f"{title}. (n.d.)."
 
 
-# The names of the files of the official styles. citeproc-py shortens given names to initials in two of these
-# styles, so the items below have only initials. citeproc-py never translates "&". The items avoid the cases
-# in which a style has different rules for each language.
+# {style: file name of the official style}. citeproc-py shortens given names to initials in two of these
+# styles, so the items in COMPARED have only initials. citeproc-py never translates "&". The items avoid the
+# cases in which a style has different rules for each language.
 OFFICIAL = {
     "apa": "apa",
     "mla": "modern-language-association",

@@ -30,7 +30,7 @@ def by_hand(title):
 
 
 def seen(*queries):
-    """Return the results of each of these searches, as a patron sees them."""
+    """Return (titles that a patron finds, corrected words) for each query."""
     found = [search_items(query, limit=31, narrowing=PATRONS) for query in queries]
     return [([item.title for item in one.items], one.corrected) for one in found]
 
@@ -50,10 +50,10 @@ def numbers():
         ("Sheller handbook", 8, "shelter", ["Shelter for women"]),
         # A rare word is replaced only by a word that 20 times as many items have.
         ("Garden book", 25, "gardex", ["Gardex oncology", "Gardex again"]),
-        # The typed word differs by one error from the word that staff typed by hand, and by two errors from
-        # the word of the catalog.
+        # The patron's word differs by one error from the word that staff typed by hand, and by two errors
+        # from the word of the catalog.
         ("Grandmother stories", 3, "grandmohtre", ["Grandmohtrex clinic"]),
-        # These words, which staff typed by hand, begin with the word that the patron typed.
+        # Several words that staff typed by hand begin with the patron's word.
         ("Encyclopedia", 3, "encyx", ["Encyxoprol 1", "Encyxoprol 2", "Encyxoprol 3"]),
     ],
 )
@@ -95,7 +95,7 @@ def test_random_items_added_by_hand_never_change_what_a_patron_finds(
 ):
     for number, title in enumerate(imported * 3):
         ItemFactory(title=title, creators="", source="catalog", source_key=str(number))
-    # The patron guesses a word that staff typed, and makes a typing error in it.
+    # The patron guesses a title that staff typed, but leaves out its last letter.
     guesses = [title[:-1] for title in typed_by_staff] if is_typed else []
     queries = [" ".join(query), *guesses, *typed_by_staff]
     before = seen(*queries)
@@ -108,13 +108,13 @@ def test_random_items_added_by_hand_never_change_what_a_patron_finds(
 
 
 @pytest.mark.django_db
-def test_search_index_counts_imported_items_separately_after_changes_and_after_a_rebuild():
+def test_search_index_counts_all_and_imported_items_after_changes_and_after_a_rebuild():
     item, typed = catalog("River atlas", series="Atlas"), by_hand("River clinic")
     expected = {"river": (2, 2, 1, 1), "atlas": (1, 1, 1, 1), "clinic": (1, 1, 0, 0)}
     assert numbers() == expected
     call_command("rebuild_search")
     assert numbers() == expected
-    # An item added by hand becomes an imported one, when it is matched with a record.
+    # The change of the source turns the item added by hand into an imported item.
     actions.change_item(typed, source="catalog", source_key="2", series="Harbor")
     actions.change_item(item, retired_at=timezone.now())
     assert numbers() == {"river": (1, 1, 1, 1), "clinic": (1, 1, 1, 1), "harbor": (1, 0, 1, 0)}
@@ -122,7 +122,7 @@ def test_search_index_counts_imported_items_separately_after_changes_and_after_a
 
 @pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
-def test_migration_counts_imported_items_separately():
+def test_migration_counts_all_items_and_imported_items_with_each_word():
     def migrate(name):
         MigrationExecutor(connection).migrate([("recommendations", name)])
 
@@ -159,7 +159,8 @@ def test_search_for_long_words_tries_few_other_spellings():
     assert candidates("gardne") > 0
     assert candidates("abcdefghij" * 8) == 0
     assert candidates(("abcdefghij" * 8 + " ") * 5) == 0
-    # No longer word than the first one is corrected. For the second one, the search tries the most spellings.
+    # The first word is as long as a corrected word can be. For the second word, the search tries the most
+    # spellings.
     longest, slowest = candidates("abcdefghijklmnopqrstuvwx"), candidates("abcdefghijklmnop")
     assert longest < 5_000
     assert slowest < 20_000

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 ON_POSTGRESQL = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="SQLite asks its index in the same way for all searches"
 )
-# This text is so long that a few entries with it fill one page of PostgreSQL's table.
+# This text is so long that a few entries with this text fill one page of PostgreSQL's table.
 SUMMARY = " ".join(f"word{n}" for n in range(120))
 
 
@@ -65,7 +65,7 @@ def test_broad_search_does_not_need_the_index_even_if_the_oldest_items_do_not_ma
 @pytest.mark.parametrize(
     ("number", "asks_index"), [(60, False), (8, True)], ids=["a sixth of the items", "a fiftieth"]
 )
-def test_second_sample_is_read_only_if_the_first_has_enough_matches(is_large, number, asks_index):
+def test_search_uses_the_index_only_if_the_first_sample_has_too_few_matches(is_large, number, asks_index):
     titles = [f"Other title {n}" for n in range(400 - number)]
     step = len(titles) // number
     for n in range(number):
@@ -79,7 +79,7 @@ def test_second_sample_is_read_only_if_the_first_has_enough_matches(is_large, nu
 
 @ON_POSTGRESQL
 @pytest.mark.parametrize(("kind", "is_looked_up"), [("book", False), ("map", True)])
-def test_index_is_asked_for_a_kind_only_if_few_items_are_of_this_kind(
+def test_search_uses_the_index_for_a_kind_only_if_few_items_are_of_this_kind(
     is_large, monkeypatch, kind, is_looked_up
 ):
     monkeypatch.setattr(candidates, "SHARE", 2)
@@ -113,7 +113,7 @@ def test_narrowed_search_looks_only_for_titles_if_enough_titles_match(monkeypatc
 @pytest.mark.parametrize(
     ("marks", "expected"), [([], False), ([IN_CATALOG], False), (["¤kmap"], True), (["¤b1", "¤c"], True)]
 )
-def test_search_needs_fewer_candidates_if_marks_narrow_the_search(marks, expected):
+def test_search_needs_fewer_candidates_if_it_is_narrowed_to_a_kind_or_branch(marks, expected):
     some = dict.fromkeys(range(candidates.ENOUGH))
     counts = candidates.Counts({"garden": (50, 50)}, (50, 50), 0)
     assert is_enough(some, ["garden"], counts, marks) == expected

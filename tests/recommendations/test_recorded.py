@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses by the number of rows")
-def test_query_reads_the_few_next_steps_before_the_many_recommendations():
+def test_query_for_recorded_steps_reads_next_steps_before_recommendations():
     calls = []
     with connection.execute_wrapper(lambda run, *call: calls.append(call[:2]) or run(*call)):
         add_recorded([ItemFactory() for _ in range(2)], date(2026, 11, 30))

@@ -10,7 +10,7 @@ from tests.factories import BranchFactory, ItemFactory
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
-# (title, creators, other fields). Some titles are here because they must not come first.
+# (title, creators, other fields). Some titles are in the catalog only because no search may list them first.
 CATALOG = [
     ("It", "King, Stephen", {}),
     ("It ends with us", "Hoover, Colleen", {}),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recommendations.shelf_order import shelf_key
 
-# Each list is in the correct order, as on the shelf.
+# The call numbers of each list are in the order of the shelves.
 CONGRESS = {
     "class letters come first": [
         "A7",
@@ -178,7 +178,7 @@ TEXTS = st.one_of(
 
 @without_deadline
 @given(st.lists(TEXTS, max_size=8))
-def test_sorting_does_not_depend_on_the_original_order_and_keeps_each_scheme_together(texts):
+def test_sorting_call_numbers_ignores_their_original_order_and_keeps_schemes_together(texts):
     order = sorted(texts, key=shelf_key)
     assert sorted(random.Random(1).sample(texts, len(texts)), key=shelf_key) == order
     schemes = [shelf_key(text)[0] for text in order]

@@ -55,7 +55,7 @@ def test_starting_topics_have_spanish_names_and_do_not_change_existing_topics():
 def address_of(name, branch, staff, rows):
     """Create `rows` topics with Spanish names, and return the address of the page that shows them."""
     patron = UserFactory()
-    # The statistics page doesn't show ratings of visits in the current quarter.
+    # The page of outcomes doesn't show ratings of visits from the current quarter.
     last_quarter = Library.current().today() - datetime.timedelta(days=100)
     for number in range(rows):
         topic = TopicFactory(name=f"Topic {number:02}")
@@ -176,7 +176,7 @@ def test_migration_marks_private_topics_if_check_ins_are_off(before_private_topi
 def test_saving_a_topic_raises_name_taken_if_another_request_has_just_saved_the_name(db, monkeypatch):
     jobs = topics.add_topic(name="Jobs", names={})
     health = topics.add_topic(name="Health", names={})
-    # The other request saves its topic after this request has looked for the name.
+    # Skip the first check, as if another request saved the topic "Jobs" right after this check.
     monkeypatch.setattr(topics, "_check_free", lambda *args, **kwargs: None)
     with pytest.raises(topics.NameTaken):
         topics.add_topic(name="Jobs", names={})

@@ -115,7 +115,8 @@ def _save(request):
         return redirect(reverse("keep_session", args=[to_keep.public_id]) + query)
     undo = urlencode({"undo": choice, "before": before, "back": _back(request)})
     next_page = _next_step(viewer.person, choice)
-    # The next page says what is missing, so this message must not promise that the library asks.
+    # If there is a `next_page`, the library can't ask yet, and the page says what is missing. So this message
+    # must not promise that the library asks.
     words = _("Your choice is saved.") if next_page else _saved(choice)
     messages.success(request, words, extra_tags=f"undo={reverse('check_ins')}?{undo}")
     return redirect(next_page or _back(request))

@@ -174,7 +174,7 @@ def _show(request, page, *, form=None, later_form=None, saved="", **context):
         "page": page,
         "saved": saved,
         "stop_url": _stop_url(page.check_in),
-        # A signed-in person who isn't the patron can't open the visit's pages.
+        # A signed-in person who isn't the patron can't open the visit, so they see no link to the visit.
         "leads_to_visit": page.answerer.may_open or request.viewer.person is None,
         "form": form or WordsForm(initial={"body": request.POST.get("body", "")}),
         "later_form": later_form or AskLaterForm(at=at),

@@ -59,5 +59,5 @@ def suggestion(form, *, helper, branch, at):
     language = drafting.language_of(visit, library=form.library)
     with override(language):
         words = drafting.asks(branch.check_in_tone, is_helper=True)
-    # The form shows only the question. The page after saving shows the whole text.
+    # The form shows only the question of the check-in. The page after saving shows the whole text.
     return Suggestion(day=day, words=words.partition("?")[0] + "?", language=language)

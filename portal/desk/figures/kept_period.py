@@ -1,7 +1,7 @@
 """Keep the chosen period and comparison in the links between the pages of figures.
 
 The links have the same parameters as the page about how much work there was. If a page can't show the period
-that they name, it shows its usual period. Its own links still keep the parameters.
+in these parameters, it shows its usual period. The links on this page still have the parameters.
 """
 
 import datetime

@@ -102,7 +102,7 @@ def _numbers_of_branches(month):
 
 
 def _emails(month, library, at):
-    """Yield the unsaved emails. Coordinators of the same branches get the same numbers."""
+    """Yield the unsaved monthly emails. Coordinators of the same branches get the same numbers."""
     coordinated, people = defaultdict(set), {}
     roles = StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True)
     for role in roles.filter(user__died_at=None, user__email__isnull=False).select_related("user"):
@@ -138,9 +138,9 @@ def _emails(month, library, at):
 def _context(month, counted, own, is_whole):
     """Return the context of the email's templates, or None if no contact was ever counted at these branches.
 
-    A later month without contacts gets an email too. Otherwise, people could think that the portal has
-    stopped. `own` are the branches that the person coordinates. The answer times are only about these
-    branches, because the page shows the answer times of a small branch only to its own staff.
+    If only earlier months have contacts, people still get an email. Otherwise, they could think that the
+    portal has stopped. `own` are the branches that the person coordinates. The answer times are only about
+    these branches, because the page shows the answer times of a small branch only to its own staff.
     """
     if not PointTotal.objects.filter(branch__in=counted, month__lte=month.first).exists():
         return None

@@ -66,13 +66,13 @@ class OutcomeForm(forms.Form):
 
     @property
     def chosen_period(self):
-        """Return the OutcomePeriod, or the Quarter that isn't counted yet, or None if there is none."""
+        """Return the chosen OutcomePeriod, or the chosen Quarter if it isn't counted yet, or None."""
         key = self.cleaned_data["period"]
         return self.counted.get(key) or self.waiting.get(key)
 
     @property
     def chosen_branch(self):
-        """Return the Branch, or None for the whole library."""
+        """Return the chosen Branch, or None for the whole library."""
         return self.branches.get(self.cleaned_data["branch"])
 
 

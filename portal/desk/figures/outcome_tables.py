@@ -127,7 +127,7 @@ def cells_of(tables, follow_ups):
 
 
 def breakdowns():
-    """Return [(breakdown, label)]."""
+    """Return the breakdowns of outcomes, as [(breakdown, label)]."""
     return [
         (NONE, _("Nothing")),
         (TOPIC, _("Topic")),

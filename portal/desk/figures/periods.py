@@ -118,7 +118,7 @@ class Period:
 
     @property
     def step(self):
-        """Return "day", "month" or "year": what one row shows in a figure of this period by time."""
+        """Return "day", "month" or "year": the steps into which a figure by time divides this period."""
         if self.days <= MOST_DAYS:
             return "day"
         return "month" if self.months <= MOST_MONTHS else "year"

@@ -71,9 +71,10 @@ class YearTable:
         for cell, counts in self.counts.items():
             hidden = self.hidden[cell]
             shown = [key for key, contacts in counts.items() if contacts and key not in hidden]
-            # *Other* also has the quiet sessions and the visits with a child. Their number is the same in
-            # each breakdown. So another breakdown could reveal this number, and then also `described`. So
-            # neither `described` nor *Other* may be too small.
+            # *Other* has the hidden contacts (`described`), the quiet sessions and the visits with a child.
+            # These sessions and visits are the same in each breakdown, so another breakdown could reveal
+            # their number. Subtracting it from *Other* would then reveal `described`. So neither `described`
+            # nor *Other* may be too small.
             described = sum(counts[key] for key in hidden)
             other = self.totals[cell] - sum(counts[key] for key in shown)
             if shown and (0 < described < MIN_PEOPLE or 0 < other < MIN_PEOPLE):

@@ -24,7 +24,7 @@ def unfinished_import(user):
 
 @prepared()
 def _unfinished_imports():
-    """Return the time at which somebody asked for the undo, or None, for each import that isn't complete."""
+    """Return `undo_asked_at` of each import that isn't complete. None means that nobody asked for an undo."""
     unfinished = LogImport.objects.filter(Q(ended_at=None) | ~Q(undo_asked_at=None))
     return unfinished.values_list("undo_asked_at", flat=True)
 

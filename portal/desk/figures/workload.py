@@ -42,9 +42,9 @@ COUNTED = (*NUMBERS, ESTIMATED)
 ANSWERS, OF_ANSWERS = "answers", ("answers", "in_time")
 # The breakdown by hour with a number for each day of the week. Monday is 0.
 GRID, OF_GRID = "hour_weekday", ("contacts", *range(7))
-# Breakdowns for any days: {name: (columns that together are the key of a count, table of whole months)}. DAY
-# is a day or a month. Only HourTotal has a column WEEKDAY. `_folded` combines the keys into the rows of the
-# figure.
+# Breakdowns for any days: {name: (columns that make up the key of a count, table of whole months)}. The
+# column DAY is the month in this table, and the day in DayCount. Only HourTotal has a column WEEKDAY.
+# `_folded` adds up the counts whose keys share a row of the figure.
 DAY, WEEKDAY = "day", "weekday"
 BY_DAY: dict = {
     "time": ((DAY,), PointTotal),
@@ -215,7 +215,7 @@ def _headings(figure):
 
 
 def _by_day(period, branches, breakdown, step, year_starts_in):
-    """Count the contacts of a period that consists of any days. Return {key: numbers}."""
+    """Count the contacts of a period that may begin and end on any day. Return {key of a row: numbers}."""
     columns, of_months = BY_DAY[breakdown]
     counted: dict = defaultdict(lambda: (0,) * len(COUNTED))
     for key, numbers in _sums(period, branches, columns, COUNTED, of_months, step):

@@ -96,7 +96,7 @@ def _with(rows, row):
 
 
 def initial_of(help_session, version, was):
-    """Return the initial values of the form."""
+    """Return the initial values of the form that corrects this help session."""
     values = {name: getattr(help_session, name) for name in COLUMNS}
     return {
         **values,

@@ -17,8 +17,8 @@ MAX_FOUND = 8
 class NextStepForm(forms.Form):
     """The next step, its promised day, and the item that staff recommend instead, if any.
 
-    `found` has the items that match the words in `other`. If staff choose "another item" and no item, the
-    page shows the items in `found`.
+    `found` has the items that match the words in `other`. If staff choose the step "another item" but no
+    item, the page shows the items in `found`.
     """
 
     kind = forms.ChoiceField(

@@ -13,7 +13,7 @@ from recommendations.models import Item
 
 
 class Step(NamedTuple):
-    """One step. `hint` says what to do. `url` leads to the page for this step."""
+    """One step of the first week. `hint` says what to do. `url` leads to the page for this step."""
 
     name: str
     title: str
@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
 
 def steps(library):
-    """Return the steps in order."""
+    """Return the steps of the first week, in the order of the page."""
     branches = list(Branch.objects.filter(closed_at=None))
     saved = _branches_with_saved_hours()
     unchecked = next((branch for branch in branches if str(branch.pk) not in saved), None)

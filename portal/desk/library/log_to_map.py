@@ -1,4 +1,7 @@
-"""The way back to the values of a desk log, from a page where a coordinator adds to a list of the library."""
+"""Links back to the page where a coordinator says what the values of a desk log mean.
+
+A coordinator can leave that page for a while, to add a patron group or a service point.
+"""
 
 from portal.imports.models import LogUpload
 
@@ -7,7 +10,7 @@ LOG_TO_MAP = "log_to_map"
 
 
 def leave(request, upload):
-    """Remember the upload, so that other pages lead back to its values."""
+    """Remember the upload, so that other pages link back to the page of its values."""
     request.session[LOG_TO_MAP] = str(upload.public_id)
 
 
@@ -17,7 +20,7 @@ def come_back(request):
 
 
 def upload_to_map(request):
-    """Return the upload whose values the coordinator has left, or None."""
+    """Return the upload whose page of values the coordinator has left, or None."""
     public_id = request.session.get(LOG_TO_MAP)
     if public_id is None:
         return None

@@ -94,7 +94,7 @@ def kits_to_add(context):
 
 @register.simple_tag
 def helped_words(helped, visits, question_type=""):
-    """Say in how many visits an item or kit helped, or for something to read, in how many it was liked."""
+    """Say in how many visits an item or kit helped. For something to read, say in how many it was liked."""
     numbers = {"helped": helped, "visits": visits}
     if question_type == QuestionType.READERS_ADVISORY:
         return _("liked in %(helped)s of %(visits)s visits") % numbers

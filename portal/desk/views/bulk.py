@@ -110,7 +110,7 @@ def desk_undo_bulk(request):
 
 
 def _report(request, result, words):
-    """Show how many conversations were changed. Show how many were not changed, and why."""
+    """Show how many conversations the bulk action changed. Show how many it did not change, and why."""
     if result.changed:
         undo_url = f"{reverse('desk_undo_bulk')}?{urlencode({'key': result.undo})}"
         messages.success(request, words, extra_tags=f"undo={undo_url}" if result.undo else "")

@@ -24,7 +24,7 @@ from portal.desk.forms.computers import UnlockDeskForm
 
 @staff_only
 def desk_computers(request):
-    """List the unlocked computers.
+    """List the shared desk computers that are unlocked.
 
     A POST request unlocks the computer that sent it, until the end of the day.
     """

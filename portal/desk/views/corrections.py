@@ -33,8 +33,8 @@ from portal.privacy.correction_emails import recipients
 from portal.privacy.session_lock import Gone, merged_messages_of
 from portal.text import parse_json
 
-# A correction that changes items stores one or more of these names. In the form, all three are the one field
-# "items".
+# A correction stores the names of the fields that it changed. If it changed items, it stores one or more of
+# these three names. The form has only the field "items".
 ITEMS = {"items", "item_order", "reasons"}
 
 
@@ -211,7 +211,7 @@ def _others(request, help_session):
 
 
 def _was(request, theirs):
-    """Return the values that the page showed. If the browser posted something invalid, return `theirs`."""
+    """Return the values that the page showed. If the posted values are invalid, return the saved ones."""
     try:
         was = parse_json(request.POST.get("was", ""))
     except ValueError:

@@ -220,7 +220,7 @@ def _languages(kit):
 
 
 def _rows_of(kit, language):
-    """Return the items of the kit for `fields_of`, with their reasons in this language."""
+    """Return the items of the kit as objects for `fields_of`, with their reasons in this language."""
     return [
         SimpleNamespace(item=row.item, reason=row.reason_in(language), starred=row.starred)
         for row in items_of(kit)

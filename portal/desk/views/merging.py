@@ -63,9 +63,9 @@ def _chosen(request, others):
 
 
 def _with_summary(conversation):
-    """Set the values that desk/merge.html shows on the conversation, and return the conversation.
+    """Set attributes of the conversation that desk/merge.html shows, and return the conversation.
 
-    The values are the first message, the last message, and the number of messages.
+    The attributes are the first message, the last message, and the number of messages.
     """
     messages_in_order = conversation.messages.in_order().select_related("author")
     conversation.first_said, conversation.last_said = messages_in_order.first(), messages_in_order.last()

@@ -166,7 +166,7 @@ def _change_items(request, draft, token):
 def _show_what_helped(request, draft, token):
     """Save the form as an unfinished session, and show what helped before with the form's topic.
 
-    Only browsers without JavaScript have this button. Other browsers load this part into the form.
+    Only browsers without JavaScript have this button. In other browsers, the form shows what helped.
     """
     draft = save_draft(request, draft, token)
     names = ("topic", "question_type")

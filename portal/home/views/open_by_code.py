@@ -54,8 +54,8 @@ TITLES = {
     "not_ready": gettext_lazy("Your visit isn't ready yet"),
     "too_many": gettext_lazy("Too many wrong codes"),
 }
-# If the reason is one of these, the page shows the typed code, so that the person can compare it or try again
-# later.
+# If a code doesn't work for one of these reasons, the page shows the typed code. The person can then compare
+# the code with the slip, or try it again later.
 SHOWS_THE_CODE = {"unknown", "not_ready"}
 
 

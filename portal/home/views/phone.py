@@ -137,7 +137,7 @@ def end_phone(request):
 @background_request
 @require_safe
 def phone_here(request):
-    """Return the fingerprint of this browser's stored subscription, and what is needed to repair it.
+    """Return the fingerprint of this browser's stored subscription, and what a script needs to repair it.
 
     The service worker sends this request if the browser's subscription differs from the one that the page
     names, or if the page names none.

@@ -71,7 +71,7 @@ def recommendations(request):
 
 
 def _chosen_visit(viewer, visits, public_id):
-    """Return the visit with this public id, or None. Add it to `visits` if it is older than all of them."""
+    """Return the visit with this public id, or None. Add the visit to `visits` if it is not there yet."""
     if public_id is None:
         return None
     for visit in visits:

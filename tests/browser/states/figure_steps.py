@@ -10,7 +10,7 @@ from portal.surveys.models import RuleSet
 
 
 def with_later_entries(page):
-    """Show the page as it is if something was deleted after the email about this month was written."""
+    """Show the page as it is if its numbers have changed since the email about this month was written."""
     this_month = timezone.localdate().replace(day=1)
     numbers = {str(branch.pk): [123_456, 1_234_567, 0, 0] for branch in Branch.objects.all()}
     email = MonthEmail.objects.create(month=this_month, written_at=timezone.now(), numbers=numbers)

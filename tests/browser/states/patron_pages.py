@@ -313,7 +313,7 @@ def patron(rows, words, steps):
             "/find-something-to-read/?step=mood",
             steps.unsent("/find-something-to-read/?step=mood", words="calm", chosen="funny"),
         ),
-        # These states change what the states above show.
+        # These states change what the states above show, so the states above must come first.
         State("item", f"/items/{rows.item.public_id}/", main=True),
         State("ask-more", f"/recommendations/{rows.items[2].public_id}/ask/?for=more"),
         State("item-unfolded", f"/items/{rows.item.public_id}/", unfold_branches),

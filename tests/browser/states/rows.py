@@ -537,7 +537,7 @@ class Rows:
         )
 
     def add_desk_logs(self):
-        """Add one upload in each state. Read the coordinator again, because their roles have changed."""
+        """Add one upload in each state. Load the coordinator again, because their roles have changed."""
         coordinator = type(self.staff).objects.get(pk=self.staff.pk)
         SavedMapping.objects.create(name=self.words.topic[:60], saved_at=self.now)
         names = ["Date", "Time", "Location", "Communication", "Question Type", "Duration", "Question"]

@@ -77,7 +77,7 @@ def with_phones(page):
     page.evaluate("navigator.serviceWorker.ready.then(found => found.unregister())")
     page.reload()
     page.locator("#try").wait_for()
-    # Undo this, because the other states need a browser that gets no messages.
+    # Delete the subscriptions again, because the other states need a browser that gets no messages.
     remove_from_session(page, PUSH)
     PushSubscription.objects.filter(person=person).delete()
 
@@ -123,7 +123,7 @@ def without_address(page):
 
 
 def address_off(page):
-    """Show the page as a person sees it after signing in if notices to their address are turned off."""
+    """Show the page as it is for a person who signed in while notices to their address were turned off."""
     person = User.objects.get(pk=session_of(page)[SESSION_KEY])
     put_into_session(page, {ADDRESS_OFF: person.email})
     page.reload()
@@ -293,7 +293,7 @@ def preview_link(words):
 
 
 def make_link_to_list(words):
-    """Return a function that makes a link after its preview."""
+    """Return a function that opens the preview of a link, and then makes the link."""
 
     def do(page):
         preview_link(words)(page)
@@ -350,7 +350,7 @@ STORE_WAITING = """async rows => {
 
 
 def let_wait(page, *rows):
-    """Store the forms `rows` as waiting in this browser, and block the request that comes before sending."""
+    """Store the forms `rows` as waiting in this browser, and stop the browser from sending them."""
     page.route("**/waiting/", lambda route: route.abort())
     writer = page.locator("body").get_attribute("data-writer")
     common = {"writer": writer, "fields": [], "page": "/", "at": time.time() * 1000}

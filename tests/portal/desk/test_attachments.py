@@ -150,7 +150,7 @@ def test_removing_a_file_without_javascript_keeps_the_typed_answer(desk, convers
 
 
 @pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
-def test_server_stores_refused_text_only_for_browsers_without_javascript(
+def test_server_stores_the_text_of_a_refused_form_only_for_browsers_without_javascript(
     desk, conversation, token, by_script, status, kept
 ):
     desk.get(reverse("me"))

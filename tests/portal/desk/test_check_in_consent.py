@@ -226,7 +226,7 @@ def test_visit_is_recorded_without_a_consent_if_staff_did_not_ask(desk, named, t
 def test_record_form_does_not_turn_on_check_ins_that_the_patron_stopped(desk, named, typed):
     fields = agreed(desk)
     User.objects.filter(pk=named.pk).update(check_ins="none")
-    # The patron has already answered the question, so the portal asks staff to look up the patron again.
+    # The patron has made a choice after the lookup, so the portal asks staff to look up the patron again.
     assert desk.post(RECORD, typed(check_ins="email", **fields)).status_code == 422
     desk.post(RECORD, typed(check_ins="email", **agreed(desk)))
     named.refresh_from_db()

@@ -355,7 +355,7 @@ class TestBatchApproval:
             str(covered.help_session.public_id),
         )
 
-    def test_pages_do_not_show_the_private_note_of_the_visit(self, desk, visit, check_in):
+    def test_check_in_pages_do_not_show_the_private_note_of_the_visit(self, desk, visit, check_in):
         note = SessionNoteFactory(help_session=visit)
         for address in (LIST, TOMORROW, page_of(check_in)):
             assert note.body not in text(desk.get(address))
@@ -390,7 +390,7 @@ class TestEditingWords:
         event = AuditEvent.objects.get(action="opened")
         assert (event.by, event.patron, event.where) == (staff, ana, "sessions")
 
-    def test_text_saved_in_another_tab_is_shown_beside_the_typed_text(self, desk, check_in):
+    def test_check_in_text_saved_in_another_tab_is_shown_beside_the_typed_text(self, desk, check_in):
         seen = words_form(check_in, body="Second tab")
         desk.post(page_of(check_in), words_form(check_in, body="First tab"))
         page = desk.post(page_of(check_in), seen)
@@ -551,7 +551,9 @@ class TestVisitPage:
             desk.post(reverse("plan_check_in", args=[visit.public_id]), {"day": day(10).isoformat()})
         assert not CheckIn.objects.exists()
 
-    def test_patron_does_not_see_why_staff_chose_the_day(self, client, sign_in, check_in, visit, ana):
+    def test_patron_does_not_see_why_staff_chose_the_day_of_the_check_in(
+        self, client, sign_in, check_in, visit, ana
+    ):
         browser = sign_in(client, ana)
         for address in ("/", visit.get_absolute_url()):
             assert "essay" not in text(browser.get(address))

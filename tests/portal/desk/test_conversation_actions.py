@@ -55,7 +55,7 @@ def address(conversation, part=""):
 
 
 def do(desk, conversation, part, **fields):
-    """Post the form, follow the redirect, and return the text of the next page."""
+    """Post a form of the conversation page, follow the redirect, and return the text of the next page."""
     response = desk.post(address(conversation, part), fields, follow=True)
     assert response.status_code == 200
     return unescape(response.content.decode())
@@ -129,7 +129,7 @@ def test_taking_an_assigned_conversation_fails_and_says_who_assigned_it(desk, co
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_fails_and_names_the_earlier_assignee_if_an_undo_restored_the_assignment(
+def test_taking_a_conversation_fails_and_names_the_assignee_that_an_undo_restored(
     desk, conversation, omar, coordinator
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now())
@@ -140,7 +140,7 @@ def test_taking_fails_and_names_the_earlier_assignee_if_an_undo_restored_the_ass
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_fails_and_names_the_assignee_if_a_merge_assigned_the_conversation(desk, conversation, omar):
+def test_taking_a_conversation_fails_and_names_the_assignee_that_a_merge_set(desk, conversation, omar):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
     page = do(desk, conversation, "take/")
     assert "This conversation is now assigned to Omar Haddad, so your change was not made." in page

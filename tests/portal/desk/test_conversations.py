@@ -274,7 +274,7 @@ def test_closed_conversation_is_reopened_by_an_answer(desk, conversation):
 @pytest.mark.few_cases
 @pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
 @pytest.mark.parametrize(("who", "status"), [("elsewhere", 404), ("patron", 404)])
-def test_patrons_and_staff_of_another_branch_get_404_for_a_conversation(
+def test_staff_of_another_branch_and_patrons_get_404_for_a_conversation(
     client, sign_in, request, conversation, part, method, who, status
 ):
     sign_in(client, request.getfixturevalue(who))

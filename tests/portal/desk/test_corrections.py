@@ -218,7 +218,7 @@ def test_correction_page_warns_that_the_patron_loses_messages_of_merged_conversa
 
 
 def typed(browser, visit, **changes):
-    """Open the form, and autosave it as the page does while staff type. Return the posted fields."""
+    """Open the correction form, and autosave it as while staff type. Return the posted fields."""
     fields = filled_in(browser.get(url(visit)), **changes)
     assert browser.post(url(visit, "correction_draft"), fields).status_code == 200
     return fields

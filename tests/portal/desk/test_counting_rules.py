@@ -163,7 +163,7 @@ def test_rules_that_change_the_numbers_of_a_past_year_are_saved_only_after_a_war
     assert rule_set.weeks == 9
 
 
-def test_rules_that_start_on_another_day_need_their_own_warning(desk, branch):
+def test_warning_about_rules_is_shown_again_if_their_first_day_is_changed(desk, branch):
     save_preset("pls", datetime.date(2024, 1, 1))
     response = desk.post(NEW, posted(desk.get(NEW), starts_on="2025-05-01"))
     fields = posted(response, starts_on="2025-04-01")
@@ -368,7 +368,7 @@ def test_survey_file_has_the_questions_and_numbers_of_the_page(desk, branch):
     assert [answer for _number, _wording, answer in rows] == copied(page) == ["3", "CT—Annual Count"]
 
 
-def test_survey_without_numbers_has_no_file_and_its_address_leads_to_the_page(desk, branch):
+def test_address_of_the_file_redirects_to_the_page_if_the_survey_has_no_numbers(desk, branch):
     assert 'id="download"' not in desk.get(SURVEY).content.decode()
     response = desk.get(f"{SURVEY}table.csv?survey=pls&year=2025")
     assertRedirects(response, f"{SURVEY}?survey=pls&year=2025")
@@ -474,7 +474,7 @@ def test_number_of_contacts_without_a_rule_has_a_thousands_separator(desk, branc
     )
 
 
-def test_form_for_rules_has_a_button_that_returns_to_the_page_before(desk, branch):
+def test_form_for_rules_has_a_cancel_button_that_returns_to_the_previous_page(desk, branch):
     rule_set = save_preset("pls", YEAR)
     [link] = re.findall(rf'href="([^"]*{rule_set.public_id}[^"]*)"', desk.get(SURVEY).content.decode())
     assert desk.get(link).context["cancel"] == f"{SURVEY}?survey=pls&year=2026"

@@ -198,7 +198,7 @@ def test_covering_staff_get_404_after_the_conversation_is_transferred_to_a_third
 
 
 @pytest.mark.parametrize("when", [-HOUR, HOUR])
-def test_cover_for_an_unattended_branch_begins_when_the_opening_day_ends(desk, conversation, hill, when):
+def test_cover_for_an_unattended_branch_begins_when_its_opening_day_ends(desk, conversation, hill, when):
     Branch.objects.filter(pk=hill.pk).update(unattended_from=NOON + when)
     assert desk.get(address(conversation)).status_code == (200 if when < datetime.timedelta() else 404)
 

@@ -193,7 +193,7 @@ def test_result_page_of_an_import_links_to_the_figures_of_the_months_in_the_log(
     figures = desk.get(address.replace("&amp;", "&"))
     assert address == f"{reverse('figures')}?first_day=2024-03-01&amp;last_day=2024-05-31"
     assert figures.context["figure"].total.contacts == 2
-    # Without a period, the page shows the last month of the log, because nothing else is counted yet.
+    # If the URL has no period, the page shows the last month of the log, because nothing else is counted.
     assert desk.get(reverse("figures")).context["period"] == "May 2024"
     assert "The desk's figures for May 2024" in text(desk.get(reverse("director")))
 
@@ -286,7 +286,7 @@ OWN_WORDS = [
 
 @pytest.fixture
 def failed_again(desk, commits):
-    """Import OWN_WORDS, two rows of which fail. Return the contents of the file of failed rows, corrected."""
+    """Import OWN_WORDS, where two rows fail. Return the file of failed rows, with both rows corrected."""
     answers = {"question_type-1-0": "directional", "mode-2-0": "in_person", "mode-2-1": "phone"}
     with commits():
         page = send(desk, upload(desk, OWN_WORDS, "year.csv"), **ANSWERED)
@@ -307,7 +307,8 @@ def test_corrected_rows_are_imported_with_the_mapping_of_the_import_in_which_the
     press_import(desk)
     session = HelpSession.objects.latest("pk")
     assert (session.question_type, session.mode, session.minutes) == ("directional", "in_person", 7)
-    # The first file showed that the day comes first. The corrected row doesn't show it.
+    # Only the dates of the first file show that the day comes before the month. The corrected date, 3/6, could
+    # mean both.
     assert session.happened_on == datetime.date(2024, 6, 3)
 
 
@@ -328,7 +329,7 @@ def test_corrected_rows_keep_the_order_of_day_and_month_of_each_date_column(desk
     assert list(days) == [datetime.date(2020, 12, 25), datetime.date(2020, 2, 3)]
 
 
-def test_answers_for_corrected_rows_contain_no_names_of_people(desk, failed_again):
+def test_answers_stored_for_rows_that_failed_contain_no_names_of_people(desk, failed_again):
     answers = LogImport.objects.get().answers
     assert answers["values"]["mode"] == {"kiosk": "in_person"}
     assert "maria" not in stored()["LogImport"].lower()
@@ -341,7 +342,7 @@ def test_answers_for_corrected_rows_contain_no_names_of_people(desk, failed_agai
     assert "New contacts 2" in text(send(desk, values, **{"mode-2-1": "phone"}))
 
 
-def test_corrected_rows_are_asked_about_again_after_their_import_was_undone(desk, failed_again):
+def test_upload_of_corrected_rows_asks_for_the_columns_again_after_the_import_was_undone(desk, failed_again):
     desk.post(f"{PAGE}imports/{LogImport.objects.get().public_id}/undo/")
     page = text(upload(desk, failed_again))
     assert "Columns of the log" in page
@@ -358,13 +359,13 @@ def test_preview_says_that_a_chosen_column_is_empty_in_the_file_of_failed_rows(d
     assert "Topic left out, because it is empty" in text(upload(desk, failed))
 
 
-def test_answers_are_kept_only_with_an_import_in_which_rows_failed(desk):
+def test_answers_about_a_log_are_stored_with_an_import_only_if_rows_failed(desk):
     to_preview(desk, [HEADER, ROW])
     press_import(desk)
     assert LogImport.objects.get().answers == {}
 
 
-def test_large_file_of_corrected_rows_is_tried_out_by_the_worker_without_a_question(
+def test_worker_checks_a_large_file_of_corrected_rows_without_asking_for_its_columns(
     desk, failed_again, monkeypatch
 ):
     monkeypatch.setattr(work, "SMALL_BYTES", 10)
@@ -460,7 +461,7 @@ def test_one_column_of_a_log_must_be_the_date(desk):
     assert (page.status_code, "Say which column has the date." in text(page)) == (422, True)
 
 
-def test_column_is_left_out_if_the_library_has_none_of_its_values(desk):
+def test_column_of_a_log_is_left_out_if_none_of_its_values_is_a_choice_in_the_library(desk):
     page = to_preview(desk, [[*HEADER, "Patron type"], [*ROW, "Alien"]])
     assert "Patron type left out, because none of its values is a choice in your library" in text(page)
 
@@ -538,14 +539,14 @@ def test_worker_continues_a_killed_import_without_starting_a_second_import(desk,
     assert "not complete" in text(desk.get(PAGE))
     monkeypatch.setattr(writing._Writer, "_save", save)
     work.do_all()
-    assert HelpSession.objects.count() == 60  # The killed process still has the lease.
+    assert HelpSession.objects.count() == 60  # The killed process still has the lease of the log.
     LogUpload.objects.update(leased_until=timezone.now() - datetime.timedelta(seconds=1))
     work.do_all()
     assert (HelpSession.objects.count(), LogImport.objects.get().added) == (99, 99)
     assert "New contacts 99" in text(desk.get(f"{PAGE}{row.public_id}/"))
 
 
-def test_undo_is_refused_with_the_name_of_the_later_import_that_replaced_rows(desk):
+def test_undo_of_an_import_is_refused_and_names_the_later_import_that_replaced_rows(desk):
     for minutes in ("10", "15"):
         to_preview(desk, [["Ticket #", *HEADER], ["T-1", *ROW[:4], minutes]], f"log {minutes}.csv")
         press_import(desk)
@@ -598,7 +599,7 @@ def test_pressing_the_import_button_twice_imports_the_log_once(desk):
     assert (HelpSession.objects.count(), LogImport.objects.count()) == (1, 1)
 
 
-def test_unknown_patron_group_counts_as_other(desk):
+def test_unknown_patron_group_in_a_log_counts_as_the_group_other(desk):
     PatronGroupFactory(name="Student")
     page = to_preview(desk, [[*HEADER, "Patron type"], [*ROW, "student"], [*ROW, "Alien"]])
     assert "Patron type the patron group (2 of 2 rows)" in text(page)
@@ -660,7 +661,7 @@ def test_retired_own_field_is_not_offered_as_the_meaning_of_a_column(desk):
     assert "Own field" not in text(upload(desk, [HEADER, ROW]))
 
 
-def test_value_for_which_staff_choose_no_topic_is_counted_without_a_topic(desk):
+def test_log_value_for_which_no_topic_is_chosen_is_counted_without_a_topic(desk):
     topic = TopicFactory(name="History")
     values = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "History"]]))
     assert fields_of(values)["topic-5-0"] == str(topic.pk)
@@ -693,12 +694,12 @@ def test_column_is_recognized_by_its_values_if_its_name_is_unknown(desk):
     ],
     ids=["only half of them are known", "there is only one", "there are too many"],
 )
-def test_column_is_not_recognized_by_a_few_known_values(desk, values):
+def test_column_of_a_log_is_not_recognized_if_only_a_few_of_its_values_are_known(desk, values):
     page = upload(desk, [["Date", "Remark"], *[["3/14/2024", value] for value in values]])
     assert fields_of(page)["column-1"] == ""
 
 
-def test_column_with_private_words_is_not_recognized_by_its_values(desk):
+def test_column_whose_name_suggests_private_text_is_not_recognized_by_its_values(desk):
     rows = [["Date", "Question"], ["3/14/2024", "Reference"], ["3/14/2024", "Directions"]]
     assert fields_of(upload(desk, rows))["column-1"] == ""
 
@@ -732,7 +733,7 @@ def test_value_with_several_spellings_is_asked_about_once(desk):
     assert set(HelpSession.objects.values_list("question_type", flat=True)) == {"technology"}
 
 
-def test_topic_with_a_similar_name_is_preselected(desk):
+def test_topic_whose_name_is_similar_to_the_value_in_the_log_is_preselected(desk):
     topic = TopicFactory(name="Jobs and careers")
     page = send(desk, upload(desk, [[*HEADER, "Topic"], [*ROW, "JOB and Career"]]))
     assert fields_of(page)["topic-5-0"] == str(topic.pk)
@@ -749,7 +750,7 @@ def test_page_of_values_says_how_bands_of_minutes_count(desk):
     assert "A band" not in page
 
 
-def test_coordinator_adds_a_service_point_from_the_values_without_losing_answers(desk, branch, west):
+def test_answers_about_a_log_are_kept_while_the_coordinator_adds_a_service_point(desk, branch, west):
     topic = TopicFactory(name="History")
     header = ["When", "Kind", "Location", "Topic"]
     rows = [["1/6/2024", "Odd one", "Front", "History"], ["2/6/2024", "", "Kids desk", "History"]]
@@ -767,13 +768,13 @@ def test_coordinator_adds_a_service_point_from_the_values_without_losing_answers
     fields = fields_of(values)
     assert {name: fields[name] for name in given} == given
     assert fields["place-2-1"] == f"point:{point.pk}"
-    # Afterward, the page of service points no longer leads to the log.
+    # The coordinator is back on the page of values, so the page of service points no longer leads to it.
     assert "desk log" not in text(desk.get(reverse("service_points", args=["west"])))
     assert "New contacts 2" in text(send(desk, values))
     assert SavedMapping.objects.get().name == "Old log"
 
 
-def test_coordinator_adds_a_patron_group_from_the_values_without_losing_answers(desk):
+def test_answers_about_a_log_are_kept_while_the_coordinator_adds_a_patron_group(desk):
     page = send(desk, upload(desk, [[*HEADER, "Patron type"], [*ROW[:2], "Odd one", *ROW[3:], "Adult"]]))
     page = send(desk, page, leave="patron_groups", **{"question_type-2-0": "technology"})
     assert page.request["PATH_INFO"] == reverse("patron_groups")
@@ -783,7 +784,9 @@ def test_coordinator_adds_a_patron_group_from_the_values_without_losing_answers(
     assert (fields["question_type-2-0"], fields["patron_group-5-0"]) == ("technology", str(group.pk))
 
 
-def test_service_points_lead_only_the_coordinator_of_a_log_back_to_it(desk, branch, sign_in, commits):
+def test_page_of_service_points_links_back_to_a_log_only_for_the_coordinator_of_the_log(
+    desk, branch, sign_in, commits
+):
     page = send(desk, upload(desk, [[*HEADER, "Location"], [*ROW, "Front"]]))
     send(desk, page, leave="service_points", points_of=branch.slug)
     points = reverse("service_points", args=[branch.slug])
@@ -799,7 +802,7 @@ def test_service_points_lead_only_the_coordinator_of_a_log_back_to_it(desk, bran
     assert kept not in text(desk.get(points))
 
 
-def test_values_cannot_be_left_for_an_unknown_branch(desk):
+def test_page_of_values_does_not_lead_to_the_service_points_of_an_unknown_branch(desk):
     page = send(desk, upload(desk, [HEADER, ROW]))
     assert send(desk, page, leave="service_points", points_of="moon").status_code == 404
 
@@ -808,7 +811,7 @@ FIGURES = ("figures", "director", "annual_survey")
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_coordinators_read_with_figures_that_an_import_is_being_undone(desk, monkeypatch, name):
+def test_pages_of_figures_tell_coordinators_that_an_import_is_being_undone(desk, monkeypatch, name):
     to_preview(desk, [HEADER, ROW])
     press_import(desk)
     assert "desk log is" not in text(desk.get(reverse(name)))
@@ -822,7 +825,9 @@ def test_coordinators_read_with_figures_that_an_import_is_being_undone(desk, mon
     assert "desk log is" not in text(desk.get(reverse(name)))
 
 
-def test_coordinators_read_with_figures_that_an_import_is_not_complete(desk, branch, sign_in, monkeypatch):
+def test_page_of_figures_tells_only_coordinators_that_an_import_is_not_complete(
+    desk, branch, sign_in, monkeypatch
+):
     words = "An import of a desk log is not complete yet."
     to_preview(desk, [HEADER, ROW])
     monkeypatch.setattr(work, "SMALL_BYTES", 10)

@@ -43,7 +43,7 @@ def test_statistics_hide_counts_below_five(rows):
 
 @pytest.mark.slow
 @given(ROWS)
-def test_combined_statistics_add_up_to_the_total(rows):
+def test_shown_rows_and_the_combined_rest_add_up_to_the_total(rows):
     if shown := pooled(rows):
         parts = [*shown.rows.values(), *filter(None, [shown.rest])]
         assert (

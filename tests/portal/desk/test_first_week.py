@@ -184,7 +184,7 @@ def test_check_ins_step_is_done_when_the_coordinator_saves_the_check_in_settings
     assert done() == ["check-ins"]
 
 
-def test_first_week_shows_which_steps_are_done_and_links_each_step_to_a_page(desk, branch, coordinator):
+def test_first_week_page_shows_which_steps_are_done_and_links_each_step_to_a_page(desk, branch, coordinator):
     ItemFactory()
     page = desk.get(reverse("first_week")).content.decode()
     assert "1 of 9 done." in page
@@ -193,7 +193,7 @@ def test_first_week_shows_which_steps_are_done_and_links_each_step_to_a_page(des
     assert [desk.get(url).status_code for url in urls] == [200] * 9
 
 
-def test_first_week_runs_the_same_number_of_queries_for_1_and_30_branches(
+def test_first_week_page_runs_the_same_number_of_queries_for_1_and_30_branches(
     desk, branch, django_assert_num_queries
 ):
     desk.get(reverse("first_week"))

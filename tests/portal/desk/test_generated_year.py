@@ -53,7 +53,10 @@ def year(built_once, tmp_path_factory):
 
 
 def check_contacts(year):
-    """Compare figures for periods of any days with plain SQL: at all branches, at each one, and at two."""
+    """Compare figures for periods of any days with plain SQL.
+
+    Do this for all branches together, for each branch, and for two branches.
+    """
     some = [year.branches, *([branch] for branch in year.branches), year.branches[1:]]
     for period, branches in [*itertools.product(PERIODS[:1], some), *((each, some[0]) for each in PERIODS)]:
         for by in workload.BY_DAY:
@@ -177,7 +180,10 @@ def test_figures_of_the_parts_of_a_period_add_up_to_the_figure_of_the_whole_peri
 
 
 def added(periods, branches, by):
-    """Add up the figures of all periods for all lists in `branches`. Return {key of a row: numbers}."""
+    """Add up the figures of these periods, and return {key of a row: numbers}.
+
+    `branches` is a list of lists of branches. Each of these lists has a figure for each period.
+    """
     found: dict = {}
     for period, some in itertools.product(periods, branches):
         for row in workload.figure(period, some, by).rows:

@@ -73,11 +73,11 @@ LAST_QUARTER, LAST_YEAR, LAST_MONTH = (
         ("director", {"dates": "2024"}),
     ],
 )
-def test_links_keep_a_year_on_every_page(desk, name, asked):
+def test_links_between_the_pages_of_figures_keep_a_year_on_every_page(desk, name, asked):
     assert shown_after(desk, name, asked) == dict.fromkeys(PAGES, YEAR)
 
 
-def test_links_keep_a_month_where_the_page_can_show_it(desk):
+def test_links_between_the_pages_of_figures_keep_a_month_if_the_page_can_show_it(desk):
     for name in ("figures", "director"):
         assert shown_after(desk, name, {"dates": "2025-05"}) == {
             "figures": MAY,
@@ -87,7 +87,7 @@ def test_links_keep_a_month_where_the_page_can_show_it(desk):
         }
 
 
-def test_links_keep_a_quarter_where_the_page_can_show_it(desk):
+def test_links_between_the_pages_of_figures_keep_a_quarter_if_the_page_can_show_it(desk):
     quarter = ("2025-04-01", "2025-06-30")
     days = {"first_day": quarter[0], "last_day": quarter[1]}
     for name, asked in (("figures", days), ("outcomes", {"period": "2025-04"})):
@@ -100,7 +100,7 @@ def test_links_keep_a_quarter_where_the_page_can_show_it(desk):
 
 
 @pytest.mark.parametrize("between", PAGES)
-def test_period_and_comparison_are_shown_again_after_a_page_that_cannot_show_them(desk, between):
+def test_figures_keep_the_period_after_staff_open_a_page_that_cannot_show_the_period(desk, between):
     asked = {"dates": "", "first_day": "2025-05-03", "last_day": "2025-05-09", "compare": "before"}
     top = links(desk.get(links(desk.get(reverse("figures"), asked))[between]))
     figure = desk.get(top["figures"]).context["figure"]
@@ -108,7 +108,7 @@ def test_period_and_comparison_are_shown_again_after_a_page_that_cannot_show_the
     assert figure.earlier == figure.period.before
 
 
-def test_links_keep_the_comparison_after_another_period_is_chosen_on_another_page(desk):
+def test_links_between_the_pages_of_figures_keep_the_comparison_if_staff_change_the_year(desk):
     page = desk.get(
         links(desk.get(reverse("figures"), {"dates": "2025", "compare": "year"}))["annual_survey"]
     )
@@ -131,7 +131,7 @@ def test_links_keep_the_comparison_after_another_period_is_chosen_on_another_pag
         {"dates": "2999"},
     ],
 )
-def test_pages_show_their_usual_period_if_the_link_has_none_that_they_know(desk, asked):
+def test_pages_of_figures_show_their_usual_period_if_the_link_has_no_valid_period(desk, asked):
     assert period_of("outcomes", desk.get(reverse("outcomes"), asked)) == LAST_QUARTER
     assert period_of("annual_survey", desk.get(reverse("annual_survey"), asked)) == LAST_YEAR
     assert links(desk.get(reverse("figures"), {"dates": "x"}))["director"] == reverse("director")

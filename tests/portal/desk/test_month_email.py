@@ -74,13 +74,13 @@ def html_of(email):
 
 
 def words_of(email):
-    """Return the text of the HTML part, with single spaces."""
+    """Return the text of the email's HTML part, with single spaces."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", html_of(email))).split())
 
 
 def test_monthly_email_is_sent_once_and_not_before_the_third_morning(march, coordinator, sent):
     for at in (AT - 20 * DAY, AT - 2 * DAY, AT - DAY, AT - MINUTE):
-        # The email about February is sent in March, because the library has contacts from a year before.
+        # February has no contacts, but the library has contacts from 2025. So an email is sent.
         assert [email.subject for email in sent(at).values()] == ["The desk's figures for February 2026"] * (
             at == AT - 20 * DAY
         )

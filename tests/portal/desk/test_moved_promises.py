@@ -17,7 +17,7 @@ from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 CHICAGO = ZoneInfo("America/Chicago")
-# A Tuesday.
+# All tests run on this Tuesday.
 NOW = datetime.datetime(2026, 3, 3, 12, 0, tzinfo=CHICAGO)
 WEEK = {f"day{weekday}": "9-17" for weekday in range(5)}
 WEDNESDAY = "2026-03-04"
@@ -99,7 +99,7 @@ def test_calendar_change_that_moves_promised_times_is_saved_only_after_confirmat
     assert not Notification.objects.exists()
 
 
-def test_removing_a_closed_day_restores_the_earlier_promise(desk, branch, asked, coordinator):
+def test_removing_a_closed_day_moves_the_promise_back_to_its_original_time(desk, branch, asked, coordinator):
     desk.post(
         address("branch_settings", branch),
         confirmed(desk.post(address("branch_settings", branch), {"day": WEDNESDAY})),

@@ -194,7 +194,7 @@ def missing_id():
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_queue_runs_the_same_number_of_queries_for_1_and_30_items_with_a_step(
+def test_queue_runs_the_same_number_of_queries_for_1_and_30_items_with_a_next_step(
     desk, staff, branch, clock, rows, django_assert_num_queries
 ):
     for _ in range(rows):

@@ -313,7 +313,7 @@ class TestAdding:
         page = client.get(conversation.get_absolute_url()).content.decode()
         assert (original in page) == (status == 200)
 
-    def test_patron_sees_which_staff_member_added_their_late_email(
+    def test_patron_sees_which_staff_member_added_the_patrons_email(
         self, client, desk, conversation, patron, coordinator, sign_in
     ):
         email = IncomingEmailFactory(
@@ -381,7 +381,9 @@ class TestAdding:
         assert not Attachment.objects.exists()
         assert not attachment.file.storage.exists(attachment.file.name)
 
-    def test_adding_an_email_cannot_be_undone_after_a_later_message(self, desk, email, conversation, staff):
+    def test_adding_an_email_cannot_be_undone_after_staff_answer_the_conversation(
+        self, desk, email, conversation, staff
+    ):
         self.add(desk, email)
         answer = {"by": staff, "side": "staff", "body": "Vinegar.", "language": "en"}
         actions.reply(conversation, at=timezone.now(), client_token=uuid.uuid4(), **answer)

@@ -165,7 +165,7 @@ def test_patron_history_runs_two_queries_for_any_amount_of_data(
     conversation, staff, patron, branch, count, django_assert_num_queries
 ):
     for _ in range(count):
-        # The text of this verdict depends on the item. The same query must also load the item.
+        # The text of this verdict depends on the item. So the query for the verdict must also load the item.
         said = {"question_type": "known_item", "verdict": "helped", "decided_at": timezone.now()}
         earlier_recommendation(patron, branch, "Older", **said)
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))

@@ -56,11 +56,11 @@ def test_language_that_staff_chose_is_not_replaced(desk, patron):
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("for_whom", ["", "sam@example.or", "nobody@example.org", "Sam Okafor", "999"])
-def test_default_is_the_library_language_if_no_patron_is_found(desk, patron, for_whom):
+def test_default_language_is_the_librarys_if_no_patron_is_found(desk, patron, for_whom):
     assert default_in(look_up(desk, for_whom, language="es", default_language="es")) == "en"
 
 
-def test_default_is_the_library_language_if_the_patron_has_no_language(desk, patron):
+def test_default_language_is_the_librarys_if_the_patron_has_no_language(desk, patron):
     type(patron).objects.filter(pk=patron.pk).update(language="")
     assert default_in(look_up(desk, **UNTOUCHED)) == "en"
 

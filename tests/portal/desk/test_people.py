@@ -216,7 +216,7 @@ def test_name_search_without_a_match_says_that_no_patron_was_found(desk, strange
     assert "No patron found" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
-def test_opening_a_record_of_the_branch_is_logged_without_a_reason(desk, visit_here, patron):
+def test_opening_the_record_of_a_patron_of_the_branch_is_logged_without_a_reason(desk, visit_here, patron):
     ConversationFactory(help_session=visit_here, subject="Which bees?")
     page = text(desk.get(record(patron)))
     for shown in ("Sam Okafor", "sam@example.org", "Books about bees?", "Which bees?"):

@@ -279,7 +279,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_message_in_a_queue_row_begins_with_the_whole_last_word_of_a_shortened_subject(desk, branch):
+def test_message_in_a_queue_row_begins_with_the_word_that_the_subject_cuts_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,

@@ -317,7 +317,7 @@ def test_send_and_next_button_opens_the_list_after_the_last_conversation(desk, t
     ]
 
 
-def test_send_and_next_button_without_a_list_opens_the_longest_waiting_conversation(desk, three):
+def test_send_and_next_button_opens_the_longest_waiting_conversation_if_url_has_no_list(desk, three):
     response = desk.post(address(three[1], "reply/"), fields(three[1], "send_next"))
     assert response.url.startswith(f"/desk/conversations/{three[0].public_id}/?")
 
@@ -341,7 +341,7 @@ def want_no_answer(*conversations):
 def test_send_and_next_button_skips_conversations_whose_patrons_want_no_answer(desk, three):
     url = open_from_queue(desk, 0)
     want_no_answer(three[1])
-    # Unlike the button, the link to the next conversation leads to one whose patron wants no answer.
+    # The link to the next conversation doesn't skip a patron who wants no answer, but the button does.
     assert str(three[1].public_id) in desk.get(url).context["queue"]["next"]
     response = desk.post(
         address(three[0], "reply/"),

@@ -185,7 +185,7 @@ def test_share_page_of_a_message_without_items_to_share_is_404(desk, conversatio
     assert f'href="{share_url(message)}"' not in page
 
 
-def test_patrons_and_staff_of_another_branch_cannot_share_the_items(
+def test_staff_of_another_branch_and_patrons_cannot_share_items_by_link(
     answer, session, elsewhere, patron, sign_in
 ):
     recommend_in(session)
@@ -300,7 +300,7 @@ def test_pressing_the_make_the_link_button_twice_makes_one_link(desk, answer):
     assert StaffLink.objects.count() == 2
 
 
-def test_form_token_of_a_colleague_does_not_return_the_colleagues_link(desk, answer, coordinator):
+def test_posting_a_colleagues_form_token_does_not_return_the_colleagues_link(desk, answer, coordinator):
     token = uuid.uuid4()
     theirs = link_to(by=coordinator, client_token=token)
     assert make(desk, share_url(answer), client_token=token) != theirs
@@ -510,7 +510,7 @@ def test_ended_links_are_deleted_after_seven_days(staff):
     assert set(StaffLinkItem.objects.values_list("link", flat=True)) == {kept.pk}
 
 
-def test_list_of_own_working_links_leaves_out_ended_links_and_links_of_colleagues(staff, coordinator):
+def test_working_links_of_a_staff_member_exclude_ended_links_and_links_of_colleagues(staff, coordinator):
     working, ended = link_to(by=staff), link_to(by=staff)
     link_to(by=coordinator)
     end_staff_link(ended, by=staff, at=timezone.now())

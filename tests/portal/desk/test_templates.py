@@ -97,7 +97,7 @@ def test_default_words_for_a_missing_value_are_in_the_language_of_the_template()
         ("{patron.name} {me!r}", ["{patron.name}", "{me!r}"]),
     ],
 )
-def test_unknown_placeholders_are_listed(body, unknown):
+def test_unknown_placeholders_in_a_reply_template_are_found(body, unknown):
     assert reply_templates.unknown_places(body) == unknown
 
 

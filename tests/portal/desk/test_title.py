@@ -35,7 +35,7 @@ def heading(response, tag="h1"):
     ],
     ids=["short", "two lines", "long", "empty"],
 )
-def test_visit_page_and_slip_and_home_show_the_question_as_the_title(
+def test_visit_page_and_slip_and_home_page_show_the_question_as_the_title(
     desk, show_code, typed, patron, sign_in, question, title
 ):
     slip = desk.post(RECORD, typed(question=question, note="STAFF ONLY"), follow=True)

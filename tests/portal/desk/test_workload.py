@@ -230,7 +230,7 @@ def test_comparing_the_rows_named_other_of_two_breakdowns_reveals_no_number_belo
     assert groups[:-1] == [["Not asked", 8], ["Other", 13]]
 
 
-def test_second_smallest_row_is_added_to_other_if_other_would_be_below_five(branch):
+def test_second_smallest_row_is_added_to_the_row_other_if_that_row_is_below_five(branch):
     made(branch, MARCH, 7, topic=TopicFactory(name="Health"))
     made(branch, MARCH, 5, topic=TopicFactory(name="Law"))
     made(branch, MARCH, 1, topic=TopicFactory(name="Taxes"))
@@ -358,7 +358,7 @@ def test_figures_file_has_the_same_cells_as_the_page(spring, desk, branch, compa
 
 @pytest.fixture
 def estimates(branch):
-    """Import 3 contacts with a sum of 45 minutes, 20 of them estimated. Record 1 more contact at the desk."""
+    """Import 3 contacts with 45 minutes, of which 20 are estimated. Record 1 more contact at the desk."""
     log = LogImport.objects.create(started_at=AT, ended_at=AT, file_key="1")
     counts = {"branch": branch, "is_final": True, "log_import": log, "handed_over": 0, "check_ins": 0}
     counts |= {"contacts": 3, "minutes": 45, "estimated_minutes": 20}

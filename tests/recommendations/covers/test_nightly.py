@@ -35,7 +35,7 @@ def morning(night):
 
 
 def ask_all(night):
-    """Ask the source for all ISBNs of this night. Return the batch."""
+    """Ask the source about all ISBNs that are due on this night, and return the Batch."""
     batch = Batch()
     while batch.has_more(morning(night)):
         batch.ask_next()
@@ -58,7 +58,9 @@ def test_source_is_asked_about_each_isbn_of_the_catalog_once_in_28_nights(librar
     assert sum(bool(batch) for batch in asked) > 10
 
 
-def test_recommending_or_saving_an_item_does_not_change_the_night_of_its_isbn(library, patron, branch, staff):
+def test_recommending_or_saving_an_item_does_not_change_the_night_of_its_cover_request(
+    library, patron, branch, staff
+):
     items = make_items(40)
     before = [sorted(isbns_of(night)) for night in nights()]
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
@@ -69,12 +71,12 @@ def test_recommending_or_saving_an_item_does_not_change_the_night_of_its_isbn(li
     assert [sorted(isbns_of(night)) for night in nights()] == before
 
 
-def test_night_of_an_isbn_does_not_reveal_the_day_when_staff_added_the_item(library):
+def test_night_of_a_cover_request_does_not_reveal_when_staff_added_the_item(library):
     """Otherwise the source could tell on which day staff added a title for a patron."""
     ItemFactory(isbn=ISBN)
     its_night = night_of(ISBN)
     for days in range(1, nightly.NIGHTS):
-        # The night is the same for every day on which the item could have been added.
+        # On whichever day the item was added, the source is asked on the same night.
         first = its_night - timedelta(days=days)
         assert night_of(ISBN, first) == its_night
 
@@ -86,7 +88,7 @@ def test_server_with_a_different_secret_key_asks_for_covers_on_different_nights(
     assert [sorted(isbns_of(night)) for night in nights()] != before
 
 
-def test_isbns_of_a_night_are_in_random_order(library, monkeypatch):
+def test_source_is_asked_about_the_isbns_of_one_night_in_random_order(library, monkeypatch):
     monkeypatch.setattr(nightly, "NIGHTS", 1)
     items = make_items(20)
     orders = [isbns_of(NIGHT) for _ in range(5)]

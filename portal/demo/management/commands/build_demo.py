@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(new_private_key())
-            # The settings were read before the file existed. The demo's phone needs the key now.
+            # The settings were read before the file with the key existed. The demo's phone needs the key now.
             settings.PUSH_PRIVATE_KEY = settings.PUSH_PRIVATE_KEY or file.read_text()
 
     def _delete_everything(self):

@@ -245,7 +245,10 @@ class HoursField(forms.CharField):
             return True
 
     def _pair(self, text, *, after):
-        """Read one period. Return (opens, closes). `after` is when the period before it closes, or None."""
+        """Return (opens, closes) of the period in `text`.
+
+        `after` is when the previous period of the day closes, or None.
+        """
         times = text
         for time, word in WORDS.items():
             times = word.sub(time, times)

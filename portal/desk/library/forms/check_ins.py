@@ -20,7 +20,7 @@ SINCE = [
 
 
 class RuleFields:
-    """A mixin with two fields for each rule: a number of days, and the event that starts the count."""
+    """A mixin with two fields per rule: a number of days, and the event from which the days are counted."""
 
     def add_rule(self, name, label, rule, *, choices=SINCE):
         """Add the fields of one rule. The error messages refer to the rule by its `label`."""
@@ -37,7 +37,10 @@ class RuleFields:
         )
 
     def rule_fields(self, name):
-        """Return (legend, field for the number of days, field for the event that starts the count)."""
+        """Return (legend, field for the number of days, field for the event).
+
+        The days of a rule are counted from this event.
+        """
         days, since = self[f"days_{name}"], self[f"since_{name}"]
         return days.label, days, since
 
@@ -102,7 +105,7 @@ class CheckInsForm(RuleFields, forms.Form):
 
     @property
     def changes(self):
-        """Return {field of Library: new value}."""
+        """Return {field of Library: new value} for the changed fields."""
         return {name: self.cleaned_data[name] for name in self.base_fields if name in self.changed_data}
 
     @property

@@ -109,7 +109,7 @@ class RuleSetForm(forms.Form):
 
     @property
     def types(self):
-        """Return [(field of a question type, fields of its modes, whether a mode has its own rule)]."""
+        """Return [(field of a question type, fields of its modes, whether any mode has its own rule)]."""
         rows = []
         for kind in QuestionType:
             modes = [self[f"mode-{kind}-{mode}"] for mode in HelpSession.Mode]
@@ -177,11 +177,11 @@ class SampledWeekForm(forms.Form):
 
     @property
     def was_warned(self):
-        """Return whether the person has read the warning about this day. The form must be valid."""
+        """Return whether the page has shown the warning about this week. The form must be valid."""
         return self.cleaned_data["warned_day"] == self.cleaned_data["starts_on"].isoformat()
 
     def warn(self):
-        """Warn that the week can change an estimate. If the form is posted again, the week is added."""
+        """Warn that the week can change a past estimate. If the form is posted again, the week is added."""
         day = self.cleaned_data["starts_on"]
         self.data = self.data.copy()
         self.data["warned_day"] = day.isoformat()

@@ -47,7 +47,7 @@ FIELDS = {
 
 
 def fields_of_library():
-    """Return {field: label} for each field that a column can be mapped to, including the library's own."""
+    """Return {field: label} for each field that a column can mean, including the library's own fields."""
     own_fields = own_fields_in_use().items()
     return FIELDS | {name: _("Own field: %(name)s") % {"name": label} for name, label in own_fields}
 
@@ -146,9 +146,10 @@ def _fields_by_column(overview, mapping):
 
 
 def _spellings(values):
-    """Return [(value, rows, [its spellings])] for a Counter of values, with the most frequent spelling.
+    """Return [(most frequent spelling, number of rows, [all spellings])] for a Counter of values.
 
-    Values are asked about once if they differ only in case, spaces or punctuation.
+    If values differ only in case, spaces or punctuation, they are spellings of one value. The form asks about
+    this value once.
     """
     spellings: dict[str, Counter] = {}
     for value, rows in values.items():
@@ -246,7 +247,7 @@ class ValuesForm(forms.Form):
             self.lists.append((name, column, names))
 
     def _add_defaults(self):
-        """Add the fields that say what rows with an empty cell count as."""
+        """Add the fields for the branch, question type and mode of rows that name none."""
         if self._may_be_empty("place"):
             branches = self.branches
             self.fields["branch"] = forms.ModelChoiceField(
@@ -275,7 +276,7 @@ class ValuesForm(forms.Form):
 
     @property
     def groups(self):
-        """Return [(name of the field, title, name of the column, fields)] of the choice lists."""
+        """Return [(name, title, name of the log's column, form fields)], a tuple for each choice list."""
         return [
             (name, self.labels[name], column.name, [self[key] for key in names])
             for name, column, names in self.lists
@@ -302,7 +303,7 @@ class ValuesForm(forms.Form):
 
     @property
     def others(self):
-        """Return the fields that belong to no choice list."""
+        """Return the form fields for the branch, question type and mode of rows that name none."""
         return [self[name] for name in ("branch", "question_type", "mode") if name in self.fields]
 
     def clean(self):
@@ -325,10 +326,10 @@ class ValuesForm(forms.Form):
         return self.cleaned_data
 
     def answers_so_far(self):
-        """Return the mapping with the answers that are given already, also if the form is not valid.
+        """Return the mapping with the answers so far, even if the form is not valid.
 
-        What the form has suggested is not an answer, because a group or service point that is added now may
-        be a better suggestion.
+        A suggestion of the form is not an answer. The coordinator may now add a group or service point that
+        is a better suggestion.
         """
         self.full_clean()
         answered = Mapping.from_json(self.mapping.as_json())
@@ -350,7 +351,7 @@ class ValuesForm(forms.Form):
 
 
 def _choices_of(name):
-    """Return the choices of the library for a field."""
+    """Return the library's choices for a field."""
     if name == "question_type":
         return [(value, capfirst(label)) for value, label in QuestionType.choices]
     if name == "mode":

@@ -19,7 +19,7 @@ from portal.desk.library.forms.branch_codes import BranchCodeForm
 
 @coordinator_only
 def branch_codes(request):
-    """List the codes. On POST, add a code, or assign a code that an import found to a branch."""
+    """List the branch codes. On POST, add a code, or assign a branch to an unknown code of an import."""
     form = BranchCodeForm(request.POST or None)
     if form.is_valid() and _add(request, form):
         return redirect("branch_codes")

@@ -1,4 +1,4 @@
-"""The pages where coordinators change how contacts count for surveys, and mark the weeks that they sample."""
+"""The pages where coordinators change how contacts count for surveys, and mark the sampled weeks."""
 
 import datetime
 from urllib.parse import urlencode

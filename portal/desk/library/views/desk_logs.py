@@ -66,7 +66,7 @@ def _add_people(imports):
 
 
 def _upload(request):
-    """Return (LogUpload, ""), or (None, error text)."""
+    """Store the posted file of a desk log. Return (LogUpload, ""), or (None, error text)."""
     [(name, file, reason), *_more] = uploaded(request, FIELD) or [("", None, "missing")]
     if reason == "missing":
         return None, _("Choose the file of the desk log.")
@@ -166,7 +166,8 @@ def _use_saved(request, upload, notes, row):
 def log_values(request, public_id):
     """Ask what the values of the log mean here. On POST, save the answers and prepare the preview.
 
-    `leave` in a POST is the name of a list of the library. Save the answers so far, and go to its page.
+    If the POST has a field `leave`, it names a list of the library. Then save only the answers so far, and
+    redirect to the page of this list.
     """
     upload = _open(request, public_id)
     if upload is None:

@@ -27,7 +27,7 @@ from recommendations.models import Item
 @coordinator_only
 @require_GET
 def first_week(request):
-    """List the steps, with a check mark for each step that is done."""
+    """List the steps of the first week, with a check mark for each step that is done."""
     listed = steps(request.library)
     context = {"steps": listed, "done": sum(step.done for step in listed)}
     return render(request, "desk/library/first_week.html", context)

@@ -68,7 +68,8 @@ def library_settings(request):
     both = SeveralForms(form, logo_form)
     if request.method != "POST" or both.errors:
         if form.errors and has_logo and not logo_form.errors:
-            # A browser sends a chosen file only once. So the coordinator must choose the image again.
+            # The page shows an error, and browsers then empty the field of the image. So the coordinator must
+            # choose the image again.
             logo_form.add_error("logo", _("Nothing was saved. Choose the image again."))
         context = {"form": form, "logo_form": logo_form, "both_forms": both, "form_error": both.errors}
         return render(request, "desk/library/library.html", context)

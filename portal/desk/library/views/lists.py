@@ -44,7 +44,10 @@ def patron_groups(request):
 
 
 def _change_group(request, group, form):
-    """Do what the pressed button says and return True, or add an error to the form and return False."""
+    """Save, retire or restore the group, depending on the pressed button, and return True.
+
+    If that is impossible, add an error to the form and return False.
+    """
     by = {"by": request.user, "at": timezone.now()}
     try:
         if group and "retire" in request.POST:
@@ -127,7 +130,7 @@ def tally_kinds(request, slug):
         try:
             choices.save_kinds(point, kinds=form.typed, seen=seen, by=request.user, at=timezone.now())
         except choices.KindsChanged:
-            # A colleague has just saved other kinds. Check the posted values again, with these kinds.
+            # A colleague has just saved other kinds. Check the posted values with the colleague's kinds.
             form = TallyKindsForm(request.POST, kinds=list(point.tally_kinds.offered()))
             continue
         messages.success(request, _("Kinds of tallies saved."))

@@ -53,7 +53,7 @@ def stop_check_ins(request, public_id):
 @staff_only
 @require_POST
 def note_death(request, public_id):
-    """Record that the patron has died. If the request has the field `undo`, undo this record."""
+    """Note that the patron has died. If the request has the field `undo`, remove this note."""
     person, _reason = open_record(request, public_id)
     if "undo" in request.POST:
         check_ins.undo_death(person, by=request.user, at=timezone.now())

@@ -38,7 +38,8 @@ def merge_records(request, public_id):
 
 
 def _merge(request, person, other, at):
-    # The merged record shows the content of both records. So log that the coordinator opened both.
+    # After the merge, the page of the record shows the content of both records. So log that the coordinator
+    # opened both.
     for record in (person, other):
         log_record_opened(request, record, at=at, reason=_reason(request, record))
     going, into = _in_order(person, other)

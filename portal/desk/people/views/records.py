@@ -166,7 +166,7 @@ def _person_and_reason(request, public_id):
 
 
 def open_record(request, public_id):
-    """Return (the person, why the staff member looked up the person today, or "").
+    """Return (the person, reason). The reason is why the staff member looked up the person today, or "".
 
     Raise Http404 if the staff member must first give a reason.
     """

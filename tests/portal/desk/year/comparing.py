@@ -16,12 +16,12 @@ from portal.surveys.report import report
 
 NOTHING = (0, 0, 0, 0)
 PROMISED = 8 * 60 * 60
-# Smaller numbers are shown only as part of *Other*.
+# Numbers below this one are shown only as part of *Other*.
 FEWEST = 5
 
 
 def by_day(year, period, branches, breakdown, earlier=None):
-    """Return {key: numbers} of a breakdown for any days twice: from the figure, and from the SQL."""
+    """Return {key: numbers} of a breakdown for any days, once from the figure and once from the SQL."""
     figure = workload.figure(period, branches, breakdown, earlier=earlier)
     wanted = _numbers_by_day(year, period, branches, breakdown)
     found = {_key(breakdown, row.key): row.numbers for row in figure.rows if _is_known(row.numbers)}
@@ -65,7 +65,7 @@ def _key(breakdown, key):
 
 
 def grid(year, period, branches):
-    """Return {(hour, weekday): contacts} twice: from the figure, and from the SQL."""
+    """Return {(hour, weekday): contacts}, once from the figure and once from the SQL."""
     figure = workload.figure(period, branches, workload.GRID)
     found = {
         (row.key, weekday): number
@@ -116,7 +116,7 @@ def rows_of(table):
 
 
 def answers(year, period, branches):
-    """Return {upper limit of a band: (answers, answers in the promised time)} twice.
+    """Return two dicts {upper limit of a band: (answers, answers in the promised time)}.
 
     The first dict is from the figure, and the second from the SQL. If they are equal, also check the figure's
     sentence.
@@ -138,7 +138,7 @@ def answers(year, period, branches):
 
 
 def by_staff(year, branches):
-    """Return {staff member: (contacts, minutes)} twice: from the figure, and from the SQL.
+    """Return {staff member: (contacts, minutes)}, once from the figure and once from the SQL.
 
     The period begins on the first day for which the figure is complete.
     """
@@ -150,7 +150,7 @@ def by_staff(year, branches):
 
 
 def survey(year, name, method):
-    """Return the answers for two reporting years twice: from the report, and from the SQL.
+    """Return the answers for two reporting years, once from the report and once from the SQL.
 
     First, set the method of all rules of the survey to `method`.
     """

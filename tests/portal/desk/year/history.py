@@ -1,7 +1,7 @@
 """A random year of one library, made with the actions of the desk, the patrons and the worker.
 
 Everything that counts is also written into the Ledger. The year has corrections, deletions, wrong patrons,
-imports and their undoing, merges and their undoing, erasure, changed rules, and nights that forget.
+imports and their undoing, merges and their undoing, erasure, changed rules, and nightly jobs that forget.
 """
 
 import datetime

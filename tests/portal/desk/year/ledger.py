@@ -20,7 +20,7 @@ TABLES = {
     "year_contact": CONTACT,
     "year_own": {"contact": "bigint", "field": "bigint", "value": "bigint"},
     "year_check_in": {"id": "bigint", "contact": "bigint"},
-    # In this table and in `year_opening`, times are in seconds.
+    # The times in `year_answer` and in `year_opening` are in seconds.
     "year_answer": {
         **{"conversation": "bigint", "branch": "bigint", "month": "varchar(7)"},
         **{"asked": "bigint", "answered": "bigint"},
@@ -143,7 +143,10 @@ class Ledger:
         return {keys: number for keys, (number,) in found.items()}
 
     def described(self, first, last, branches, *keys):
-        """Return {group: contacts} by `keys`, without quiet sessions, visits with a child and tallies."""
+        """Group the contacts by `keys`, as `contacts` does. Return {group: number of contacts}.
+
+        Leave out quiet sessions, visits with a child and tallies.
+        """
         found = self._grouped("COUNT(*)", DESCRIBED, first, last, branches, keys)
         return {key: number for key, (number,) in found.items()}
 
@@ -178,7 +181,10 @@ class Ledger:
         return {staff: tuple(map(int, numbers)) for staff, *numbers in rows}
 
     def waits(self, first, last, branches):
-        """Return [(branch, opening seconds that a patron waited for a first answer)], shortest wait first."""
+        """Return [(branch, seconds)], with a tuple for each first answer, the shortest wait first.
+
+        The seconds are the time that the patron waited while the branch was open.
+        """
         rows = self.run(
             f"""
             SELECT a.branch, SUM(CASE WHEN o.branch IS NULL THEN 0 ELSE

@@ -22,7 +22,10 @@ class Rules:
             self._save(None, survey, datetime.date(2025, 1, 1), rules, {}, "neither", False)
 
     def change(self):
-        """Add a survey rule set that starts on a day near today. If there are many, remove one instead."""
+        """Add a survey rule set that starts on a day near today.
+
+        If there are many rule sets, remove one instead.
+        """
         year, survey = self.year, self.year.pick(Survey.values)
         later = RuleSet.objects.filter(survey=survey, starts_on__year=2026).order_by("starts_on")
         if len(later) > 2:
@@ -67,7 +70,10 @@ class Rules:
             ledger.insert("year_tally_rule", survey=survey, starts=starts, kind=kind, counts_as=counts_as)
 
     def mark_a_week(self):
-        """Add a sampled week, unless it overlaps with another one. If there are many, remove one instead."""
+        """Add a sampled week, unless it overlaps with another sampled week.
+
+        If there are many sampled weeks, remove one instead.
+        """
         year = self.year
         marked = list(SampledWeek.objects.order_by("starts_on"))
         if len(marked) > 6:
