@@ -60,7 +60,8 @@ def test_catalog_link_contains_the_encoded_values_of_the_item(link, facts, addre
 @pytest.mark.parametrize(
     ("link", "address"),
     [
-        # A parameter without a value is left out. A word of a search is also left out if it has no value.
+        # A parameter without a value is left out. If a search has two placeholders, the one without a value
+        # is left out.
         (BOTH, "https://cat.example.org/search?title=A%20%26%20B"),
         (
             "https://cat.example.org/?isbn={isbn}&title={title}#top",

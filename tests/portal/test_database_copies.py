@@ -13,7 +13,7 @@ from portal.database_copies import BackupError, load
 def postgres(monkeypatch, settings, tmp_path):
     """Replace the functions that use PostgreSQL.
 
-    Return a list. A test adds the file names of the copies that pg_restore must refuse.
+    Return an empty list. A test adds names of files to this list, and pg_restore then refuses these files.
     """
     refused = []
 

@@ -49,7 +49,7 @@ PATRONS, EMAILS = 8, 60
 # How many emails can be on their way during two outages.
 MAX_RESENT = 4
 
-# Make patrons who are signed in and have a conversation, and emails to deliver. Print the patrons.
+# Make emails, and patrons who are signed in. Each patron has a conversation. Print the patrons.
 PREPARE = """
 import json, sys, uuid
 import django
@@ -155,7 +155,7 @@ def server(database, collected, tmp_path_factory):
 class Sender(threading.Thread):
     """A patron who sends one message after another. After an error, the patron sends the same message again.
 
-    `confirmed` are the texts of the messages for which the portal said that it has them.
+    `confirmed` are the texts of the messages that the portal has confirmed.
     """
 
     def __init__(self, name, number, port, session, page, over):

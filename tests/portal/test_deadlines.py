@@ -42,7 +42,7 @@ def clock():
 
 @pytest.fixture
 def outcome(clock):
-    """Return outcome(deadline, waits, action), which calls action(at=...) just before the deadline.
+    """Return outcome(deadline, waits, action, for_query=), which calls action(at=…) just before a deadline.
 
     If `waits` is true, the deadline passes while the action waits for the first query that begins with the
     text `for_query`. The outcome is what the action returned, or the class name of its exception.
@@ -80,7 +80,7 @@ def test_now_function_returns_the_start_time_plus_the_elapsed_time(clock):
         clock.shift(3)
         return now() - at
 
-    # `at` may differ from the time that the clock shows.
+    # The time `at`, when the action begins, may differ from the time that the clock shows.
     assert action(at=NOW - datetime.timedelta(days=400)) == datetime.timedelta(seconds=3)
 
 

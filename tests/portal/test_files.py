@@ -135,7 +135,7 @@ def test_preview_of_a_noisy_picture_is_smaller_than_the_size_limit():
 @pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(960, 720), (720, 960)])
-def test_low_quality_copy_of_a_preview_does_not_exceed_the_limit_for_such_copies(size):
+def test_low_quality_copy_of_a_preview_does_not_exceed_its_size_limit(size):
     preview = files.usable(photograph(size=size)).preview
     assert 10_000 < len(preview) < 26_000
     soft = files.soft_copy(io.BytesIO(preview))

@@ -76,7 +76,7 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
             f"code {CODE} or 1234 567 890 123 or 1234-567-890-123 or 1234 · 567 · 890 · 123",
             "code … or … or … or …",
         ),
-        # This token has no digit, like one random token in forty.
+        # This token has no digit. About one in forty random tokens has none.
         ("Not Found: /how/abcDEFghiJKLmnoPQRstuv/", "Not Found: /how/…"),
         ("Not Found: /shared/abcDEFghiJKLmnoPQRstuv/copy/", "Not Found: /shared/…"),
         ("/HOW/abcDEFghiJKLmnoPQRstuv", "/HOW/…"),
@@ -95,7 +95,7 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
         ("21 of 1500 rows at 2026-11-25 01:06", "21 of 1500 rows at 2026-11-25 01:06"),
     ],
 )
-def test_visit_codes_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
+def test_visit_codes_and_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
     assert redacted(text) == logged
 
 

@@ -1,4 +1,4 @@
-"""Check that the portal waits for a database that starts later."""
+"""Check that the portal waits for a database that starts after the portal."""
 
 from types import SimpleNamespace
 

@@ -66,7 +66,7 @@ def refused(*args, **how):
 # Tests of how attempts are counted.
 
 
-def test_attempts_are_counted_separately_by_person_network_and_target(set_limit):
+def test_attempts_are_counted_separately_by_person_and_by_network_and_by_target(set_limit):
     set_limit("thing", person="2/h", network="4/h", target="3/h")
     ana, ben, cy, dan = (UserFactory() for _ in range(4))
     count(request(ana), "thing", target="x")
@@ -87,7 +87,7 @@ def test_ipv4_address_written_as_ipv6_has_the_same_limit_as_in_ipv4(set_limit):
     count(request(address="::ffff:192.0.2.2"), "thing")
 
 
-def test_refused_attempts_are_not_counted(set_limit, at):
+def test_refused_attempts_do_not_count_toward_a_limit(set_limit, at):
     set_limit("thing", person="1/m", network="3/m", target="1/h")
     at(NOON)
     ana, ben = UserFactory(), UserFactory()
@@ -256,7 +256,9 @@ def test_message_over_the_limit_is_not_sent_and_stays_in_the_form(
     assert write(sign_in(Client(), other), conversation_of(other), "Somebody else").status_code == 302
 
 
-def test_resent_message_is_not_counted(client, patron, conversation, sign_in, set_limit):
+def test_resent_message_does_not_count_toward_the_limit_on_messages(
+    client, patron, conversation, sign_in, set_limit
+):
     set_limit("message", person="1/h")
     sign_in(client, patron)
     sent = {"body": "Once", "client_token": str(uuid.uuid4())}
@@ -277,7 +279,7 @@ def test_messages_of_a_viewer_with_only_a_code_are_not_counted_for_the_signed_in
     assert [write(client, conversation, "Hello").status_code for _ in range(3)] == [302, 302, 429]
 
 
-def test_staff_answers_are_not_limited(client, patron, branch, staff, sign_in, set_limit):
+def test_number_of_staff_answers_is_not_limited(client, patron, branch, staff, sign_in, set_limit):
     set_limit("message", person="0/h", network="0/h")
     conversation = conversation_of(patron, branch=branch)
     sign_in(client, staff)

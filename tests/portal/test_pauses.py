@@ -1,4 +1,4 @@
-"""Check that code that writes many times in a row lets other processes write in between."""
+"""Check that work with many writes pauses, so that other processes can write in between."""
 
 import threading
 import time

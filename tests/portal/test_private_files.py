@@ -21,7 +21,7 @@ def modes(folder):
 
 @pytest.fixture
 def opened(tmp_path, settings):
-    """Return a data folder that an earlier version made, readable by every account."""
+    """Return a data folder that an earlier version made. Every account can read this folder."""
     folder = tmp_path / "data"
     for path in (folder, folder / "private", folder / "mail"):
         path.mkdir()

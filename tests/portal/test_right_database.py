@@ -41,7 +41,7 @@ def test_portal_refuses_a_database_marked_with_another_key(marked, settings):
     assert str(refused.value) == ANOTHER_KEY
 
 
-def test_worker_does_not_replace_a_mark_made_with_another_key(marked, settings):
+def test_worker_does_not_replace_a_database_mark_made_with_another_key(marked, settings):
     before = mark()
     settings.SECRET_KEY = OTHER_KEY
     mark_database(at=timezone.now())

@@ -225,7 +225,7 @@ def test_second_stop_signal_ends_the_portal_immediately(environment):
 
 @pytest.fixture
 def code(tmp_path):
-    """Return a copy of the code that a test may change."""
+    """Return the folder with a copy of the portal's code. A test may change this copy."""
     parts = ("accounts", "locale", "portal", "recommendations", "static", "templates")
     for part in parts:
         shutil.copytree(settings.BASE_DIR / part, tmp_path / "code" / part)
@@ -284,7 +284,7 @@ def test_failed_reload_keeps_the_old_code_running(environment, code):
 
 
 @pytest.mark.parametrize(("name", "title"), [("web", "web server"), rarely("worker", "worker")])
-def test_run_restarts_a_killed_process(portal, name, title):
+def test_manage_run_restarts_a_killed_process(portal, name, title):
     process, port, _folder = portal
     before = named(process, name)
     os.kill(before[0], signal.SIGKILL)
@@ -366,7 +366,7 @@ def test_incomplete_requests_do_not_delay_other_requests(portal):
             assert answer.status == 200
 
 
-def test_request_headers_cannot_change_the_path_script_name_or_scheme(portal):
+def test_request_headers_cannot_change_the_path_or_the_script_name_or_the_scheme(portal):
     _process, port, _folder = portal
     names = {
         "SCRIPT_NAME": "/desk",
@@ -397,7 +397,7 @@ def test_request_headers_cannot_change_the_path_script_name_or_scheme(portal):
 
 
 @pytest.mark.parametrize("charset", ["charset=base64", "charset=unicode_escape", "charset*=foo''x"])
-def test_encoding_in_a_request_header_has_no_effect(portal, charset):
+def test_charset_in_the_content_type_of_a_request_has_no_effect(portal, charset):
     _process, port, _folder = portal
     path = "/sign-in/?next=%5Cud800&email=%5Cud800"
     status, _headers, text = ask(port, path, {"Content-Type": f"text/plain; {charset}"})
@@ -405,7 +405,7 @@ def test_encoding_in_a_request_header_has_no_effect(portal, charset):
 
 
 @pytest.mark.only_long
-def test_second_run_with_the_same_data_folder_is_refused(portal):
+def test_manage_run_refuses_a_data_folder_that_a_running_portal_uses(portal):
     process, _port, folder = portal
     with start(environment_with(folder), free_port()) as second:
         assert second.stdout.read() == (
@@ -453,7 +453,7 @@ def test_run_command_says_which_installation_step_is_missing(environment, tmp_pa
 
 
 @pytest.mark.only_long
-def test_run_prints_a_qr_code_if_it_serves_all_network_addresses(environment):
+def test_manage_run_prints_a_qr_code_if_it_serves_all_network_addresses(environment):
     with start(environment, free_port(), "--host=0.0.0.0", "--no-worker", "--access-log") as process:
         try:
             said = output_until(process, "Ctrl-C")

@@ -446,7 +446,7 @@ def test_check_command_reports_an_invalid_database_url():
     assert "hidden" not in done.stderr
 
 
-def test_relative_data_folder_is_inside_the_folder_of_the_code():
+def test_relative_path_of_the_data_folder_begins_at_the_folder_of_the_code():
     assert read_settings(DATA_DIR="var/demo", **SAFE)["DATA_DIR"] == settings.BASE_DIR / "var" / "demo"
 
 
@@ -500,7 +500,7 @@ def test_connection_to_a_silent_postgresql_server_fails_after_a_few_seconds(url,
 @pytest.mark.parametrize(
     ("variable", "options"), [({}, "True 5"), ({"PREPARED_STATEMENTS": "off"}, "None None")]
 )
-def test_postgresql_prepares_statements_unless_turned_off(variable, options):
+def test_postgresql_prepares_statements_unless_a_variable_turns_this_off(variable, options):
     code = """
 from django.conf import settings
 OPTIONS = settings.DATABASES["default"]["OPTIONS"]
@@ -564,5 +564,5 @@ def test_password_of_the_mailbox_can_be_in_a_separate_variable():
 @pytest.mark.parametrize(
     "address", ["reply@library.example", "@reply.library.example", "antworten.24_7-x@x.example"]
 )
-def test_reply_address_with_room_for_a_token_is_accepted(address):
+def test_reply_address_that_leaves_room_for_a_token_is_accepted(address):
     assert errors_of(**SAFE | {"REPLY_ADDRESS": address}) == []

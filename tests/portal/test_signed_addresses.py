@@ -47,7 +47,7 @@ def test_long_mailbox_names_at_the_domain_for_replies_are_unchanged(settings):
     assert without_tokens("maria.librarydirector@library.example") == "maria.librarydirector@library.example"
 
 
-def test_text_is_unchanged_if_no_reply_address_is_set(settings):
+def test_text_of_an_email_is_unchanged_if_no_reply_address_is_set(settings):
     settings.REPLY_ADDRESS = ""
     assert without_tokens("reply+abcdefghijklmnopqrst@library.example") == (
         "reply+abcdefghijklmnopqrst@library.example"

@@ -295,7 +295,7 @@ def test_too_large_body_is_read_but_not_stored():
             assert channel.connected
 
 
-def test_stopping_server_answers_waiting_and_incomplete_requests_before_it_stops():
+def test_web_server_responds_to_waiting_and_incomplete_requests_before_it_stops():
     with running() as server, connected(server) as half:
         half.sendall(post(4) + b"ha")
         until(server, lambda: channels(server)[0].request)

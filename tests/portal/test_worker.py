@@ -207,7 +207,7 @@ def test_worker_continues_after_a_database_outage(work, monkeypatch, caplog):
 
 
 def test_worker_stops_with_an_error_if_delivery_raises_an_exception(monkeypatch):
-    """The supervisor then starts a new worker."""
+    """After this error, the supervisor starts a new worker."""
     one = Worker()
 
     def broken():

@@ -72,7 +72,7 @@ def test_number_of_requests_with_a_wrong_token_is_limited(ask, token):
     headers = {"Authorization": "Bearer wrong"}
     answers = [ask("GET", "figures", MONTH, headers=headers).status_code for _ in range(61)]
     assert answers == [401] * 60 + [429]
-    # The right token still works.
+    # Requests with a right token still work, because they are counted separately.
     assert ask("GET", "figures", MONTH, token=token).status_code == 200
 
 

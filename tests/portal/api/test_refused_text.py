@@ -52,10 +52,10 @@ def test_text_without_private_data_is_accepted(text):
         ("4111 1111 1111 1111", "card_number"),
     ],
 )
-def test_private_text_is_refused(text, why):
+def test_text_with_private_data_is_refused(text, why):
     assert why_refused(text) == why
 
 
-def test_long_text_is_checked_quickly():
+def test_long_text_is_checked_for_private_data_quickly():
     for text in ("1 " * 4000, "a" * 8000, "a." * 4000 + "@", "x: y\n" * 2000, "@" * 8000):
         assert why_refused(text) in {"", "card_number", "transcript", "email_address"}

@@ -156,7 +156,7 @@ class History:
     def wait(self, days=None):
         self.at += self.random.randint(1, 60) * HOUR if days is None else days * DAY
         if days is not None or self.random.random() < 0.6:
-            # Usually move to an opening hour of the next day, or of Monday if the next day is a Sunday.
+            # Usually move the clock to an opening hour of the next day. If this day is a Sunday, take Monday.
             local = (self.at + DAY).astimezone(self.zone).replace(hour=self.random.randint(9, 16))
             self.at = (local + (DAY if local.weekday() == 6 else 0 * DAY)).astimezone(datetime.UTC)
 
@@ -518,7 +518,7 @@ class History:
         return local.weekday() < 6 and 9 <= local.hour < 17 and local.date() not in self.closed_days
 
     def is_free(self, patron):
-        """Return whether no email was sent to the patron or to their address in the last week."""
+        """Return whether the patron and their email address got no check-in email in the last week."""
         address = User.objects.get(pk=patron).email
         # Ignore a time that is a week or more in the future, because a fast clock wrote it.
         times = filter(None, [self.last_sent.get(patron), self.last_sent_to.get(address)])

@@ -181,7 +181,7 @@ def end_check_ins(data):
 
 
 @pytest.mark.parametrize("end", [let_go, take_out, erase, merge, forget, delete, end_check_ins])
-def test_answer_that_is_refused_because_the_check_in_has_just_ended_is_not_saved(end):
+def test_answer_refused_after_the_end_of_its_check_in_is_not_saved(end):
     def check(data, outcomes):
         *answers, ended = outcomes
         # A visit with an open conversation can't be deleted.

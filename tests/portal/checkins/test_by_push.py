@@ -127,7 +127,7 @@ def test_consent_to_emails_is_not_consent_to_push_messages(staff, branch, email)
     assert (row and row.to_address, pushed()) == (email, [])
 
 
-def test_push_check_in_is_never_emailed_even_if_the_push_subscription_was_deleted(staff, branch):
+def test_check_in_by_push_is_never_emailed_even_if_the_push_subscription_was_deleted(staff, branch):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     phone = PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)
@@ -153,7 +153,7 @@ def test_check_in_is_planned_again_if_the_subscription_ended_while_the_message_w
     assert (check_in.status, emails()) == ("planned", [])
 
 
-def test_push_check_in_is_never_emailed_even_if_every_push_service_refuses_the_message(staff, branch):
+def test_check_in_by_push_is_never_emailed_even_if_every_push_service_refuses_the_message(staff, branch):
     ana = UserFactory(email="ana@example.org", check_ins="push")
     PushSubscriptionFactory(person=ana)
     check_in = check_in_about(staff, branch, ana)

@@ -31,7 +31,7 @@ def consents():
 
 
 @pytest.mark.parametrize("choice", ["email", "pages", "none"])
-def test_each_choice_is_stored_with_the_text_that_the_patron_read(library, choice):
+def test_each_check_in_choice_is_stored_with_the_text_that_the_patron_read(library, choice):
     person = UserFactory()
     choose(person, choice, language="es")
     person.refresh_from_db()
@@ -41,7 +41,7 @@ def test_each_choice_is_stored_with_the_text_that_the_patron_read(library, choic
     assert consents() == [("check_ins", WORDS, "es", None)]
 
 
-def test_making_the_same_choice_twice_stores_one_consent(library):
+def test_making_the_same_check_in_choice_twice_stores_one_consent(library):
     person = UserFactory()
     choose(person, "email")
     choose(person, "email", at=AT + timedelta(days=1))
@@ -109,7 +109,7 @@ def test_child_can_choose_email_only_if_the_library_allows_emails_to_children(li
     assert child.check_ins == "email"
 
 
-def test_undoing_the_first_choice_deletes_the_consent(library):
+def test_undoing_the_first_check_in_choice_deletes_the_consent(library):
     person = UserFactory()
     choose(person, "email")
     consent.undo_first_choice(person, at=AT)
@@ -132,14 +132,14 @@ def test_staff_can_note_a_patrons_death_and_undo_the_note(library):
     ]
 
 
-def test_choice_for_one_visit_is_stored_with_the_visit(library):
+def test_check_in_choice_for_one_visit_is_stored_with_the_visit(library):
     visit = HelpSessionFactory()
     consent.choose_for_visit(visit, "none", at=AT)
     visit.refresh_from_db()
     assert visit.check_ins == "none"
 
 
-def test_choice_for_a_quiet_visit_is_not_stored(library):
+def test_check_in_choice_for_a_quiet_visit_is_not_stored(library):
     visit = HelpSessionFactory(quiet=True)
     consent.choose_for_visit(visit, "pages", at=AT)
     visit.refresh_from_db()

@@ -80,7 +80,7 @@ def test_unmerging_withdraws_a_permission_for_emails_that_was_given_on_the_merge
     assert (restored.check_ins, into.check_ins) == (own, own)
 
 
-def test_death_noted_on_a_merged_record_is_on_both_records_after_unmerging(merge, coordinator):
+def test_death_that_staff_note_after_a_merge_is_on_both_records_after_unmerging(merge, coordinator):
     _going, into, merge_row = merge(going="", into="")
     check_ins.note_death(into, by=coordinator, at=LATER)
     restored = unmerging.unmerge(merge_row, by=coordinator, at=LATER)

@@ -103,7 +103,7 @@ def test_consent_is_stored_in_the_language_of_the_page(client, patron, visit, si
     assert consent.wording.startswith("¿Puede la biblioteca preguntarle después")
 
 
-def test_patron_who_undoes_the_first_choice_is_asked_again(client, patron, visit, sign_in):
+def test_patron_who_undoes_the_first_check_in_choice_is_asked_again(client, patron, visit, sign_in):
     sign_in(client, patron)
     page = choose(client, "none")
     undo = page.content.decode().partition('action="/me/check-ins/?undo=')[2].partition('"')[0]
@@ -132,7 +132,7 @@ def test_patron_is_not_asked_for_consent_while_check_ins_are_off(client, patron,
 
 
 @pytest.mark.parametrize("fields", [{"died_at": None}, {"died_at": AT}], ids=["alive", "dead"])
-def test_nobody_is_asked_for_consent_after_the_patron_died(client, patron, visit, sign_in, fields):
+def test_patron_who_has_died_is_not_asked_for_consent(client, patron, visit, sign_in, fields):
     sign_in(client, patron)
     type(patron).objects.filter(pk=patron.pk).update(**fields)
     for path in ("/", visit.get_absolute_url()):
@@ -313,7 +313,7 @@ def test_visit_page_says_when_the_library_plans_to_ask(client, patron, visit, si
     assert ("We plan to ask you on Wednesday, December 2 how this visit turned out." in page) == is_shown
 
 
-def test_patron_can_turn_check_ins_for_one_visit_on_again(client, patron, visit, sign_in, library):
+def test_patron_can_turn_on_check_ins_for_one_visit_again(client, patron, visit, sign_in, library):
     patron.check_ins = "pages"
     patron.save()
     skipped = CheckIn.objects.create(
@@ -420,7 +420,7 @@ def test_page_of_check_in_choices_redirects_a_signed_out_person_to_sign_in(clien
 def test_asking_for_consent_runs_no_additional_query(
     client, patron, visit, sign_in, django_assert_num_queries, choice
 ):
-    """Check that the pages run the same number of queries before and after the choice."""
+    """Check that the pages run the same number of queries before and after the patron chooses."""
     patron.check_ins = choice
     patron.save()
     sign_in(client, patron)

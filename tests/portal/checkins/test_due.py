@@ -187,7 +187,7 @@ def test_stranger_cannot_choose_the_day_of_a_check_in(client, sign_in, due, visi
     assert response.status_code == 404
 
 
-def test_home_page_runs_one_more_query_for_check_ins_if_none_is_due(
+def test_home_page_runs_one_more_query_for_check_ins_if_no_check_in_is_due(
     client, sign_in, patron, visit, library, django_assert_num_queries
 ):
     from django.db import connection

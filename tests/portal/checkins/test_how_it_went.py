@@ -270,14 +270,14 @@ def test_check_in_page_opened_again_by_link_does_not_show_the_earlier_answers(cl
     assert shown() == before
 
 
-def test_check_in_page_shows_the_answers_given_since_it_was_opened(client, linked):
+def test_check_in_page_shows_the_answers_that_were_given_after_the_page_was_opened(client, linked):
     _check_in, url = linked
     response = client.post(url, {"satisfaction": "good"})
     page = text_of(response)
     assert '<input type="hidden" name="was-satisfaction" value="good">' in page
     page = text_of(client.post(url, {"was-satisfaction": "good", "found": "all"}))
     assert page.count('aria-pressed="true"') == 2
-    # An invalid answer is not shown.
+    # The page ignores an invalid earlier answer, and does not repeat its text.
     assert "nonsense" not in text_of(client.post(url, {"was-satisfaction": "nonsense", "found": "all"}))
 
 
@@ -584,13 +584,13 @@ def test_opening_a_check_in_link_changes_no_row(linked, client, sign_in, who):
         assert sorted(Session.objects.values_list()) != sessions
 
 
-def test_answering_by_link_creates_no_session(client, linked):
+def test_answering_a_check_in_by_link_creates_no_browser_session(client, linked):
     _check_in, url = linked
     client.post(url, {"found": "all"})
     assert not Session.objects.exists()
 
 
-def test_answering_by_link_needs_no_cookie(linked):
+def test_answering_a_check_in_by_link_needs_no_cookie(linked):
     check_in, url = linked
     assert Client(enforce_csrf_checks=True).post(url, {"found": "all"}).status_code == 200
     assert visit_of(check_in).found == "all"
@@ -636,7 +636,7 @@ def test_typed_text_is_shown_again_if_the_link_expired_while_the_page_was_open(c
 
 
 @pytest.mark.only_long
-def test_number_of_unknown_check_in_links_that_one_network_can_try_is_limited(client, linked):
+def test_one_network_can_try_only_a_limited_number_of_unknown_check_in_links(client, linked):
     _check_in, url = linked
     CheckIn.objects.update(link_ends_at=timezone.now())
     assert client.get(url).status_code == 404

@@ -166,7 +166,7 @@ def test_dismissed_check_in_is_not_planned_again_when_the_visit_is_corrected(typ
     assert CheckIn.objects.get().status == "skipped"
 
 
-def test_day_chosen_by_the_patron_overrides_the_day_chosen_by_staff_and_the_rule(planned, staff):
+def test_day_that_the_patron_chose_overrides_the_rule_and_the_day_that_staff_chose(planned, staff):
     visit = planned.help_session
     planning.set_day(planned, day=day(20), reason="exam", by=staff, at=NOW)
     planning.replan(visit, at=NOW)
@@ -407,7 +407,7 @@ def test_check_in_of_a_replaced_visit_keeps_its_day_only_if_staff_chose_a_later_
     assert (planned.due_on, planned.set_by, planned.reason) == expected
 
 
-def test_worker_ends_expired_check_ins_and_marks_check_ins_that_have_an_answer(
+def test_worker_ends_expired_check_ins_and_marks_check_ins_with_an_answer_as_answered(
     library, staff, branch, patron
 ):
     def check_in(**fields):

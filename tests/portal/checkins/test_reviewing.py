@@ -124,7 +124,7 @@ class TestEditing:
         check_in.refresh_from_db()
         assert (check_in.words, check_in.reviewed_at) == ("", None)
 
-    def test_sending_the_same_text_twice_causes_no_conflict(self, check_in, rosa):
+    def test_saving_the_same_text_of_a_check_in_twice_causes_no_conflict(self, check_in, rosa):
         seen = reviewing.version_of(check_in)
         for _ in range(2):
             edit(check_in, "Same words", by=rosa, seen=seen)

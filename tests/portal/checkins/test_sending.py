@@ -138,7 +138,7 @@ def test_check_in_email_leaves_out_the_text_of_the_helper_even_if_titles_are_all
     assert "can see the titles" in email.text
 
 
-def test_link_expires_on_the_day_when_the_visit_is_forgotten(due, ana):
+def test_check_in_link_expires_on_the_day_when_the_visit_is_forgotten(due, ana):
     ana.remember, ana.remember_chosen_at = "30", NOW - 300 * DAY
     ana.save()
 
@@ -318,7 +318,7 @@ def test_check_in_is_sent_after_quiet_hours_only_when_the_branch_is_open(due, an
     six_pm = emails()[0].due_at
     assert settled(six_pm) is None
 
-    # The quiet hours end at 18:00, when the branch is closed. It opens on Thursday at 9:00.
+    # The quiet hours end at 18:00. The branch is already closed then, and opens again on Thursday at 9:00.
     assert six_pm == datetime.datetime(2026, 3, 5, 0, tzinfo=datetime.UTC)
     assert emails()[0].due_at == datetime.datetime(2026, 3, 5, 15, tzinfo=datetime.UTC)
 
@@ -380,7 +380,7 @@ def test_child_is_emailed_only_if_the_library_emails_children(staff, branch, lib
     assert [email.recipient for email in emails()] == [child]
 
 
-def test_rule_about_emailing_children_applies_to_visits_that_staff_did_not_mark_as_with_a_child(
+def test_rule_about_emailing_children_applies_even_if_a_visit_is_not_marked_with_a_child(
     staff, branch, library
 ):
     child = ChildFactory(email="mia@example.org", check_ins="email")
@@ -427,7 +427,7 @@ def test_branch_without_opening_hours_is_open_from_9_to_5(due, branch, hour, min
     assert why(due, at) == ("" if is_open else Why.CLOSED)
 
 
-def test_check_in_delayed_by_a_conversation_can_be_sent_until_a_month_after_its_closing(due):
+def test_check_in_can_be_sent_for_a_month_after_the_conversation_that_delayed_it_closed(due):
     CheckIn.objects.update(due_on=TODAY - 40 * DAY)
     conversation = ConversationFactory(help_session=due.help_session, status="closed", closed_at=NOW - DAY)
     assert why(due) == ""
@@ -484,7 +484,7 @@ def test_no_email_is_sent_about_a_visit_if_the_patron_wants_to_be_asked_only_on_
     assert why(due) == Why.PAGES
 
 
-def test_check_in_is_sent_even_if_the_last_email_has_a_future_date(staff, branch, ana):
+def test_check_in_is_sent_even_if_the_previous_check_in_email_has_a_future_date(staff, branch, ana):
     check_in_about(staff, branch, ana)
     ana.check_in_sent_at = NOW + 300 * DAY
     ana.save()

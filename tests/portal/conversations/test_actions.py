@@ -545,7 +545,7 @@ def test_conversation_closed_by_staff_looks_open_to_the_patron_while_an_answer_i
     )
 
 
-def test_patron_sees_closing_and_reopening_after_the_answer_is_taken_back(
+def test_patron_sees_the_closing_and_the_reopening_after_the_answer_is_taken_back(
     session, patron, staff, coordinator
 ):
     conversation = ask(session, patron)
@@ -560,7 +560,7 @@ def test_patron_sees_closing_and_reopening_after_the_answer_is_taken_back(
     assert patron_view(conversation, NOW + hour) == (words, events, 3, "waiting_for_staff")
 
 
-def test_closing_and_reopening_appear_with_the_first_answer_if_the_second_is_taken_back(
+def test_closing_and_reopening_appear_with_the_first_answer_if_staff_take_back_the_second(
     session, patron, staff, coordinator
 ):
     conversation, at = ask(session, patron), [NOW + minute + count * second for count in range(6)]

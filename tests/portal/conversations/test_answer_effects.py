@@ -164,7 +164,9 @@ def test_contact_counted_with_an_answer_is_deleted_when_the_answer_is_taken_back
     assert AuditEvent.objects.filter(action="undid_record", by=staff).count() == 1
 
 
-def test_taking_back_a_later_answer_keeps_the_contact_of_the_earlier_answer(conversation, staff, branch):
+def test_taking_back_a_later_answer_keeps_the_contact_counted_with_an_earlier_answer(
+    conversation, staff, branch
+):
     contact = CONTACT | {"branch": branch, "token": uuid.uuid4()}
     say(conversation, staff, at=NOON + SECOND, contact=contact)
     second = say(conversation, staff, at=NOON + 2 * SECOND, contact=contact | {"token": uuid.uuid4()})

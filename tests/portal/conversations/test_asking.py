@@ -755,7 +755,7 @@ def test_reading_request_can_be_sent_if_it_says_only_who_the_reader_is(me):
     assert Message.objects.get().body == "Can you find me something to read?\n\nPlease choose for: me"
 
 
-def test_reading_request_that_does_not_say_who_the_reader_is_gets_a_form_error(me):
+def test_reading_request_gets_a_form_error_if_it_does_not_say_who_the_reader_is(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
     assert "Choose who the reader is." in text(answer)

@@ -698,7 +698,7 @@ def race(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return a function for each of the file names. It adds a PDF of 1,000 bytes with this name."""
+    """Return a list of functions, one for each file name. Each adds a PDF of 1,000 bytes with its name."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

@@ -1,4 +1,4 @@
-"""Test requests for a call: who asks, when the number is deleted, and what happens to the conversation."""
+"""Test requests for a call: who can ask, when the number is deleted, and the state of the conversation."""
 
 import datetime
 import uuid

@@ -157,7 +157,7 @@ def test_patron_can_ask_for_three_calls_a_day(me, patron, staff, branch, session
     assert NUMBER in response.content.decode()
     assert sign_in(Client(), patron).post(about(session), FORM).status_code == 429
     assert CallBack.objects.count() == 3
-    # The number of a call can still be changed, because a change doesn't count toward the limit.
+    # The patron can still change the phone number of a call, because the limit counts only new calls.
     conversation = Conversation.objects.order_by("pk").first()
     assert me.post(within(conversation), FORM | {"call_number": "555-0199"}).status_code == 302
 

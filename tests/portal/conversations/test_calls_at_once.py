@@ -74,9 +74,7 @@ def test_only_one_of_two_colleagues_can_take_a_call(ask_for_call, branch):
     )
 
 
-def test_call_that_the_patron_cancels_while_staff_record_its_outcome_ends_only_once(
-    ask_for_call, patron, staff
-):
+def test_call_ends_only_once_if_it_is_canceled_while_staff_record_its_outcome(ask_for_call, patron, staff):
     def build(_number):
         return desk_actions.take(ask_for_call(), by=staff, at=NOW())
 
@@ -99,7 +97,7 @@ def test_call_that_the_patron_cancels_while_staff_record_its_outcome_ends_only_o
     rounds([cancel, speak], ROUNDS, before=build, after=compare, refusals={"NoCall"})
 
 
-def test_call_that_expires_while_staff_record_its_outcome_ends_only_once(ask_for_call, staff):
+def test_call_ends_only_once_if_it_expires_while_staff_record_its_outcome(ask_for_call, staff):
     def build(_number):
         conversation = ask_for_call(at=NOW() - timedelta(days=30))
         return desk_actions.take(conversation, by=staff, at=NOW())

@@ -410,7 +410,7 @@ class TestUndoing:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague changed it", "too long ago", "a colleague did it"]
     )
-    def test_undo_is_refused_to_colleagues_or_after_ten_minutes_or_after_another_change(
+    def test_undo_of_a_snooze_is_refused_to_colleagues_or_after_ten_minutes_or_a_later_change(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)

@@ -74,7 +74,7 @@ def test_nul_characters_are_removed_from_all_draft_fields(conversation, staff):
     assert drafts.draft_of(conversation, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
 
 
-def test_opening_the_form_stores_no_draft_and_creates_a_new_token(conversation, staff):
+def test_opening_the_reply_form_stores_no_draft_and_creates_a_new_token(conversation, staff):
     first, second_ = (
         drafts.draft_of(conversation, person=staff, side="staff", kind="reply") for _ in range(2)
     )

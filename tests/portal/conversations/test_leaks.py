@@ -215,7 +215,7 @@ def pages_of(world, sign_in, show_code):
             try:
                 path = address(route, owner)
             except AttributeError:
-                # The URL needs the id of an object that `owner` doesn't have.
+                # The URL needs the id of an object, and `owner` has no such object.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1
@@ -391,7 +391,7 @@ def test_every_file_listed_in_the_leak_check_exists():
     assert {f"{module}.py" for module in modules} - names == set()
 
 
-def test_leak_check_detects_internal_names_in_imports_attributes_and_strings():
+def test_leak_check_detects_internal_names_in_imports_and_attributes_and_strings():
     assert "notes" in set(names_in("from portal.conversations import notes"))
     assert "merging" in set(names_in("from portal.conversations.merging import merge"))
     for code in [

@@ -158,7 +158,7 @@ def test_removing_a_closed_day_restores_the_earlier_promise(branch, patron, coor
     assert promised(conversation) == chicago("Wed 11:00")
 
 
-def test_promises_at_other_branches_do_not_move(branch, patron, coordinator, staff):
+def test_calendar_change_does_not_move_promises_at_other_branches(branch, patron, coordinator, staff):
     other = BranchFactory(promise_hours=8)
     open_on_weekdays(other)
     elsewhere = ask(patron, other, at=chicago("Tue 11:00"))
@@ -287,7 +287,7 @@ def test_promises_move_once_if_two_coordinators_make_the_same_change(branch, pat
     assert len(change(branch, close_on("Wed"), by=coordinator, seen=seen).moved) == 1
     with pytest.raises(CalendarChanged):
         change(branch, close_on("Wed"), by=coordinator, seen=seen)
-    # The second coordinator confirms again, with the current calendar.
+    # The page shows the current calendar to the second coordinator, who confirms the change again.
     assert change(branch, close_on("Wed"), by=coordinator).moved == []
     assert promised(conversation) == chicago("Thu 11:00")
     assert DeskEvent.objects.count() == 1

@@ -272,9 +272,7 @@ def test_next_step_cannot_be_recorded_after_the_patron_says_that_the_item_helped
     assert kinds(missed) == []
 
 
-def test_next_step_is_refused_if_a_colleague_has_recorded_one_since_the_page_was_loaded(
-    missed, staff, branch
-):
+def test_next_step_is_refused_if_a_colleague_recorded_a_step_after_the_page_was_loaded(missed, staff, branch):
     do(next_steps.record, missed, ORDERED, staff=staff, seen=0)
     colleague = StaffFactory(branch=branch)
     with pytest.raises(StepChanged):
@@ -396,9 +394,7 @@ def test_assignee_who_records_a_next_step_keeps_the_conversation(missed, staff, 
     assert row_of(missed).assignee == (staff if records else None)
 
 
-def test_conversation_with_a_late_item_is_unassigned_only_after_the_usual_number_of_days(
-    missed, staff, library
-):
+def test_late_item_does_not_shorten_the_days_until_a_conversation_is_unassigned(missed, staff, library):
     back = AT + (library.released_after_days + 5) * day
     promised = (back - day).date()
     do(next_steps.record, missed, Step("ordered", promised), staff=staff)

@@ -53,7 +53,7 @@ def record(missed, kind):
 
 
 @pytest.mark.core
-def test_at_most_one_of_three_simultaneous_next_steps_is_saved_and_a_verdict_ends_it(branch):
+def test_at_most_one_of_three_concurrent_next_steps_is_saved_and_a_verdict_ends_the_step(branch):
     def check(missed, outcomes):
         recorded = [kind for kind in outcomes[:3] if kind in NextStep.Kind.values]
         assert len(recorded) <= 1

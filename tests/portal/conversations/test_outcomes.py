@@ -85,7 +85,7 @@ def test_time_of_the_answer_is_stored_for_each_outcome_question(session, at):
     assert session.answered_at == at + 2 * minute
 
 
-def test_only_the_answer_about_what_was_found_makes_a_visit_count_as_answered_by_link(session, at):
+def test_visit_counts_as_answered_by_link_only_if_the_link_answers_what_was_found(session, at):
     marks = []
     for number, (answer, by_link) in enumerate(
         [

@@ -255,6 +255,6 @@ def test_words_of_an_erased_conversation_are_not_in_the_database_file(session, p
     assert (found("zyzzyva"), parts_that_hold(b"zyzzyva") > 0) == (set(), True)
     search.forget_removed_words(at=NOW)
     assert (parts_that_hold(b"zyzzyva"), found("zebra")) == (0, {other})
-    # The second run finds nothing to do.
+    # The second run of this job finds nothing to do.
     search.forget_removed_words(at=NOW)
     assert_index_agrees()

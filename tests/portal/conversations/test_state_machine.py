@@ -100,7 +100,7 @@ class Change:
 class Tracked:
     pk: int
     log: list = field(default_factory=list)
-    # Tuples of (message, author, shown_from).
+    # (primary key of a message, its author, the time from which the patron sees the message)
     messages: list = field(default_factory=list)
     read_until: datetime.datetime | None = None
     assignee: object = None
@@ -257,7 +257,7 @@ class TwoConversations(RuleBasedStateMachine):
             )
             self.conversations.append(conversation)
         self.check_in, _path = ask_by_email(self.session, at=self.now)
-        # The link in the check-in's email works until the example ends.
+        # The link in the check-in's email works longer than an example of Hypothesis lasts.
         CheckIn.objects.filter(pk=self.check_in.pk).update(link_ends_at=self.now + 9999 * day)
         # The time when the patron answered the questions about the visit.
         self.satisfaction_at = self.answered_at = None
@@ -359,8 +359,8 @@ class TwoConversations(RuleBasedStateMachine):
             conversation.assign(back, self.now, cause=answers[-1].key)
         conversation.messages.append((message.pk, self.patron, self.now))
         conversation.read_until = self.now
-        # Only the last promise is stored. If an earlier answer is taken back after this message, the branch
-        # makes a new promise with its current hours.
+        # The model stores only the last promise. If staff take back an earlier answer after this message, the
+        # branch makes a new promise with its current hours.
         self.note_promise(conversation)
         if twice:
             assert self.do(conversation, write) == message

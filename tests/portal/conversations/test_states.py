@@ -329,14 +329,14 @@ def make_merged(first, second, patron, staff, session):
     [
         ([("ask", 0)], [("ask", 1)], "waiting_for_staff", 0),
         ([("ask", 1)], [("ask", 0)], "waiting_for_staff", 0),
-        # A newer answer in one conversation doesn't answer the question in the other conversation.
+        # A newer answer in one merged conversation doesn't answer the question in the other one.
         ([("ask", 0)], [("ask", 1), ("turn", 2)], "waiting_for_staff", 0),
         ([("ask", 0)], [("ask", 1), ("close", 2)], "waiting_for_staff", 0),
         ([("ask", 1), ("close", 3)], [("ask", 0), ("turn", 1), ("patron", 2)], "waiting_for_staff", 2),
-        # A snooze of one conversation doesn't snooze the other conversation.
+        # A snooze ends when the conversation is merged with one that isn't snoozed.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
-        # If both questions are answered, the conversation with the later answer determines the status.
+        # If both merged conversations are answered, the one with the later answer determines the status.
         ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],

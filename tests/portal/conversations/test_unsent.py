@@ -1,4 +1,7 @@
-"""Test that text sent after the session ended isn't lost, but is back in its form after sign-in."""
+"""Test that a text isn't lost if it is sent after the session has ended.
+
+After the person has signed in, the form contains the text again.
+"""
 
 import re
 import uuid
@@ -448,7 +451,8 @@ def test_reading_form_keeps_earlier_answers_if_the_session_ends(world, device, p
     hidden = page.content.decode().split('name="answers" value="')[1].split('"')[0].replace("&quot;", '"')
     fields = {"words": WORDS, "answers": hidden, "csrfmiddlewaretoken": str(page.context["csrf_token"])}
     device.session.flush()
-    # Anybody may fill in this form, so the portal continues with the next step.
+    # Anybody may fill in the reading form. So the person needn't sign in, and the portal shows the next step
+    # of the form.
     assert "step=avoid" in post(device, mood, fields)["Location"]
     assert "Emma" in device.get(loved).content.decode()
     assert ESCAPED in device.get(mood).content.decode()
@@ -835,7 +839,7 @@ def test_page_after_sign_in_says_what_the_pressed_button_did(name, world, device
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("name", SAID)
-def test_only_the_remove_button_shows_a_message_to_a_patron_who_is_still_signed_in(
+def test_remove_button_is_the_only_one_that_shows_a_message_to_a_signed_in_patron(
     name, world, patron, sign_in
 ):
     address, fields, _is_done = buttons(world)[name]

@@ -102,7 +102,7 @@ def test_reason_for_a_verdict_is_deleted_when_the_verdict_changes(me, recommenda
     )
 
 
-def test_verdict_can_be_cleared(me, session, recommendation):
+def test_patron_can_clear_a_verdict(me, session, recommendation):
     give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
     assert "Clear my answer" in text(me.get(session.get_absolute_url()))
     give_verdict(me, recommendation, verdict="")
@@ -176,7 +176,7 @@ def test_verdict_labels_depend_on_the_question_type(client, patron, branch, sign
 @pytest.mark.parametrize("name", ["verdict", "ask_about_item"])
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_cannot_give_a_verdict_or_open_the_pages_about_it(
+def test_strangers_cannot_give_a_verdict_or_open_the_verdict_pages(
     client, recommendation, branch, staff, sign_in, show_code, name, method, who
 ):
     if who == "another patron":

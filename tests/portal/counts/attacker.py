@@ -80,7 +80,7 @@ def random_visits(seed, most, quarters, branches, topics, items):
 
 
 def counted(visits, quarter):
-    """Count the visits of a quarter, and return the tables in the form of count_outcomes_of."""
+    """Count the visits of a quarter. Return the tables in the same form as count_outcomes_of()."""
     visits = [visit for visit in visits if visit.quarter == quarter]
     tables: dict = {}
     for question, breakdown in _tables():

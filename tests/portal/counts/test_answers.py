@@ -51,7 +51,8 @@ def rows():
 def test_time_to_the_first_answer_counts_only_opening_hours(opened):
     ClosedDay.objects.create(branch=opened, day=datetime.date(2026, 3, 3))
     answered(opened, after=2 * HOUR)
-    # These answers took 7 opening hours on Monday, none on the closed Tuesday, and 1 or 2 on Wednesday.
+    # Each of these answers took 7 opening hours on Monday, and 1 or 2 on Wednesday. The branch was closed on
+    # Tuesday.
     answered(opened, after=2 * DAY)
     answered(opened, after=2 * DAY + HOUR)
     count_answers(at=MONDAY + 3 * DAY)
@@ -120,7 +121,7 @@ def test_figure_contains_how_many_patrons_waited_longer_than_the_last_band(opene
     assert says in sentence_of(workload.figure(MARCH, [opened.pk], "answers"))
 
 
-def test_every_time_to_an_answer_belongs_to_a_band():
+def test_every_time_to_the_first_answer_belongs_to_a_band():
     assert [band_of(datetime.timedelta(minutes=end)) for end in BANDS] == list(BANDS)
     assert band_of(datetime.timedelta(minutes=BANDS[-1] + 1)) == LONGER
     assert all(after <= before * 2 for before, after in zip(BANDS, BANDS[1:], strict=False))

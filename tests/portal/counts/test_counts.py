@@ -254,7 +254,7 @@ def test_rebuilding_the_counts_changes_no_number_and_keeps_counts_of_forgotten_s
     assert "Counted again." in out.getvalue()
 
 
-def test_session_forgotten_before_count_tables_existed_is_counted_and_loses_its_details(branch, own_value):
+def test_forgotten_session_from_before_count_tables_existed_is_counted_and_loses_details(branch, own_value):
     group = PatronGroupFactory()
     made(
         branch, MARCH, staff=None, question="", summary="", forgotten_on=APRIL, patron_group=group, minutes=3

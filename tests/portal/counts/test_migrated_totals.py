@@ -23,7 +23,7 @@ def migrate(name):
     return MigrationExecutor(connection).migrate([("counts", name)]).apps
 
 
-def test_migration_adds_up_the_totals_of_each_breakdown_and_keeps_final_rows_apart(old_models):
+def test_migration_adds_up_the_totals_of_each_breakdown_and_separates_final_counts(old_models):
     branch = old_models.get_model("accounts", "Branch").objects.create(name="Main", slug="main")
     common = {
         "branch_id": branch.pk,

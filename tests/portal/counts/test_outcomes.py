@@ -161,7 +161,7 @@ def test_year_can_be_counted_from_quarters_that_an_earlier_version_counted(libra
         made(branch, 6, found="all", day=datetime.date(2025, month, 5))
     outcomes.count_outcomes(at=datetime.datetime(2026, 1, 3, tzinfo=datetime.UTC))
     assert OutcomePeriod.objects.count() == 3
-    # The earlier version did not store some of the numbers that a reader can deduce.
+    # An earlier version of the portal did not store some of the numbers that a reader can deduce.
     for row in Outcome.objects.filter(question="found"):
         row.visits = row.visits[:-3]
         row.save()
@@ -181,7 +181,7 @@ def test_number_of_kept_visits_is_hidden_if_patrons_kept_all_but_a_few_of_their_
     assert follow_ups_of(OutcomePeriod.objects.get(), None)[0][-1] == shown
 
 
-def test_past_quarters_are_counted_immediately_and_marked_as_late(library, branch):
+def test_quarters_that_were_not_counted_in_time_are_counted_late_and_marked_as_late(library, branch):
     made(branch, 6, found="all", day=datetime.date(2024, 2, 3))
     outcomes.count_outcomes(at=AFTER)
     quarters = OutcomePeriod.objects.filter(kind="quarter").order_by("first_day")

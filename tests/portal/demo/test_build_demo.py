@@ -156,7 +156,7 @@ def test_figures_of_the_demo_contain_every_visit_immediately(built):
     assert rebuild() == 0
 
 
-def test_demo_shows_how_the_last_counted_quarter_turned_out(built):
+def test_demo_shows_the_outcomes_of_the_last_counted_quarter(built):
     period = OutcomePeriod.objects.filter(kind="quarter").latest("first_day")
     central = Branch.objects.order_by("pk").first()
     for branch in (None, central):
@@ -186,7 +186,7 @@ def test_each_breakdown_of_the_demo_has_numbers_for_the_last_month_and_the_last_
     assert 0.7 < before.contacts / before.contacts_before < 1.5
 
 
-def test_demo_answers_the_annual_survey_with_an_estimate_and_with_actual_counts(built):
+def test_demo_has_a_survey_report_with_an_estimate_and_one_with_actual_counts(built):
     today = Library.current().today(WEDNESDAY_AFTERNOON)
     of_log = years.year_of_log(today)
     estimated, counted = (report(Survey.PLS, year, today=today) for year in (of_log, of_log.after))
@@ -461,7 +461,7 @@ def test_demo_sends_no_more_notices_to_an_address_that_returned_emails(built):
     assert [person for person in User.objects.exclude(email=None) if is_off(person)] == [bradley]
 
 
-def test_demo_has_systems_that_use_the_api_and_one_whose_access_was_revoked(built):
+def test_demo_has_systems_that_use_the_api_and_a_system_whose_access_was_revoked(built):
     tokens = listed_tokens(User.objects.get(name="Rosa Delgado"))
     assert [(token.name, bool(token.last_used_on), bool(token.revoked_at)) for token in tokens] == [
         ("Chat on our website", False, False),

@@ -37,7 +37,7 @@ def test_build_demo_creates_a_push_key_once_and_does_not_replace_it(library, set
     settings.DEMO, settings.DEMO_PUSH_KEY_FILE = True, tmp_path / "demo" / "demo-push-key"
     call_command(Command())
     key = settings.DEMO_PUSH_KEY_FILE.read_text()
-    private_key(key)  # this raises an error if the key is invalid
+    private_key(key)  # This raises an error if the key is invalid.
     call_command(Command())
     assert settings.DEMO_PUSH_KEY_FILE.read_text() == key
 

@@ -103,7 +103,8 @@ def test_pages_with_a_corrected_item_are_fetched_again(visit, patron, library, n
     save(given.item, patron=patron, at=now, recommendation=given)
     if is_old:
         fill_with_newer_visits(visit)
-    # The first correction stores the day of the correction. So the second correction changes only the items.
+    # The first correction of a visit also stores the day of correction. Make this correction here, so that
+    # the second one changes only the items.
     change(visit, summary="Corrected.")
     visit.refresh_from_db()
     before = versions(patron, library)

@@ -465,7 +465,7 @@ def test_push_messages_about_a_quiet_visit_or_a_strangers_visit_cannot_be_turned
     assert rows() == []
 
 
-def test_portal_tells_a_browser_that_keeping_the_visit_ended_the_subscription(by_code, visit, patron):
+def test_portal_tells_a_browser_that_its_subscription_ended_when_the_visit_was_kept(by_code, visit, patron):
     turn_on(by_code, path=page_of(visit))
     keeping.keep(visit, by=patron, at=timezone.now(), wording="Keep it", language="en")
     assert here(by_code)["subscription"] == ""

@@ -80,13 +80,13 @@ def in_marc_8(raw):
 
 
 @pytest.mark.parametrize("lost", [b"linn\x1benne", b"Soci\xe2et\x1b,", b"Soci\x1bS\xe2e", b"caf\x1b"])
-def test_marc_8_letter_that_was_lost_in_a_text_of_the_item_is_a_fault(lost):
+def test_lost_marc_8_letter_in_a_text_of_the_item_is_a_fault(lost):
     raw = titled("X" * len(lost)).as_marc().replace(b"X" * len(lost), lost)
     assert binary(in_marc_8(raw), GOOD)[0] == Fault(1, NOT_VALID)
 
 
 @pytest.mark.parametrize("price", [b"\x1b0.75", b"2\x1b,50"])
-def test_marc_8_letter_that_was_lost_in_another_field_is_not_a_fault(price):
+def test_lost_marc_8_letter_in_a_field_that_is_not_imported_is_not_a_fault(price):
     [found] = binary(in_marc_8(priced(PRICE=price)))
     assert (found.values["title"], found.values["isbn"], found.remark) == ("TITLE", "9780306406157", "")
 
@@ -101,7 +101,7 @@ def test_text_after_a_damaged_subfield_mark_is_left_out_and_reported(code):
     assert found.remark == "the mark of a subfield is damaged, so a text may be missing"
 
 
-def test_record_without_fields_is_reported_as_such():
+def test_record_without_fields_is_reported_as_a_record_without_fields():
     assert binary(b"00026     2200025   4500\x1e\x1d", GOOD)[0] == Fault(1, "it has no fields")
 
 

@@ -90,7 +90,7 @@ def test_format_of_a_catalog_file_is_recognized_by_its_first_bytes(content, kind
     assert file.read() == content
 
 
-def test_wrong_kind_of_file_is_refused_even_if_the_command_has_a_format_option():
+def test_wrong_kind_of_file_is_refused_even_if_an_option_names_the_format():
     with pytest.raises(Unreadable, match="gzip"):
         kind_of(io.BytesIO(gzip.compress(GOOD)), chosen="marc")
 

@@ -54,8 +54,8 @@ def placed():
         ([koha("MAIN", **{"1": "4"})], [Held("MAIN", "FIC RIV", "", True)]),
         # One of two copies can be borrowed.
         ([koha("MAIN", **{"7": "1"}), koha("MAIN")], [Held("MAIN", "FIC RIV")]),
-        # The only copy is withdrawn, so there is no holding. The record still counts as one that says where its
-        # copies are.
+        # The only copy is withdrawn, so the item has no holding. The import must not take this for a record
+        # without information about copies.
         ([koha("MAIN", **{"0": "1"})], []),
         ([koha("MAIN", number="")], [Held("MAIN", "")]),
         # Another system uses field 952 for a local note, and not for copies.
@@ -226,7 +226,9 @@ def test_copy_with_an_unknown_code_is_left_out_if_other_codes_are_assigned(
 
 
 @pytest.mark.django_db
-def test_item_without_copies_loses_its_holdings_only_if_the_field_for_copies_is_set(run, marc_file, branches):
+def test_item_without_copies_loses_its_holdings_only_if_an_option_names_the_copy_field(
+    run, marc_file, branches
+):
     run(marc_file(marc(TITLE, koha("MAIN", "551"))))
     assert run(marc_file(marc(TITLE)))[1] == "0 added, 0 changed, 1 unchanged.\n"
     assert len(placed()) == 1

@@ -1,4 +1,4 @@
-"""Test that hostile and invalid catalog files take little time and memory, and that errors say why."""
+"""Test that hostile or invalid catalog files take little time and memory, and cause clear errors."""
 
 import functools
 import io

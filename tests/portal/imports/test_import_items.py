@@ -94,7 +94,7 @@ def test_import_reports_records_with_an_invalid_year_and_exits_with_status_1(run
     assert sorted(Item.objects.values_list("title", "year")) == [("Late", ""), ("Other", "")]
 
 
-def test_second_import_adds_a_missing_original_script(run, marc_file):
+def test_second_import_adds_a_missing_title_in_the_original_script(run, marc_file):
     record = marc(("245", "0", ("a", "Shirim")), ("880", "0", ("6", "245-01/(2/r"), ("a", "שירים")))
     run(marc_file(record))
     Item.objects.update(original_title="", original_lang="")

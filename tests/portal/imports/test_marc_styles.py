@@ -257,7 +257,8 @@ def test_refusal_of_a_unimarc_record_says_what_to_export_instead(read):
 
 
 def test_local_fields_and_empty_fields_of_a_marc_record_are_ignored():
-    # Records of Aleph have fields without subfields. The tags of these fields are letters.
+    # Records from the library system Aleph have fields without subfields. The tags of these fields are
+    # letters.
     record = marc(TITLE, ("500", " ", ("a", "X"))).as_marc()
     local, empty = (
         record.replace(b"5000006", b"FMT0006").replace(b"  \x1faX", b"BK   "),
@@ -364,7 +365,7 @@ def test_windows_1252_is_recognized_by_letters_that_marc_8_does_not_have(title):
     [
         # A quotation mark in the encoding Windows-1252.
         (b"L\x92\xe2et\xe2e", "Lété"),
-        # An accent that was typed instead of an apostrophe, so it belongs to no letter.
+        # Somebody typed an accent instead of an apostrophe, so the accent belongs to no letter.
         (b"Easy livin\xe1 -- \xe2Et\xe2e", "Easy livin \u0300-- Été"),
     ],
 )
@@ -408,7 +409,7 @@ def test_spaces_around_the_leader_of_an_xml_record_are_ignored():
     assert found.values["kind"] == "sound"
 
 
-def test_first_web_address_among_the_links_is_used():
+def test_first_web_address_among_the_links_becomes_the_link_of_the_item():
     links = ("856", "0", ("u", "javascript:alert(1)")), ("856", "0", ("u", "https://example.org/x"))
     assert values_of(TITLE, *links)["url"] == "https://example.org/x"
 

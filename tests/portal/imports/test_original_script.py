@@ -48,7 +48,7 @@ def test_title_and_names_and_language_in_the_original_script_are_read():
     assert values["original_lang"] == "he"
 
 
-def test_original_script_is_read_from_the_field_with_the_number_in_subfield_6():
+def test_title_in_the_original_script_is_read_from_the_field_that_subfield_6_names():
     values = found_in(
         ("245", "0", ("6", "880-02"), ("a", "Zima")),
         ("880", "0", ("6", "245-05/(N"), ("a", "Весна")),
@@ -71,7 +71,7 @@ def test_original_title_that_only_repeats_the_title_is_not_imported():
     )
 
 
-def test_original_script_is_read_from_columns_of_a_csv_file():
+def test_title_and_author_in_the_original_script_are_read_from_columns_of_a_csv_file():
     [found] = table("title,original title,author,original author,language\nNa han,呐喊,Lu Xun,魯迅,zh-TW\n")
     names = "original_title", "original_creators", "original_lang"
     assert [found.values[name] for name in names] == ["呐喊", "魯迅", "zh"]
@@ -132,7 +132,7 @@ def item(db):
 @pytest.mark.parametrize(
     "query", ["שירים", "שיר", "עמיחי", "יהודה עמיחי", "shirim עמיחי", "poems 1948", "nobody sees"]
 )
-def test_item_is_found_by_any_word_of_its_original_script_or_other_titles(item, query):
+def test_item_is_found_by_any_word_in_the_original_script_or_in_its_other_titles(item, query):
     add_item(at=timezone.now(), kind=Item.Kind.BOOK, title="Another")
     assert find_items(query) == [item]
 
@@ -152,7 +152,7 @@ def test_item_is_found_by_words_in_chinese_or_nepali(title, names, queries):
     assert {query: find_items(query) for query in queries} == {query: [item] for query in queries}
 
 
-def test_item_is_found_by_its_new_original_script_after_a_change(item):
+def test_item_is_found_by_a_new_name_in_the_original_script_after_a_change(item):
     change_item(item, original_creators="ביאליק")
     assert (find_items("ביאליק"), find_items("עמיחי")) == ([item], [])
     assert SearchEntry.objects.get().names == entry_for(item, []).names
@@ -184,7 +184,7 @@ def conversation(item, visit, patron, staff):
     return conversation
 
 
-def test_patron_sees_the_original_script_on_every_page_with_items(
+def test_patron_sees_titles_in_the_original_script_on_every_page_with_items(
     client, sign_in, patron, item, visit, conversation
 ):
     SavedItemFactory(saved_list__patron=patron, item=item)
@@ -193,26 +193,29 @@ def test_patron_sees_the_original_script_on_every_page_with_items(
     assert {page: originals_on(client.get(page)) for page in pages} == dict.fromkeys(pages, (1, 1))
 
 
-def test_staff_see_the_original_script_on_every_page_with_items(client, sign_in, staff, item, visit):
+def test_staff_see_titles_in_the_original_script_on_every_page_with_items(
+    client, sign_in, staff, item, visit
+):
     sign_in(client, staff)
     session = f"/desk/sessions/{visit.public_id}/"
     pages = [f"/desk/items/?q={item.title}", session, f"{session}slip/"]
     assert {page: originals_on(client.get(page)) for page in pages} == dict.fromkeys(pages, (1, 1))
 
 
-def test_desk_conversation_page_shows_the_original_script(
+def test_desk_conversation_page_shows_titles_in_the_original_script(
     client, sign_in, patron, staff, branch, item, conversation
 ):
     earlier = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     recommend_in(earlier, item=item)
     sign_in(client, staff)
     page = client.get(f"/desk/conversations/{conversation.public_id}/")
-    # The answer, the visit and the earlier visit show the title. The earlier visit doesn't show the names.
+    # The item was recommended in an answer, in the visit of this conversation and in an earlier visit. All
+    # three show the title. The earlier visit doesn't show the names.
     assert originals_on(page) == (3, 2)
 
 
 @pytest.mark.parametrize("paper", ["receipt", "a4", "letter"])
-def test_printed_slip_shows_the_original_script(client, sign_in, staff, branch, item, paper):
+def test_printed_slip_shows_titles_in_the_original_script(client, sign_in, staff, branch, item, paper):
     session = HelpSessionFactory(staff=staff, branch=branch)
     recommend_in(session, item=item)
     sign_in(client, staff)

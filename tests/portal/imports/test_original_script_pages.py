@@ -44,7 +44,7 @@ def originals_on(client, *addresses):
     return {address: originals_in(client.get(address).content.decode()) for address in addresses}
 
 
-def test_pages_of_lists_show_the_original_script(client, sign_in, patron, staff, branch, item):
+def test_pages_of_lists_show_titles_in_the_original_script(client, sign_in, patron, staff, branch, item):
     saved_list = SavedListFactory(patron=patron)
     SavedItemFactory(saved_list=saved_list, item__title="Another")
     saved = SavedItemFactory(saved_list=saved_list, item=item)
@@ -61,7 +61,7 @@ def test_pages_of_lists_show_the_original_script(client, sign_in, patron, staff,
     assert originals_on(client, *pages) == dict.fromkeys(pages, (1, 0))
 
 
-def test_patrons_search_results_show_the_original_script(client, sign_in, patron, item):
+def test_patrons_search_results_show_titles_in_the_original_script(client, sign_in, patron, item):
     change_item(item, source="catalog", source_key="1")
     index([item.pk])
     SavedItemFactory(saved_list__patron=patron, item=item)
@@ -74,7 +74,7 @@ def test_patrons_search_results_show_the_original_script(client, sign_in, patron
         assert originals_in(client.post(address, words).content.decode()) == (1, 1)
 
 
-def test_email_with_a_list_has_the_original_script(client, sign_in, patron, item):
+def test_email_with_a_list_has_titles_in_the_original_script(client, sign_in, patron, item):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     saved_list = SavedListFactory(patron=patron)
     SavedItemFactory(saved_list=saved_list, item=item)
@@ -85,12 +85,12 @@ def test_email_with_a_list_has_the_original_script(client, sign_in, patron, item
     assert f"Shirim, Amichai, Yehuda\n{TITLE}\n{NAMES}" in email.text
 
 
-def test_shared_text_of_titles_has_the_original_script(library, item):
+def test_shared_text_has_titles_in_the_original_script(library, item):
     text = titles_as_text([item], library=library)
     assert text.startswith(f"Shirim, Amichai, Yehuda\n{TITLE}, {NAMES}")
 
 
-def test_check_in_page_shows_the_original_script(client, db, item):
+def test_check_in_page_shows_titles_in_the_original_script(client, db, item):
     check_in, token = asked()
     check_in.asked.check_in_titles = True
     check_in.asked.save()
@@ -107,13 +107,13 @@ def desk(client, sign_in, staff):
     return sign_in(client, staff)
 
 
-def test_page_of_links_to_items_shows_the_original_script(desk, staff, branch, item):
+def test_page_of_links_to_items_shows_titles_in_the_original_script(desk, staff, branch, item):
     now = timezone.now()
     make_staff_link([item], branch=branch, by=staff, at=now)
     assert originals_on(desk, "/desk/links/") == {"/desk/links/": (1, 0)}
 
 
-def test_match_pages_show_the_original_script_of_both_items(desk, staff, branch, item):
+def test_match_pages_show_the_titles_of_both_items_in_the_original_script(desk, staff, branch, item):
     record = ItemFactory(
         source="marc", source_key="1", title="Poems", **ORIGINALS | {"original_title": "שיר"}
     )

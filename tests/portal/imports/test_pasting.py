@@ -1,4 +1,4 @@
-"""Test how the text that staff paste to add several items is read: lines, RIS and BibTeX."""
+"""Test how pasted text is read. Staff paste plain lines, RIS or BibTeX to add several items at once."""
 
 import datetime
 import time

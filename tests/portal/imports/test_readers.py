@@ -163,7 +163,7 @@ def test_marc_record_type_and_level_determine_the_kind_of_item(type_and_level, k
         (("710", " ", ("a", "(G)I-DLE (Musical group)")), "(G)I-DLE (Musical group)"),
     ],
 )
-def test_people_organizations_and_meetings_are_creators(field, creators):
+def test_people_and_organizations_and_meetings_are_creators(field, creators):
     [found] = binary(marc(("245", "0", ("a", "T")), field))
     assert found.values["creators"] == creators
 

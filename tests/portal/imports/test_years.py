@@ -18,7 +18,7 @@ def in_2026():
     ("text", "coded", "year"),
     [
         ("2021 [1964]", "1964", "1964"),
-        # Some systems copy the first four digits into the coded year.
+        # Some library systems copy the first four digits of the printed year into field 008.
         ("2021 [1964]", "2021", "1964"),
         ("2021 [1964]", "", "1964"),
         ("2021.", "1964", "1964"),
@@ -105,7 +105,7 @@ IN_LATIN = ("260", " ", ("6", "880-03"), ("a", "Kathmandu"), ("c", "2021 [1964]"
         ([("880", "1", ("6", "264-00/$1"), ("c", "民國53 [1964]"))], "1964"),
         ([("880", "1", ("6", "264-00/$1"), ("c", "一九六四年"))], "1964"),
         ([("880", "1", ("6", "264-00/$1"), ("c", "[二〇〇五]"))], "2005"),
-        # The Latin field has only a place, or a date without a year.
+        # The field in Latin script has only a place, or a date without a year.
         (
             [("260", " ", ("6", "880-01"), ("a", "Taibei")), ("880", " ", ("6", "260-01/$1"), ("c", "1964"))],
             "1964",
@@ -120,11 +120,11 @@ IN_LATIN = ("260", " ", ("6", "880-03"), ("a", "Kathmandu"), ("c", "2021 [1964]"
             "1970",
         ),
         ([("264", "4", ("c", "©1971")), ("880", "1", ("6", "264-01/$1"), ("c", "1970"))], "1970"),
-        # A year in the Latin field or in field 008 takes precedence.
+        # A year in Latin script or in field 008 takes precedence over the year in the original script.
         ([IN_LATIN, ("880", " ", ("6", "260-03/(N"), ("c", "2021"))], "1964"),
         ([("260", " ", ("c", "1964")), ("880", " ", ("6", "260-03/(N"), ("c", "1965"))], "1964"),
         ([fixed(7, "1964"), ("880", " ", ("6", "260-00/(N"), ("c", "2021"))], "1964"),
-        # A year in another field or from another calendar is not the year of publication.
+        # A year from a field that is not about publication, or from another calendar, is not used.
         ([("880", " ", ("6", "250-00/$1"), ("c", "1964"))], ""),
         ([("880", " ", ("a", "X"), ("c", "1964"))], ""),
         ([("880", " ", ("6", "260-00/(3/r"), ("c", "۱۳۸۴ هـ"))], ""),

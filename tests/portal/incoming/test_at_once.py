@@ -194,7 +194,7 @@ def deliver_email(person, *, at):
 
 
 def run_receive_mail(raw):
-    """Run the command as a mail server does, and return its exit status."""
+    """Run `manage.py receive_mail` as a mail server does, and return its exit status."""
     sys.stdin = io.TextIOWrapper(io.BytesIO(raw))
     try:
         call_command("receive_mail", "--sender", "<>")

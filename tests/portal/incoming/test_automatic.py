@@ -51,7 +51,7 @@ def report(to, *, status="5.1.1", action="failed", kind="delivery-status", numbe
 
 @pytest.fixture
 def delivered(patron):
-    """Return a function that creates an email to the patron that the mail server has accepted."""
+    """Return a function that creates an email to the patron. The mail server has accepted this email."""
 
     def deliver(at=None):
         at = at or NOW()
@@ -184,7 +184,7 @@ def test_delivery_report_is_a_hard_failure_only_if_the_address_fails_permanently
     assert not FailingAddress.objects.exists()
 
 
-def test_temporary_failure_is_never_counted(delivered):
+def test_temporary_failure_of_delivery_is_never_counted(delivered):
     email = delivered()
     assert not bounces.note_report(bounces.envelope_for(email), status="4.1.1", at=NOW())
     email.refresh_from_db()

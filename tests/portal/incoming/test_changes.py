@@ -84,7 +84,7 @@ def test_email_becomes_a_message_even_if_the_record_is_merged_during_processing(
     assert conversation.messages.in_order().last().author == into
 
 
-def test_email_from_a_former_patron_waits_until_the_conversation_is_erased(
+def test_email_from_a_former_patron_waits_for_staff_and_is_deleted_with_the_conversation(
     conversation, write, staff, coordinator, disk, django_capture_on_commit_callbacks
 ):
     conversation.patron = None

@@ -259,11 +259,11 @@ def test_silent_mailbox_does_not_delay_outgoing_emails(box, conversation, write)
             for number in range(12):
                 began = time.monotonic()
                 delays.append(delay_of_email(smtp, number))
-                # The worker sleeps for a second at a time. Each email is written at another moment of that
-                # second.
+                # Between two rounds, the worker sleeps for a second. Each email is written at another moment
+                # of such a second.
                 time.sleep(max(0, began + 5 + number / 12 - time.monotonic()))
             assert max(delays) < MAX_DELAY, delays
-            # The worker gives up, and connects to the mailbox again.
+            # The worker gives up waiting for the silent server, and connects to it again.
             _wait_until(lambda: silent.kept_waiting > 1)
             assert conversation.messages.count() == 1
             silent.recover()
@@ -296,7 +296,7 @@ def test_worker_process_receives_emails_and_sends_the_reply(box, conversation, w
     assert box.flags() == []
 
 
-def test_password_is_not_sent_to_a_server_with_an_untrusted_certificate(certificate, settings):
+def test_password_of_the_mailbox_is_not_sent_to_a_server_with_an_untrusted_certificate(certificate, settings):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
     heard = []
@@ -320,7 +320,7 @@ def test_password_is_not_sent_to_a_server_with_an_untrusted_certificate(certific
     assert heard in ([], [b""])
 
 
-def test_password_is_sent_after_starttls(certificate, settings, monkeypatch):
+def test_password_of_the_mailbox_is_sent_after_starttls(certificate, settings, monkeypatch):
     trusted = ssl.create_default_context(cafile=certificate / "certificate.pem")
     monkeypatch.setattr(ssl, "create_default_context", lambda: trusted)
     # A server on the same machine needs no TLS. So make the portal believe that no server is on this machine.

@@ -50,7 +50,7 @@ def original(conversation, write):
 
 @pytest.fixture
 def waiting(conversation, write):
-    """Return an email to the conversation that waits for staff, because a stranger sent it."""
+    """Return an email that a stranger sent to the conversation. The email waits for staff."""
     receive(write("Strange words", message_id="<waiting@x>", from_="stranger@example.org"), at=NOW())
     return IncomingEmail.objects.get(reason="other_sender")
 

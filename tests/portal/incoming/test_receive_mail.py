@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def receive_mail(monkeypatch):
-    """Return receive_mail(raw, …), which runs the command and returns its exit status."""
+    """Return receive_mail(raw, …), which runs `manage.py receive_mail` and returns its exit status."""
     for name in ("RECIPIENT", "ORIGINAL_RECIPIENT", "SENDER"):
         monkeypatch.delenv(name, raising=False)
 

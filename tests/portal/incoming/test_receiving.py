@@ -1,4 +1,4 @@
-"""Test what happens to an email sent to a reply address."""
+"""Test what happens to an email that somebody sends to a reply address."""
 
 from datetime import timedelta
 

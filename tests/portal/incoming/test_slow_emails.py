@@ -150,7 +150,7 @@ def test_charsets_of_mail_programs_are_read(charset):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [b"a \r\n", b" \r\n", b"\r\n", b"> a \r\n"])
-def test_flowed_text_is_read_quickly(line, takes_at_most):
+def test_flowed_text_of_an_email_is_read_quickly(line, takes_at_most):
     one = part(line * (130_000 // len(line)), b"text/plain; format=flowed; delsp=yes")
     with takes_at_most(SECONDS):
         receive(many(one), at=timezone.now())
@@ -175,7 +175,7 @@ def test_email_with_more_lines_than_allowed_is_unreadable(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", [b"quoted-printable", b"x-uuencode", b"base64"])
-def test_encoded_parts_are_read_quickly(encoding, takes_at_most):
+def test_encoded_parts_of_an_email_are_read_quickly(encoding, takes_at_most):
     line = {b"quoted-printable": b"=41" * 24 + b"=\r\n", b"x-uuencode": b"M" + b"0V%T" * 15 + b"\r\n"}.get(
         encoding, b"QUFB" * 18 + b"\r\n"
     )

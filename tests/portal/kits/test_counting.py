@@ -125,7 +125,7 @@ def test_published_numbers_always_include_five_visits_that_the_reader_did_not_re
             assert sum(person not in (None, observer) for person in staff) >= STEP
 
 
-def test_visit_counts_once_with_its_latest_verdict():
+def test_each_visit_is_counted_once_with_its_latest_verdict():
     rows = [
         row(1, "helped", visit=7),
         row(2, "did_not_help", visit=7, day=2),
@@ -135,7 +135,7 @@ def test_visit_counts_once_with_its_latest_verdict():
     assert [outcome.is_good for outcome in outcomes_of(rows)] == [False, True]
 
 
-def test_patron_counts_once_with_their_latest_visit():
+def test_each_patron_is_counted_once_with_their_latest_visit():
     rows = [
         row(1, "did_not_help", visit=7, patron=3, staff=1),
         row(2, "helped", visit=8, patron=3, staff=2, day=1),
@@ -188,14 +188,14 @@ def test_items_that_the_patron_did_not_try_are_not_counted(item, topic):
     assert published() == {}
 
 
-def test_quiet_visits_never_count(item, topic):
+def test_quiet_visits_never_count_for_what_helped(item, topic):
     verdicts(item, topic, *["helped"] * 5)
     verdicts(item, topic, "helped", never_counted=True)
     count_now(at=AT)
     assert published() == {}
 
 
-def test_forgotten_verdicts_still_count(item, topic):
+def test_forgotten_verdicts_still_count_for_what_helped(item, topic):
     rows = verdicts(item, topic, *["helped"] * 5)
     forgotten = Recommendation.objects.filter(pk__in=[row.pk for row in rows])
     forgotten.update(patron=None, recommended_by=None)
@@ -250,7 +250,7 @@ def _erase(rows):
 
 
 @pytest.mark.parametrize("change", [_make_quiet, _match, _erase, lambda rows: rows.delete()])
-def test_published_number_does_not_change_if_its_visits_change_or_are_undone(item, topic, change):
+def test_published_number_does_not_change_if_its_visits_become_quiet_or_are_deleted(item, topic, change):
     others = verdicts(item, topic, *["helped"] * 6)
     mine = verdicts(item, topic, *["helped"] * 6)
     count_now(at=AT)

@@ -292,7 +292,9 @@ def test_items_of_a_visit_in_a_childs_record_cannot_be_added_to_kits(desk, staff
     assert response.status_code == 302
 
 
-def test_own_kit_has_the_items_that_its_owner_recommended_in_five_visits(desk, staff, branch, sign_in):
+def test_own_kit_has_the_items_that_its_owner_recommended_in_at_least_five_visits(
+    desk, staff, branch, sign_in
+):
     often, rarely, quiet = ItemFactory.create_batch(3)
     for number in range(1, 6):
         given = {"recommended_by": staff, "visit_number": number}
@@ -439,7 +441,7 @@ def test_staff_can_save_a_kit_and_continue_in_another_language(desk, staff, bran
     assert "You are writing in español." in text(desk.get(answer.url))
 
 
-def test_error_while_saving_a_kit_for_another_language_keeps_the_typed_words(desk, staff, branch):
+def test_refused_kit_form_keeps_typed_words_when_staff_continue_in_another_language(desk, staff, branch):
     kit = kit_of(staff, branch, item := ItemFactory())
     url = reverse("change_kit", args=[kit.public_id])
     data = fields(name="", description="Typed before", branch=branch.pk, version="1", action="save-in-es")

@@ -57,7 +57,7 @@ def read_everything(client, kit):
 
 @pytest.mark.long
 @pytest.mark.parametrize("before", [VERDICTS[0], VERDICTS[-1], *map(rarely, VERDICTS[1:-1])])
-def test_no_page_changes_if_one_verdict_changes(before, counted, client, staff, sign_in):
+def test_no_page_about_what_helped_changes_if_one_verdict_changes(before, counted, client, staff, sign_in):
     sign_in(client, staff)
     assert "helped in 10 of 13 visits" in "".join(shown := read_everything(client, counted))
     for after in VERDICTS:
@@ -70,7 +70,7 @@ def test_no_page_changes_if_one_verdict_changes(before, counted, client, staff, 
         count_now(at=AT + timedelta(days=2))
 
 
-def test_pages_show_new_numbers_after_the_verdicts_of_many_patrons(counted, client, staff, sign_in):
+def test_pages_about_what_helped_show_new_numbers_after_many_verdicts(counted, client, staff, sign_in):
     sign_in(client, staff)
     shown = read_everything(client, counted)
     for given in Recommendation.objects.filter(verdict="did_not_help"):

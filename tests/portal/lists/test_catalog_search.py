@@ -65,7 +65,7 @@ def test_title_search_shows_the_corrected_word_and_offers_a_search_for_the_typed
     assert 'name="words" value="cuontry"' in page.content.decode()
     page = me.post(search(winter), {"words": "cuontry", "as_typed": "1"})
     assert page.context["found"] == []
-    # No search is corrected to a word of an item that staff typed by hand.
+    # A search is never corrected to a word that occurs only in items added by hand.
     assert "dolores" not in text(me.post(search(winter), {"words": "dolorse"})).lower()
 
 
@@ -74,7 +74,7 @@ def test_search_page_says_that_searched_words_are_not_stored(me, winter):
     assert "Nobody sees what you search for, and your words aren't kept." in page
 
 
-def test_search_text_is_not_in_any_table_address_log_or_session(me, winter, caplog):
+def test_search_text_is_not_in_any_table_or_address_or_log_or_session(me, winter, caplog):
     caplog.set_level(logging.DEBUG)
     catalog("Compost city")
     me.post(search(winter), {"words": "compost"})
@@ -196,7 +196,7 @@ def test_too_many_searches_are_refused_until_later_and_the_form_keeps_the_typed_
     assert me.get(reverse("add_title", args=[winter.public_id])).status_code == 200
 
 
-def test_limit_allows_a_search_every_two_seconds():
+def test_patron_may_search_for_a_title_every_two_seconds():
     rates = LIMITS["catalog_search"].rates("person")
     assert [most for most, seconds in rates if most < seconds / 2] == []
 

@@ -70,7 +70,7 @@ def test_titles_of_all_pages_are_copied(them, visitor, winter):
 
 
 @pytest.mark.parametrize("with_notes", [True, False])
-def test_notes_are_copied_only_if_visitors_see_them(them, visitor, winter, with_notes):
+def test_notes_are_copied_only_if_visitors_of_the_list_see_the_notes(them, visitor, winter, with_notes):
     page = copy_page(winter, with_notes=with_notes)
     assert ("The notes that you see are copied too." in text(them.get(page))) == with_notes
     them.post(page, {"name": "Copy"})
@@ -78,7 +78,7 @@ def test_notes_are_copied_only_if_visitors_see_them(them, visitor, winter, with_
     assert notes == ["", "Lend it to Ana" if with_notes else ""]
 
 
-def test_copying_twice_adds_only_the_titles_that_are_new(them, visitor, winter):
+def test_copying_a_list_again_adds_only_its_new_titles(them, visitor, winter):
     page = copy_page(winter)
     for name in ("Copy", "COPY"):
         them.post(page, {"name": name})

@@ -48,7 +48,7 @@ def address(saved_list):
 
 
 def form_of(client, saved_list):
-    """Return the fields that the button on the page posts."""
+    """Return the fields of the form that emails the list."""
     page = client.get(address(saved_list)).content.decode()
     token = re.search(r'name="client_token" value="([^"]+)"', page)[1]
     return {"client_token": token, "to": re.search(r'name="to" value="([^"]+)"', page)[1]}

@@ -70,7 +70,7 @@ def full(patron, staff, branch, saved_list):
 
 
 @in_each_format
-def test_exported_file_has_the_call_numbers_and_notes_and_reasons_of_this_list_only(
+def test_exported_file_has_only_the_call_numbers_and_notes_and_reasons_of_its_list(
     form, me, full, saved_list, branch
 ):
     response = exported(me, saved_list, form)
@@ -122,7 +122,7 @@ def test_exported_file_never_has_the_reason_of_a_quiet_visit(form, me, saved_lis
     quiet = QuietSessionFactory(branch=branch)
     [recommendation] = recommend_in(quiet, reason="A safe place.")
     show_code(me, code_for(quiet))
-    # The portal refuses to save such an item, but the file must not rely on this refusal.
+    # The portal refuses to save an item of a quiet visit, but the export must not rely on this refusal.
     SavedItemFactory(saved_list=saved_list, recommendation=recommendation, item=recommendation.item)
     content = exported(me, saved_list, form).content.decode()
     assert recommendation.item.title in content

@@ -71,7 +71,7 @@ places = st.lists(st.builds(Place, st.just(1), titles, lines, lines), max_size=3
 
 @st.composite
 def saved_items(draw):
-    """Return an unsaved SavedItem that has everything a file can contain."""
+    """Return an unsaved SavedItem that has everything an exported file can contain."""
     item = draw(items)
     item.places = draw(places)
     reason = draw(lines)
@@ -187,7 +187,7 @@ def names_in_bibtex(text):
 def test_bibtex_reader_reads_the_same_titles_from_a_bibtex_file(entries):
     content = bibtex.write(entries, library=LIBRARY)
     found = bibtex_entries(content, LatexDecodingMiddleware())
-    # The reader would decode URLs as LaTeX, so compare these fields as they are written.
+    # The package that reads BibTeX would decode URLs as LaTeX, so compare these fields as they are written.
     for entry, raw in zip(found, bibtex_entries(content), strict=True):
         entry |= {name: raw[name] for name in ("url", "doi") if name in raw}
         entry.pop("author", None)

@@ -60,7 +60,7 @@ def open_address(link):
     return Client().get(address_of(link))
 
 
-def test_others_cannot_open_a_list_until_the_patron_makes_a_link(me, winter):
+def test_other_people_cannot_open_a_list_until_the_patron_makes_a_link(me, winter):
     page = text(me.get(url("list_options", winter)))
     assert "Share by link" in page
     assert ListLink.objects.count() == 0
@@ -149,7 +149,7 @@ def test_double_tap_on_the_make_button_makes_one_link(me, winter):
     link = ListLink.objects.get()
     assert [response.url for response in responses] == [link.get_absolute_url()] * 2
     assert AuditEvent.objects.filter(action="made_list_link").count() == 1
-    # Another preview makes another link, even with the same choices.
+    # The token of another preview makes another link, even if the patron chooses the same options.
     me.post(address, make_it | {"client_token": second})
     assert ListLink.objects.count() == 2
     end_link(link, at=timezone.now())
@@ -210,7 +210,7 @@ def test_link_works_until_the_end_of_its_last_day_at_the_library(library, winter
     assert open_address(link).status_code == 404
 
 
-def test_patron_can_see_change_and_end_an_existing_link(me, winter, make, patron):
+def test_patron_can_see_and_change_and_end_an_existing_link(me, winter, make, patron):
     link = make(name="Ana")
     address = address_of(link)
     assert "Link that shows the name “Ana”" in text(me.get(url("list_options", winter)))
@@ -410,7 +410,9 @@ def test_links_of_children_stop_working_if_the_library_turns_off_their_sharing(
     assert ListLink.objects.get().ended_at is not None
 
 
-def test_link_shows_no_name_after_the_record_becomes_a_childs_record(make, winter, patron, allow):
+def test_link_shows_no_name_after_the_record_of_its_owner_becomes_a_childs_record(
+    make, winter, patron, allow
+):
     link = make(name="Sam")
     allow(True)
     patron.name, patron.child_since = "Sam", timezone.now()

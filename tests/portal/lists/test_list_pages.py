@@ -185,7 +185,7 @@ def test_item_is_saved_in_the_list_named_in_the_form(me, patron, recommendation)
         url, {"recommendation": str(recommendation.public_id), "list": str(winter.public_id)}, **HTMX
     )
     assert SavedItem.objects.get().saved_list == winter
-    # The response shows the save button again, and the button's form has the id of the same list.
+    # The response shows the save button again, and the button's form still has the id of this list.
     assert f'name="list" value="{winter.public_id}"' in response.content.decode()
 
 
@@ -225,7 +225,7 @@ def test_removed_item_can_be_deleted_immediately(me, recommendation, htmx):
     save(me, recommendation)
     saved = SavedItem.objects.get()
     delete = reverse("delete_saved", args=[saved.public_id])
-    assert me.post(delete).status_code == 404  # the item is still in the list
+    assert me.post(delete).status_code == 404  # The item is still in the list.
     remove(saved, at=timezone.now())
     response = me.post(delete, **(HTMX if htmx else {}))
     said = f"“{saved.item.title}” is deleted."
@@ -267,7 +267,7 @@ def test_items_of_a_quiet_visit_cannot_be_saved(me, branch, show_code):
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
-def test_only_the_patron_can_save_remove_restore_or_delete_their_items(
+def test_only_the_patron_can_save_or_remove_or_restore_or_delete_their_items(
     client, recommendation, patron, staff, sign_in, who
 ):
     saved = SavedItemFactory(saved_list=SavedListFactory(patron=patron))

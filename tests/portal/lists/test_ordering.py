@@ -198,7 +198,7 @@ def test_unknown_command_for_moving_a_title_changes_nothing(me, four, command):
     assert order(four) == "DCBA"
 
 
-def test_order_page_has_no_button_that_does_nothing(me, four):
+def test_order_page_hides_buttons_that_would_not_move_a_title(me, four):
     page = me.get(reverse("order_list", args=[four.public_id])).content.decode()
     first, last = row("D").public_id, row("A").public_id
     assert f'id="up-{first}"' not in page

@@ -137,14 +137,14 @@ def test_restored_list_gets_a_new_name_if_its_name_is_taken(patron):
 
 
 def test_removed_list_can_be_deleted_immediately(me, winter):
-    assert me.post(url("delete_list", winter)).status_code == 404  # the list has not been removed yet
+    assert me.post(url("delete_list", winter)).status_code == 404  # The list has not been removed yet.
     me.post(url("remove_list", winter))
     assert "“For winter” is deleted." in text(me.post(url("delete_list", winter), follow=True))
     assert "Nothing to restore" in text(me.get(REMOVED))
     assert me.post(url("restore_list", winter)).status_code == 404
 
 
-def test_list_cannot_be_restored_after_the_last_day(me, winter):
+def test_removed_list_cannot_be_restored_after_the_last_day_for_restoring(me, winter):
     own_lists.remove_list(winter, at=timezone.now() - RESTORE_FOR - timedelta(days=2))
     assert "Nothing to restore" in text(me.get(REMOVED))
     assert me.post(url("restore_list", winter)).status_code == 404
@@ -163,7 +163,9 @@ def test_strangers_cannot_see_or_change_a_list(client, winter, staff, sign_in, w
     assert SavedList.objects.filter(pk=winter.pk, removed_at=None, name="For winter").exists()
 
 
-def test_save_button_mentions_the_list_and_has_a_link_to_the_other_lists(me, patron, winter, recommendation):
+def test_save_button_names_the_list_with_the_item_and_links_to_the_other_lists(
+    me, patron, winter, recommendation
+):
     visit = HelpSessionFactory._meta.model.objects.get().get_absolute_url()
     button = f"saving-{recommendation.public_id}"
     data = {"recommendation": str(recommendation.public_id), "back": visit}

@@ -36,7 +36,7 @@ def note_and_reading():
     return SavedItem.objects.values_list("note", "reading").get()
 
 
-def test_patron_writes_changes_and_deletes_a_note(me, saved):
+def test_patron_can_write_and_change_and_delete_a_note(me, saved):
     for note in ("Page 12 <b>first</b>\nthen 40", "Only page 12", ""):
         response = me.post(page_of(saved), {"note": f"{note}\u202e\n"})
         assert response.url == f"{saved.saved_list.get_absolute_url()}#saved-{saved.public_id}"

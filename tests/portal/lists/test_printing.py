@@ -132,7 +132,9 @@ def test_titles_with_the_same_call_number_are_sorted_by_author_and_title(me, sav
     ]
 
 
-def test_titles_of_other_branches_are_printed_first_if_the_branch_has_no_titles(me, saved_list, put, north):
+def test_titles_at_other_branches_are_printed_first_if_no_title_is_at_the_chosen_branch(
+    me, saved_list, put, north
+):
     put("Far", north, "599")
     assert paper(open_page(me, saved_list)) == [
         "Not on the shelves at Harbour Main",

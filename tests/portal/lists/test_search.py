@@ -124,7 +124,7 @@ def test_search_in_a_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     assert len(page.context["saved_items"]) == min(2 * rows + 1, 20)
 
 
-def test_pages_state_the_same_limits_as_the_code(me, patron, summer):
+def test_pages_of_lists_state_the_same_limits_as_the_code(me, patron, summer):
     assert "restore it for 30 days" in text(me.get(reverse("change_list", args=[summer.public_id])))
     assert "stay here for 30 days" in text(me.get(reverse("removed_from_lists")))
     saved = summer.saved_items.first()

@@ -280,7 +280,7 @@ def test_page_of_a_dead_link_does_not_say_why_the_link_is_dead(patron):
     assert "ended by the patron" not in page.content.decode()
 
 
-def test_link_works_even_if_a_mail_program_adds_a_character(winter):
+def test_link_works_even_if_a_mail_program_adds_a_character_to_its_end(winter):
     address = address_of(make(winter)).removesuffix("/")
     assert Client().get(f"{address}./").status_code == 200
     assert Client().get(f"{address}>/").status_code == 200

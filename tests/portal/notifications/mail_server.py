@@ -32,7 +32,7 @@ class MailServer:
         self.sessions = []
         # The number of connections that the client ended with QUIT.
         self.quits = 0
-        # How many emails the server accepts over one connection. It answers 421 to any more.
+        # How many emails the server accepts over one connection. It answers 421 to each further email.
         self.emails_per_connection = 1000
         # After the server has accepted an email, it calls this function with the number of emails accepted so
         # far.
@@ -89,7 +89,7 @@ class MailServer:
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         if envelope.rcpt_tos[0].startswith("silent"):
             await self._block(server)
-        # The event loop calls the function after it has sent the response.
+        # The event loop calls `after_yes` only after the server has sent its response.
         server.loop.call_soon(self.after_yes, len(self.received))
         return "250 taken"
 

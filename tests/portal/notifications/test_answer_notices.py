@@ -258,8 +258,8 @@ def test_emails_and_notices_dated_in_the_future_are_sent_soon(now):
     usual.refresh_from_db()
     notice.refresh_from_db()
     assert (new.created_at, retried.attempts, usual.due_at, notice.due_at) == (at, 2, later, at)
-    # If the mail server refuses an email again, the email must still wait for its next attempt. This time is
-    # right, so it is not corrected.
+    # The mail server defers one of these emails. The time of its next attempt comes from the right clock, so
+    # correct_times_of_a_fast_clock() must not change this time.
     mark_failed(take_next(at=at), at=at, error="450 busy")
     correct_times_of_a_fast_clock(at=at + timedelta(seconds=1))
     assert Notification.objects.due(at + timedelta(seconds=1)).count() == 2

@@ -79,7 +79,7 @@ def test_email_that_is_not_a_notice_is_sent_even_if_notices_to_the_address_are_o
 
 
 @pytest.mark.django_db
-def test_notice_is_sent_to_a_new_address_even_if_notices_to_the_old_one_are_turned_off(patron):
+def test_notice_is_sent_to_a_new_address_even_if_notices_to_the_old_address_are_off(patron):
     fail(patron, 0, 24)
     row = write(patron)
     patron.email = "new@example.org"

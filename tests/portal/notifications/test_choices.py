@@ -211,7 +211,7 @@ def choose_as(person, rhythm, **times):
     choose(person, {(KIND, None): CHOICES[rhythm]}, times)
 
 
-def test_remaining_record_gets_missing_choices_from_the_merged_record(patron, library):
+def test_remaining_record_gets_the_notice_choices_that_only_the_merged_record_has(patron, library):
     into = UserFactory()
     choose_as(patron, "daily", time_zone="Europe/Madrid")
     turn_off(patron, ["privacy/corrected"])
@@ -221,7 +221,7 @@ def test_remaining_record_gets_missing_choices_from_the_merged_record(patron, li
     assert NoticeChoice.objects.count() == 2
 
 
-def test_unmerging_restores_the_choices_of_both_records(patron, staff, library):
+def test_unmerging_restores_the_notice_choices_of_both_records(patron, staff, library):
     into, at = UserFactory(), timezone.now()
     choose_as(patron, "daily", time_zone="Europe/Madrid")
     turn_off(patron, ["privacy/corrected"])

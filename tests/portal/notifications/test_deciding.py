@@ -1,4 +1,4 @@
-"""Test when a notice is sent, without a database."""
+"""Test when the portal sends a notice. These tests use no database."""
 
 import datetime
 import random
@@ -150,7 +150,7 @@ TWICE = open_from(9, 12, (datetime.time(14), datetime.time(18)))
         (local(2026, 3, 2, 8), None, TWICE, local(2026, 3, 2, 9)),
         (local(2026, 3, 2, 9), None, TWICE, local(2026, 3, 3, 9)),
         (local(2026, 3, 2, 13), None, TWICE, local(2026, 3, 3, 9)),
-        # Friday evening, with a closed Monday.
+        # The notice is written on Friday evening, and the branch is closed on Monday.
         (
             local(2026, 3, 6, 20),
             None,

@@ -219,7 +219,9 @@ def test_email_has_inline_styles_for_mail_programs_without_style_sheets(answer):
 
 @pytest.mark.few_cases
 @pytest.mark.parametrize("kind", [*KINDS, *DIGESTS.values()])
-def test_every_notice_says_why_it_was_sent_and_how_to_change_that(kind, library, patron, branch):
+def test_every_notice_says_why_it_was_sent_and_has_a_link_to_change_the_notices(
+    kind, library, patron, branch
+):
     app, name = kind.split("/")
     if not (settings.BASE_DIR / "templates" / app / "email" / f"{name}.txt").exists():
         # A notice to staff may have no templates, because staff can get it as a line of a digest.

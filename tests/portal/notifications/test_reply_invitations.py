@@ -63,7 +63,9 @@ def test_email_to_an_unconfirmed_address_has_no_reply_address(answer, conversati
     assert "above this line" not in email.text + email.html
 
 
-def test_answer_email_has_no_reply_address_if_the_library_has_none(answer, conversation, settings):
+def test_answer_email_has_no_reply_address_if_the_library_has_no_reply_address(
+    answer, conversation, settings
+):
     settings.REPLY_ADDRESS = ""
     [email] = answer(conversation)
     assert "Reply-To" not in email.headers

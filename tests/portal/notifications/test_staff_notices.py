@@ -301,7 +301,7 @@ def test_hourly_email_combines_notices_of_several_kinds(ask, emails_at, staff, b
     )
 
 
-def test_choice_for_one_branch_overrides_the_choice_for_all_branches(ask, emails_at, branch):
+def test_notice_choice_for_one_branch_overrides_the_choice_for_all_branches(ask, emails_at, branch):
     other = BranchFactory(name="Hill")
     staff = StaffFactory(email="rosa@example.org", branch=branch)
     staff.staff_roles.create(branch=other)
@@ -312,7 +312,7 @@ def test_choice_for_one_branch_overrides_the_choice_for_all_branches(ask, emails
     assert emails_at(1) == {staff.email: "1 new conversation is waiting at Hill."}
 
 
-def test_librarys_default_applies_until_the_staff_member_chooses(
+def test_librarys_default_notices_apply_until_a_staff_member_chooses_notices(
     ask, emails_at, staff, branch, coordinator, library
 ):
     set_defaults({("conversations/new", None): CHOICES["none"]}, library=library, by=coordinator, at=MONDAY)
@@ -345,7 +345,9 @@ def refused_at(emails_at, monkeypatch):
     return refused_at
 
 
-def test_refused_hourly_email_is_not_sent_again_if_the_role_has_ended(ask, emails_at, refused_at, staff):
+def test_refused_hourly_email_is_not_sent_again_if_the_staff_members_role_has_ended(
+    ask, emails_at, refused_at, staff
+):
     ask(0)
     refused_at(1)
     assert [row.kind for row in Notification.objects.all()] == ["notifications/desk_digest"]

@@ -40,7 +40,7 @@ def receiver(settings, library):
 
 @pytest.fixture
 def ask(patron, branch):
-    """Return ask(help_session), which sends a question about the visit, or about something new."""
+    """Return ask(help_session=None), which sends a question about this visit, or about something new."""
 
     def ask(help_session=None, *, by=patron, branch=branch):
         return actions.ask(
@@ -56,7 +56,7 @@ def ask(patron, branch):
     return ask
 
 
-def test_new_conversation_is_announced_with_its_kind_branch_and_hour(receiver, ask, branch, time_machine):
+def test_new_conversation_is_announced_with_its_kind_and_branch_and_hour(receiver, ask, branch, time_machine):
     time_machine.move_to(MONDAY, tick=False)
     ask()
     Worker().send_events()
@@ -151,14 +151,14 @@ def test_event_is_given_up_after_the_last_try(receiver, ask, time_machine, caplo
     assert "given up after 7 tries" in caplog.text
 
 
-def test_event_is_not_deleted_if_the_other_system_is_unreachable(ask, settings):
+def test_event_is_not_deleted_if_the_receiving_system_is_unreachable(ask, settings):
     settings.WEBHOOK_URL, settings.WEBHOOK_SECRET = "http://127.0.0.1:9/", SECRET
     ask()
     Worker().send_events()
     assert WebhookEvent.objects.get().attempts == 1
 
 
-def test_event_is_not_deleted_if_the_other_system_does_not_answer_in_time(receiver, ask, monkeypatch):
+def test_event_is_not_deleted_if_the_receiving_system_does_not_answer_in_time(receiver, ask, monkeypatch):
     monkeypatch.setattr(webhooks, "STEP_SECONDS", 0.2)
     receiver.is_slow = True
     ask()
@@ -228,7 +228,7 @@ class TestNumbersOfADay:
         announce_numbers(at=MONDAY)
         assert not WebhookEvent.objects.exists()
 
-    def test_day_with_fewer_than_five_answers_causes_no_event(self, receiver, answered):
+    def test_day_with_fewer_than_five_answers_causes_no_webhook_event(self, receiver, answered):
         answered(4, 4)
         announce_numbers(at=MONDAY)
         assert not WebhookEvent.objects.exists()

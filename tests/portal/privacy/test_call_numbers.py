@@ -171,8 +171,8 @@ def test_removing_a_person_from_a_childs_visit_deletes_phone_numbers_of_viewers_
     owner, other = shared.patron, shared.shared_with
     if who == "adult":
         owner, other = other, owner
-    # The removed person may have entered this number after opening the visit with the code, before keeping
-    # it.
+    # The removed person may have entered this number with only the code, before they added the visit to
+    # their account.
     conversation = request(shared, None, at)
     request(HelpSessionFactory(staff=staff, branch=shared.branch), None, at, "414-555-0188")
     call_backs.ask_in(

@@ -177,7 +177,7 @@ seen = set()
 @pytest.mark.parametrize(
     "delete", [forget, erase_everything, erase_conversation], ids=lambda delete: delete.__name__
 )
-def test_record_is_not_deleted_if_its_legal_hold_was_set_first(delete):
+def test_record_is_not_deleted_after_its_legal_hold_is_set(delete):
     seen.clear()
     works = [hold, late_every_second_time(delete)]
     rounds(works, ROUNDS, before=begin, after=check_record, refusals={"Gone", "HeldByLaw"})
@@ -186,7 +186,7 @@ def test_record_is_not_deleted_if_its_legal_hold_was_set_first(delete):
 
 
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
-def test_text_of_a_help_session_is_not_deleted_if_its_legal_hold_was_set_first(delete):
+def test_text_of_a_help_session_is_not_deleted_after_its_legal_hold_is_set(delete):
     seen.clear()
     works = [hold_contact, late_every_second_time(delete)]
     rounds(works, ROUNDS, before=begin_with_contact, after=check_words, refusals={"HeldByLaw"})
@@ -194,7 +194,7 @@ def test_text_of_a_help_session_is_not_deleted_if_its_legal_hold_was_set_first(d
 
 
 @pytest.mark.core
-def test_access_log_entry_is_not_deleted_if_its_legal_hold_was_set_first():
+def test_access_log_entry_is_not_deleted_after_its_legal_hold_is_set():
     seen.clear()
     works = [hold_with_log_entry, late_every_second_time(forget_log)]
     rounds(works, ROUNDS, before=begin_with_log_entry, after=check_log)

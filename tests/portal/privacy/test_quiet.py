@@ -144,7 +144,7 @@ class Quiet:
             browser.post(reverse(name, args=[self.conversation().public_id]))
 
     def tap(self, browser):
-        """Press the buttons of the visit's page that ask for no text."""
+        """Press each button of the visit's page that needs no text."""
         for name, row in (
             ("got_it", self.quiet.items[0]),
             ("all_helped", self.quiet.session),
@@ -177,7 +177,7 @@ class Quiet:
         assert response.status_code in {401, 403}
 
     def answer_by_email(self, _browser):
-        """Send an email to a reply address from the time before the visit became quiet."""
+        """Send an email to a reply address that the portal made before the visit became quiet."""
         email = email_bytes(
             word("emailed"),
             from_=self.world.patron.email,

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.sql
 # 2:30 a.m. in the library's time zone.
 AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = timedelta(days=1)
-LONG_AGO = AT - 15 * DAY  # retention may forget a visit whose last message is this old
+LONG_AGO = AT - 15 * DAY  # Retention may forget a visit whose last message is this old.
 COUNTED = (
     "branch",
     "happened_on",
@@ -648,7 +648,8 @@ def test_all_batches_of_the_retention_job_share_one_search_for_due_visits(branch
     monkeypatch.setattr(retention, "due_sessions", lambda at: found.append(at) or find(at))
     HelpSessionFactory.create_batch(10, branch=branch, created_at=AT - 31 * DAY)
     assert retention.forget(at=AT) == 10
-    # One call finds all sessions. Each of the four batches then checks only its own sessions.
+    # The first call finds all due sessions. Each of the four batches then calls the function once more, to
+    # check its own sessions again.
     assert len(found) == 1 + 4
 
 

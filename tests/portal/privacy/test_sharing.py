@@ -153,7 +153,7 @@ def test_lifting_a_persons_legal_hold_also_lifts_the_hold_on_a_visit_that_the_pe
 
 
 @every_way_to_leave
-def test_unrelated_legal_hold_does_not_apply_to_a_visit_that_a_person_leaves(
+def test_legal_hold_on_a_stranger_does_not_apply_to_a_visit_that_a_person_leaves(
     visit, people, coordinator, who, leave
 ):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
@@ -222,7 +222,7 @@ def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coor
     assert "held" not in str(read)
 
 
-def test_coordinator_sees_which_persons_legal_hold_caused_the_hold_on_a_visit(
+def test_coordinator_sees_whose_legal_hold_caused_the_hold_on_a_visit(
     visit, adult, coordinator, client, sign_in
 ):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)

@@ -29,7 +29,7 @@ WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 # The names of the foreign keys that say who owns a row.
 OWNERS = {"user", "person", "patron", "recipient"}
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Rows of a patron's conversation that belong to the library, such as staff drafts and mentions.
+# {model: conditions} for rows in a patron's conversation that belong to the library, such as staff drafts.
 LIBRARYS_OWN = {
     "conversations.Draft": {"side": "staff"},
     "conversations.Participation": {"side": "staff"},

@@ -59,7 +59,7 @@ def all_texts():
                 or table == "conversations_replytemplate"
             ):
                 continue
-            # The skipped tables, the catalog and the reply templates, have no data about people.
+            # The catalog and the reply templates are skipped, because they have no data about people.
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             for row in cursor.fetchall():
                 yield from (value for value in row if isinstance(value, str) and len(value) > 12)

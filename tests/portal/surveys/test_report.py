@@ -115,7 +115,7 @@ def test_one_contact_counts_once_however_many_people_were_there(branch):
     assert number() == 1
 
 
-def test_contact_counts_once_per_question_as_soon_as_rules_that_count_questions_apply(branch):
+def test_each_question_of_a_contact_counts_from_the_day_when_rules_count_questions(branch):
     save_rules("pls", YEAR.first_day, ALL)
     save_rules("pls", APRIL, ALL, counts_questions=True, tallies_count_as="transaction")
     contacts(branch, MARCH, APRIL, questions=3, people=30)
@@ -159,7 +159,7 @@ def test_conversation_counts_only_if_staff_counted_it_as_a_contact(branch, staff
     assert number() == 1
 
 
-def test_sum_behind_an_answer_has_the_contacts_of_each_question_type(branch):
+def test_report_lists_the_contacts_behind_a_survey_answer_by_question_type(branch):
     save_rules("pls", YEAR.first_day, ALL | {("directional", ""): "neither"}, tallies_count_as="transaction")
     contacts(branch, MARCH, MARCH, question_type="reference")
     contacts(branch, MARCH, APRIL, APRIL, question_type="technology")
@@ -170,7 +170,7 @@ def test_sum_behind_an_answer_has_the_contacts_of_each_question_type(branch):
     assert found.answers[0][1] == 6
 
 
-def test_sum_behind_an_estimate_has_the_contacts_of_the_sampled_weeks(branch):
+def test_report_lists_only_contacts_of_sampled_weeks_behind_an_estimate(branch):
     save_rules("pls", YEAR.first_day, ALL, method="estimate", multiplier=10)
     mark_weeks(MARCH)
     contacts(branch, MARCH, MARCH, question_type="reference")
@@ -271,7 +271,7 @@ def test_estimates_with_different_numbers_of_weeks_or_multipliers_are_never_mixe
     assert number() == Problem.MIXED_ESTIMATES
 
 
-def test_week_across_a_change_of_the_rules_counts_each_day_by_its_own_rules(branch):
+def test_each_day_of_a_sampled_week_counts_by_the_rules_of_that_day(branch):
     save_rules("pls", YEAR.first_day, ALL, method="estimate", multiplier=10)
     save_rules("pls", APRIL, NONE, method="estimate", multiplier=10)
     mark_weeks(APRIL - 3 * DAY)
@@ -307,7 +307,7 @@ def test_question_type_without_a_rule_is_an_error(branch):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_survey_numbers_of_the_parts_of_a_period_add_up_to_those_of_the_whole_period(branch, seed):
+def test_survey_numbers_of_all_parts_of_a_period_add_up_to_the_numbers_of_the_period(branch, seed):
     chance = random.Random(seed)
     west = BranchFactory()
     first, last = datetime.date(2026, 2, 1), datetime.date(2026, 3, 31)

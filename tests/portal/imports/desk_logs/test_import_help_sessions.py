@@ -272,7 +272,8 @@ def test_file_of_failed_rows_can_be_corrected_and_imported(run, tmp_path):
     assert failed.stat().st_mode & 0o777 == 0o600
     text = failed.read_text("utf-8-sig")
     assert "Minutes: “long” is not a duration. Write minutes, such as 15, or a band" in text
-    # The corrected row equals the good row, but counts as another contact. Importing it again adds nothing.
+    # The corrected row equals the row that was imported first, but counts as another contact. Importing the
+    # corrected file again adds nothing.
     corrected = text.replace("Phone,long", "Phone,10").encode()
     assert run(corrected)[0] == 0
     assert HelpSession.objects.count() == 2
@@ -345,7 +346,7 @@ def test_import_stops_with_a_question_if_a_column_or_value_of_the_log_is_unclear
     assert LogImport.objects.count() == 0
 
 
-def test_import_asks_for_the_branch_if_the_log_names_none_and_the_library_has_several(run, west, tmp_path):
+def test_import_asks_for_the_branch_if_a_log_names_no_branch_and_the_library_has_several(run, west, tmp_path):
     (tmp_path / "log.csv").write_text("Date,Type\n1/16/2024,Reference\n")
     with pytest.raises(CommandError, match="Some rows name no branch.*--branch SLUG"):
         call_command("import_help_sessions", str(tmp_path / "log.csv"))
@@ -375,7 +376,7 @@ def test_saved_mapping_contains_the_answers_but_no_names_of_people(run):
     assert HelpSession.objects.count() == 2
 
 
-def test_rows_that_were_imported_when_middles_of_bands_were_rounded_up_are_still_known(run, monkeypatch):
+def test_imported_row_is_recognized_if_an_earlier_version_rounded_its_minutes_up(run, monkeypatch):
     rows = [HEADER, ["3/14/2024", "", "Reference", "Phone", "15-30"]]
     dates.read_duration.cache_clear()
     with monkeypatch.context() as earlier:
@@ -550,7 +551,7 @@ def test_date_at_midnight_has_a_time_if_another_date_has_one(run):
     [(["25/12/2020", "3/2/2020"], []), (["3/2/2020"], ["--day-first"])],
     ids=["dates show it", "a person says it"],
 )
-def test_each_column_of_dates_has_an_order_of_day_and_month_of_its_own(run, others, options):
+def test_order_of_day_and_month_is_found_separately_for_each_date_column(run, others, options):
     rows = [
         ["1/25/2020 10:18:38", ""],
         ["2/4/2020 10:18:38", ""],
@@ -609,7 +610,7 @@ def test_import_in_which_every_row_fails_is_not_listed(run):
     assert (status, LogImport.objects.count()) == (2, 0)
 
 
-def test_list_option_prints_the_imports(run, capsys):
+def test_list_option_of_the_import_command_prints_the_imports(run, capsys):
     run([HEADER, ["3/14/2024", "", "", "", ""]])
     call_command("import_help_sessions", list=True)
     assert "1 rows, 2024-03-14 to 2024-03-14" in capsys.readouterr().out
@@ -692,7 +693,7 @@ def test_row_with_an_edited_own_field_replaces_the_earlier_row_with_the_same_tic
     assert own_counts() == before == {carriers["Paper"]: (2, 20, 0)}
 
 
-def test_saved_mapping_contains_no_names_and_still_works_after_its_own_field_is_deleted(run, carriers):
+def test_saved_mapping_contains_no_names_and_still_works_after_the_own_field_is_deleted(run, carriers):
     rows = [WITH_FORMAT, row("e-book"), row("Maria Lopez")]
     names = ("--value", "Medium:Maria Lopez=Paper", "--save-mapping", "Old log")
     run(rows, *MEDIUM, *names)

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
 
 HEADER = ["Date", "Time", "Type", "Mode", "Minutes"]
 DAYS = {"2026-03-14": datetime.date(2026, 3, 14), "2026-04-01": datetime.date(2026, 4, 1)}
-# So few rows are possible that many rows are equal, in one log and in both logs.
+# Only a few different rows are possible. So many rows are equal, within one log and across the two logs.
 ROWS = st.tuples(
     st.sampled_from([*DAYS]),
     st.sampled_from(["9:15", ""]),

@@ -61,7 +61,7 @@ def overview(rows, tmp_path):
         ),
     ],
 )
-def test_question_about_a_desk_log_is_in_the_language_of_the_person_who_reads_it(
+def test_question_about_a_desk_log_is_in_the_language_of_the_person_who_has_to_answer(
     rows, mapping, question, branch, tmp_path
 ):
     BranchFactory(slug="west")

@@ -35,7 +35,7 @@ def test_line_that_tells_excel_the_delimiter_is_not_read_as_a_row():
     assert read(b"sep=;\r\n" + as_csv(ROWS, delimiter=";")) == ROWS
 
 
-def test_workbook_is_read_with_dates_numbers_and_merged_cells():
+def test_workbook_with_dates_and_numbers_and_merged_cells_is_read():
     rows = [
         ["Date", "Minutes", "Place"],
         [datetime.datetime(2025, 3, 1, 14, 30), 5, "North"],

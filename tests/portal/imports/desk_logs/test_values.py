@@ -137,7 +137,7 @@ def test_minutes_and_band_are_read_from_a_duration(text, duration):
     assert read_duration(text) == duration
 
 
-def test_middles_of_all_bands_of_15_minutes_add_up_to_their_exact_sum():
+def test_rounded_middles_of_eight_bands_add_up_to_the_sum_of_the_exact_middles():
     bands = [(start, start + 15) for start in range(0, 120, 15)]
     counted = sum(read_duration(f"{low}-{high}").minutes for low, high in bands)
     assert counted == sum((low + high) / 2 for low, high in bands)
@@ -180,7 +180,7 @@ def test_modes_and_question_types_of_other_systems_are_recognized(field, value, 
         (["Job", "Jobs"], "JOBS!", None),
     ],
 )
-def test_word_of_a_desk_log_finds_a_name_that_differs_only_in_case_accents_spaces_or_an_s(names, word, found):
+def test_desk_log_word_finds_a_name_despite_other_case_or_accents_or_spaces_or_an_s(names, word, found):
     assert by_plain_name({name: name for name in names}).get(plain_name(word)) == found
 
 
@@ -195,7 +195,7 @@ def test_word_of_a_desk_log_finds_a_name_that_differs_only_in_case_accents_space
         ("import 3", None),
     ],
 )
-def test_import_of_a_failed_row_is_read_from_the_files_of_all_releases(cell, log_import):
+def test_import_that_wrote_a_failed_row_is_recognized_in_the_format_of_any_release(cell, log_import):
     assert import_of(cell) == log_import
 
 

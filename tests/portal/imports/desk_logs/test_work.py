@@ -1,4 +1,4 @@
-"""Test the tasks of uploaded desk logs, the process that does them, and what is stored about a log."""
+"""Test the background tasks of uploaded desk logs, the process that does the tasks, and what is stored."""
 
 import subprocess
 import sys

@@ -69,7 +69,7 @@ def test_harvest_waits_as_long_as_a_busy_server_asks(harvest, server, proxy, wai
     assert in_catalog() == on_server(server)
 
 
-def test_harvest_stops_if_a_busy_server_asks_to_wait_for_hours_and_continues_later(
+def test_harvest_stops_and_continues_later_if_a_busy_server_asks_to_wait_for_hours(
     harvest, server, proxy, waits
 ):
     server.put(numbered(12), at=LONG_AGO)

@@ -106,7 +106,7 @@ def test_item_is_not_withdrawn_if_its_record_is_missing_from_the_list_but_not_fr
 
 
 @pytest.mark.parametrize("is_confirmed", [False, True])
-def test_harvest_withdraws_many_missing_records_only_after_a_person_has_confirmed_this(
+def test_harvest_withdraws_many_missing_records_only_after_a_person_has_confirmed(
     harvest, server, proxy, is_confirmed
 ):
     server.put(numbered(40), at=LONG_AGO)

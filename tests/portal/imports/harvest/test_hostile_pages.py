@@ -41,7 +41,7 @@ def test_harvested_page_with_neither_records_nor_an_error_is_read_as_empty(conte
     ],
 )
 def test_harvested_page_full_of_unclosed_elements_is_read_within_seconds(content):
-    """A pattern that reads from each element to the end of the page would take hours."""
+    """A regular expression that searches from each element to the end of the page would take hours."""
     before = time.process_time()
     with suppress(OaiError):
         assert len(read_page(page(content)).records) < 2

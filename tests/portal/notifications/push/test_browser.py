@@ -84,7 +84,7 @@ def test_next_person_who_signs_in_has_no_subscription_in_the_browser(patron):
     assert subscription_of(request) is None
 
 
-def test_browser_has_no_subscription_after_the_row_is_deleted(patron):
+def test_browser_has_no_subscription_after_the_row_of_the_subscription_is_deleted(patron):
     request = request_of(patron)
     subscribed(request).delete()
     assert subscription_of(request) is None

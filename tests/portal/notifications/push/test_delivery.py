@@ -257,7 +257,7 @@ def test_answer_is_emailed_if_the_push_service_has_ended_the_subscription(
 ):
     choose_push(patron)
     device = device_of(patron, service, path)
-    # The same browser has also opened a visit by code.
+    # The device also has a subscription for a visit that was opened by code.
     PushSubscriptionFactory(device_keys=device, about="visit:1", ends_at=MONDAY + timedelta(days=9))
     answer(0, conversation)
     emails, _messages = work(1)
@@ -318,7 +318,7 @@ def test_answer_is_emailed_after_the_push_service_has_failed_six_times(
     minute, times = 0, []
     for wait in [1, 1, 5, 30, 120, 720]:
         minute += wait
-        # In the first round, staff can still take back the answer at this time.
+        # Nothing is sent twelve seconds earlier. In the first round, staff can still take the answer back.
         assert work(minute - 0.8) == ([], [])
         emails, _messages = work(minute)
         times.append(len(service.requests))

@@ -137,7 +137,7 @@ def test_subscribing_again_updates_the_row_of_the_browser(patron):
     assert (second.created_at, second.checked_at) == (AT, AT + timedelta(days=1))
 
 
-def test_subscription_of_the_next_person_replaces_that_of_the_previous_person(patron):
+def test_subscription_of_the_next_person_replaces_the_previous_persons_subscription(patron):
     device, other = PushDevice(), UserFactory()
     subscribed(patron, device)
     subscribed(other, device)

@@ -1,4 +1,7 @@
-"""Check the authorization header of push messages against RFC 8292, without the package that makes it."""
+"""Check the authorization header of push messages against RFC 8292.
+
+The tests don't use the package that makes this header.
+"""
 
 import json
 import re
@@ -14,7 +17,7 @@ from tests.factories import PushSubscriptionFactory
 from tests.push_device import base64url, from_base64url
 
 
-def test_push_service_can_verify_sender_audience_and_expiry_of_a_message(db, service):
+def test_push_service_can_verify_the_sender_and_audience_and_expiry_of_a_message(db, service):
     device = service.device("ok/1")
     send(PushSubscriptionFactory(device_keys=device), {"title": "x"}, topic="t", seconds=60)
     header = service.received[0].headers["Authorization"]
