@@ -49,8 +49,9 @@ class Removal(models.Model):
     `removed_at` is the time of the last removal.
     """
 
-    # A form can arrive this long after the tap: it waits on the phone for 7 days, the phone shows it for 30
-    # more days, and "Try again" sends it for 7 days. One day is added, because clocks can be wrong.
+    # A form can arrive up to 44 days after the tap. The phone tries to send it for 7 days, and then shows it
+    # for 30 days. If the patron presses "Try again" on the last day, the phone tries for 7 more days. One
+    # day is added, because clocks can be wrong.
     KEPT_FOR = timedelta(days=45)
 
     mark = models.CharField(max_length=64, primary_key=True)

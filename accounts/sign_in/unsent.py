@@ -109,9 +109,10 @@ def waiting_form(request, path):
 
 
 def own_text_for_closed_page(request):
-    """Return a 404 page with the text that the signed-in person wrote on this page, or None.
+    """Return a 404 page that shows the signed-in person's unsent text for the requested page, or None.
 
-    Use this function if the person may no longer open the page. It ignores a text by an unknown author.
+    Use this function if the person may no longer open the requested page. A text whose author is unknown is
+    ignored.
     """
     post = (
         _waiting(request, [request.get_full_path_info()]).filter(person=request.user, at_once=False).first()

@@ -117,7 +117,10 @@ def _wait_for_approval(helper, *, at):
 
 
 def _leave_out(*, at):
-    """Let a patron who gets check-ins by email leave out the visit whose check-in has the latest day."""
+    """Leave out one visit in the name of its patron, who gets check-ins by email.
+
+    This is the visit with the latest planned check-in. If no check-in is planned, do nothing.
+    """
     planned = CheckIn.objects.filter(
         status=CheckIn.Status.PLANNED, help_session__patron__check_ins=User.CheckIns.EMAIL
     )

@@ -43,9 +43,9 @@ BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *r
 # A search reads a sample of the entries, and not the index, if it probably matches at least this share of the
 # items.
 SHARE = 0.005
-# A search needs at least ENOUGH matches. Twice as many are better, because more of them are at one's own
-# branch. The number of matches in a sample of SMALL_SAMPLE entries says how large a second sample must be. If
-# even a sample of LARGE_SAMPLE entries probably has too few matches, the index is quicker.
+# A search needs ENOUGH matches, or better twice as many, to have more at the person's branch. It first reads
+# SMALL_SAMPLE entries. Their matches show how large a second sample must be. If even LARGE_SAMPLE entries
+# would probably have too few matches, the search uses the index, which is quicker then.
 ENOUGH, SMALL_SAMPLE, LARGE_SAMPLE = 50, 1000, 20_000
 # A mark (see narrowing.py) is rare if less than this share of the items in a sample have it.
 RARE_MARK = 0.05
@@ -67,8 +67,8 @@ class Counts(NamedTuple):
     """How many items have the words of a query, according to the table of words.
 
     `words` is {word: (items, items with the word in the title)}. `beginning` has the same two numbers for all
-    words that begin with the last word. `total` is the approximate number of items on PostgreSQL. `columns`
-    is ALL_ITEMS or IMPORTED. If `is_finished` is true, the last word is not the beginning of longer words.
+    words that begin with the last word. `total` is the approximate number of all items, or 0 on SQLite.
+    `columns` is ALL_ITEMS or IMPORTED. If `is_finished`, the last word is not the beginning of longer words.
     """
 
     words: dict

@@ -214,7 +214,7 @@ def _difference(entry, marks, query):
         title = title[:number]
         if query.without_article == _without_article(" ".join(title)):
             return 1
-    # The words of the query are the whole title and some of the names, in any order.
+    # Return 2 if the query consists of the whole title and some of the item's names, in any order.
     rest = query.words.difference(title)
     is_whole = query.words.issuperset(title) and rest
     return 2 if is_whole and rest.issubset(entry.names.split()) else 3

@@ -73,7 +73,8 @@ def route(path):
         return path
 
 
-# Building all rows takes a second and a half, so people with few pages share one test.
+# Each test creates the database rows of all states, which takes 1.5 seconds. So the viewers in WHO who have few
+# pages share one test.
 @pytest.mark.long
 @pytest.mark.parametrize(
     "people",
@@ -116,7 +117,7 @@ def problems_of_pages(page, states):
 
 
 # The test uses a browser that keeps pages for reading offline, because the page loads an additional script
-# there. The narrow pictures are much wider than high, so that more than two of them are in view.
+# there. The low pictures (1500 x 500) take little height, so more than two of them are in view.
 @pytest.mark.core
 @pytest.mark.parametrize(
     "pictures",
@@ -124,7 +125,7 @@ def problems_of_pages(page, states):
         lambda: [photograph(f"{number}.jpg", seed=number) for number in range(3)],
         rarely(lambda: [photograph(f"{number}.jpg", size=(1500, 500)) for number in range(9)]),
     ],
-    ids=["photographs", "narrow"],
+    ids=["photographs", "low"],
 )
 def test_conversation_with_pictures_stays_within_the_limits_of_bytes_and_requests(
     pictures, built, phone, show

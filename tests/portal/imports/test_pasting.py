@@ -72,7 +72,7 @@ def test_bad_line_is_reported_and_the_other_lines_are_read(line, fault):
 @pytest.mark.parametrize(
     "text", ["TY  - BOOK\nTI  - Emma\nPY  - 9999\nER  -\n", "@book{a, title={Emma}, year={9999}}"]
 )
-def test_year_after_next_year_is_left_out_and_the_preview_says_so(text):
+def test_publication_year_later_than_next_year_is_left_out_and_the_preview_says_so(text):
     [entry] = read_pasted(text)[0]
     assert (entry.values["title"], "year" in entry.values) == ("Emma", False)
     assert entry.remark == "The year 9999 is after next year, so we left the year out."

@@ -139,7 +139,7 @@ def test_deleting_a_visit_and_a_simultaneous_action_of_the_patron_cannot_both_su
     run([act, delete], check)
 
 
-def test_visit_is_in_no_account_after_it_becomes_quiet_while_a_patron_keeps_it():
+def test_visit_made_quiet_while_a_patron_adds_it_to_an_account_is_not_in_the_account():
     def check(data, outcomes):
         visit = HelpSession.objects.get(pk=data.visit.pk)
         assert outcomes[1] == "corrected", outcomes

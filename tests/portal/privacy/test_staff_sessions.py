@@ -32,7 +32,8 @@ def test_staff_session_contains_no_public_ids_of_an_erased_person(sign_in, libra
     desk.post(reverse("open_by_patrons_code"), {"code": code_for(slip)})
     desk.get(f"/desk/conversations/{conversation.public_id}/")
 
-    # The session has the data that these pages store. So the search below searches a session with data.
+    # Check first that the requests above have stored data in the session. An empty session would pass the
+    # checks below without proving anything.
     stored = Session.objects.get(pk=desk.cookies[settings.SESSION_COOKIE_NAME].value).get_decoded()
     assert {find.FOUND, slips.SEALED, shown_today.SHOWN} <= set(stored)
     assert len(stored[slips.SEALED]) == 2

@@ -44,7 +44,7 @@ class TopicForm(RuleFields, forms.Form):
             initial=topic.never_by_message if topic else False,
             help_text=_(
                 "For topics that patrons want to keep private, such as health, law, immigration, housing, "
-                "money and abuse. We still ask on the patron's pages."
+                "money and abuse. We still ask on the patron's pages how the visit turned out."
             ),
         )
         self.fields["was_told"] = forms.BooleanField(required=False, widget=forms.HiddenInput)
