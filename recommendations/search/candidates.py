@@ -42,7 +42,7 @@ BROAD, BROAD_WHOLE = 30_000, 150_000
 BROAD_NUMBERS = {"978", "979", *(str(number) for number in (*range(190, 200), *range(200, 210)))}
 # A search reads a sample of the entries, and not the index, if it probably matches at least this share of the
 # items.
-SHARE = 0.005
+SHARE = 0.0015
 # A search needs ENOUGH matches, or better twice as many, to have more at the person's branch. It first reads
 # SMALL_SAMPLE entries. Their matches show how large a second sample must be. If even LARGE_SAMPLE entries
 # would probably have too few matches, the search uses the index, which is quicker then.
