@@ -33,6 +33,8 @@ class TokenForm(forms.Form):
     branches = forms.ModelMultipleChoiceField(
         label=_("Branches"),
         queryset=Branch.objects.none(),
+        # A number that is too large for the database would be a server error.
+        to_field_name="slug",
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose at least one branch.")},
     )

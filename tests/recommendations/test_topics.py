@@ -89,7 +89,7 @@ def address_of(name, branch, staff, rows):
         ("record", 13),
         ("sessions", 11),
         ("patron", 13),
-        ("outcomes", 8),
+        ("outcomes", 9),
         ("topics", 6),
         ("ask", 11),
     ],

@@ -30,7 +30,7 @@ def desk(client, sign_in, coordinator):
 
 
 def form(branch, **changes):
-    return {"name": "Chat service", "scopes": ["record"], "branches": [branch.pk]} | changes
+    return {"name": "Chat service", "scopes": ["record"], "branches": [branch.slug]} | changes
 
 
 def test_page_without_tokens_says_what_tokens_are_for(desk):
