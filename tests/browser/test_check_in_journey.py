@@ -42,7 +42,7 @@ def visit(library, branch, staff):
     """Return a visit that happened six days ago. Its check-in is due tomorrow, and nobody has reviewed it."""
     library.check_ins = True
     library.save()
-    open_on_weekdays(branch, opens=0, closes=23, weekdays=range(7))
+    open_on_weekdays(branch, opens=0, closes=24, weekdays=range(7))
     branch.opening_hours.update(closes=datetime.time(23, 59, 59))
     at = timezone.now() - datetime.timedelta(days=6)
     visit = HelpSessionFactory(

@@ -63,7 +63,7 @@ def test_two_workers_send_each_check_in_once_while_patrons_and_visits_change(tra
     branch = library.default_branch
     staff = StaffFactory(branch=branch)
     at = datetime.datetime.now(datetime.UTC)
-    open_on_weekdays(branch, opens=0, closes=23, weekdays=range(7))
+    open_on_weekdays(branch, opens=0, closes=24, weekdays=range(7))
     branch.opening_hours.update(closes=datetime.time(23, 59, 59))
 
     def before(_number):

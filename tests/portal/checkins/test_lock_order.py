@@ -35,7 +35,7 @@ def begin(transactional_db):
     """Return a function that creates 40 due check-ins of a patron, stored in descending order of keys."""
     library = LibraryFactory(check_ins=True)
     branch = library.default_branch
-    open_on_weekdays(branch, opens=0, closes=23, weekdays=range(7))
+    open_on_weekdays(branch, opens=0, closes=24, weekdays=range(7))
     staff, at = StaffFactory(branch=branch), timezone.now()
 
     def create(_number):

@@ -50,7 +50,7 @@ def world(transactional_db):
     """Return a patron with a confirmed address, and a visit whose check-in is due today."""
     library = LibraryFactory(check_ins=True)
     branch = library.default_branch
-    open_on_weekdays(branch, opens=0, closes=23, weekdays=range(7))
+    open_on_weekdays(branch, opens=0, closes=24, weekdays=range(7))
     at, staff = timezone.now(), StaffFactory(branch=branch)
     patron = UserFactory(email="ana@example.org", check_ins="email")
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
