@@ -8,21 +8,27 @@ from playwright.sync_api import expect
 
 from portal.helpsessions.models import HelpSession
 
+from .conftest import DESK, PHONE
+
 pytestmark = pytest.mark.browser
 BODY = {"mode": "chat", "question_type": "reference"}
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("javascript", [True, False], ids=["", "without JavaScript"])
+@pytest.mark.parametrize(
+    ("screen", "javascript"),
+    [(DESK, True), (PHONE, True), (PHONE, False)],
+    ids=["computer", "phone", "phone without JavaScript"],
+)
 def test_system_can_record_sessions_until_a_coordinator_revokes_its_token(
-    javascript, coordinator, branch, desk_computer, show, live_server
+    screen, javascript, coordinator, branch, opened, show, live_server
 ):
     def send(key):
         headers = {"Authorization": f"Bearer {text}", "Idempotency-Key": key}
         body = BODY | {"branch": branch.slug}
         return requests.post(f"{live_server}/api/v1/help-sessions", json=body, headers=headers, timeout=10)
 
-    page = show(desk_computer(javascript=javascript), coordinator)
+    page = show(opened(screen, javascript=javascript), coordinator)
     page.goto("/desk/settings/")
     page.locator("#other-systems").click()
     page.locator("#id_name").fill("Chat service")
